@@ -1,0 +1,84 @@
+// The whole configuration after it was read and checked: one value, frozen, sliced in app.ts.
+// Sizes are bytes and times milliseconds; the names users type and the units they may use stand in options.ts.
+
+/** How we prove who we are to one upstream; bound to that upstream's origin. */
+export type Credentials =
+  | { readonly kind: 'basic'; readonly user: string; readonly password: string }
+  | { readonly kind: 'bearer'; readonly token: string };
+
+/** One upstream (or one of several equivalent mirrors) of an index. */
+export interface UpstreamConfig {
+  /** The base of its simple API, with the final slash and without user information. */
+  readonly url: string;
+  readonly credentials?: Credentials;
+}
+
+/** One index: an upstream or several equivalent mirrors of it. */
+export interface IndexConfig {
+  readonly name: string;
+  readonly upstreams: readonly UpstreamConfig[];
+  /** Statuses that mean "not here" at this index, beside 404 and 410. */
+  readonly missingStatuses: readonly number[];
+  /** Further hosts to which its pages may redirect. */
+  readonly pageOrigins: readonly string[];
+  /** What to ask it for: by negotiation, or one format only because it ignores q values. */
+  readonly accept: 'any' | 'json' | 'html';
+}
+
+/** A name pattern (`*` matches any run) that is only ever asked at one index. */
+export interface RouteConfig {
+  readonly names: readonly string[];
+  readonly index: string;
+}
+
+/** A mount that forwards one origin unchanged and caches by RFC 9111 alone. */
+export interface RawMountConfig {
+  readonly name: string;
+  /** Base URL with the final slash. */
+  readonly origin: string;
+  /** A second listener, `host:port`, that serves this mount at its root. */
+  readonly listen?: { readonly host: string; readonly port: number };
+  readonly staleIfErrorMs?: number;
+  /** The operator speaks for the origin: replaces the received Cache-Control of 200 answers. */
+  readonly overrideCacheControl?: string;
+  readonly maxBodyBytes: number;
+  readonly credentials?: Credentials;
+}
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly dataDir: string;
+  readonly indexes: readonly IndexConfig[];
+  /** The order in which the root `/simple/` asks them. */
+  readonly defaultIndexes: readonly string[];
+  readonly routes: readonly RouteConfig[];
+  readonly raw: readonly RawMountConfig[];
+  /** Origins (`http://host:port`) from which files may come although they are private or plain http. */
+  readonly fileOrigins: readonly string[];
+  /** Where the upstream's address was found, for the first lines of the log. */
+  readonly upstreamFoundIn: string;
+  readonly redis?: { readonly url: string; readonly secret: string | undefined };
+  readonly pageFreshMs: number;
+  readonly patienceMs: number;
+  readonly negativeFreshMs: number;
+  /** Infinity when unlimited. */
+  readonly staleIfErrorMs: number;
+  readonly diskQuotaBytes: number;
+  readonly freeSpaceFloorBytes: number;
+  readonly memoryBytes: number;
+  readonly maxPageBytes: number;
+  readonly maxFileBytes: number;
+  readonly workers: number;
+  readonly drainMs: number;
+  readonly graceMs: number;
+  readonly uploads: boolean;
+  readonly xmlRpc: boolean;
+  readonly publicUrl?: string;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly logFormat: 'json' | 'text';
+  /** Proxies for our own upstream connections, as the environment names them. */
+  readonly proxy: { readonly http?: string; readonly https?: string; readonly noProxy: string };
+  /** PEM text of additional certificate authorities. */
+  readonly extraCertificates: readonly string[];
+}

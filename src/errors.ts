@@ -1,0 +1,111 @@
+// Every failure that a client can be told of: a class with a status and a stable code, thrown where the fact is
+// known and turned into a reply in http/server alone (application/problem+json, RFC 9457).
+
+/** The base: `message` is shown to the client as the problem's detail, so it never holds a secret or a path. */
+export abstract class ProxyError extends Error {
+  abstract readonly status: number;
+  /** Stable, in kebab case: part of the product's surface. */
+  abstract readonly code: string;
+  /** Whole seconds for Retry-After; pip sleeps as long as it is told, Poetry dies on a date. */
+  readonly retryAfterSeconds?: number;
+}
+
+/** The request itself is wrong: a malformed name, path or header. */
+export class BadRequest extends ProxyError {
+  override readonly status = 400;
+  override readonly code = 'bad-request';
+}
+
+/** Upstream answered cleanly that there is no such thing, or no route matches. */
+export class NotFound extends ProxyError {
+  override readonly status = 404;
+  override readonly code: string;
+  constructor(message: string, code = 'not-found') {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** The method is not served here. */
+export class MethodNotAllowed extends ProxyError {
+  override readonly status = 405;
+  override readonly code = 'method-not-allowed';
+  readonly allow: string;
+  constructor(message: string, allow = 'GET, HEAD') {
+    super(message);
+    this.allow = allow;
+  }
+}
+
+/** An operator's rule or a configuration switch says no. */
+export class Forbidden extends ProxyError {
+  override readonly status = 403;
+  override readonly code: string;
+  constructor(message: string, code = 'forbidden') {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Removed for legal reasons upstream: passed on, never hidden by a stale copy. */
+export class UnavailableForLegalReasons extends ProxyError {
+  override readonly status = 451;
+  override readonly code = 'unavailable-for-legal-reasons';
+}
+
+/** We are too busy to take this on. */
+export class Overloaded extends ProxyError {
+  override readonly status = 503;
+  override readonly code = 'overloaded';
+  override readonly retryAfterSeconds: number = 1;
+}
+
+/** What went wrong while asking upstream; a closed list, used in metrics, logs and tests. */
+export type FailureKind =
+  | 'dns'
+  | 'connect'
+  | 'tls'
+  | 'timeout'
+  | 'too-slow'
+  | 'reset'
+  | 'protocol'
+  | 'status'
+  | 'rate-limited'
+  | 'redirect'
+  | 'forbidden-address'
+  | 'too-large'
+  | 'invalid-body'
+  | 'wrong-digest'
+  | 'circuit-open'
+  | 'aborted';
+
+const UNAVAILABLE: ReadonlySet<FailureKind> = new Set(['timeout', 'too-slow', 'rate-limited', 'circuit-open']);
+
+/**
+ * Upstream could not be used. Never 404: a false 404 sends installers to the next index.
+ * 503 when upstream is too slow, paused or overloaded, else 502.
+ */
+export class UpstreamFailure extends ProxyError {
+  override readonly status: number;
+  override readonly code: string;
+  override readonly retryAfterSeconds: number;
+  readonly kind: FailureKind;
+  /** The status that upstream sent, where there was one. */
+  readonly upstreamStatus: number | undefined;
+  /** Milliseconds that upstream asked us to stay away (Retry-After), where it did. */
+  readonly pauseMs: number | undefined;
+
+  constructor(
+    kind: FailureKind,
+    message: string,
+    details: { readonly upstreamStatus?: number; readonly pauseMs?: number; readonly cause?: unknown } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.kind = kind;
+    this.code = `upstream-${kind}`;
+    this.status = UNAVAILABLE.has(kind) || details.upstreamStatus === 503 ? 503 : 502;
+    this.upstreamStatus = details.upstreamStatus;
+    this.pauseMs = details.pauseMs;
+    this.retryAfterSeconds = Math.min(5, Math.max(1, Math.ceil((details.pauseMs ?? 2000) / 1000)));
+  }
+}

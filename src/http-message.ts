@@ -1,0 +1,65 @@
+// The shape of HTTP messages inside Wheelkeep, shared by the cache, the upstream client and the listener.
+// Header fields travel as Node and undici carry them on the wire: a flat list that keeps order and repetition.
+
+import type { Readable } from 'node:stream';
+
+/** Header fields as name, value, name, value, …; names in lower case, order and repeated lines kept. */
+export type Fields = readonly string[];
+
+/** What was asked: method, absolute URL or request target, header fields. */
+export interface RequestHead {
+  readonly method: string;
+  readonly url: string;
+  readonly fields: Fields;
+}
+
+/** What was answered, without its body. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly fields: Fields;
+}
+
+/** A response whose body is still arriving. Times are milliseconds since the epoch (RFC 9111 4.2.3). */
+export interface IncomingResponse extends ResponseHead {
+  /** The URL that answered, after redirects: relative links resolve against it. */
+  readonly url: string;
+  /** Which upstream and address answered, for health, logs and events; never sent to clients. */
+  readonly source: string;
+  readonly requestTime: number;
+  readonly responseTime: number;
+  /** The body as sent (no content coding removed). It errors when the framing says that bytes are missing. */
+  readonly body: Readable;
+}
+
+/** Every line of the field `name` (lower case), in order. */
+export function fieldLines(fields: Fields, name: string): string[] {
+  const lines: string[] = [];
+  for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) lines.push(fields[i + 1]!);
+  return lines;
+}
+
+/** The value of the field `name` (lower case); several lines are joined by a comma (RFC 9110 5.3). */
+export function fieldValue(fields: Fields, name: string): string | undefined {
+  let value: string | undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i] === name) value = value === undefined ? fields[i + 1]! : `${value}, ${fields[i + 1]!}`;
+  }
+  return value;
+}
+
+/** The fields without those that are named (lower case). */
+export function withoutFields(fields: Fields, names: ReadonlySet<string>): Fields {
+  const kept: string[] = [];
+  for (let i = 0; i < fields.length; i += 2) if (!names.has(fields[i]!)) kept.push(fields[i]!, fields[i + 1]!);
+  return kept;
+}
+
+/** The fields with `name` (lower case) set once, to `value`. */
+export function withField(fields: Fields, name: string, value: string): Fields {
+  return [...withoutFields(fields, new Set([name])), name, value];
+}
+
+/** Node's `rawHeaders` with the names in lower case. */
+export function fieldsFromRaw(raw: readonly string[]): Fields {
+  return raw.map((text, i) => (i % 2 === 0 ? text.toLowerCase() : text));
+}
