@@ -1,0 +1,51 @@
+// What every command shares: where it reads, where it writes, and the exit codes.
+
+import type { Command } from 'commander';
+import type { OptionKey } from '../config/options.ts';
+import type { ConfigInput } from '../config/settings.ts';
+
+/** Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong. */
+export const FAILED = 1;
+export const WRONG_USAGE = 2;
+
+/** The world of a command; tests bring their own. */
+export interface Terminal {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  out(line: string): void;
+  error(line: string): void;
+}
+
+/** A command sets this and returns; nothing but main.ts ends the process. */
+export interface ExitCode {
+  value: number;
+}
+
+/** The few options that one types; each is the option of the same name in the file. */
+const FLAGS: readonly (readonly [flag: string, key: OptionKey | 'config', description: string])[] = [
+  ['--config <file>', 'config', 'the YAML file'],
+  ['--host <address>', 'host', 'the address to listen on'],
+  ['--port <port>', 'port', 'the port to listen on; 0 takes a free one'],
+  ['--upstream <url>', 'upstream', 'the index behind; several by comma are mirrors of one index'],
+  ['--data-dir <folder>', 'dataDir', 'the folder of the cache'],
+  ['--log-level <level>', 'logLevel', 'debug, info, warn or error'],
+  ['--log-format <format>', 'logFormat', 'text or json'],
+];
+
+/** Adds the configuration flags to a command: all, or those of the keys that it looks at. */
+export function withConfigFlags(command: Command, only?: readonly string[]): Command {
+  for (const [flag, key, description] of FLAGS) {
+    if (only === undefined || only.includes(key)) command.option(flag, description);
+  }
+  return command;
+}
+
+/** The sources of configuration for a command that has these flags; what else it was given is not looked at. */
+export function configInput(terminal: Terminal, given: Readonly<Record<string, unknown>>): ConfigInput {
+  const flags: Partial<Record<OptionKey | 'config', string>> = {};
+  for (const [, key] of FLAGS) {
+    const value = given[key];
+    if (typeof value === 'string') flags[key] = value;
+  }
+  return { flags, env: terminal.env, cwd: terminal.cwd };
+}

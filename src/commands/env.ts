@@ -1,0 +1,74 @@
+// `wheelkeep env`: the variables that point installers at us, in the notation of a shell, a dotenv file or a CI system.
+
+import { Command, Option } from 'commander';
+import { baseUrl } from '../config/addresses.ts';
+import { ConfigurationError } from '../config/problems.ts';
+import { readSettings } from '../config/settings.ts';
+import { clientUrl, untrustedHost } from '../config/start-lines.ts';
+import { InvalidValue } from '../config/units.ts';
+import { configInput, type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+
+/** Each notation writes one variable; `note` writes a remark, where the notation has remarks. */
+interface Notation {
+  set(name: string, value: string): string;
+  readonly note: ((text: string) => string) | undefined;
+}
+
+const hash = (text: string) => `# ${text}`;
+
+/** Values are URLs and host names of ours: they hold no quote, so each notation's plain quotes are enough. */
+const NOTATIONS: Readonly<Record<string, Notation>> = {
+  sh: { set: (name, value) => `export ${name}='${value}'`, note: hash },
+  fish: { set: (name, value) => `set -gx ${name} '${value}'`, note: hash },
+  powershell: { set: (name, value) => `$env:${name} = '${value}'`, note: hash },
+  dotenv: { set: (name, value) => `${name}=${value}`, note: hash },
+  github: { set: (name, value) => `${name}=${value}`, note: undefined },
+};
+
+const EXAMPLES = `
+Examples:
+  $ eval "$(wheelkeep env)"
+  > wheelkeep env --format powershell | Out-String | Invoke-Expression
+  $ wheelkeep env --format dotenv > .env
+  $ wheelkeep env --format github --url http://wheelkeep:5030/ >> "$GITHUB_ENV"`;
+
+export function envCommand(terminal: Terminal, exitCode: ExitCode): Command {
+  return withConfigFlags(new Command('env'), ['config', 'host', 'port'])
+    .description('print the variables that point pip, uv, PDM and pipenv at Wheelkeep')
+    .addOption(new Option('--format <format>', 'the notation').choices(Object.keys(NOTATIONS)).default('sh'))
+    .option('--url <url>', 'the address of Wheelkeep; unset, public_url, or host and port')
+    .addHelpText('after', EXAMPLES)
+    .action(async (given: Record<string, unknown>) => {
+      try {
+        const { settings, problems } = await readSettings(configInput(terminal, given));
+        if (problems.length > 0) throw new ConfigurationError(problems);
+        const named = typeof given.url === 'string' ? baseUrl.parse(given.url) : settings.publicUrl;
+        const url = named ?? clientUrl(settings.host, settings.port);
+        const { set, note } = NOTATIONS[String(given.format)]!;
+        for (const [name, value] of Object.entries(installerVariables(url))) terminal.out(set(name, value));
+        const poetry = `Poetry reads no variable; in the project: poetry source add --priority=primary wheelkeep ${url}simple/`;
+        if (note) terminal.out(note(poetry));
+      } catch (error) {
+        if (error instanceof ConfigurationError) terminal.error(error.message);
+        else if (error instanceof InvalidValue) terminal.error(`--url = ${String(given.url)}: ${error.message}`);
+        else throw error;
+        exitCode.value = WRONG_USAGE;
+      }
+    });
+}
+
+/** The variables for the Wheelkeep at `url` (with its final slash). */
+export function installerVariables(url: string): Readonly<Record<string, string>> {
+  const index = `${url}simple/`;
+  const untrusted = untrustedHost(url);
+  return {
+    PIP_INDEX_URL: index,
+    // pip ignores links over plain http from anywhere but loopback, unless the host is named.
+    ...(untrusted && { PIP_TRUSTED_HOST: untrusted }),
+    UV_DEFAULT_INDEX: index,
+    PDM_PYPI_URL: index,
+    // PDM finds by the same rule as pip; this switch is its way to trust the host of an index.
+    ...(untrusted && { PDM_PYPI_VERIFY_SSL: 'false' }),
+    PIPENV_PYPI_MIRROR: index,
+  };
+}

@@ -1,0 +1,66 @@
+// `wheelkeep serve`: configuration, start, the first lines, and then waiting for the signal to stop.
+
+import { Command } from 'commander';
+import { dataFolderProblem } from '../config/data-folder.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { ConfigurationError } from '../config/problems.ts';
+import { startLines } from '../config/start-lines.ts';
+import { packageVersion } from '../config/version.ts';
+import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+import { explainStartFailure } from './start-failure.ts';
+import { stopSignal } from './stop-signal.ts';
+
+const EXAMPLES = `
+Examples:
+  $ wheelkeep serve
+  $ wheelkeep serve --upstream https://index.example/simple/ --port 8080
+  $ wheelkeep serve --config wheelkeep.yaml
+  $ WHEELKEEP_DISK_QUOTA=200GB WHEELKEEP_LOG_FORMAT=json wheelkeep serve`;
+
+export function serveCommand(terminal: Terminal, exitCode: ExitCode): Command {
+  return withConfigFlags(new Command('serve'))
+    .description('serve the indexes until SIGTERM or SIGINT; a second signal ends at once')
+    .addHelpText('after', EXAMPLES)
+    .action(async (given: Record<string, unknown>) => {
+      try {
+        const loaded = await loadConfig(configInput(terminal, given));
+        const { config, read } = loaded;
+        const problem = await dataFolderProblem(config.dataDir, read.sources.dataDir);
+        if (problem) throw new ConfigurationError([problem]);
+        await serve(loaded).catch((error) => {
+          const sentence = explainStartFailure(error, config, read.sources);
+          if (sentence === undefined) throw error;
+          terminal.error(sentence);
+          exitCode.value = FAILED;
+        });
+      } catch (error) {
+        if (!(error instanceof ConfigurationError)) throw error;
+        terminal.error(error.message);
+        exitCode.value = WRONG_USAGE;
+      }
+    });
+}
+
+/** Resolves when the server has drained and closed. */
+async function serve({ config, warnings }: LoadedConfig): Promise<void> {
+  const stop = stopSignal();
+  // Loaded here, because `check`, `env` and `--help` need none of the machine.
+  const [{ startApp }, { createLog, openSink }] = await Promise.all([import('../app.ts'), import('../observe/log.ts')]);
+  const sink = openSink(1);
+  process.on('exit', () => sink.flush());
+  const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
+  const app = await startApp(config, { log, sink, version: packageVersion() });
+  process.on('unhandledRejection', (reason) => app.unexpected(reason));
+  for (const line of startLines(config, { url: app.url, version: packageVersion() })) {
+    if (config.logFormat === 'json') log.info(line);
+    else sink.write(`${line}\n`);
+  }
+  for (const warning of warnings) log.warn(warning);
+  sink.handOver();
+
+  const signal = await stop;
+  log.info(`${signal}: finishing what runs; a second signal ends at once`);
+  sink.handOver();
+  await app.close('drain');
+  log.info('stopped');
+}

@@ -1,0 +1,88 @@
+// URLs as configuration: what an upstream, an origin or Redis may look like, and how each is shown without secrets.
+
+import type { UpstreamConfig } from './config.ts';
+import { InvalidValue, type Unit } from './units.ts';
+
+/** The text with the user information of every URL in it replaced; for messages, never for connecting. */
+export function withoutSecrets(shown: string): string {
+  return shown.replace(/(:\/\/)[^\s/?#]*@/g, '$1***@');
+}
+
+/** Percent-decoding that leaves a stray `%` of a password as it is. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (error) {
+    if (error instanceof URIError) return part;
+    throw error;
+  }
+}
+
+function httpUrl(input: string, expected: string): URL {
+  const url = URL.canParse(input) ? new URL(input) : undefined;
+  if (url && (url.protocol === 'https:' || url.protocol === 'http:') && url.search === '' && url.hash === '')
+    return url;
+  throw new InvalidValue(`expected ${expected}`);
+}
+
+/** The base of a simple API. The final slash is added; `user:password@` becomes credentials and leaves the URL. */
+export const upstreamAddress: Unit<UpstreamConfig> = {
+  name: 'URL',
+  parse: (input) => {
+    const url = httpUrl(input, 'an http or https URL without query, for example https://index.example/simple/');
+    const user = decoded(url.username);
+    const password = decoded(url.password);
+    url.username = '';
+    url.password = '';
+    if (!url.pathname.endsWith('/')) url.pathname += '/';
+    return user || password ? { url: url.href, credentials: { kind: 'basic', user, password } } : { url: url.href };
+  },
+  format: (value) => (value.credentials ? value.url.replace('://', '://***@') : value.url),
+};
+
+/** A base URL of ours or of a raw mount: final slash added, no user information. */
+export const baseUrl: Unit<string> = {
+  name: 'URL',
+  parse: (input) => {
+    const expected = 'an http or https URL without user, password and query, for example https://wheels.example/';
+    const url = httpUrl(input, expected);
+    if (url.username || url.password) throw new InvalidValue(`expected ${expected}`);
+    if (!url.pathname.endsWith('/')) url.pathname += '/';
+    return url.href;
+  },
+  format: (value) => value,
+};
+
+/** Scheme, host and port alone. */
+export const origin: Unit<string> = {
+  name: 'origin',
+  parse: (input) => {
+    const expected = 'scheme, host and port only, for example http://127.0.0.1:9101';
+    const url = httpUrl(input, expected);
+    if (url.pathname !== '/' || url.username || url.password) throw new InvalidValue(`expected ${expected}`);
+    return url.origin;
+  },
+  format: (value) => value,
+};
+
+export const redisUrl: Unit<string> = {
+  name: 'URL',
+  parse: (input) => {
+    const url = URL.canParse(input) ? new URL(input) : undefined;
+    if (url && (url.protocol === 'redis:' || url.protocol === 'rediss:') && url.hostname !== '') return input;
+    throw new InvalidValue('expected a redis:// or rediss:// URL, for example redis://redis:6379/0');
+  },
+  format: withoutSecrets,
+};
+
+/** `host:port` of a listener; an IPv6 host stands in brackets. */
+export const listenAddress: Unit<{ readonly host: string; readonly port: number }> = {
+  name: 'host:port',
+  parse: (input) => {
+    const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/]+)):(\d{1,5})$/i.exec(input);
+    const port = Number(match?.[3]);
+    if (match && port <= 65_535) return { host: (match[1] ?? match[2])!, port };
+    throw new InvalidValue('expected host:port, for example 127.0.0.1:5031');
+  },
+  format: ({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`),
+};

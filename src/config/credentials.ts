@@ -1,0 +1,75 @@
+// Turns what the configuration says about credentials into the credentials themselves. Secrets come from files,
+// variables or netrc; they never appear in a message.
+
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { Credentials } from './config.ts';
+import { netrcCredentials } from './netrc.ts';
+import { InvalidValue } from './units.ts';
+import type { CredentialsRecord } from './yaml-file.ts';
+
+export class CredentialsReader {
+  readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #folder: string;
+  #netrc: Promise<string | undefined> | undefined;
+
+  /** `configPath`: the YAML file, beside which relative paths start. */
+  constructor(options: { readonly env: Readonly<Record<string, string | undefined>>; readonly configPath: string }) {
+    this.#env = options.env;
+    this.#folder = dirname(options.configPath);
+  }
+
+  /** The credentials that a record of the file names for `url`; throws InvalidValue with what would be right. */
+  async named(record: CredentialsRecord, url: string): Promise<Credentials> {
+    if (record.basic_file !== undefined) return basic(await this.#file('basic_file', record.basic_file), 'basic_file');
+    if (record.basic !== undefined) return basic(this.#expand(record.basic), 'basic');
+    if (record.bearer_file !== undefined)
+      return bearer(await this.#file('bearer_file', record.bearer_file), 'bearer_file');
+    if (record.bearer !== undefined) return bearer(this.#expand(record.bearer), 'bearer');
+    const found = await this.fromNetrc(url);
+    if (found) return found;
+    throw new InvalidValue(`netrc: no entry for ${new URL(url).hostname} in ${this.#netrcPath()}`);
+  }
+
+  /** What netrc says of the host of `url`. A file that cannot be read counts as absent, as pip does it. */
+  async fromNetrc(url: string): Promise<Credentials | undefined> {
+    this.#netrc ??= readFile(this.#netrcPath(), 'utf8').catch(() => undefined);
+    const content = await this.#netrc;
+    return content === undefined ? undefined : netrcCredentials(content, new URL(url).hostname);
+  }
+
+  #netrcPath(): string {
+    return this.#env.NETRC || join(this.#env.HOME || homedir(), '.netrc');
+  }
+
+  async #file(key: string, path: string): Promise<string> {
+    try {
+      return (await readFile(resolve(this.#folder, path), 'utf8')).trim();
+    } catch (error) {
+      const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+      throw new InvalidValue(`${key}: ${path} cannot be read (${reason})`);
+    }
+  }
+
+  /** `${NAME}` becomes the variable's value, so that a file may be shared without its secrets. */
+  #expand(text: string): string {
+    return text.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
+      const value = this.#env[name];
+      if (value) return value;
+      throw new InvalidValue(`the variable ${name} is not set`);
+    });
+  }
+}
+
+function basic(text: string, key: string): Credentials {
+  const colon = text.indexOf(':');
+  if (colon < 0) throw new InvalidValue(`${key}: expected user:password`);
+  return { kind: 'basic', user: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+/** RFC 6750 2.1: one token without blanks; anything else would be a second header line in the making. */
+function bearer(token: string, key: string): Credentials {
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new InvalidValue(`${key}: expected one token without blanks`);
+  return { kind: 'bearer', token };
+}

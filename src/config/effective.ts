@@ -1,0 +1,77 @@
+// The effective configuration as a YAML file with the source of every value beside it: `wheelkeep check --print`.
+// Secrets are replaced by stars, in credentials and in URLs alike.
+
+import { Document, isMap, type Pair, Scalar } from 'yaml';
+import { listenAddress, withoutSecrets } from './addresses.ts';
+import type { Config, Credentials } from './config.ts';
+import type { LoadedConfig } from './load.ts';
+import { OPTIONS, type Option, type OptionKey } from './options.ts';
+
+/** YAML text that reads back as the same configuration once the stars are replaced. */
+export function effectiveYaml({ config, read }: LoadedConfig): string {
+  const document = new Document({});
+  const put = (path: string[], value: unknown, source: string): void => {
+    const node = document.createNode(value) as Scalar;
+    document.setIn(path, node);
+    node.comment = ` ${source}`;
+  };
+  for (const key of Object.keys(OPTIONS) as OptionKey[]) {
+    const option = OPTIONS[key] as Option<unknown>;
+    const value = read.settings[key];
+    if (value === undefined) continue;
+    const shown = option.secret ? '***' : withoutSecrets(option.unit.format(value));
+    put(option.name.split('.'), shown, read.sources[key]);
+  }
+  const { indexes, ...others } = structures(config);
+  if (read.settings.upstream === undefined) document.setIn(['indexes'], document.createNode(indexes));
+  for (const [key, value] of Object.entries(others)) document.setIn([key], document.createNode(value));
+  commentPair(document, 'indexes', config.upstreamFoundIn);
+  return document.toString({ lineWidth: 0 });
+}
+
+function commentPair(document: Document, key: string, comment: string): void {
+  if (!isMap(document.contents)) return;
+  const pair = document.contents.items.find((item: Pair) => (item.key as Scalar).value === key);
+  if (pair?.key instanceof Scalar) pair.key.commentBefore = ` from ${comment}`;
+}
+
+function structures(config: Config) {
+  const indexes = Object.fromEntries(
+    config.indexes.map((index) => [
+      index.name,
+      {
+        upstreams: index.upstreams.map(({ url, credentials }) =>
+          credentials ? { url, credentials: hidden(credentials) } : url,
+        ),
+        ...(index.missingStatuses.length > 0 && { missing_statuses: index.missingStatuses }),
+        ...(index.pageOrigins.length > 0 && { page_origins: index.pageOrigins }),
+        ...(index.accept !== 'any' && { accept: index.accept }),
+      },
+    ]),
+  );
+  const raw = Object.fromEntries(
+    config.raw.map((mount) => [
+      mount.name,
+      {
+        origin: mount.origin,
+        ...(mount.listen && { listen: listenAddress.format(mount.listen) }),
+        ...(mount.staleIfErrorMs !== undefined && {
+          stale_if_error: OPTIONS.staleIfError.unit.format(mount.staleIfErrorMs),
+        }),
+        ...(mount.overrideCacheControl !== undefined && { override_cache_control: mount.overrideCacheControl }),
+        max_body: OPTIONS.maxFile.unit.format(mount.maxBodyBytes),
+        ...(mount.credentials && { credentials: hidden(mount.credentials) }),
+      },
+    ]),
+  );
+  return {
+    indexes,
+    ...(config.indexes.length > 1 && { default: config.defaultIndexes }),
+    ...(config.routes.length > 0 && { routes: config.routes }),
+    ...(config.raw.length > 0 && { raw }),
+  };
+}
+
+function hidden(credentials: Credentials): Record<string, string> {
+  return credentials.kind === 'basic' ? { basic: `${credentials.user}:***` } : { bearer: '***' };
+}

@@ -1,0 +1,133 @@
+// From what the file or the variables name to the indexes, routes and raw mounts of Config, with the checks that
+// concern several keys at once.
+
+import type { Config, Credentials, IndexConfig, RawMountConfig, UpstreamConfig } from './config.ts';
+import type { CredentialsReader } from './credentials.ts';
+import { nearest, type Problem } from './problems.ts';
+import { InvalidValue } from './units.ts';
+import type { CredentialsRecord, Structures, YamlFile } from './yaml-file.ts';
+
+/** The name of the index that `upstream` (or this machine's installers) stands for. */
+export const ONLY_INDEX = 'default';
+
+/** First segments of our own URLs; design: the fixed paths win over index names. */
+const RESERVED = new Set([
+  'simple',
+  'files',
+  'raw',
+  'pypi',
+  'integrity',
+  'legacy',
+  'metrics',
+  'last-modified',
+  'local-stats',
+]);
+
+/** An index as Config has it, made of upstreams alone. */
+export function plainIndex(upstreams: readonly UpstreamConfig[]): IndexConfig {
+  return { name: ONLY_INDEX, upstreams, missingStatuses: [], pageOrigins: [], accept: 'any' };
+}
+
+/** Adds to `problems`; what is returned may only be used when there are none. */
+export class StructureBuilder {
+  readonly #file: YamlFile;
+  readonly #credentials: CredentialsReader;
+  readonly #problems: Problem[];
+
+  constructor(options: {
+    readonly file: YamlFile;
+    readonly credentials: CredentialsReader;
+    readonly problems: Problem[];
+  }) {
+    this.#file = options.file;
+    this.#credentials = options.credentials;
+    this.#problems = options.problems;
+  }
+
+  async indexes(given: NonNullable<Structures['indexes']>): Promise<IndexConfig[]> {
+    const indexes: IndexConfig[] = [];
+    if (Object.keys(given).length === 0) this.#problem('indexes', undefined, 'expected at least one index');
+    for (const [name, index] of Object.entries(given)) {
+      const key = `indexes.${name}`;
+      if (RESERVED.has(name)) this.#problem(key, undefined, `${name} is a path of our own; choose another name`);
+      const shared = index.credentials;
+      const upstreams: UpstreamConfig[] = [];
+      for (const [position, { address, credentials }] of index.upstreams.entries()) {
+        const own = credentials ? `${key}.upstreams.${position}.credentials` : `${key}.credentials`;
+        const secret = await this.#secret(own, credentials ?? shared, address.url);
+        upstreams.push(await withCredentials(address, secret, this.#credentials));
+      }
+      indexes.push({
+        name,
+        upstreams,
+        missingStatuses: index.missing_statuses,
+        pageOrigins: index.page_origins,
+        accept: index.accept,
+      });
+    }
+    return indexes;
+  }
+
+  defaults(given: readonly string[] | undefined, names: readonly string[]): readonly string[] {
+    for (const [position, name] of (given ?? []).entries()) this.#known(`default.${position}`, name, names);
+    if (given?.length === 0) this.#problem('default', undefined, 'expected at least one index');
+    return [...new Set(given ?? names)];
+  }
+
+  routes(given: Structures['routes'], names: readonly string[]): Config['routes'] {
+    for (const [position, route] of given.entries()) this.#known(`routes.${position}.index`, route.index, names);
+    return given;
+  }
+
+  async raw(given: Structures['raw'], maxBodyBytes: number): Promise<RawMountConfig[]> {
+    const mounts: RawMountConfig[] = [];
+    for (const [name, mount] of Object.entries(given)) {
+      const credentials = await this.#secret(`raw.${name}.credentials`, mount.credentials, mount.origin);
+      mounts.push({
+        name,
+        origin: mount.origin,
+        maxBodyBytes: mount.max_body ?? maxBodyBytes,
+        ...(mount.listen && { listen: mount.listen }),
+        ...(mount.stale_if_error !== undefined && { staleIfErrorMs: mount.stale_if_error }),
+        ...(mount.override_cache_control !== undefined && { overrideCacheControl: mount.override_cache_control }),
+        ...(credentials && { credentials }),
+      });
+    }
+    return mounts;
+  }
+
+  async #secret(key: string, record: CredentialsRecord | undefined, url: string): Promise<Credentials | undefined> {
+    if (!record) return undefined;
+    try {
+      return await this.#credentials.named(record, url);
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) throw error;
+      this.#problem(key, undefined, error.message);
+      return undefined;
+    }
+  }
+
+  #known(key: string, name: string, names: readonly string[]): void {
+    if (names.includes(name)) return;
+    const guess = nearest(name, names);
+    this.#problem(
+      key,
+      name,
+      guess ? `no such index; did you mean ${guess}?` : `no such index; there are ${names.join(', ')}`,
+    );
+  }
+
+  #problem(key: string, value: string | undefined, cure: string): void {
+    this.#problems.push({ key, value, source: this.#file.sourceOf(key), cure });
+  }
+}
+
+/** Configured credentials first, then those of the URL itself, then netrc: the order of pip. */
+export async function withCredentials(
+  address: UpstreamConfig,
+  configured: Credentials | undefined,
+  reader: CredentialsReader,
+): Promise<UpstreamConfig> {
+  const credentials = configured ?? address.credentials ?? (await reader.fromNetrc(address.url));
+  return credentials ? { ...address, credentials } : address;
+}

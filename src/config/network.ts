@@ -1,0 +1,73 @@
+// What the machine's environment says about the way out: HTTP proxies and certificate authorities.
+
+import { readFile, realpath } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Config } from './config.ts';
+import type { Problem } from './problems.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The proxies of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; small letters win, as in curl and Python. */
+export function proxiesOf(env: Environment, problems: Problem[]): Config['proxy'] {
+  const proxy = (name: string): string | undefined => {
+    const source = [name.toLowerCase(), name, 'all_proxy', 'ALL_PROXY'].find((variable) => env[variable]?.trim());
+    const value = source && env[source]!.trim();
+    if (!value) return undefined;
+    const url = value.includes('://') ? value : `http://${value}`;
+    if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return new URL(url).href;
+    const cure = `expected an http or https proxy, for example http://proxy.example:3128 (or set ${name} to one)`;
+    if (!problems.some((problem) => problem.key === source))
+      problems.push({ key: source!, value, source: source!, cure });
+    return undefined;
+  };
+  const http = proxy('HTTP_PROXY');
+  const https = proxy('HTTPS_PROXY');
+  const noProxy = env.no_proxy || env.NO_PROXY || '';
+  return { ...(http && { http }), ...(https && { https }), noProxy };
+}
+
+/** Where people have already told other programs which authorities to trust. */
+const AMBIENT = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'PIP_CERT', 'CURL_CA_BUNDLE'] as const;
+
+/**
+ * The PEM texts of the option `ca_file` and of the variables that OpenSSL, requests, pip and curl read.
+ * NODE_EXTRA_CA_CERTS is not here: Node itself has read it. A wrong `ca_file` is a problem; a wrong variable was meant
+ * for other programs (some hold a folder) and only earns a warning.
+ */
+export async function certificatesOf(
+  caFile: { readonly path: string | undefined; readonly source: string; readonly folder: string },
+  env: Environment,
+  problems: Problem[],
+): Promise<{ readonly certificates: readonly string[]; readonly warnings: readonly string[] }> {
+  const certificates: string[] = [];
+  const warnings: string[] = [];
+  const seen = new Set<string>();
+  if (env.NODE_EXTRA_CA_CERTS) seen.add(await realpath(env.NODE_EXTRA_CA_CERTS).catch(() => ''));
+
+  /** Adds a file once; the reason when it cannot be used. */
+  const add = async (path: string): Promise<string | undefined> => {
+    try {
+      const real = await realpath(path);
+      if (seen.has(real)) return undefined;
+      seen.add(real);
+      const pem = await readFile(real, 'utf8');
+      if (!pem.includes('-----BEGIN ')) return 'holds no PEM certificate';
+      certificates.push(pem);
+      return undefined;
+    } catch (error) {
+      return `cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`;
+    }
+  };
+
+  if (caFile.path !== undefined) {
+    const reason = await add(resolve(caFile.folder, caFile.path));
+    const cure = `${reason}; expected a PEM file of certificate authorities`;
+    if (reason) problems.push({ key: 'ca_file', value: caFile.path, source: caFile.source, cure });
+  }
+  for (const variable of AMBIENT) {
+    const path = env[variable];
+    const reason = path && (await add(path));
+    if (reason) warnings.push(`${variable}=${path} ${reason}; its certificate authorities are not used`);
+  }
+  return { certificates, warnings };
+}

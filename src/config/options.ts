@@ -1,0 +1,165 @@
+// The one table of options: what each is called in the YAML file and in the environment, its unit, its default and
+// what it is for. Parsing, `wheelkeep check`, the flags of `serve` and README's table all read this.
+
+import { baseUrl, origin, redisUrl, upstreamAddress } from './addresses.ts';
+import { boolean, choice, duration, integer, list, size, text, type Unit } from './units.ts';
+
+/** One option; `T` is undefined-able when it has no default. */
+export interface Option<T> {
+  /** Key in the YAML file; a dot nests. */
+  readonly name: string;
+  readonly variable: string;
+  readonly unit: Unit<NonNullable<T>>;
+  /** As a user would write it; undefined when the option is unset by default. */
+  readonly default: string | undefined;
+  readonly description: string;
+  readonly example: string;
+  /** Never shown. */
+  readonly secret: boolean;
+}
+
+interface Description {
+  readonly description: string;
+  readonly example: string;
+  readonly secret?: boolean;
+}
+
+function variableOf(name: string): string {
+  return `WHEELKEEP_${name.toUpperCase().replace('.', '_')}`;
+}
+
+function option<T>(name: string, unit: Unit<T & {}>, byDefault: string, about: Description): Option<T> {
+  return { secret: false, ...about, name, variable: variableOf(name), unit, default: byDefault };
+}
+
+function optional<T>(name: string, unit: Unit<T & {}>, about: Description): Option<T | undefined> {
+  return { secret: false, ...about, name, variable: variableOf(name), unit, default: undefined };
+}
+
+const HOUR_MS = 3_600_000;
+/** Timers of Node wrap beyond 2^31 - 1 ms (24.8 days) and would fire at once. */
+const LONGEST_TIMER_MS = 24 * 24 * HOUR_MS;
+
+/** Keyed by the field of Config or of the settings it becomes. */
+export const OPTIONS = {
+  host: option('host', text, '127.0.0.1', {
+    description: 'The address to listen on; `0.0.0.0` for every IPv4 address of the machine.',
+    example: '0.0.0.0',
+  }),
+  port: option('port', integer(0, 65_535), '5030', {
+    description: 'The port to listen on; 0 takes a free one.',
+    example: '8080',
+  }),
+  upstream: optional('upstream', list(upstreamAddress), {
+    description:
+      "The index behind; several are equivalent mirrors of one index. Unset, it is what this machine's installers use.",
+    example: 'https://index.example/simple/',
+  }),
+  fileOrigins: option('file_origins', list(origin), '', {
+    description: 'Origins from which files may come although their address is private or their scheme plain http.',
+    example: 'http://127.0.0.1:9101',
+  }),
+  dataDir: option('data_dir', text, './data', {
+    description: 'The folder of the cache.',
+    example: '/var/lib/wheelkeep',
+  }),
+  redisUrl: optional('redis.url', redisUrl, {
+    description: 'Redis, through which several nodes share what they know; never needed for a right answer.',
+    example: 'redis://redis:6379/0',
+  }),
+  redisSecret: optional('redis.secret', text, {
+    description: "The secret that authenticates what is read back from Redis; unset, the connection's password.",
+    example: 'a long random text',
+    secret: true,
+  }),
+  pageFresh: option('page_fresh', duration({ maxMs: LONGEST_TIMER_MS }), '60s', {
+    description: 'How long an index page is served without asking upstream again.',
+    example: '10m',
+  }),
+  patience: option('patience', duration({ maxMs: HOUR_MS }), '500ms', {
+    description: 'How long a client waits for a revalidation before it gets the copy that is here.',
+    example: '200ms',
+  }),
+  negativeFresh: option('negative_fresh', duration({ maxMs: LONGEST_TIMER_MS }), '60s', {
+    description: 'How long a clean "no such project" of upstream is believed.',
+    example: '10s',
+  }),
+  staleIfError: option('stale_if_error', duration({ unlimited: true }), 'unlimited', {
+    description: 'How long the last good copy may be served while upstream fails.',
+    example: '7d',
+  }),
+  diskQuota: option('disk_quota', size, '50GB', {
+    description: 'How much the cache may occupy; the least recently used files go first.',
+    example: '200GB',
+  }),
+  freeSpaceFloor: option('free_space_floor', size, '1GB', {
+    description: 'How much of the disk stays free whatever the quota says.',
+    example: '5GB',
+  }),
+  memory: option('memory', size, '64MB', {
+    description: 'How much memory may hold stored entries and rendered pages.',
+    example: '512MB',
+  }),
+  maxPage: option('max_page', size, '64MB', {
+    description: 'The largest index page that is accepted.',
+    example: '128MB',
+  }),
+  maxFile: option('max_file', size, '5GB', {
+    description: 'The largest file that is accepted.',
+    example: '20GB',
+  }),
+  workers: option('workers', integer(1, 256), '1', {
+    description: 'Processes that share the listener.',
+    example: '4',
+  }),
+  drain: option('drain', duration({ maxMs: HOUR_MS }), '5s', {
+    description: 'At shutdown, how long new requests are still served while readiness says no.',
+    example: '0s',
+  }),
+  grace: option('grace', duration({ maxMs: HOUR_MS }), '25s', {
+    description: 'At shutdown, how long running downloads may take to finish.',
+    example: '5m',
+  }),
+  uploads: option('uploads', boolean, 'false', {
+    description: 'Pass uploads (`POST /legacy/`) through to the first upstream.',
+    example: 'true',
+  }),
+  xmlRpc: option('xml_rpc', boolean, 'false', {
+    description: 'Pass XML-RPC calls through to the first upstream.',
+    example: 'true',
+  }),
+  publicUrl: optional('public_url', baseUrl, {
+    description: 'The address by which clients know us; the legacy JSON needs it for absolute links.',
+    example: 'https://wheels.example/',
+  }),
+  caFile: optional('ca_file', text, {
+    description: 'PEM file of further certificate authorities for upstream, beside those of the system.',
+    example: '/etc/ssl/company.pem',
+  }),
+  logLevel: option('log_level', choice('debug', 'info', 'warn', 'error'), 'info', {
+    description: 'The least important lines that are logged.',
+    example: 'warn',
+  }),
+  logFormat: option('log_format', choice('text', 'json'), 'text', {
+    description: 'One JSON object a line, or text for people.',
+    example: 'json',
+  }),
+};
+
+/** The variable that names the YAML file; the file cannot name itself. */
+export const CONFIG_VARIABLE = 'WHEELKEEP_CONFIG';
+
+export type OptionKey = keyof typeof OPTIONS;
+
+/** The checked value of every option, by key. */
+export type Settings = {
+  readonly [K in OptionKey]: (typeof OPTIONS)[K] extends Option<infer T> ? T : never;
+};
+
+/** Keys that only the YAML file has, because they hold structures; for README and for suggestions. */
+export const STRUCTURES = [
+  { name: 'indexes', description: 'Several indexes by name, each with its upstreams; instead of `upstream`.' },
+  { name: 'default', description: 'The order in which `/simple/` asks the indexes; unset, as they stand.' },
+  { name: 'routes', description: 'Project names that are only ever asked at one index.' },
+  { name: 'raw', description: 'Further origins, forwarded unchanged under `/raw/<name>/` and cached by RFC 9111.' },
+] as const;

@@ -1,0 +1,60 @@
+// The first lines at start: what is listened on, whom we ask and how we know, where data lies, and what to type next.
+
+import { withoutSecrets } from './addresses.ts';
+import type { Config } from './config.ts';
+import { OPTIONS } from './options.ts';
+
+export interface StartFacts {
+  /** Where the listener is, `http://127.0.0.1:5030/`; with `port: 0` only the listener knows. */
+  readonly url: string;
+  readonly version: string;
+}
+
+export function startLines(config: Config, facts: StartFacts): string[] {
+  const lines = [`Wheelkeep ${facts.version} listens on ${facts.url}`];
+  if (config.indexes.length === 1) {
+    const urls = config.indexes[0]!.upstreams.map((upstream) => upstream.url).join(', ');
+    lines.push(`upstream: ${urls} (from ${config.upstreamFoundIn})`);
+  } else {
+    for (const { name, upstreams } of config.indexes) {
+      lines.push(`index ${name}: ${upstreams.map((upstream) => upstream.url).join(', ')}`);
+    }
+    lines.push(`order of /simple/: ${config.defaultIndexes.join(', ')} (from ${config.upstreamFoundIn})`);
+  }
+  for (const { name, origin } of config.raw) lines.push(`raw mount /raw/${name}/: ${origin}`);
+  lines.push(`data: ${config.dataDir}, at most ${OPTIONS.diskQuota.unit.format(config.diskQuotaBytes)}`);
+  if (config.redis) lines.push(`redis: ${withoutSecrets(config.redis.url)}, ${protectionOf(config.redis)}`);
+  const proxy = config.proxy.https ?? config.proxy.http;
+  if (proxy) {
+    lines.push(
+      `proxy: ${withoutSecrets(proxy)}; it resolves names, so private addresses are refused only where they are written out`,
+    );
+  }
+  lines.push(`try: pip install ${pipArguments(facts.url).join(' ')} requests`);
+  return lines;
+}
+
+/** What the MAC of every record in Redis is worth, by where its secret comes from. */
+function protectionOf(redis: NonNullable<Config['redis']>): string {
+  if (redis.secret !== undefined) return 'records authenticated by redis.secret';
+  if (new URL(redis.url).password) return "records authenticated by the connection's password";
+  return 'records guarded against damage but not against an attacker; set redis.secret for that';
+}
+
+/** Where a client on this machine reaches a listener: one that listens everywhere is reached by loopback. */
+export function clientUrl(host: string, port: number): string {
+  const reached = host === '0.0.0.0' || host === '' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}/`;
+}
+
+/** The host that pip must be told to trust: plain http beyond loopback. Undefined when there is nothing to tell. */
+export function untrustedHost(url: string): string | undefined {
+  const { protocol, hostname } = new URL(url);
+  const loopback = hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);
+  return protocol === 'http:' && !loopback ? hostname : undefined;
+}
+
+function pipArguments(url: string): string[] {
+  const host = untrustedHost(url);
+  return ['--index-url', `${url}simple/`, ...(host ? ['--trusted-host', host] : [])];
+}

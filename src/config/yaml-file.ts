@@ -1,0 +1,178 @@
+// The YAML file: read, every key known, every structure checked. Scalars stay as they are written, because one parser
+// (units.ts) reads them from file, environment and flags alike. Loaded only when a file is named: zod and yaml cost
+// a tenth of a second of start and megabytes that a sidecar without a file need not pay.
+
+import { basename } from 'node:path';
+import { isCollection, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { baseUrl, listenAddress, origin, upstreamAddress } from './addresses.ts';
+import { OPTIONS, STRUCTURES } from './options.ts';
+import { nearest, type Problem } from './problems.ts';
+import { duration, InvalidValue, size, type Unit } from './units.ts';
+
+/** A text, number or truth value, read by the parser of its unit. */
+function inUnit<T>(unit: Unit<T>) {
+  return z
+    .union([z.string(), z.number(), z.boolean()], { error: `expected a ${unit.name}` })
+    .transform((raw, context) => {
+      try {
+        return unit.parse(String(raw).trim());
+      } catch (error) {
+        if (!(error instanceof InvalidValue)) throw error;
+        context.addIssue({ code: 'custom', message: error.message });
+        return z.NEVER;
+      }
+    });
+}
+
+/** An object of exactly these keys; a stranger is an issue of its own beside all others. */
+function record<S extends z.ZodRawShape>(shape: S) {
+  const unknown = `unknown key; known here: ${Object.keys(shape).join(', ')}`;
+  return z
+    .object(shape, { error: `expected the keys ${Object.keys(shape).join(', ')}` })
+    .catchall(z.never({ error: unknown }));
+}
+
+const CREDENTIALS = 'expected exactly one of basic_file, bearer_file, basic, bearer and netrc: true';
+const credentials = record({
+  basic_file: z.string().optional(),
+  bearer_file: z.string().optional(),
+  basic: z.string().optional(),
+  bearer: z.string().optional(),
+  netrc: z.literal(true, { error: 'expected true' }).optional(),
+}).refine((given) => Object.keys(given).length === 1, { error: CREDENTIALS });
+
+const upstream = z.union(
+  [
+    inUnit(upstreamAddress).transform((address) => ({ address, credentials: undefined })),
+    record({ url: inUnit(upstreamAddress), credentials: credentials.optional() }).transform((given) => ({
+      address: given.url,
+      credentials: given.credentials,
+    })),
+  ],
+  { error: 'expected an http or https URL, or { url, credentials }' },
+);
+
+const NAME = 'expected a name of small letters, digits, "-", "_" and ".", beginning with a letter or digit';
+const name = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, { error: NAME });
+
+const index = record({
+  upstreams: z.array(upstream, { error: 'expected a list of URLs' }).min(1, { error: 'expected at least one URL' }),
+  credentials: credentials.optional(),
+  missing_statuses: z
+    .array(z.int({ error: 'expected statuses from 400 to 499' }).min(400).max(499), {
+      error: 'expected a list of statuses, for example [403]',
+    })
+    .default([]),
+  page_origins: z.array(inUnit(origin), { error: 'expected a list of origins' }).default([]),
+  accept: z.enum(['any', 'json', 'html'], { error: 'expected any, json or html' }).default('any'),
+});
+
+const PATTERN = 'expected a project name in which * stands for any run, for example acme-*';
+const route = record({
+  names: z
+    .array(z.string().regex(/^[A-Za-z0-9._*-]+$/, { error: PATTERN }), { error: 'expected a list of names' })
+    .min(1, { error: 'expected at least one name' }),
+  index: z.string({ error: 'expected the name of an index' }),
+});
+
+const mount = record({
+  origin: inUnit(baseUrl),
+  listen: inUnit(listenAddress).optional(),
+  stale_if_error: inUnit(duration({ unlimited: true })).optional(),
+  override_cache_control: z.string({ error: 'expected a Cache-Control value, for example max-age=3600' }).optional(),
+  max_body: inUnit(size).optional(),
+  credentials: credentials.optional(),
+});
+
+const structures = z.object({
+  indexes: z.record(name, index, { error: 'expected names with their upstreams' }).optional(),
+  default: z.array(z.string(), { error: 'expected a list of index names' }).optional(),
+  routes: z.array(route, { error: 'expected a list of { names, index }' }).default([]),
+  raw: z.record(name, mount, { error: 'expected names with their origins' }).default({}),
+});
+
+export type CredentialsRecord = z.output<typeof credentials>;
+export type Structures = z.output<typeof structures>;
+
+/** What a file says: scalars by dotted key, structures checked, and where each key stands. */
+export interface YamlFile {
+  readonly scalars: ReadonlyMap<string, unknown>;
+  readonly structures: Structures;
+  /** Where a dotted key stands: `wheelkeep.yaml line 3`. */
+  sourceOf(key: string): string;
+  readonly problems: readonly Problem[];
+}
+
+/** Reads the text of a YAML file; mistakes are collected in `problems`, never thrown. */
+export function readYamlFile(path: string, content: string): YamlFile {
+  const file = basename(path);
+  const lines = new LineCounter();
+  const document = parseDocument(content, { lineCounter: lines, merge: true });
+  const none = { scalars: new Map<string, unknown>(), structures: structures.parse({}) };
+  if (document.errors.length > 0) {
+    const problems = document.errors.map(
+      (error): Problem => ({
+        key: file,
+        value: undefined,
+        source: `line ${error.linePos?.[0].line ?? 1}`,
+        cure: `this is no valid YAML: ${error.message.split('\n', 1)[0]}`,
+      }),
+    );
+    return { ...none, sourceOf: () => file, problems };
+  }
+  const sourceOf = (key: string): string => {
+    const found = document.getIn(key.split('.'), true);
+    const offset = isNode(found) ? found.range?.[0] : undefined;
+    return offset === undefined ? file : `${file} line ${lines.linePos(offset).line}`;
+  };
+  const tree: unknown = document.toJS() ?? {};
+  if (!isPlainObject(tree)) {
+    const problem = {
+      key: file,
+      value: undefined,
+      source: 'line 1',
+      cure: 'expected keys with values, for example port: 5030',
+    };
+    return { ...none, sourceOf, problems: [problem] };
+  }
+
+  const problems: Problem[] = [];
+  const scalars = new Map<string, unknown>();
+  const structured: Record<string, unknown> = {};
+  const known = [...Object.values(OPTIONS).map((option) => option.name), ...STRUCTURES.map((entry) => entry.name)];
+  const isStructure = (key: string) => STRUCTURES.some((entry) => entry.name === key);
+  const visit = (branch: object, prefix: string): void => {
+    for (const [part, value] of Object.entries(branch)) {
+      const key = prefix + part;
+      if (isStructure(key)) structured[key] = value;
+      else if (known.includes(key)) scalars.set(key, value);
+      else if (known.some((other) => other.startsWith(`${key}.`)) && isPlainObject(value)) visit(value, `${key}.`);
+      else {
+        const guess = nearest(key, known);
+        const cure = guess ? `unknown key; did you mean ${guess}?` : 'unknown key';
+        problems.push({ key, value: undefined, source: sourceOf(key), cure });
+      }
+    }
+  };
+  visit(tree, '');
+
+  const checked = structures.safeParse(structured);
+  for (const issue of checked.error?.issues ?? []) {
+    const key = issue.path.join('.');
+    const written = document.getIn(issue.path, true);
+    const shown = isScalar(written) && !issue.path.includes('credentials') ? String(written.value) : undefined;
+    const wanting = written === undefined && !isCollection(written) && issue.code === 'invalid_type';
+    problems.push({
+      key,
+      value: shown,
+      source: sourceOf(key),
+      cure: wanting ? `is missing; ${issue.message}` : issue.message,
+    });
+  }
+  return { scalars, structures: checked.data ?? none.structures, sourceOf, problems };
+}
+
+function isPlainObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

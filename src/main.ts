@@ -1,0 +1,54 @@
+// Argv and signals in, exit code out.
+
+import { Command, CommanderError } from 'commander';
+import { checkCommand } from './commands/check.ts';
+import { type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './commands/command-line.ts';
+import { envCommand } from './commands/env.ts';
+import { serveCommand } from './commands/serve.ts';
+import { packageVersion } from './config/version.ts';
+
+const EXAMPLES = `
+Examples:
+  $ wheelkeep serve                     serve what this machine's installers use today
+  $ wheelkeep check --print             show every effective value and where it comes from
+  $ eval "$(wheelkeep env)"             point the installers of this shell at it
+
+Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.`;
+
+async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const exitCode: ExitCode = { value: 0 };
+  const program = new Command('wheelkeep')
+    .description('A caching pull-through proxy for Python package indexes.')
+    .version(packageVersion())
+    .addHelpText('after', EXAMPLES)
+    .showHelpAfterError('(wheelkeep --help says more)')
+    .exitOverride();
+  for (const command of [serveCommand, checkCommand, envCommand]) {
+    program.addCommand(command(terminal, exitCode).copyInheritedSettings(program));
+  }
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // --help and --version arrive here with 0; commander has written what there is to say.
+    return error.exitCode === 0 ? 0 : WRONG_USAGE;
+  }
+  return exitCode.value;
+}
+
+// A reader that went away (`wheelkeep check --print | head`) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+try {
+  process.exitCode = await main(process.argv.slice(2), {
+    env: process.env,
+    cwd: process.cwd(),
+    out: (line) => process.stdout.write(`${line}\n`),
+    error: (line) => process.stderr.write(`wheelkeep: ${line.replaceAll('\n', '\nwheelkeep: ')}\n`),
+  });
+} catch (error) {
+  process.stderr.write(`wheelkeep: unexpected failure: ${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exitCode = FAILED;
+}
