@@ -1,0 +1,124 @@
+// The one use of pino. Lines are JSON or text; every string in them is redacted, escaped and bounded.
+
+import pino from 'pino';
+import { ProxyError } from '../errors.ts';
+import { textLine } from './log-line.ts';
+import { type LineWriter, LogSink } from './log-sink.ts';
+import { presentable } from './redact.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined | Error>>;
+
+/** One sentence without a full stop, and what it is about as fields. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: 'json' | 'text';
+  readonly sink: LogSink;
+}
+
+/** A log that says nothing, for tests. */
+export const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** A log on pino; warnings and errors are handed over at once, the rest within 100 ms. */
+export function createLog(options: LogOptions): Log {
+  const { sink } = options;
+  const text = { write: (line: string) => sink.write(textLine(JSON.parse(line))) };
+  const logger = pino(
+    {
+      level: options.level,
+      base: null,
+      messageKey: 'message',
+      // pino's own function writes `,"time":"…"`; the line then begins with the level, as JSON does not care.
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (level) => ({ level }) },
+    },
+    options.format === 'json' ? sink : text,
+  );
+  const write = (level: LogLevel, message: string, fields: LogFields = {}) => {
+    if (!logger.isLevelEnabled(level)) return;
+    logger[level](presentableFields(fields), presentable(message));
+    if (level === 'warn' || level === 'error') sink.handOver();
+  };
+  return {
+    debug: (message, fields) => write('debug', message, fields),
+    info: (message, fields) => write('info', message, fields),
+    warn: (message, fields) => write('warn', message, fields),
+    error: (message, fields) => write('error', message, fields),
+  };
+}
+
+/** Names that the line itself uses, so that a field cannot take their place. */
+const RESERVED: ReadonlySet<string> = new Set(['time', 'level', 'message']);
+
+function presentableFields(fields: LogFields): Record<string, string | number | boolean | null> {
+  const shown: Record<string, string | number | boolean | null> = {};
+  for (const [key, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
+    const name = RESERVED.has(key) ? `${key}_` : key;
+    if (value instanceof Error) shown[name] = presentable(describe(value));
+    else shown[name] = typeof value === 'string' ? presentable(value) : value;
+  }
+  return shown;
+}
+
+/** An expected failure by its sentence, any other error with its stack on one line; causes behind it. */
+function describe(error: Error): string {
+  const own = error instanceof ProxyError ? `${error.code}: ${error.message}` : (error.stack ?? String(error));
+  const line = own.replaceAll(/\n\s*/g, ' | ');
+  return error.cause instanceof Error ? `${line} (cause: ${error.cause.message})` : line;
+}
+
+/** Most that may wait for a slow reader. */
+const MOST_WAITING_BYTES = 1024 * 1024;
+/** The final flush of a full pipe is tried for this many times 100 ms, then what is left is given up. */
+const FINAL_TRIES = 10;
+
+/**
+ * Lines to a file descriptor (1 is standard output), written by the thread pool. A reader that is slow costs one of
+ * its threads and at most 1 MB; one that is gone costs nothing.
+ */
+export function openSink(descriptor: number): LogSink {
+  let room = true;
+  let ended = false;
+  let flushing = false;
+  let tries = 0;
+  const destination = pino.destination({
+    dest: descriptor,
+    sync: false,
+    maxLength: MOST_WAITING_BYTES,
+    retryEAGAIN: () => !flushing || tries++ < FINAL_TRIES,
+  });
+  destination.on('drop', () => {
+    room = false;
+  });
+  destination.on('error', () => {
+    ended = true;
+  });
+  const writer: LineWriter = {
+    write(lines) {
+      if (ended) return false;
+      room = true;
+      destination.write(lines);
+      return room;
+    },
+    flush() {
+      if (ended) return;
+      flushing = true;
+      try {
+        destination.flushSync();
+      } catch {
+        // The reader is gone, or did not read for a second: the process ends without these lines.
+        ended = true;
+      }
+      flushing = false;
+    },
+  };
+  return new LogSink(writer);
+}
