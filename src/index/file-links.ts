@@ -1,0 +1,106 @@
+// The rule by which upstream's file URLs become ours and back: https://<host>/<path> is linked from a page as
+// ../../files/https/<host>/<path>, the path verbatim. Lock files record these links, so the rule must never change.
+
+/** What a link is relative to: `/simple/<name>/` and `/pypi/<name>/json` are both two steps below the root. */
+const ROOT_OF_PAGE = '../../';
+
+/** Escapes that no path may hold: control characters, `/`, `\` and DEL. Proxies and installers would read them as such. */
+const FORBIDDEN_ESCAPE = /%(?:[01][0-9a-f]|2f|5c|7f)/i;
+/** Characters a request path may hold verbatim: visible ASCII without those that end or confuse a path. */
+const PATH_TEXT = /^\/[!$-;=@-Z[\]^-~]*$/;
+const AUTHORITY_TEXT = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?$/;
+/** Paths made of these have one spelling only. */
+const PLAIN_PATH = /^[A-Za-z0-9._~/-]*$/;
+
+/**
+ * The absolute form of a link in a page, without fragment, its query kept; undefined when we cannot serve it: another
+ * scheme than http(s), user information (it would be shown to every client), or a path our own grammar refuses.
+ */
+export function absoluteFileUrl(link: string, base: string): string | undefined {
+  const url = URL.parse(link, base);
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return undefined;
+  if (url.username !== '' || url.password !== '') return undefined;
+  const { href } = url;
+  const fragment = href.indexOf('#');
+  const whole = fragment < 0 ? href : href.slice(0, fragment);
+  return isServablePath(pathOf(whole)) ? whole : undefined;
+}
+
+/**
+ * The link to give to clients for an absolute file URL: path verbatim, no query (pip appends `.metadata` to the whole
+ * URL, and signed queries are nobody's business), no fragment. `root` leads from the page to our root: relative, or
+ * the public base URL with its final slash.
+ */
+export function fileLink(url: string, root: string = ROOT_OF_PAGE): string {
+  const colon = url.indexOf(':');
+  return `${root}files/${url.slice(0, colon)}/${withoutQuery(url).slice(colon + 3)}`;
+}
+
+/**
+ * The file URL that a request for `/files/<scheme>/<authority><rawPath>` names, in the client's spelling; undefined
+ * when it breaks the grammar, and then the answer is 400. It must still be found on a page before anything is fetched.
+ * The authority may come escaped: pip sends `127.0.0.1%3A8000`.
+ */
+export function fileUrlOf(scheme: string, authority: string, rawPath: string): string | undefined {
+  if (scheme !== 'https' && scheme !== 'http') return undefined;
+  const host = authority.replace(/%(?:3a|5b|5d)/gi, decodeURIComponent).toLowerCase();
+  if (!AUTHORITY_TEXT.test(host) || !PATH_TEXT.test(rawPath) || !isServablePath(rawPath)) return undefined;
+  // Only the normal form of an authority is ever linked: no default port, no decimal or shortened IP address.
+  if (URL.parse(`${scheme}://${host}/`)?.host !== host) return undefined;
+  return `${scheme}://${host}${rawPath}`;
+}
+
+/**
+ * The same text for every spelling of one file URL: `+` and `%2B`, `!` and `%21`, `~` and `%7E` are equal, `+` is
+ * never a space, and the query does not count. For comparing only: upstream is always asked in its own spelling.
+ */
+export function fileKey(url: string): string {
+  const whole = withoutQuery(url);
+  const start = pathStart(whole);
+  const path = whole.slice(start);
+  return PLAIN_PATH.test(path) ? whole : whole.slice(0, start) + path.split('/').map(onlySpelling).join('/');
+}
+
+/** The last segment of a URL's path, unescaped: the file's name as installers read it. */
+export function filenameOfUrl(url: string): string {
+  const path = withoutQuery(url);
+  return unescaped(path.slice(path.lastIndexOf('/') + 1));
+}
+
+function isServablePath(path: string): boolean {
+  if (FORBIDDEN_ESCAPE.test(path)) return false;
+  // Dot segments, in any spelling (RFC 3986 5.2.4; WHATWG URL reads %2e as a dot).
+  return !(path.includes('/.') || path.includes('/%2')) || !/\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path);
+}
+
+function onlySpelling(segment: string): string {
+  return PLAIN_PATH.test(segment) ? segment : encodeURIComponent(unescaped(segment)).replace(/[!'()*]/g, hexEscape);
+}
+
+function hexEscape(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/** Escapes resolved; where they are malformed or no UTF-8, the text as it stands. */
+function unescaped(text: string): string {
+  if (!text.includes('%')) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    return text;
+  }
+}
+
+function withoutQuery(url: string): string {
+  const end = url.search(/[?#]/);
+  return end < 0 ? url : url.slice(0, end);
+}
+
+function pathOf(url: string): string {
+  return withoutQuery(url).slice(pathStart(url));
+}
+
+function pathStart(url: string): number {
+  return url.indexOf('/', url.indexOf('://') + 3);
+}

@@ -1,0 +1,80 @@
+// What the two readers of pages share: the meaning of single values, whatever format they came in.
+
+import { absoluteFileUrl } from './file-links.ts';
+import { InvalidPage } from './invalid-page.ts';
+import type { Problem, Remark } from './page.ts';
+
+/** HTML is frozen at this minor version (PEP 833). */
+const LAST_HTML_MINOR = 4;
+/** Most file systems and clients stop here. */
+const MAX_FILENAME_BYTES = 255;
+/** Separators, control characters, and the marks that turn the direction of text (a file posing as another one). */
+const UNSAFE_IN_FILENAME = /[/\\\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+
+/**
+ * A version of the API as upstream claims it; none means 1.0. Throws InvalidPage for what is no version and for
+ * another major version: clients "MUST fail" there (PEP 629).
+ */
+export function apiVersionOf(claim: string | undefined): string {
+  const version = claim ?? '1.0';
+  if (!/^[0-9]{1,6}\.[0-9]{1,6}$/.test(version)) throw new InvalidPage('the version of the API is no version');
+  if (!version.startsWith('1.')) throw new InvalidPage(`version ${version} of the API is not understood`);
+  return version;
+}
+
+/** The version our HTML may claim for a page of `apiVersion`. */
+export function htmlVersionOf(apiVersion: string): string {
+  return Number(apiVersion.slice(2)) > LAST_HTML_MINOR ? `1.${LAST_HTML_MINOR}` : apiVersion;
+}
+
+/** A serial from text; undefined when it is none. */
+export function serialOf(text: string | undefined): number | undefined {
+  const digits = text?.trim();
+  return digits !== undefined && /^[0-9]{1,15}$/.test(digits) ? Number(digits) : undefined;
+}
+
+/** Checks names and URLs of one page's files, and keeps account of what was wrong. */
+export class FileChecks {
+  readonly remarks: Remark[] = [];
+  readonly #base: string;
+  /** URLs with a query, by what remains of them in a link, which has none. */
+  readonly #withQuery = new Map<string, string>();
+
+  /** `base`: what the page's links resolve against. */
+  constructor(base: string) {
+    this.#base = base;
+  }
+
+  note(subject: string, problem: Problem): void {
+    this.remarks.push({ subject: subject.slice(0, MAX_FILENAME_BYTES), problem });
+  }
+
+  /** False, with a remark, for a name that must not be shown to clients. */
+  acceptsFilename(filename: string): boolean {
+    const safe =
+      filename !== '' && !UNSAFE_IN_FILENAME.test(filename) && Buffer.byteLength(filename) <= MAX_FILENAME_BYTES;
+    if (!safe) this.note(filename, 'unsafe-filename');
+    return safe;
+  }
+
+  /** The absolute URL of a link; undefined, with a remark, when the file cannot be served from it. */
+  fileUrl(link: string): string | undefined {
+    const url = absoluteFileUrl(link, this.#base);
+    if (url === undefined) {
+      this.note(link, 'unusable-url');
+      return undefined;
+    }
+    const query = url.indexOf('?');
+    if (query >= 0) {
+      // Links carry no query: of two files that differ in nothing else only the first can be addressed.
+      const path = url.slice(0, query);
+      const first = this.#withQuery.get(path);
+      if (first !== undefined && first !== url) {
+        this.note(link, 'ambiguous-url');
+        return undefined;
+      }
+      this.#withQuery.set(path, url);
+    }
+    return url;
+  }
+}

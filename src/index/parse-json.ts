@@ -1,0 +1,203 @@
+// Index pages in JSON (PEP 691, 700, 740, 792). Files keep their upstream object; only values that make an installer
+// refuse the whole page (a null size, say: uv) are taken out of it, with a remark.
+
+import { isJsonObject, type JsonObject, keptNumber, parseExactJson } from './exact-json.ts';
+import { InvalidPage } from './invalid-page.ts';
+import {
+  CORE_METADATA_KEYS,
+  type FileRecord,
+  type Hashes,
+  type ProjectDetail,
+  type ProjectList,
+  type ProjectStatus,
+} from './page.ts';
+import { apiVersionOf, FileChecks, htmlVersionOf, serialOf } from './page-fields.ts';
+import type { PageInput, PageLimits } from './page-input.ts';
+import { type ProjectName, parseProjectName } from './project-name.ts';
+
+const NO_HASHES: Hashes = Object.freeze({});
+const NO_ATTRIBUTES: readonly string[] = Object.freeze([]);
+
+export function parseDetailJson(input: PageInput, limits: PageLimits): ProjectDetail {
+  const source = parseObject(input.body, limits);
+  const listed = source.files;
+  if (!Array.isArray(listed)) throw new InvalidPage('the page has no list of files');
+  if (listed.length > limits.maxFiles) throw new InvalidPage(`the page lists more than ${limits.maxFiles} files`);
+
+  const meta = metaOf(source);
+  const checks = new FileChecks(input.url);
+  const files: FileRecord[] = [];
+  for (const item of listed) {
+    const file = readFile(item, checks);
+    if (file !== undefined) files.push(file);
+  }
+  const claimed = apiVersionOf(versionClaim(meta));
+  // From 1.1 on sizes are mandatory: a page that had to lose one may not claim that (PEP 700).
+  const lostSize = checks.remarks.some((remark) => remark.problem === 'invalid-size');
+  const versions = source.versions;
+  return {
+    apiVersion: lostSize ? '1.0' : claimed,
+    htmlVersion: htmlVersionOf(claimed),
+    name: nameOf(source.name, input.expectedName),
+    serial: serialIn(meta, input.serialHeader),
+    status: statusOf(source['project-status']) ?? statusOf(meta['project-status']),
+    versions: Array.isArray(versions) ? versions.filter((version) => typeof version === 'string') : undefined,
+    files,
+    source,
+    remarks: checks.remarks,
+  };
+}
+
+export function parseListJson(input: PageInput, limits: PageLimits): ProjectList {
+  const source = parseObject(input.body, limits);
+  const listed = source.projects;
+  if (!Array.isArray(listed)) throw new InvalidPage('the page has no list of projects');
+  if (listed.length > limits.maxProjects)
+    throw new InvalidPage(`the page lists more than ${limits.maxProjects} projects`);
+
+  const meta = metaOf(source);
+  const checks = new FileChecks(input.url);
+  const names: string[] = [];
+  for (const item of listed) {
+    const name = isJsonObject(item) ? item.name : undefined;
+    if (typeof name === 'string' && parseProjectName(name) !== undefined) names.push(name);
+    else checks.note(String(name), 'invalid-project-name');
+  }
+  const apiVersion = apiVersionOf(versionClaim(meta));
+  return {
+    apiVersion,
+    htmlVersion: htmlVersionOf(apiVersion),
+    serial: serialIn(meta, input.serialHeader),
+    names,
+    source,
+    remarks: checks.remarks,
+  };
+}
+
+function parseObject(body: Buffer, limits: PageLimits): JsonObject {
+  const value = parseExactJson(body, limits.maxDepth);
+  if (!isJsonObject(value)) throw new InvalidPage('the JSON is no object');
+  return value;
+}
+
+function metaOf(source: JsonObject): JsonObject {
+  const meta = source.meta ?? {};
+  if (!isJsonObject(meta)) throw new InvalidPage('the meta of the page is no object');
+  return meta;
+}
+
+/** Some servers write 1.0 without quotes: as a number it keeps its text. */
+function versionClaim(meta: JsonObject): string | undefined {
+  const claim = meta['api-version'];
+  return claim === undefined || claim === null ? undefined : (keptNumber(claim) ?? String(claim));
+}
+
+function nameOf(claimed: unknown, expected: ProjectName | undefined): string {
+  const name = typeof claimed === 'string' ? parseProjectName(claimed)?.name : expected;
+  if (name === undefined) throw new InvalidPage('the page names no valid project');
+  if (expected !== undefined && name !== expected)
+    throw new InvalidPage(`the page is that of another project, ${name}`);
+  return typeof claimed === 'string' ? claimed : name;
+}
+
+function serialIn(meta: JsonObject, header: string | undefined): number | undefined {
+  const serial = meta['_last-serial'];
+  return typeof serial === 'number' && Number.isSafeInteger(serial) && serial >= 0 ? serial : serialOf(header);
+}
+
+function statusOf(value: unknown): ProjectStatus | undefined {
+  if (typeof value === 'string') return { status: value, reason: undefined };
+  if (!isJsonObject(value)) return undefined;
+  const { status, reason } = value;
+  return typeof status === 'string' ? { status, reason: typeof reason === 'string' ? reason : undefined } : undefined;
+}
+
+function readFile(item: unknown, checks: FileChecks): FileRecord | undefined {
+  const link = isJsonObject(item) ? item.url : undefined;
+  const filename = isJsonObject(item) ? item.filename : undefined;
+  if (!isJsonObject(item) || typeof link !== 'string' || typeof filename !== 'string') {
+    checks.note(String(filename ?? link), 'no-file-object');
+    return undefined;
+  }
+  if (!checks.acceptsFilename(filename)) return undefined;
+  const url = checks.fileUrl(link);
+  if (url === undefined) return undefined;
+
+  const source = mended(item, filename, checks);
+  const size = source.size;
+  const yanked = source.yanked as boolean | string | undefined;
+  if (yanked === '') checks.note(filename, 'empty-yank-reason');
+  const gpgSig = source['gpg-sig'];
+  return {
+    filename,
+    url,
+    hashes: source.hashes as Hashes,
+    sizeBytes: typeof size === 'number' ? size : undefined,
+    uploadTime: textOrNothing(source['upload-time']),
+    requiresPython: textOrNothing(source['requires-python']),
+    coreMetadata: coreMetadataOf(source),
+    yanked: yanked ?? false,
+    gpgSig: typeof gpgSig === 'boolean' ? gpgSig : undefined,
+    provenance: textOrNothing(source.provenance),
+    source,
+    attributes: NO_ATTRIBUTES,
+  };
+}
+
+/** The file's object without the values that make installers refuse the page; itself when there are none. */
+function mended(item: JsonObject, filename: string, checks: FileChecks): JsonObject {
+  const { size, yanked, hashes } = item;
+  const time = item['upload-time'];
+  const python = item['requires-python'];
+  const sizeIsRight = size === undefined || isSize(size);
+  const yankedIsRight = yanked === undefined || typeof yanked === 'boolean' || typeof yanked === 'string';
+  const hashesAreRight = isHashes(hashes);
+  const timeIsRight = time === undefined || typeof time === 'string';
+  const pythonIsRight = python === undefined || python === null || typeof python === 'string';
+  if (sizeIsRight && yankedIsRight && hashesAreRight && timeIsRight && pythonIsRight) return item;
+
+  if (!sizeIsRight) checks.note(filename, 'invalid-size');
+  else checks.note(filename, 'invalid-value');
+  const wrong = new Set<string>();
+  if (!sizeIsRight) wrong.add('size');
+  if (!yankedIsRight) wrong.add('yanked');
+  if (!timeIsRight) wrong.add('upload-time');
+  if (!pythonIsRight) wrong.add('requires-python');
+  const kept: JsonObject = Object.fromEntries(Object.entries(item).filter(([key]) => !wrong.has(key)));
+  return hashesAreRight ? kept : { ...kept, hashes: textsOf(hashes) };
+}
+
+/** A natural number; one beyond 2^53 is kept as text and is right, too. */
+function isSize(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0;
+  const text = keptNumber(value);
+  return text !== undefined && /^[0-9]+$/.test(text);
+}
+
+function isHashes(value: unknown): value is Hashes {
+  if (!isJsonObject(value)) return false;
+  for (const algorithm in value) if (typeof value[algorithm] !== 'string') return false;
+  return true;
+}
+
+/** The members of an object that are text. */
+function textsOf(value: unknown): Hashes {
+  if (!isJsonObject(value)) return NO_HASHES;
+  return Object.fromEntries(
+    Object.entries(value).filter((member): member is [string, string] => typeof member[1] === 'string'),
+  );
+}
+
+/** The first key that says anything counts; hashes that are no text still claim that the metadata exists. */
+function coreMetadataOf(source: JsonObject): boolean | Hashes | undefined {
+  for (const key of CORE_METADATA_KEYS) {
+    const claim = source[key];
+    if (typeof claim === 'boolean') return claim;
+    if (isJsonObject(claim)) return isHashes(claim) ? claim : textsOf(claim);
+  }
+  return undefined;
+}
+
+function textOrNothing(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}

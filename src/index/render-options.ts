@@ -1,0 +1,10 @@
+// What rendering a page needs to know beside the page.
+
+import type { FileRecord } from './page.ts';
+
+export interface RenderOptions {
+  /** The link to give for a file's absolute upstream URL (file-links.ts). */
+  readonly fileLink: (url: string) => string;
+  /** False takes back upstream's claim of core metadata: pip fails the install when that cannot be had. */
+  readonly offersCoreMetadata?: (file: FileRecord) => boolean;
+}

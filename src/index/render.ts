@@ -1,0 +1,15 @@
+// From a page to the bytes of an answer; `v1-html` and `html` are the same bytes.
+
+import type { PageFormat } from './negotiate.ts';
+import type { ProjectDetail, ProjectList } from './page.ts';
+import { detailHtml, listHtml } from './render-html.ts';
+import { detailJson, listJson } from './render-json.ts';
+import type { RenderOptions } from './render-options.ts';
+
+export function renderProjectDetail(page: ProjectDetail, format: PageFormat, options: RenderOptions): Buffer {
+  return Buffer.from(format === 'json' ? detailJson(page, options) : detailHtml(page, options));
+}
+
+export function renderProjectList(list: ProjectList, format: PageFormat): Buffer {
+  return Buffer.from(format === 'json' ? listJson(list) : listHtml(list));
+}
