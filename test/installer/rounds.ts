@@ -1,0 +1,69 @@
+// The one play that every installer performs: directly from the index, then through Wheelkeep cold, hot, and with
+// upstream gone after Wheelkeep was killed and started again on the same data folder.
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { FakeIndex } from '../support/fake-index.ts';
+import { freePort, spawnProxy } from '../support/spawned-proxy.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { infoFolders, installedFolders, publish, type World } from './packages.ts';
+import { emptyMachine, type Machine } from './tools.ts';
+
+/** What one round gives an installer to work with. */
+export interface Site extends Machine {
+  readonly indexUrl: string;
+  readonly world: World;
+}
+
+/** Installs wk-app and what it needs on an empty machine; resolves with the folder into which the packages went. */
+export type Install = (site: Site) => Promise<string>;
+
+/** Proves that the packages and pages of the fake index are right, so that a failure below is Wheelkeep's. */
+export async function installsDirectly(test: TestContext, install: Install): Promise<void> {
+  const index = await FakeIndex.start({ separateFiles: true });
+  test.after(() => index.close());
+  const folder = await temporaryFolder(test);
+  await installOnEmptyMachine(folder, index.url, publish(index), install);
+}
+
+export async function survivesOutage(test: TestContext, install: Install): Promise<void> {
+  const index = await FakeIndex.start({ separateFiles: true });
+  test.after(() => index.close());
+  const world = publish(index);
+  const folder = await temporaryFolder(test);
+  // One port for all rounds: lock files hold our URLs and must stay the same.
+  const port = await freePort();
+  const start = async () => {
+    const proxy = await spawnProxy({
+      dataDir: join(folder, 'data'),
+      upstreams: [index.url],
+      port,
+      env: { WHEELKEEP_FILE_ORIGINS: index.files.origin },
+    });
+    test.after(() => proxy.stop('SIGKILL'));
+    return proxy;
+  };
+  const proxy = await start();
+  const indexUrl = `${proxy.url}/simple/`;
+  await installOnEmptyMachine(join(folder, 'cold'), indexUrl, world, install);
+  const fetched = index.fileRequests;
+  assert.ok(fetched > 0, 'the cold round must have gone through to the index');
+
+  await installOnEmptyMachine(join(folder, 'hot'), indexUrl, world, install);
+  assert.equal(index.fileRequests, fetched, 'a hot install asks upstream for no file');
+
+  await proxy.stop('SIGKILL');
+  await index.down();
+  const restarted = await start();
+  await installOnEmptyMachine(join(folder, 'down'), indexUrl, world, install);
+  await index.up();
+  assert.equal(index.fileRequests, fetched, 'an install during the outage asks upstream for no file');
+  assert.equal(await restarted.stop('SIGTERM'), 0);
+}
+
+async function installOnEmptyMachine(home: string, indexUrl: string, world: World, install: Install): Promise<void> {
+  const machine = await emptyMachine(home, indexUrl);
+  const sitePackages = await install({ ...machine, indexUrl, world });
+  assert.deepEqual(await installedFolders(sitePackages), infoFolders(world));
+}

@@ -1,0 +1,75 @@
+// The real installers: where they are, and an empty machine to run each of them on.
+
+import { execFile } from 'node:child_process';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Variables that name the installers; .ci/run sets them. */
+export type ToolVariable =
+  | 'WHEELKEEP_TEST_PIP'
+  | 'WHEELKEEP_TEST_PIP_OLD'
+  | 'WHEELKEEP_TEST_UV'
+  | 'WHEELKEEP_TEST_POETRY';
+
+/** The tool's path, or how to skip its tests: with a word that says what to set, or not at all where all must run. */
+export function tool(variable: ToolVariable): { readonly path: string; readonly skip: string | false } {
+  const path = process.env[variable];
+  if (path !== undefined) return { path, skip: false };
+  if (process.env.WHEELKEEP_TEST_REQUIRE_ALL === '1') throw new Error(`${variable} must be set`);
+  return { path: '', skip: `set ${variable} to run this` };
+}
+
+export interface Machine {
+  readonly home: string;
+  /** Runs a command; rejects with everything it printed when it fails. */
+  run(command: string, args: readonly string[], cwd?: string): Promise<string>;
+}
+
+const COMMAND_LIMIT_MS = 60_000;
+
+/** A home without caches and configuration, whose only index is `indexUrl`; everything beyond loopback is refused. */
+export async function emptyMachine(home: string, indexUrl: string): Promise<Machine> {
+  await mkdir(home, { recursive: true });
+  const env = {
+    PATH: process.env.PATH ?? '',
+    HOME: home,
+    TMPDIR: home,
+    LANG: 'C.UTF-8',
+    // A proxy at a closed port: what is not loopback fails at once instead of reaching a network.
+    HTTP_PROXY: 'http://127.0.0.1:9',
+    HTTPS_PROXY: 'http://127.0.0.1:9',
+    NO_PROXY: '127.0.0.1,localhost',
+    PIP_INDEX_URL: indexUrl,
+    PIP_CONFIG_FILE: '/dev/null',
+    PIP_NO_CACHE_DIR: '1',
+    PIP_DISABLE_PIP_VERSION_CHECK: '1',
+    PIP_NO_INPUT: '1',
+    UV_DEFAULT_INDEX: indexUrl,
+    UV_CACHE_DIR: join(home, 'uv-cache'),
+    UV_PYTHON_DOWNLOADS: 'never',
+    UV_NO_CONFIG: '1',
+    POETRY_CACHE_DIR: join(home, 'poetry-cache'),
+    POETRY_CONFIG_DIR: join(home, 'poetry-config'),
+    POETRY_NO_INTERACTION: '1',
+    POETRY_VIRTUALENVS_IN_PROJECT: 'true',
+    POETRY_VIRTUALENVS_OPTIONS_NO_PIP: 'true',
+  };
+  const run: Machine['run'] = (command, args, cwd = home) => {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    execFile(command, args, { cwd, env, timeout: COMMAND_LIMIT_MS, maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout + stderr);
+      else
+        reject(new Error(`${command} ${args.join(' ')} failed (${error.code ?? error.signal}):\n${stdout}${stderr}`));
+    });
+    return promise;
+  };
+  return { home, run };
+}
+
+/** The folder into which a virtual environment's packages go. */
+export async function sitePackagesOf(environment: string): Promise<string> {
+  const lib = join(environment, 'lib');
+  const [python] = (await readdir(lib)).filter((name) => name.startsWith('python'));
+  if (python === undefined) throw new Error(`${environment} is no virtual environment`);
+  return join(lib, python, 'site-packages');
+}

@@ -1,0 +1,98 @@
+// Wheelkeep as users run it: `bin/wheelkeep serve` in a process of its own, configured by its environment alone.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { get } from './http-client.ts';
+import { parseMetrics } from './prometheus-text.ts';
+
+const LAUNCHER = fileURLToPath(new URL('../../bin/wheelkeep', import.meta.url));
+
+export interface SpawnOptions {
+  readonly dataDir: string;
+  readonly upstreams: readonly string[];
+  /** Port to listen on; a free one unless given. A restart on the same port keeps the URLs in lock files right. */
+  readonly port?: number;
+  /** Further variables, with their whole names. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface SpawnedProxy {
+  /** Without a final slash. */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** All that it printed on both streams until now. */
+  output(): string;
+  /** Sends the signal and waits for the end; resolves with the exit code, or the signal that ended it. */
+  stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals>;
+  metrics(): Promise<Record<string, number>>;
+}
+
+const START_LIMIT_MS = 15_000;
+
+/** Resolves once /-/ready says so; rejects with what was printed when the process ends before that. */
+export async function spawnProxy({ dataDir, upstreams, port, env = {} }: SpawnOptions): Promise<SpawnedProxy> {
+  const chosen = port ?? (await freePort());
+  const child = spawn(LAUNCHER, ['serve'], {
+    env: {
+      PATH: process.env.PATH ?? '',
+      HOME: dataDir,
+      WHEELKEEP_HOST: '127.0.0.1',
+      WHEELKEEP_PORT: String(chosen),
+      WHEELKEEP_DATA_DIR: dataDir,
+      WHEELKEEP_UPSTREAM: upstreams.join(','),
+      WHEELKEEP_FILE_ORIGINS: [...new Set(upstreams.map((url) => new URL(url).origin))].join(','),
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+  const url = `http://127.0.0.1:${chosen}`;
+  await ready(child, url, () => output);
+  return {
+    url,
+    port: chosen,
+    pid: child.pid!,
+    output: () => output,
+    stop: async (signal = 'SIGTERM') => {
+      child.kill(signal);
+      const [code, endedBy] = await exit;
+      return code ?? endedBy!;
+    },
+    metrics: async () => parseMetrics((await get(`${url}/metrics`)).text()),
+  };
+}
+
+async function ready(child: ChildProcess, url: string, output: () => string): Promise<void> {
+  const deadline = performance.now() + START_LIMIT_MS;
+  while (performance.now() < deadline) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it ended at its start:\n${output()}`);
+    const status = await get(`${url}/-/ready`).then(
+      (response) => response.status,
+      () => 0,
+    );
+    if (status === 200) return;
+    await sleep(25);
+  }
+  child.kill('SIGKILL');
+  throw new Error(`it was not ready within ${START_LIMIT_MS} ms:\n${output()}`);
+}
+
+/** A port that nobody used a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
