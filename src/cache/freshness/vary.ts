@@ -1,0 +1,84 @@
+// Which of several stored responses answers a request (RFC 9111 4.1).
+
+import { type Fields, fieldValue, type RequestHead, type ResponseHead } from '../../http-message.ts';
+import { originTime } from './age.ts';
+import { listMembers } from './list-syntax.ts';
+import { oncePer } from './once-per.ts';
+import type { StoredHead } from './rules.ts';
+
+/** The field names of Vary, lower case, each once; `*` when any member is. */
+export const varyNames: (fields: Fields) => readonly string[] | '*' = oncePer((fields: Fields) => {
+  const names = listMembers(fieldValue(fields, 'vary') ?? '').map((name) => name.toLowerCase());
+  return names.includes('*') ? '*' : [...new Set(names)];
+});
+
+/** The selecting fields of the original request, normalised, to be kept beside the stored response. */
+export function varyingFields(request: RequestHead, response: ResponseHead): Fields {
+  const names = varyNames(response.fields);
+  if (names === '*') return [];
+  const kept: string[] = [];
+  for (const name of names) {
+    const value = selectingValue(request.fields, name);
+    if (value !== undefined) kept.push(name, value);
+  }
+  return kept;
+}
+
+/** The stored response that matches the request; of several the one with the most recent Date. */
+export function selectVariant<T extends StoredHead>(request: RequestHead, variants: readonly T[]): T | undefined {
+  let selected: T | undefined;
+  for (const variant of variants) {
+    if (!matches(request, variant)) continue;
+    // 4.1: "the cache can select [...] the most recent response (by Date)"; of equals the one received last.
+    if (selected === undefined || isNewer(variant, selected)) selected = variant;
+  }
+  return selected;
+}
+
+function isNewer(a: StoredHead, b: StoredHead): boolean {
+  return originTime(a) > originTime(b) || (originTime(a) === originTime(b) && a.responseTime > b.responseTime);
+}
+
+function matches(request: RequestHead, stored: StoredHead): boolean {
+  const names = varyNames(stored.fields);
+  if (names === '*') return false;
+  // "If [...] a header field is absent from a request, it can only match another request if it is also absent there."
+  return names.every((name) => selectingValue(request.fields, name) === fieldValue(stored.varying, name));
+}
+
+/** Lists whose order carries no meaning beyond their weights, with the part of a member that ignores case. */
+const NEGOTIATION: ReadonlyMap<string, 'whole' | 'type'> = new Map([
+  ['accept', 'type'],
+  ['accept-charset', 'whole'],
+  ['accept-encoding', 'whole'],
+  ['accept-language', 'whole'],
+]);
+
+/**
+ * The value that has to be equal: lines combined and whitespace around list separators removed, for any field; for the
+ * negotiation fields also case and order (4.1: "normalizing both header field values in a way that is known to have
+ * identical semantics"). Undefined when the request has no such field.
+ */
+function selectingValue(fields: Fields, name: string): string | undefined {
+  const value = fieldValue(fields, name);
+  if (value === undefined) return undefined;
+  const members = listMembers(value);
+  const caseless = NEGOTIATION.get(name);
+  if (caseless === undefined) return members.join(',');
+  return members
+    .map((member) => normalisedPreference(member, caseless))
+    .sort()
+    .join(',');
+}
+
+/** `EN ; Q=0.50` and `en;q=0.5` are one preference, and a weight of 1 is the same as none (RFC 9110 12.4.2). */
+function normalisedPreference(member: string, caseless: 'whole' | 'type'): string {
+  const [range = '', ...parameters] = member.split(';').map((part) => part.trim());
+  const kept = parameters.map((parameter) => {
+    const weight = /^q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/i.exec(parameter)?.[1];
+    // The values of a media type's parameters may distinguish case.
+    if (weight === undefined) return caseless === 'whole' ? parameter.toLowerCase() : parameter;
+    return Number(weight) === 1 ? '' : `q=${Number(weight)}`;
+  });
+  return [range.toLowerCase(), ...kept.filter((parameter) => parameter !== '')].join(';');
+}
