@@ -1,0 +1,55 @@
+// Which header lines a forwarded message keeps (RFC 9110 7.6.1): pure, from raw lines to raw lines, order and
+// repetition kept.
+
+import type { Fields } from '../http-message.ts';
+
+/** Meant for one connection only, whatever Connection says; Trailer because trailers are not merged. */
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-authentication-info',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+];
+
+/** Set anew for every request that goes out: by us, by the target, or by the expectation's own handling. */
+const REPLACED_IN_REQUESTS = ['host', 'authorization', 'expect'];
+
+/** What a client tells about itself and its network, and what upstream wants to remember of it (S08, S09). */
+const PRIVATE_IN_REQUESTS = /^(?:cookie2?|forwarded|x-.*|cf-.*|true-client-ip)$/;
+const PRIVATE_IN_RESPONSES = /^(?:set-cookie2?|server|via|x-powered-by)$/;
+
+type Kind = 'raw' | 'passthrough';
+
+/** The client's lines that go upstream, with our own `Via` added (RFC 9110 7.6.3). */
+export function requestFields(raw: readonly string[], kind: Kind, via: string): Fields {
+  const dropped = new Set([...HOP_BY_HOP, ...REPLACED_IN_REQUESTS, ...namedByConnection(raw)]);
+  const fields = kept(raw, (name) => dropped.has(name) || (kind === 'passthrough' && PRIVATE_IN_REQUESTS.test(name)));
+  return [...fields, 'Via', via];
+}
+
+/** Upstream's lines that go to the client. */
+export function responseFields(raw: readonly string[], kind: Kind): Fields {
+  const dropped = new Set([...HOP_BY_HOP, ...namedByConnection(raw)]);
+  return kept(raw, (name) => dropped.has(name) || (kind === 'passthrough' && PRIVATE_IN_RESPONSES.test(name)));
+}
+
+function kept(raw: readonly string[], isDropped: (name: string) => boolean): string[] {
+  const fields: string[] = [];
+  for (let i = 0; i < raw.length; i += 2) if (!isDropped(raw[i]!.toLowerCase())) fields.push(raw[i]!, raw[i + 1]!);
+  return fields;
+}
+
+/** Further hop-by-hop names that the sender lists in Connection; never those that frame the message. */
+function namedByConnection(raw: readonly string[]): string[] {
+  const names: string[] = [];
+  for (let i = 0; i < raw.length; i += 2) {
+    if (raw[i]!.toLowerCase() === 'connection') names.push(...raw[i + 1]!.toLowerCase().split(/[\s,]+/));
+  }
+  return names.filter((name) => name !== 'content-length' && name !== 'close');
+}

@@ -1,0 +1,49 @@
+// `/metrics`: the registry in Prometheus' text format, compressed when the scraper can take it.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { Log } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+
+const compress = promisify(gzip);
+
+export interface MetricsEndpointOptions {
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** What to show: this process's metrics, or those of all workers together. */
+  readonly render: () => Promise<string>;
+}
+
+/** Answers one scrape. A registry that cannot be rendered is a 500, counted and logged, and harms nothing else. */
+export async function answerMetrics(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { metrics, log, render }: MetricsEndpointOptions,
+): Promise<void> {
+  let text: string;
+  try {
+    text = await render();
+  } catch (error) {
+    metrics.meters.scrapeErrors.inc({});
+    log.error('metrics could not be rendered', { error: error instanceof Error ? error : String(error) });
+    response.writeHead(500, { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' });
+    response.end('metrics could not be rendered, see the log\n');
+    return;
+  }
+  const zipped = acceptsGzip(request.headers['accept-encoding']);
+  const body = zipped ? await compress(text, { level: 1 }) : Buffer.from(text);
+  response.writeHead(200, {
+    'Content-Type': metrics.contentType,
+    'Content-Length': body.length,
+    'Cache-Control': 'no-store',
+    Vary: 'Accept-Encoding',
+    ...(zipped ? { 'Content-Encoding': 'gzip' } : {}),
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** RFC 9110 12.5.3, for the one coding we offer: named, and not with a quality of zero. */
+function acceptsGzip(acceptEncoding: string | string[] | undefined): boolean {
+  return /(?:^|,)\s*gzip\s*(?:$|,|;(?!\s*q=0(?:\.0*)?\s*(?:$|,)))/i.test(String(acceptEncoding ?? ''));
+}

@@ -1,0 +1,257 @@
+// The one use of http-proxy: forwards what we do not understand or must not store (uploads, XML-RPC, the unsafe
+// methods of raw mounts). Of http-proxy we keep the exchange itself; heads are built here from the raw header lines,
+// because it joins and reorders them, collapses slashes in paths, leaks aborted exchanges and leaves a client hanging
+// when upstream breaks off.
+
+import http, { type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import https from 'node:https';
+import type { LookupFunction } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import httpProxy from 'http-proxy';
+import { BadRequest, UpstreamFailure } from '../errors.ts';
+import { type Fields, fieldsFromRaw } from '../http-message.ts';
+import { ContentTooLarge, ForwardedBody } from './forwarded-body.ts';
+import { requestFields, responseFields } from './forwarded-fields.ts';
+import { failureFrom } from './passthrough-failure.ts';
+
+export interface PassthroughOptions {
+  readonly maxBodyBytes: number;
+  /** To get a connection, including the wait for a free one of `maxSockets`. */
+  readonly connectTimeoutMs: number;
+  /** Longest silence of upstream, and of the client while it sends. */
+  readonly idleTimeoutMs: number;
+  /** Connections to one origin at a time. */
+  readonly maxSockets: number;
+  /** Certificate authorities in PEM: all that count, not only additional ones. */
+  readonly certificateAuthorities?: readonly string[];
+  /** Resolves names for our connections: the place of the egress guard. Its error reaches the caller as it is. */
+  readonly lookup?: LookupFunction;
+  /** Takes the place of our agents where upstreams are reached through an HTTP proxy. */
+  readonly agentFor?: (url: URL) => http.Agent | undefined;
+  /** How we name ourselves in `Via` (RFC 9110 7.6.3), as in `1.1 wheelkeep`. */
+  readonly via: string;
+}
+
+export interface PassthroughTarget {
+  /** The full URL, fixed by the route; its path and query go out verbatim. */
+  readonly url: string;
+  /** `raw` forwards every end-to-end field (RFC 9110 7.6.1); `passthrough` drops cookies and forwarding fields (S08). */
+  readonly kind: 'raw' | 'passthrough';
+  /**
+   * The value of Authorization to send. The client's own is never copied: a route for which it is meant says
+   * `credentials: request.headers.authorization`.
+   */
+  readonly credentials?: string | undefined;
+  /** Called with the final head before it is sent on. */
+  readonly onResponse?: (status: number, fields: Fields) => void;
+  /**
+   * Called for each 1xx. With it `Expect: 100-continue` is forwarded, and the caller answers 100 by
+   * `response.writeContinue()`; without it the expectation counts as met by our server and is not forwarded.
+   */
+  readonly onInformational?: (status: number, fields: Fields) => void;
+  /** Fields that we add to the response, such as Cache-Status. */
+  readonly addFields?: Fields;
+}
+
+/** Methods whose body Node's client frames only when its length is known (it would send the bytes as a next request). */
+const SIZED_BODY_ONLY: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']);
+/** Below the 5 s after which common servers close an idle connection: a POST must not meet that (RFC 9112 9.3.1). */
+const KEEP_ALIVE_MS = 4000;
+
+/** All that one request's way through here needs. */
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly target: PassthroughTarget;
+  readonly url: URL;
+  /** Path and query, verbatim. */
+  readonly path: string;
+  readonly agent: http.Agent;
+  readonly body: ForwardedBody;
+}
+
+/** Forwards requests, one exchange each. */
+export class Passthrough {
+  readonly #options: PassthroughOptions;
+  readonly #proxy: httpProxy;
+  readonly #agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent };
+
+  constructor(options: PassthroughOptions) {
+    this.#options = options;
+    const pool = {
+      keepAlive: true,
+      maxSockets: options.maxSockets,
+      timeout: KEEP_ALIVE_MS,
+      ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
+    };
+    const ca = options.certificateAuthorities;
+    this.#agents = {
+      'http:': new http.Agent(pool),
+      'https:': new https.Agent({ ...pool, rejectUnauthorized: true, ...(ca === undefined ? {} : { ca: [...ca] }) }),
+    };
+    this.#proxy = httpProxy.createProxyServer({
+      secure: true,
+      xfwd: false,
+      ws: false,
+      followRedirects: false,
+      changeOrigin: true,
+      toProxy: true,
+      prependPath: false,
+      selfHandleResponse: true,
+      proxyTimeout: options.idleTimeoutMs,
+      // Longer than upstream's, so that a silent upstream is told to the client instead of cutting it off.
+      timeout: options.idleTimeoutMs + options.connectTimeoutMs,
+    });
+    // Without a listener http-proxy throws; failures of an exchange reach its own callback instead.
+    this.#proxy.on('error', () => {});
+  }
+
+  /** Ends the idle connections; exchanges under way are the caller's to end. */
+  close(): void {
+    this.#agents['http:'].destroy();
+    this.#agents['https:'].destroy();
+  }
+
+  /**
+   * Forwards the request and its answer. Settles when the answer is sent or its connection is gone.
+   * Throws BadRequest, ContentTooLarge or UpstreamFailure while nothing has been sent; later failures of upstream
+   * destroy the client's connection, which is how HTTP/1.1 says that a body is incomplete (RFC 9112 8).
+   */
+  async forward(request: IncomingMessage, response: ServerResponse, target: PassthroughTarget): Promise<void> {
+    this.#refuse(request);
+    const url = new URL(target.url);
+    const agent = this.#options.agentFor?.(url) ?? this.#agents[url.protocol === 'https:' ? 'https:' : 'http:'];
+    const body = new ForwardedBody(this.#options.maxBodyBytes);
+    const exchange: Exchange = { request, response, target, url, path: pathOf(target.url), agent, body };
+    let answer: IncomingMessage | undefined;
+    try {
+      answer = await this.#ask(exchange);
+      if (answer !== undefined) await this.#deliver(answer, response, target);
+    } finally {
+      // What the client still sends is read and dropped: only then it reads our answer, and its connection lives on.
+      request.unpipe(body);
+      request.resume();
+      body.abandon(answer?.complete === true);
+    }
+  }
+
+  /** Ends a request whose body we could not frame or will not carry, before any of it is read. */
+  #refuse(request: IncomingMessage): void {
+    const { method = '', headers } = request;
+    if (headers['transfer-encoding'] !== undefined && SIZED_BODY_ONLY.has(method)) {
+      throw new BadRequest(`${method} with a body of unknown length is not forwarded`);
+    }
+    const length = Number(headers['content-length'] ?? 0);
+    if (length > this.#options.maxBodyBytes) throw new ContentTooLarge(this.#options.maxBodyBytes);
+  }
+
+  /** Sends the request; gives upstream's answer, or undefined when the client left before there was one. */
+  #ask({ request, response, target, url, path, agent, body }: Exchange): Promise<IncomingMessage | undefined> {
+    return new Promise((resolve, reject) => {
+      const { expect } = request.headers;
+      let timedOut = false;
+      // When the client has left there is nobody to tell.
+      const fail = (error: Error) =>
+        request.socket.destroyed ? resolve(undefined) : reject(failureFrom(error, timedOut));
+      body.onDestination = (outgoing) => {
+        this.#writeHead(outgoing, request, target, url.host, path);
+        if (expect !== undefined && target.onInformational !== undefined) {
+          outgoing.setHeader('Expect', expect);
+          outgoing.flushHeaders();
+        }
+        const connecting = setTimeout(() => {
+          timedOut = true;
+          // A request that still waits for a socket says nothing when it is destroyed.
+          fail(new Error('no connection in time'));
+          outgoing.destroy();
+        }, this.#options.connectTimeoutMs);
+        outgoing.once('socket', (socket) => {
+          if (!socket.connecting) clearTimeout(connecting);
+          else socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => clearTimeout(connecting));
+        });
+        outgoing.once('timeout', () => {
+          timedOut = true;
+        });
+        outgoing.on('information', ({ statusCode, rawHeaders }) => {
+          target.onInformational?.(statusCode, fieldsFromRaw(rawHeaders));
+        });
+        outgoing.once('response', resolve);
+        outgoing.once('close', () => {
+          clearTimeout(connecting);
+          fail(new Error('the exchange ended without an answer'));
+        });
+        // http-proxy waits for an event that Node no longer sends: without this an aborted exchange is never freed.
+        response.once('close', () => {
+          if (!response.writableFinished) outgoing.destroy();
+          resolve(undefined);
+        });
+        if (response.destroyed) outgoing.destroy();
+      };
+      body.once('error', fail);
+      request.pipe(body);
+      const address = { protocol: url.protocol, host: url.host, hostname: bareHost(url), port: url.port, path: '/' };
+      // With this field among the headers Node would write the head before we have replaced it.
+      delete request.headers.expect;
+      this.#proxy.web(request, response, { target: address, agent, buffer: body }, fail);
+      if (expect !== undefined) request.headers.expect = expect;
+    });
+  }
+
+  /**
+   * Replaces the head that http-proxy made. It hands us the request, unsent, by piping the body into it; its own
+   * event for this comes too late (a request that waits for a socket has its head written by then).
+   */
+  #writeHead(
+    outgoing: ClientRequest,
+    request: IncomingMessage,
+    target: PassthroughTarget,
+    host: string,
+    path: string,
+  ): void {
+    // Node remembers the removal of these two and would then frame the body by the end of the connection.
+    outgoing.setHeader('Connection', 'keep-alive');
+    for (const name of outgoing.getHeaderNames()) {
+      if (name !== 'connection' && name !== 'transfer-encoding') outgoing.removeHeader(name);
+    }
+    if (outgoing.hasHeader('Transfer-Encoding')) outgoing.setHeader('Transfer-Encoding', 'chunked');
+    outgoing.path = path;
+    outgoing.setHeader('Host', host);
+    const fields = requestFields(request.rawHeaders, target.kind, this.#options.via);
+    for (let i = 0; i < fields.length; i += 2) outgoing.appendHeader(fields[i]!, fields[i + 1]!);
+    if (target.credentials !== undefined) outgoing.setHeader('Authorization', target.credentials);
+  }
+
+  async #deliver(answer: IncomingMessage, response: ServerResponse, target: PassthroughTarget): Promise<void> {
+    const fields = [...responseFields(answer.rawHeaders, target.kind), ...(target.addFields ?? [])];
+    const status = answer.statusCode!;
+    target.onResponse?.(status, fieldsFromRaw(fields));
+    try {
+      // Node refuses control characters in the reason and in values: nobody can split a response through us (S09).
+      response.writeHead(status, answer.statusMessage, fields);
+    } catch (error) {
+      response.statusMessage = '';
+      throw new UpstreamFailure('protocol', 'upstream sent a head that cannot be passed on', { cause: error });
+    }
+    try {
+      await pipeline(answer, response);
+    } catch {
+      // Upstream broke off or the client left: the head is out, so an end of the connection says it.
+      response.destroy();
+    }
+  }
+}
+
+/** Path and query as they stand in the URL: `URL` would change some characters, and http-proxy others. */
+function pathOf(url: string): string {
+  const afterAuthority = url.slice(url.indexOf('://') + 3);
+  const start = afterAuthority.search(/[/?#]/);
+  const path = start < 0 ? '' : afterAuthority.slice(start).replace(/#.*$/, '');
+  // Node checks only the paths it is given at the start, and a line break here would begin a second request.
+  if (/[^\x21-\x7e\x80-\xff]/.test(path)) throw new BadRequest('the path has a character that no URL has');
+  return path.startsWith('/') ? path : `/${path}`;
+}
+
+/** The host as sockets want it: an IPv6 literal without its brackets. */
+function bareHost(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
