@@ -1,0 +1,132 @@
+// Decides whether to ask a server that has been failing. Closed: ask. Open: do not, until the probe time. Then half-open:
+// one request at a time is let through as the probe; its success closes the circuit, its failure doubles the wait.
+// A server that asked us to stay away (Retry-After) is open for exactly as long. Pure but for the injected clock.
+
+export interface BreakerOptions {
+  readonly now: () => number;
+  /** In [0, 1): spreads the probes of many processes by ±20 %. */
+  readonly random: () => number;
+  /** That many failures within the window open the circuit. */
+  readonly failures?: number;
+  readonly windowMs?: number;
+  readonly firstProbeMs?: number;
+  readonly lastProbeMs?: number;
+}
+
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
+/** The right to ask once. Its holder reports exactly one of succeeded, failed, abandoned. */
+export interface Permit {
+  readonly probe: boolean;
+}
+
+const PERMIT: Permit = { probe: false };
+
+export class Breaker {
+  readonly #now: () => number;
+  readonly #random: () => number;
+  readonly #failures: number;
+  readonly #windowMs: number;
+  readonly #firstProbeMs: number;
+  readonly #lastProbeMs: number;
+  /** Times of the failures that are still inside the window, oldest first. */
+  #recent: number[] = [];
+  /** Open until then; undefined while closed. */
+  #probeAt: number | undefined;
+  /** The wait before the next probe, should this one fail. */
+  #waitMs: number;
+  /** The probe under way, and when it counts as lost: a holder that never reports must not close the door for ever. */
+  #probe: { readonly permit: Permit; readonly lostAt: number } | undefined;
+  #since: number;
+
+  constructor(options: BreakerOptions) {
+    this.#now = options.now;
+    this.#random = options.random;
+    this.#failures = options.failures ?? 5;
+    this.#windowMs = options.windowMs ?? 10_000;
+    this.#firstProbeMs = options.firstProbeMs ?? 5_000;
+    this.#lastProbeMs = options.lastProbeMs ?? 30_000;
+    this.#waitMs = this.#firstProbeMs;
+    this.#since = options.now();
+  }
+
+  get state(): BreakerState {
+    if (this.#probeAt === undefined) return 'closed';
+    return this.#now() < this.#probeAt ? 'open' : 'half-open';
+  }
+
+  /** Since when the circuit is closed, or is not. */
+  get since(): number {
+    return this.#since;
+  }
+
+  /** When the next request would be let through; now or earlier means at once. */
+  get nextTry(): number {
+    if (this.#probeAt === undefined) return this.#now();
+    return Math.max(this.#probeAt, this.#probe?.lostAt ?? 0);
+  }
+
+  /** A permit to ask, or undefined when the caller must not. */
+  begin(): Permit | undefined {
+    if (this.#probeAt === undefined) return PERMIT;
+    const now = this.#now();
+    if (now < this.nextTry) return undefined;
+    const permit: Permit = { probe: true };
+    this.#probe = { permit, lostAt: now + this.#lastProbeMs };
+    return permit;
+  }
+
+  /** A clean answer. Only the probe's closes the circuit: others may have been sent before it opened. */
+  succeeded(permit: Permit): void {
+    if (this.#probe?.permit !== permit) return;
+    this.#probeAt = undefined;
+    this.#probe = undefined;
+    this.#recent = [];
+    this.#waitMs = this.#firstProbeMs;
+    this.#since = this.#now();
+  }
+
+  /** A failure that speaks against the server. */
+  failed(permit: Permit): void {
+    const now = this.#now();
+    if (this.#probe?.permit === permit) {
+      this.#probe = undefined;
+      this.#open(this.#spread(this.#waitMs));
+      return;
+    }
+    if (this.#probeAt !== undefined) return;
+    this.#recent = this.#recent.filter((time) => now - time < this.#windowMs);
+    this.#recent.push(now);
+    if (this.#recent.length >= this.#failures) this.trip();
+  }
+
+  /** The caller gave up before it knew: another request may probe at once. */
+  abandoned(permit: Permit): void {
+    if (this.#probe?.permit === permit) this.#probe = undefined;
+  }
+
+  /** Opens a closed circuit now, for a reason that was counted elsewhere. */
+  trip(): void {
+    if (this.#probeAt === undefined) this.#open(this.#spread(this.#waitMs));
+  }
+
+  /** The server asked us to stay away for that long. Never shortens a pause that is longer. */
+  pause(milliseconds: number): void {
+    this.#probe = undefined;
+    const until = this.#now() + milliseconds;
+    if (this.#probeAt === undefined) this.#since = this.#now();
+    this.#probeAt = Math.max(this.#probeAt ?? 0, until);
+  }
+
+  #open(waitMs: number): void {
+    const now = this.#now();
+    if (this.#probeAt === undefined) this.#since = now;
+    this.#probeAt = now + waitMs;
+    this.#waitMs = Math.min(this.#waitMs * 2, this.#lastProbeMs);
+    this.#recent = [];
+  }
+
+  #spread(milliseconds: number): number {
+    return Math.min(this.#lastProbeMs, milliseconds * (0.8 + 0.4 * this.#random()));
+  }
+}

@@ -1,0 +1,161 @@
+// One connection to one address, and the one use of undici: its Client speaks HTTP/1.1 over a socket that we opened.
+// Which socket, when to reuse it and when to try again are decided by us (connection-pool, upstream-client).
+
+import type { Socket } from 'node:net';
+import { Client, type Dispatcher } from 'undici';
+import { UpstreamFailure } from '../errors.ts';
+import { type Fields, fieldValue, type ResponseHead } from '../http-message.ts';
+import { ArrivingBody, type BodyLimits, tooLarge } from './arriving-body.ts';
+import { toUpstreamFailure } from './failures.ts';
+
+/** Heads beyond these are refused: nobody needs them, and everything here is kept in memory. */
+const MAX_HEAD_BYTES = 64 * 1024;
+const MAX_FIELDS = 256;
+
+/** A socket that was idle longer is not reused: middle boxes forget connections, servers close them (F74, F75). */
+export const IDLE_MS = 4_000;
+
+export interface Exchange {
+  readonly method: string;
+  /** Path and query, or the absolute URL for a proxy. */
+  readonly path: string;
+  readonly fields: Fields;
+  readonly limits: BodyLimits;
+  readonly onInformational: ((status: number, fields: Fields) => void) | undefined;
+  /** Its reason is an UpstreamFailure. */
+  readonly signal: AbortSignal;
+}
+
+export interface Answer extends ResponseHead {
+  readonly body: ArrivingBody;
+}
+
+export class Connection {
+  readonly source: string;
+  /** True once an exchange was completed over it: the other side may have closed it since. */
+  used = false;
+  /** When it last became idle; milliseconds on the pool's clock. */
+  idleSince = 0;
+  readonly #client: Client;
+  readonly #socket: Socket;
+
+  constructor(origin: string, socket: Socket, source: string) {
+    this.source = source;
+    this.#socket = socket;
+    let fresh = true;
+    this.#client = new Client(origin, {
+      allowH2: false,
+      pipelining: 1,
+      maxHeaderSize: MAX_HEAD_BYTES,
+      // Deadlines are ours: undici's timers are coarse and stop while a body is paused.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: IDLE_MS,
+      keepAliveMaxTimeout: IDLE_MS,
+      connect: (_options, callback) => {
+        // A Client reconnects when its socket is gone; ours must not.
+        if (!fresh) return callback(new Error('the connection was closed'), null);
+        fresh = false;
+        // Not at once: undici sends nothing when it is called back before it has returned.
+        queueMicrotask(() => callback(null, socket));
+      },
+    });
+  }
+
+  get isOpen(): boolean {
+    return !this.#socket.destroyed && !this.#client.destroyed && !this.#socket.readableEnded;
+  }
+
+  onClosed(listener: () => void): void {
+    if (this.#socket.closed) setImmediate(listener);
+    else this.#socket.once('close', listener);
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+    void this.#client.destroy();
+  }
+
+  /**
+   * Sends one request. Resolves when the final head has arrived; `ended` is called when the answer is complete and the
+   * connection may be free again. Throws UpstreamFailure; the connection is then closed.
+   */
+  exchange(exchange: Exchange, ended: () => void): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const { host } = exchange.limits;
+    const socket = this.#socket;
+    let body: ArrivingBody | undefined;
+    let controller: Dispatcher.DispatchController | undefined;
+    let closeDelimited = false;
+
+    const cancel = (failure: UpstreamFailure): void => {
+      controller?.abort(failure);
+      this.destroy();
+    };
+    const fail = (failure: UpstreamFailure): void => {
+      exchange.signal.removeEventListener('abort', onAbort);
+      if (body === undefined) reject(failure);
+      else body.destroy(failure);
+      this.destroy();
+    };
+    const onAbort = (): void => {
+      fail(exchange.signal.reason);
+      controller?.abort(exchange.signal.reason);
+    };
+
+    exchange.signal.addEventListener('abort', onAbort);
+    this.#client.dispatch(
+      { method: exchange.method, path: exchange.path, headers: [...exchange.fields] },
+      {
+        onRequestStart: (started) => {
+          controller = started;
+        },
+        onResponseStart: (started, status) => {
+          const fields = fieldsFromBytes(started.rawHeaders as readonly Buffer[]);
+          if (fields === undefined) return started.abort(badHead(host));
+          if (status < 200) return exchange.onInformational?.(status, fields);
+          closeDelimited = hasNoFraming(exchange.method, status, fields);
+          const length = Number(fieldValue(fields, 'content-length') ?? 0);
+          if (exchange.method !== 'HEAD' && length > exchange.limits.maxBodyBytes) {
+            return started.abort(tooLarge(exchange.limits));
+          }
+          body = new ArrivingBody(
+            { pause: () => started.pause(), resume: () => started.resume(), cancel },
+            exchange.limits,
+          );
+          resolve({ status, fields, body });
+        },
+        onResponseData: (_controller, chunk) => body?.accept(chunk),
+        onResponseEnd: () => {
+          exchange.signal.removeEventListener('abort', onAbort);
+          // undici takes a reset for the end of a body that only the connection's end delimits; it is a cut.
+          if (closeDelimited && socket.errored) return fail(toUpstreamFailure(socket.errored, 'exchange', host));
+          this.used = true;
+          body?.end();
+          ended();
+        },
+        onResponseError: (_controller, error) => fail(toUpstreamFailure(error, 'exchange', host)),
+      },
+    );
+    return promise;
+  }
+}
+
+/** Names in lower case; undefined when there are too many lines or a value holds what no field may (RFC 9110 5.5). */
+function fieldsFromBytes(raw: readonly Buffer[]): Fields | undefined {
+  if (raw.length > MAX_FIELDS * 2) return undefined;
+  const fields = raw.map((bytes, i) =>
+    i % 2 === 0 ? bytes.toString('latin1').toLowerCase() : bytes.toString('latin1'),
+  );
+  return fields.some((text) => /[\r\n\0]/.test(text)) ? undefined : fields;
+}
+
+/** Whether only the end of the connection ends this body (RFC 9112 6.3, rule 8). */
+function hasNoFraming(method: string, status: number, fields: Fields): boolean {
+  if (method === 'HEAD' || status === 204 || status === 304) return false;
+  return fieldValue(fields, 'content-length') === undefined && fieldValue(fields, 'transfer-encoding') === undefined;
+}
+
+function badHead(host: string): UpstreamFailure {
+  return new UpstreamFailure('protocol', `${host}: the head of the answer is malformed or too long`);
+}

@@ -1,0 +1,58 @@
+// Asks one server, and others beside it: the next at once when one fails, one more when the first stays silent.
+// The first good answer counts, the rest is cancelled.
+
+/** Why somebody else is asked: after a failure, or because the first takes long. */
+export type Reason = 'failover' | 'hedge';
+
+/** One question; its signal is aborted when another answer won or nobody wants one any more. */
+export type Ask<T> = (signal: AbortSignal) => Promise<T>;
+
+export interface Race<T> {
+  readonly first: Ask<T>;
+  /** Whom to ask beside or after the first; undefined when there is nobody (any more). */
+  readonly next: (reason: Reason) => Ask<T> | undefined;
+  /** Silence of that length asks for a hedge, once. */
+  readonly hedgeAfterMs: number;
+  readonly signal: AbortSignal;
+  /** An answer that came although another had won. */
+  readonly late: (answer: T) => void;
+}
+
+/** The first answer, or the last failure when nobody is left to ask. */
+export function firstAnswer<T>({ first, next, hedgeAfterMs, signal, late }: Race<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const running = new Set<AbortController>();
+  let settled = false;
+
+  const start = (ask: Ask<T>): void => {
+    const control = new AbortController();
+    running.add(control);
+    ask(AbortSignal.any([signal, control.signal])).then(
+      (answer) => {
+        if (settled) return late(answer);
+        settled = true;
+        clearTimeout(hedge);
+        running.delete(control);
+        for (const loser of running) loser.abort();
+        resolve(answer);
+      },
+      (error: unknown) => {
+        running.delete(control);
+        if (settled) return;
+        const other = signal.aborted ? undefined : next('failover');
+        if (other !== undefined) return start(other);
+        if (running.size > 0) return;
+        settled = true;
+        clearTimeout(hedge);
+        reject(error);
+      },
+    );
+  };
+
+  const hedge = setTimeout(() => {
+    const other = next('hedge');
+    if (other !== undefined) start(other);
+  }, hedgeAfterMs);
+  start(first);
+  return promise;
+}

@@ -1,0 +1,274 @@
+// Asks one index for a page: its mirrors in turn, healthy ones first, the next one when one fails or stays silent.
+// While every mirror's circuit is open it fails at once, so that the cache can serve what it has without waiting.
+
+import { Readable } from 'node:stream';
+import { LRUCache } from 'lru-cache';
+import { BadRequest, type FailureKind, UpstreamFailure } from '../errors.ts';
+import { type Fields, type IncomingResponse, withField } from '../http-message.ts';
+import type { Permit } from './breaker.ts';
+import { authorization, type Credentials } from './credentials.ts';
+import { discard } from './discard.ts';
+import { toUpstreamFailure } from './failures.ts';
+import { type Ask, firstAnswer } from './first-answer.ts';
+import { HedgeBudget } from './hedge-budget.ts';
+import type { MinimumRate } from './minimum-rate.ts';
+import { Mirror, type MirrorEvent, type MirrorStatus } from './mirror.ts';
+import { requestedPause } from './retry-after.ts';
+import type { UpstreamClient } from './upstream-client.ts';
+
+/** How one request to one mirror ended; for the metrics. */
+export interface MirrorResult {
+  readonly mirror: string;
+  readonly result: 'ok' | 'not-modified' | 'missing' | FailureKind;
+  readonly hedge: boolean;
+  /** Until the head of the answer or the failure. */
+  readonly latencyMs: number;
+}
+
+export interface IndexUpstreamOptions {
+  readonly client: Pick<UpstreamClient, 'fetch' | 'reportSlow'>;
+  /** The bases of its simple API, with the final slash, in the order of preference; all serve the same index. */
+  readonly bases: readonly { readonly url: string; readonly credentials?: Credentials }[];
+  /** Statuses that mean "not here" at this index, beside 404 and 410. */
+  readonly missingStatuses: readonly number[];
+  /** Further hosts (or origins) to which its pages may redirect. */
+  readonly pageOrigins: readonly string[];
+  readonly accept: 'any' | 'json' | 'html';
+  readonly maxPageBytes: number;
+  readonly now: () => number;
+  /** In [0, 1): jitter. */
+  readonly random: () => number;
+  readonly onEvent?: (event: MirrorEvent) => void;
+  readonly count?: (result: MirrorResult) => void;
+  /** No answer for that long: a second request is sent beside the first, within the hedge budget. */
+  readonly hedgeAfterMs?: number;
+  /** The head of the answer arrives within that, over all mirrors and attempts, or the fetch fails. */
+  readonly totalMs?: number;
+  /** Pages are small and come from near: they are given up sooner than files. */
+  readonly minimumRate?: MinimumRate;
+}
+
+/** Never a tie: the layers of an index break ties differently. `json` and `html` are for indexes that ignore q. */
+const ACCEPT = {
+  any: 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01',
+  json: 'application/vnd.pypi.simple.v1+json',
+  html: 'text/html',
+} as const;
+
+/** Answers that the cache understands; 410 counts as 404 there, 451 is passed on. Everything else is a failure. */
+const ANSWERS: ReadonlySet<number> = new Set([200, 304, 404, 410, 451]);
+
+/** A page may be asked for at several mirrors: what they share. */
+interface PageRequest {
+  readonly path: string;
+  readonly conditions: (base: string) => Fields;
+  readonly deadline: number;
+  readonly tried: Set<Mirror>;
+  readonly running: Set<Attempt>;
+}
+
+/** One request to one mirror. */
+interface Attempt {
+  readonly mirror: Mirror;
+  readonly permit: Permit;
+  readonly hedge: boolean;
+  /** The address that is being asked, once it is known. */
+  source: string | undefined;
+}
+
+export class IndexUpstream {
+  readonly #options: IndexUpstreamOptions;
+  readonly #mirrors: readonly Mirror[];
+  readonly #budget = new HedgeBudget();
+  readonly #missing: ReadonlySet<number>;
+  readonly #pageHosts: ReadonlySet<string>;
+  /** Which mirror a response's source belongs to; as many as there are addresses. */
+  readonly #mirrorOf = new LRUCache<string, Mirror>({ max: 1000 });
+
+  constructor(options: IndexUpstreamOptions) {
+    this.#options = options;
+    const { now, random, onEvent } = options;
+    this.#mirrors = options.bases.map((base) => new Mirror({ ...base, now, random, onEvent }));
+    this.#missing = new Set(options.missingStatuses);
+    this.#pageHosts = new Set(options.pageOrigins.map((origin) => URL.parse(origin)?.host || origin));
+  }
+
+  /**
+   * The page at `path`, resolved against the base (`numpy/`; empty for the project list): status 200, 304, 404, 410 or
+   * 451, the body still arriving. `conditions` are further fields, validators above all, which may differ by mirror and
+   * replace ours of the same name. Throws UpstreamFailure: 'circuit-open' at once, everything else within the deadline;
+   * BadRequest when `path` leads away from the index's own origin.
+   */
+  async fetchPage(
+    path: string,
+    conditions: Fields | ((base: string) => Fields),
+    signal: AbortSignal,
+  ): Promise<IncomingResponse> {
+    const page: PageRequest = {
+      path,
+      conditions: typeof conditions === 'function' ? conditions : () => conditions,
+      deadline: this.#options.now() + (this.#options.totalMs ?? 9_500),
+      tried: new Set(),
+      running: new Set(),
+    };
+    pageUrl(path, this.#mirrors[0]!.url);
+    const first = this.#askNext(page, false);
+    if (first === undefined) throw this.#circuitOpen();
+    this.#budget.earn();
+    return firstAnswer({
+      first,
+      next: (reason) => {
+        if (reason === 'failover') return this.#askNext(page, false);
+        if (!this.#budget.spend()) return undefined;
+        return this.#askNext(page, true) ?? this.#askAgain(page);
+      },
+      hedgeAfterMs: this.#options.hedgeAfterMs ?? 4_000,
+      signal,
+      late: ({ body }) => discard(body),
+    });
+  }
+
+  /** The body that `source` sent for this project was no page. */
+  reportInvalidPage(source: string, project: string): void {
+    this.#mirrorOf.get(source)?.invalidPage(project);
+  }
+
+  status(): MirrorStatus[] {
+    return this.#mirrors.map((mirror) => mirror.status());
+  }
+
+  /** The next mirror in the order of preference whose circuit allows it. */
+  #askNext(page: PageRequest, hedge: boolean): Ask<IncomingResponse> | undefined {
+    const inOrder = this.#mirrors.toSorted((a, b) => Number(a.isDemoted) - Number(b.isDemoted));
+    for (const mirror of inOrder) {
+      if (page.tried.has(mirror)) continue;
+      const permit = mirror.begin();
+      if (permit === undefined) continue;
+      page.tried.add(mirror);
+      return (signal) => this.#ask(page, { mirror, permit, hedge, source: undefined }, signal);
+    }
+    return undefined;
+  }
+
+  /** The silent mirror once more, at another address or over a new connection. Never beside a probe. */
+  #askAgain(page: PageRequest): Ask<IncomingResponse> | undefined {
+    const [silent] = page.running;
+    const permit = silent?.mirror.begin();
+    if (silent === undefined || permit === undefined) return undefined;
+    return (signal) => this.#ask(page, { mirror: silent.mirror, permit, hedge: true, source: undefined }, signal);
+  }
+
+  async #ask(page: PageRequest, attempt: Attempt, signal: AbortSignal): Promise<IncomingResponse> {
+    const { now, count } = this.#options;
+    const { mirror, permit, hedge } = attempt;
+    const url = pageUrl(page.path, mirror.url);
+    const started = now();
+    const finish = (result: MirrorResult['result']): void =>
+      count?.({ mirror: mirror.url, result, hedge, latencyMs: now() - started });
+    const othersSources = [...page.running].flatMap(({ source }) => (source === undefined ? [] : [source]));
+    page.running.add(attempt);
+    try {
+      const answer = this.#judge(await this.#fetch(page, attempt, url, othersSources, signal), url);
+      mirror.answered(now() - started);
+      this.#mirrorOf.set(answer.source, mirror);
+      finish(answer.status === 200 ? 'ok' : answer.status === 304 ? 'not-modified' : 'missing');
+      settleWithBody(answer, mirror, permit);
+      if (hedge) this.#overtaken(page, attempt);
+      return answer;
+    } catch (error) {
+      const failure = toUpstreamFailure(error, 'exchange', url.host);
+      mirror.failed(permit, failure);
+      finish(failure.kind);
+      throw failure;
+    } finally {
+      page.running.delete(attempt);
+    }
+  }
+
+  #fetch(
+    page: PageRequest,
+    attempt: Attempt,
+    url: URL,
+    avoid: readonly string[],
+    signal: AbortSignal,
+  ): Promise<IncomingResponse> {
+    const { client, now, maxPageBytes, minimumRate } = this.#options;
+    return client.fetch({
+      url: url.href,
+      method: 'GET',
+      fields: this.#fields(page, attempt.mirror),
+      signal,
+      headersTimeoutMs: Math.max(1, page.deadline - now()),
+      maxBodyBytes: maxPageBytes,
+      mayRedirect: (from, to) => to.hostname === from.hostname || this.#pageHosts.has(to.host),
+      followRedirects: true,
+      retry: true,
+      trusted: 'configured',
+      avoidSources: new Set(avoid),
+      freshConnection: attempt.hedge,
+      onAttempt: (source) => {
+        attempt.source = source;
+      },
+      minimumRate: minimumRate ?? { bytesPerSecond: 1024, windowMs: 5_000 },
+    });
+  }
+
+  /** A fixed list: nothing of a client's request reaches an index. */
+  #fields(page: PageRequest, mirror: Mirror): Fields {
+    let fields: Fields = ['accept', ACCEPT[this.#options.accept], 'accept-encoding', 'gzip'];
+    if (mirror.credentials !== undefined) {
+      fields = [...fields, 'authorization', authorization(mirror.credentials)];
+    }
+    const further = page.conditions(mirror.url);
+    for (let i = 0; i < further.length; i += 2) fields = withField(fields, further[i]!, further[i + 1]!);
+    return fields;
+  }
+
+  /** The answer as the cache shall see it. Throws UpstreamFailure for one that says nothing about the page. */
+  #judge(response: IncomingResponse, url: URL): IncomingResponse {
+    const { status } = response;
+    if (ANSWERS.has(status)) return response;
+    discard(response.body);
+    if (this.#missing.has(status)) return { ...response, status: 404, fields: [], body: Readable.from([]) };
+    const pauseMs = requestedPause(response, this.#options.now(), this.#options.random());
+    const details = pauseMs === undefined ? { upstreamStatus: status } : { upstreamStatus: status, pauseMs };
+    const kind = pauseMs === undefined ? 'status' : 'rate-limited';
+    throw new UpstreamFailure(kind, `${url.host} answered ${status}`, details);
+  }
+
+  /** `winner` was sent seconds after those that still run: they are asked last for a while. */
+  #overtaken(page: PageRequest, winner: Attempt): void {
+    for (const { mirror, source } of page.running) {
+      if (mirror !== winner.mirror) mirror.demote();
+      else if (source !== undefined && source !== winner.source) this.#options.client.reportSlow(source);
+    }
+  }
+
+  #circuitOpen(): UpstreamFailure {
+    const nextTry = Math.min(...this.#mirrors.map((mirror) => mirror.nextTry));
+    const pauseMs = Math.max(0, nextTry - this.#options.now());
+    const hosts = this.#mirrors.map(({ url }) => new URL(url).host).join(', ');
+    return new UpstreamFailure('circuit-open', `${hosts}: not asked, because it failed repeatedly or wants a pause`, {
+      pauseMs,
+    });
+  }
+}
+
+function pageUrl(path: string, base: string): URL {
+  const url = new URL(path, base);
+  if (url.origin !== new URL(base).origin) throw new BadRequest('this is no path of the index');
+  return url;
+}
+
+/** A page that breaks off speaks against the mirror as much as none; only a whole one closes its circuit. */
+function settleWithBody({ status, body }: IncomingResponse, mirror: Mirror, permit: Permit): void {
+  if (status !== 200) {
+    mirror.succeeded(permit);
+    return;
+  }
+  body.once('close', () => {
+    if (body.readableEnded) mirror.succeeded(permit);
+    else if (body.errored instanceof UpstreamFailure) mirror.failed(permit, body.errored);
+    else mirror.abandoned(permit);
+  });
+}

@@ -1,0 +1,151 @@
+// One of the equivalent servers of an index: its health, and what the status page says of it.
+
+import type { FailureKind, UpstreamFailure } from '../errors.ts';
+import { Breaker, type BreakerState, type Permit } from './breaker.ts';
+import type { Credentials } from './credentials.ts';
+import { isUnhealthy } from './failures.ts';
+
+/** A body that is no page is one project's trouble, until that many projects show it within the window. */
+const INVALID_PROJECTS = 5;
+const INVALID_WINDOW_MS = 60_000;
+
+/** A mirror that lost against a hedge is asked after the others for that long. */
+const DEMOTED_MS = 30_000;
+
+/** The share of the newest latency in the average. */
+const LATENCY_WEIGHT = 0.2;
+
+/** What happened to a mirror's circuit; for the log and the list of events. */
+export interface MirrorEvent {
+  readonly kind: 'opened' | 'closed' | 'paused';
+  readonly mirror: string;
+  /** Why it opened. */
+  readonly reason?: FailureKind;
+  readonly pauseMs?: number;
+}
+
+export interface MirrorStatus {
+  readonly url: string;
+  readonly state: BreakerState;
+  /** Milliseconds since the epoch, as all times here. */
+  readonly since: number;
+  /** When it will be asked again; in the past when it is being asked. */
+  readonly nextTry: number;
+  readonly lastSuccess: number | undefined;
+  readonly lastFailure: { readonly kind: FailureKind; readonly time: number } | undefined;
+  /** Moving average of the time to the head of an answer, in milliseconds. */
+  readonly latencyMs: number | undefined;
+}
+
+export interface MirrorOptions {
+  /** The base of its simple API, with the final slash. */
+  readonly url: string;
+  readonly credentials?: Credentials;
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly onEvent?: ((event: MirrorEvent) => void) | undefined;
+}
+
+export class Mirror {
+  readonly url: string;
+  readonly credentials: Credentials | undefined;
+  readonly #now: () => number;
+  readonly #onEvent: ((event: MirrorEvent) => void) | undefined;
+  readonly #breaker: Breaker;
+  readonly #invalid = new Map<string, number>();
+  #demotedUntil = 0;
+  #lastSuccess: number | undefined;
+  #lastFailure: MirrorStatus['lastFailure'];
+  #latencyMs: number | undefined;
+
+  constructor(options: MirrorOptions) {
+    this.url = options.url;
+    this.credentials = options.credentials;
+    this.#now = options.now;
+    this.#onEvent = options.onEvent;
+    this.#breaker = new Breaker(options);
+  }
+
+  /** The right to ask it once; undefined while its circuit is open. */
+  begin(): Permit | undefined {
+    return this.#breaker.begin();
+  }
+
+  get nextTry(): number {
+    return this.#breaker.nextTry;
+  }
+
+  get isDemoted(): boolean {
+    return this.#now() < this.#demotedUntil;
+  }
+
+  answered(latencyMs: number): void {
+    const before = this.#latencyMs ?? latencyMs;
+    this.#latencyMs = before + LATENCY_WEIGHT * (latencyMs - before);
+  }
+
+  succeeded(permit: Permit): void {
+    this.#lastSuccess = this.#now();
+    const before = this.#breaker.state;
+    this.#breaker.succeeded(permit);
+    if (before !== 'closed' && this.#breaker.state === 'closed') this.#onEvent?.({ kind: 'closed', mirror: this.url });
+  }
+
+  /** Any failure: what it means for the circuit follows from its kind. A client error is a sign of life. */
+  failed(permit: Permit, failure: UpstreamFailure): void {
+    if (failure.kind === 'aborted') {
+      this.#breaker.abandoned(permit);
+      return;
+    }
+    this.#lastFailure = { kind: failure.kind, time: this.#now() };
+    if (failure.pauseMs !== undefined) {
+      const { kind, pauseMs } = failure;
+      const isNews = this.#breaker.state !== 'open';
+      this.#breaker.pause(pauseMs);
+      if (isNews) this.#onEvent?.({ kind: 'paused', mirror: this.url, reason: kind, pauseMs });
+    } else if (isUnhealthy(failure)) {
+      this.#watchOpening(failure.kind, () => this.#breaker.failed(permit));
+    } else {
+      this.#breaker.succeeded(permit);
+    }
+  }
+
+  abandoned(permit: Permit): void {
+    this.#breaker.abandoned(permit);
+  }
+
+  /** Another mirror that was asked seconds later answered first. */
+  demote(): void {
+    this.#demotedUntil = this.#now() + DEMOTED_MS;
+  }
+
+  /** What it sent for this project was no page. */
+  invalidPage(project: string): void {
+    const now = this.#now();
+    this.#invalid.delete(project);
+    this.#invalid.set(project, now);
+    for (const [name, time] of this.#invalid) if (now - time >= INVALID_WINDOW_MS) this.#invalid.delete(name);
+    if (this.#invalid.size < INVALID_PROJECTS) return;
+    this.#invalid.clear();
+    this.#lastFailure = { kind: 'invalid-body', time: now };
+    this.#watchOpening('invalid-body', () => this.#breaker.trip());
+  }
+
+  status(): MirrorStatus {
+    return {
+      url: this.url,
+      state: this.#breaker.state,
+      since: this.#breaker.since,
+      nextTry: this.#breaker.nextTry,
+      lastSuccess: this.#lastSuccess,
+      lastFailure: this.#lastFailure,
+      latencyMs: this.#latencyMs,
+    };
+  }
+
+  #watchOpening(reason: FailureKind, change: () => void): void {
+    const wasClosed = this.#breaker.state === 'closed';
+    change();
+    if (wasClosed && this.#breaker.state !== 'closed') this.#onEvent?.({ kind: 'opened', mirror: this.url, reason });
+  }
+}

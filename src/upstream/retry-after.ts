@@ -1,0 +1,30 @@
+// How long a server asked us to stay away (RFC 9110 10.2.3, RFC 6585 4).
+
+import { fieldLines, type ResponseHead } from '../http-message.ts';
+
+/** A pause is obeyed up to this: a server that says "tomorrow" must not take an index away for a day. */
+const LONGEST_PAUSE_MS = 600_000;
+
+/** What a 429 without Retry-After means, before jitter. */
+const DEFAULT_PAUSE_MS = 30_000;
+
+/** The value of Retry-After in milliseconds from `now`: whole seconds or an HTTP date; undefined when it is neither. */
+export function parseRetryAfter(value: string, now: number): number | undefined {
+  const text = value.trim();
+  const delay = /^\d{1,15}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  // A bare negative or fractional number would be read by Date.parse as a year: a date always names a weekday.
+  if (Number.isNaN(delay) || !/^\d+$|^[A-Z][a-z]{2}/.test(text)) return undefined;
+  return Math.min(LONGEST_PAUSE_MS, Math.max(0, delay));
+}
+
+/**
+ * The pause that an answer asks for: 429 always does, 503 when it carries Retry-After; undefined otherwise.
+ * `random` in [0, 1) spreads the default by ±20 %.
+ */
+export function requestedPause(answer: ResponseHead, now: number, random: number): number | undefined {
+  if (answer.status !== 429 && answer.status !== 503) return undefined;
+  const [value] = fieldLines(answer.fields, 'retry-after');
+  const asked = value === undefined ? undefined : parseRetryAfter(value, now);
+  if (asked !== undefined) return asked;
+  return answer.status === 429 ? DEFAULT_PAUSE_MS * (0.8 + 0.4 * random) : undefined;
+}
