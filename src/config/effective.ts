@@ -19,7 +19,8 @@ export function effectiveYaml({ config, read }: LoadedConfig): string {
     const option = OPTIONS[key] as Option<unknown>;
     const value = read.settings[key];
     if (value === undefined) continue;
-    const shown = option.secret ? '***' : withoutSecrets(option.unit.format(value));
+    const text = key === 'dataDir' ? config.dataDir : option.unit.format(value);
+    const shown = option.secret ? '***' : withoutSecrets(text);
     put(option.name.split('.'), shown, read.sources[key]);
   }
   const { indexes, ...others } = structures(config);

@@ -94,7 +94,7 @@ export async function loadConfig(
       cure,
     });
   }
-  if (settings.redisSecret !== undefined && settings.redisUrl === undefined) {
+  if (settings.redisSecret !== undefined && sources.redisUrl === 'unset') {
     problems.push({
       key: 'redis.secret',
       value: undefined,

@@ -2,7 +2,7 @@
 // what it is for. Parsing, `wheelkeep check`, the flags of `serve` and README's table all read this.
 
 import { baseUrl, origin, redisUrl, upstreamAddress } from './addresses.ts';
-import { boolean, choice, duration, integer, list, size, text, type Unit } from './units.ts';
+import { boolean, choice, duration, integer, list, path, size, text, type Unit } from './units.ts';
 
 /** One option; `T` is undefined-able when it has no default. */
 export interface Option<T> {
@@ -59,7 +59,7 @@ export const OPTIONS = {
     description: 'Origins from which files may come although their address is private or their scheme plain http.',
     example: 'http://127.0.0.1:9101',
   }),
-  dataDir: option('data_dir', text, './data', {
+  dataDir: option('data_dir', path, './data', {
     description: 'The folder of the cache.',
     example: '/var/lib/wheelkeep',
   }),
@@ -132,7 +132,7 @@ export const OPTIONS = {
     description: 'The address by which clients know us; the legacy JSON needs it for absolute links.',
     example: 'https://wheels.example/',
   }),
-  caFile: optional('ca_file', text, {
+  caFile: optional('ca_file', path, {
     description: 'PEM file of further certificate authorities for upstream, beside those of the system.',
     example: '/etc/ssl/company.pem',
   }),

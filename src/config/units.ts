@@ -18,6 +18,9 @@ export const text: Unit<string> = {
   format: (value) => value,
 };
 
+/** A path; relative ones start at the folder of the file that names them, else where Wheelkeep was started. */
+export const path: Unit<string> = { ...text, name: 'path' };
+
 /** A whole number of at least `min` and at most `max`. */
 export function integer(min: number, max: number): Unit<number> {
   return {

@@ -3,7 +3,7 @@
 // a tenth of a second of start and megabytes that a sidecar without a file need not pay.
 
 import { basename } from 'node:path';
-import { isCollection, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { baseUrl, listenAddress, origin, upstreamAddress } from './addresses.ts';
 import { OPTIONS, STRUCTURES } from './options.ts';
@@ -12,25 +12,25 @@ import { duration, InvalidValue, size, type Unit } from './units.ts';
 
 /** A text, number or truth value, read by the parser of its unit. */
 function inUnit<T>(unit: Unit<T>) {
-  return z
-    .union([z.string(), z.number(), z.boolean()], { error: `expected a ${unit.name}` })
-    .transform((raw, context) => {
-      try {
-        return unit.parse(String(raw).trim());
-      } catch (error) {
-        if (!(error instanceof InvalidValue)) throw error;
-        context.addIssue({ code: 'custom', message: error.message });
-        return z.NEVER;
-      }
-    });
+  return z.unknown().transform((raw, context): T => {
+    try {
+      if (['string', 'number', 'boolean'].includes(typeof raw)) return unit.parse(String(raw).trim());
+      context.addIssue({ code: 'custom', message: raw === undefined ? 'is missing' : `expected one ${unit.name}` });
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+    }
+    return z.NEVER;
+  });
 }
 
 /** An object of exactly these keys; a stranger is an issue of its own beside all others. */
 function record<S extends z.ZodRawShape>(shape: S) {
-  const unknown = `unknown key; known here: ${Object.keys(shape).join(', ')}`;
-  return z
-    .object(shape, { error: `expected the keys ${Object.keys(shape).join(', ')}` })
-    .catchall(z.never({ error: unknown }));
+  const known = Object.keys(shape).join(', ');
+  return z.strictObject(shape, {
+    error: ({ code }) =>
+      code === 'unrecognized_keys' ? `unknown key; known here: ${known}` : `expected the keys ${known}`,
+  });
 }
 
 const CREDENTIALS = 'expected exactly one of basic_file, bearer_file, basic, bearer and netrc: true';
@@ -85,11 +85,14 @@ const mount = record({
   credentials: credentials.optional(),
 });
 
+const named = (what: string) => (issue: { readonly code: string }) =>
+  issue.code === 'invalid_key' ? NAME : `expected names, each with its ${what}`;
+
 const structures = z.object({
-  indexes: z.record(name, index, { error: 'expected names with their upstreams' }).optional(),
+  indexes: z.record(name, index, { error: named('upstreams') }).optional(),
   default: z.array(z.string(), { error: 'expected a list of index names' }).optional(),
   routes: z.array(route, { error: 'expected a list of { names, index }' }).default([]),
-  raw: z.record(name, mount, { error: 'expected names with their origins' }).default({}),
+  raw: z.record(name, mount, { error: named('origin') }).default({}),
 });
 
 export type CredentialsRecord = z.output<typeof credentials>;
@@ -122,9 +125,12 @@ export function readYamlFile(path: string, content: string): YamlFile {
     return { ...none, sourceOf: () => file, problems };
   }
   const sourceOf = (key: string): string => {
-    const found = document.getIn(key.split('.'), true);
-    const offset = isNode(found) ? found.range?.[0] : undefined;
-    return offset === undefined ? file : `${file} line ${lines.linePos(offset).line}`;
+    // A key that is missing is told by the line of what should hold it.
+    for (let path = key.split('.'); path.length > 0; path = path.slice(0, -1)) {
+      const found = document.getIn(path, true);
+      if (isNode(found) && found.range) return `${file} line ${lines.linePos(found.range[0]).line}`;
+    }
+    return file;
   };
   const tree: unknown = document.toJS() ?? {};
   if (!isPlainObject(tree)) {
@@ -158,19 +164,25 @@ export function readYamlFile(path: string, content: string): YamlFile {
   visit(tree, '');
 
   const checked = structures.safeParse(structured);
-  for (const issue of checked.error?.issues ?? []) {
-    const key = issue.path.join('.');
-    const written = document.getIn(issue.path, true);
-    const shown = isScalar(written) && !issue.path.includes('credentials') ? String(written.value) : undefined;
-    const wanting = written === undefined && !isCollection(written) && issue.code === 'invalid_type';
-    problems.push({
-      key,
-      value: shown,
-      source: sourceOf(key),
-      cure: wanting ? `is missing; ${issue.message}` : issue.message,
-    });
+  for (const { path, message } of (checked.error?.issues ?? []).flatMap(mistakes)) {
+    const key = path.join('.');
+    const found = document.getIn(path, true);
+    const shown = isScalar(found) && !path.includes('credentials') ? String(found.value) : undefined;
+    const cure = found === undefined && !message.startsWith('is missing') ? `is missing; ${message}` : message;
+    problems.push({ key, value: shown, source: sourceOf(key), cure });
   }
   return { scalars, structures: checked.data ?? none.structures, sourceOf, problems };
+}
+
+/** One mistake an issue, but: each unknown key is one, and of an upstream's two notations the one that was used counts. */
+function mistakes(issue: z.core.$ZodIssue): { readonly path: PropertyKey[]; readonly message: string }[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: [...issue.path, key], message: issue.message }));
+  }
+  if (issue.code !== 'invalid_union') return [issue];
+  const [asText = [], asRecord = []] = issue.errors;
+  const used = asRecord.some(({ code, path }) => code === 'invalid_type' && path.length === 0) ? asText : asRecord;
+  return used.flatMap((inner) => mistakes({ ...inner, path: [...issue.path, ...inner.path] }));
 }
 
 function isPlainObject(value: unknown): value is object {

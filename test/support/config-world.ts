@@ -1,23 +1,22 @@
 // A machine for configuration tests: a temporary folder with files, an environment of its own, and a pip that answers.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Machine } from '../../src/config/default-upstream.ts';
 import { type LoadedConfig, loadConfig } from '../../src/config/load.ts';
 import { ConfigurationError } from '../../src/config/problems.ts';
 import type { ConfigInput } from '../../src/config/settings.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 export const UPSTREAM = 'https://index.example/simple/';
 
 /** A folder with these files (name: content), removed after the test. */
-export function folderWith(t: TestContext, files: Readonly<Record<string, string>> = {}): string {
-  const folder = mkdtempSync(join(tmpdir(), 'wheelkeep-test-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+export async function folderWith(t: TestContext, files: Readonly<Record<string, string>> = {}): Promise<string> {
+  const folder = await temporaryFolder(t);
   for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), content);
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), content);
   }
   return folder;
 }
@@ -45,7 +44,7 @@ export interface World {
 
 /** Loads the configuration of a world; HOME is its empty folder, so nothing of the real machine is read. */
 export async function load(t: TestContext, world: World): Promise<LoadedConfig & { readonly folder: string }> {
-  const folder = folderWith(t, world.files);
+  const folder = await folderWith(t, world.files);
   const file = world.files?.['wheelkeep.yaml'] === undefined ? {} : { WHEELKEEP_CONFIG: 'wheelkeep.yaml' };
   const env = { HOME: folder, ...file, ...world.env };
   const input = { flags: world.flags ?? {}, env, cwd: folder };

@@ -1,0 +1,164 @@
+// The structures of the YAML file: indexes, routes, raw mounts.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { load, refusal, UPSTREAM } from '../support/config-world.ts';
+
+const yaml = (content: string) => ({ files: { 'wheelkeep.yaml': content } });
+
+test('indexes, their order, routes and raw mounts are read as design.md writes them', async (t) => {
+  const { config } = await load(
+    t,
+    yaml(`
+indexes:
+  public: { upstreams: [https://index.example/simple/, https://mirror.example/simple] }
+  internal:
+    upstreams: [https://internal.example/simple/]
+    missing_statuses: [403]
+    page_origins: [https://pages.example]
+    accept: html
+default: [internal, public]
+routes: [{ names: ["acme-*"], index: internal }]
+raw:
+  python-builds:
+    origin: https://builds.example/releases
+    listen: 127.0.0.1:5031
+    stale_if_error: 1d
+    max_body: 1GiB
+    override_cache_control: max-age=3600
+`),
+  );
+  assert.deepEqual(config.indexes, [
+    {
+      name: 'public',
+      upstreams: [{ url: UPSTREAM }, { url: 'https://mirror.example/simple/' }],
+      missingStatuses: [],
+      pageOrigins: [],
+      accept: 'any',
+    },
+    {
+      name: 'internal',
+      upstreams: [{ url: 'https://internal.example/simple/' }],
+      missingStatuses: [403],
+      pageOrigins: ['https://pages.example'],
+      accept: 'html',
+    },
+  ]);
+  assert.deepEqual(config.defaultIndexes, ['internal', 'public']);
+  assert.deepEqual(config.routes, [{ names: ['acme-*'], index: 'internal' }]);
+  assert.deepEqual(config.raw, [
+    {
+      name: 'python-builds',
+      origin: 'https://builds.example/releases/',
+      maxBodyBytes: 2 ** 30,
+      listen: { host: '127.0.0.1', port: 5031 },
+      staleIfErrorMs: 86_400_000,
+      overrideCacheControl: 'max-age=3600',
+    },
+  ]);
+  assert.equal(config.upstreamFoundIn, 'wheelkeep.yaml line 3');
+});
+
+test('unset, the order of the root is the order of the file, and a raw body may be as large as a file', async (t) => {
+  const { config } = await load(
+    t,
+    yaml(`
+indexes: { b: { upstreams: [${UPSTREAM}] }, a: { upstreams: [https://a.example/] } }
+raw: { builds: { origin: https://builds.example/ } }
+max_file: 7GB
+`),
+  );
+  assert.deepEqual(config.defaultIndexes, ['b', 'a']);
+  assert.equal(config.raw[0]?.maxBodyBytes, 7e9);
+});
+
+test('every mistake in the structures is told with its place, beside mistakes elsewhere', async (t) => {
+  const lines = await refusal(
+    t,
+    yaml(`port: 99999
+indexes:
+  simple: { upstreams: [${UPSTREAM}] }
+  Public: { upstreams: [] }
+  other: { upstreams: [nonsense], accept: xml, mirrors: [] }
+  bare: {}
+routes:
+  - { names: ["a b"], index: 7 }
+raw:
+  builds: { origin: https://u:canary@builds.example/, listen: everywhere }
+`),
+  );
+  const told = lines.join('\n');
+  for (const expected of [
+    /^port = 99999 \(wheelkeep.yaml line 1\): expected a whole number/m,
+    /^indexes\.Public \(wheelkeep.yaml line 4\): expected a name of small letters/m,
+    /^indexes\.other\.upstreams\.0 = nonsense \(wheelkeep.yaml line 5\): expected an http or https URL/m,
+    /^indexes\.other\.accept = xml \(wheelkeep.yaml line 5\): expected any, json or html/m,
+    /^indexes\.other\.mirrors \(wheelkeep.yaml line 5\): unknown key; known here: upstreams/m,
+    /^indexes\.bare\.upstreams \(.*\): is missing; expected a list of URLs/m,
+    /^routes\.0\.names\.0 = a b \(wheelkeep.yaml line 8\): expected a project name/m,
+    /^routes\.0\.index = 7 \(wheelkeep.yaml line 8\): expected the name of an index/m,
+    /^raw\.builds\.origin = .*\(wheelkeep.yaml line 10\): expected an http or https URL without user/m,
+    /^raw\.builds\.listen = everywhere \(wheelkeep.yaml line 10\): expected host:port/m,
+  ]) {
+    assert.match(told, expected);
+  }
+  assert.doesNotMatch(told, /canary/);
+});
+
+test('names must exist where they are used, and must not be paths of our own', async (t) => {
+  const lines = await refusal(
+    t,
+    yaml(`indexes:
+  files: { upstreams: [${UPSTREAM}] }
+  public: { upstreams: [https://public.example/] }
+default: [publik]
+routes: [{ names: [acme], index: internal }]
+`),
+  );
+  assert.deepEqual(lines, [
+    'indexes.files (wheelkeep.yaml line 2): files is a path of our own; choose another name',
+    'default.0 = publik (wheelkeep.yaml line 4): no such index; did you mean public?',
+    'routes.0.index = internal (wheelkeep.yaml line 5): no such index; there are files, public',
+  ]);
+});
+
+test('upstream and indexes together are refused, because either choice could leak private names', async (t) => {
+  const file = yaml(`indexes: { public: { upstreams: [${UPSTREAM}] } }\n`);
+  const lines = await refusal(t, { ...file, env: { WHEELKEEP_UPSTREAM: 'https://other.example/' } });
+  assert.deepEqual(lines, [
+    'upstream (WHEELKEEP_UPSTREAM): upstream and indexes exclude one another; keep one of them',
+  ]);
+});
+
+test('keys of features that are not here are unknown', async (t) => {
+  const lines = await refusal(
+    t,
+    yaml(`upstream: ${UPSTREAM}\ntls: { cert: x }\npolicy: {}\nblobs: {}\nredis: { cluster: true }\n`),
+  );
+  assert.equal(lines.length, 4);
+  for (const line of lines) assert.match(line, /unknown key/);
+});
+
+test('a file that is no YAML, or no mapping, is refused with its line', async (t) => {
+  assert.match((await refusal(t, yaml('port: 1\nport: 2\n'))).join(), /line 2.*no valid YAML.*unique/);
+  assert.match((await refusal(t, yaml('a: [1\n'))).join(), /no valid YAML/);
+  assert.match((await refusal(t, yaml('- port\n'))).join(), /expected keys with values/);
+  assert.match(
+    (await refusal(t, { ...yaml('port:\n'), env: { WHEELKEEP_UPSTREAM: UPSTREAM } })).join(),
+    /port .*expected a value/,
+  );
+});
+
+test('an empty file is no mistake, and a list reads like values by comma', async (t) => {
+  const env = { WHEELKEEP_UPSTREAM: UPSTREAM };
+  assert.equal((await load(t, { ...yaml('# nothing yet\n'), env })).config.port, 5030);
+  const { config } = await load(
+    t,
+    yaml(
+      `upstream: [${UPSTREAM}, https://mirror.example/simple/]\nuploads: yes\nredis:\n  url: redis://redis:6379/0\n`,
+    ),
+  );
+  assert.equal(config.indexes[0]?.upstreams.length, 2);
+  assert.equal(config.uploads, true);
+  assert.deepEqual(config.redis, { url: 'redis://redis:6379/0', secret: undefined });
+});
