@@ -15,7 +15,9 @@ export interface Authority {
 
 const DAY_MS = 86_400_000;
 
-export function certificateAuthority(name = 'Test authority'): Authority {
+export function certificateAuthority(): Authority {
+  // Every authority has its own name: two of one name and different keys are told apart by a broken signature only.
+  const name = `Test authority ${randomBytes(4).toString('hex')}`;
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const isAuthority = extension('551d13', sequence(tlv(0x01, Buffer.from([0xff]))));
   const maySign = extension('551d0f', tlv(0x03, Buffer.from([0x01, 0x06])));

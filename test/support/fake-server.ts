@@ -96,6 +96,7 @@ export class FakeServer {
     const closing = [...this.#servers.values()].filter((server) => server.listening).map(closed);
     this.cutConnections();
     await Promise.all(closing);
+    await this.log.waitFor(() => this.openConnections === 0);
   }
 
   /** Listens again, on the same port. */

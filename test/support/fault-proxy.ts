@@ -85,7 +85,7 @@ export class FaultProxy {
 
   /** Resets every open connection on both sides. */
   killAll(): void {
-    for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
+    for (const pair of this.#pairs) for (const socket of pair) reset(socket);
   }
 
   async close(): Promise<void> {
@@ -154,13 +154,19 @@ export class FaultProxy {
       const allowed = excess > 0 ? slice.subarray(0, Math.max(0, slice.length - excess)) : slice;
       await written(to, allowed);
       if (excess > 0) {
-        to.resetAndDestroy();
+        reset(to);
         return;
       }
       sent += slice.length;
       if (bytesPerSecond !== Infinity) await sleep((slice.length / bytesPerSecond) * 1000, undefined, { ref: false });
     }
   }
+}
+
+/** Node cannot reset a socket that is already being shut down: it would leak the handle. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 async function written(socket: Socket, bytes: Buffer): Promise<void> {
