@@ -8,7 +8,7 @@ const ROOT_OF_PAGE = '../../';
 const FORBIDDEN_ESCAPE = /%(?:[01][0-9a-f]|2f|5c|7f)/i;
 /** Characters a request path may hold verbatim: visible ASCII without those that end or confuse a path. */
 const PATH_TEXT = /^\/[!$-;=@-Z[\]^-~]*$/;
-const AUTHORITY_TEXT = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?$/;
+const AUTHORITY_TEXT = /^(?:[a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::[0-9]+)?$/;
 /** Paths made of these have one spelling only. */
 const PLAIN_PATH = /^[A-Za-z0-9._~/-]*$/;
 
@@ -19,7 +19,7 @@ const PLAIN_PATH = /^[A-Za-z0-9._~/-]*$/;
 export function absoluteFileUrl(link: string, base: string): string | undefined {
   const url = URL.parse(link, base);
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return undefined;
-  if (url.username !== '' || url.password !== '') return undefined;
+  if (url.username !== '' || url.password !== '' || !AUTHORITY_TEXT.test(url.host)) return undefined;
   const { href } = url;
   const fragment = href.indexOf('#');
   const whole = fragment < 0 ? href : href.slice(0, fragment);
@@ -58,7 +58,7 @@ export function fileKey(url: string): string {
   const whole = withoutQuery(url);
   const start = pathStart(whole);
   const path = whole.slice(start);
-  return PLAIN_PATH.test(path) ? whole : whole.slice(0, start) + path.split('/').map(onlySpelling).join('/');
+  return PLAIN_PATH.test(path) ? whole : whole.slice(0, start) + path.replace(ESCAPE_OR_ESCAPED, onlySpelling);
 }
 
 /** The last segment of a URL's path, unescaped: the file's name as installers read it. */
@@ -73,12 +73,14 @@ function isServablePath(path: string): boolean {
   return !(path.includes('/.') || path.includes('/%2')) || !/\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path);
 }
 
-function onlySpelling(segment: string): string {
-  return PLAIN_PATH.test(segment) ? segment : encodeURIComponent(unescaped(segment)).replace(/[!'()*]/g, hexEscape);
-}
+/** An escape, or a character that has one: octet by octet, so malformed escapes and bytes that are no UTF-8 fit, too. */
+const ESCAPE_OR_ESCAPED = /%[0-9a-f]{2}|[^A-Za-z0-9._~/-]/gi;
 
-function hexEscape(character: string): string {
-  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+function onlySpelling(piece: string): string {
+  const octet = piece.length === 3 ? Number.parseInt(piece.slice(1), 16) : piece.charCodeAt(0);
+  const character = String.fromCharCode(octet);
+  // Every escape is written out but for unreserved characters, which need none (RFC 3986 2.3).
+  return /[A-Za-z0-9._~-]/.test(character) ? character : `%${octet.toString(16).toUpperCase().padStart(2, '0')}`;
 }
 
 /** Escapes resolved; where they are malformed or no UTF-8, the text as it stands. */

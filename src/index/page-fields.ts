@@ -4,6 +4,9 @@ import { absoluteFileUrl } from './file-links.ts';
 import { InvalidPage } from './invalid-page.ts';
 import type { Problem, Remark } from './page.ts';
 
+/** What can stand in a link's fragment as a hash; in order of preference, and the first four are what uv reads. */
+export const HASH_ALGORITHMS = ['sha256', 'sha512', 'sha384', 'md5', 'sha224', 'sha1', 'blake2b', 'blake2s'] as const;
+
 /** HTML is frozen at this minor version (PEP 833). */
 const LAST_HTML_MINOR = 4;
 /** Most file systems and clients stop here. */

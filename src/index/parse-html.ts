@@ -6,7 +6,7 @@ import { filenameOfUrl } from './file-links.ts';
 import { type Anchor, decodeHtml, type HtmlDocument, readHtml } from './html-document.ts';
 import { InvalidPage } from './invalid-page.ts';
 import type { FileRecord, Hashes, ProjectDetail, ProjectList, ProjectStatus } from './page.ts';
-import { apiVersionOf, FileChecks, htmlVersionOf, serialOf } from './page-fields.ts';
+import { apiVersionOf, FileChecks, HASH_ALGORITHMS, htmlVersionOf, serialOf } from './page-fields.ts';
 import type { PageInput, PageLimits } from './page-input.ts';
 import { parseProjectName } from './project-name.ts';
 
@@ -16,7 +16,7 @@ const JSON_VERSION = '1.0';
 const NO_HASHES: Hashes = Object.freeze({});
 const NO_ATTRIBUTES: readonly string[] = Object.freeze([]);
 
-const HASH_ALGORITHMS = new Set(['sha256', 'sha512', 'sha384', 'sha224', 'sha1', 'md5', 'blake2b', 'blake2s']);
+const KNOWN_HASHES: ReadonlySet<string> = new Set(HASH_ALGORITHMS);
 
 /** A relative link to a project; the URL parser would only repeat it, a million times on a long list. */
 const PLAIN_PROJECT_LINK = /^[A-Za-z0-9_-][A-Za-z0-9._-]*\/?$/;
@@ -92,8 +92,10 @@ export function parseListHtml(input: PageInput, limits: PageLimits): ProjectList
   };
 }
 
+/** What links resolve against; a base that is no web address is ignored, as browsers do. */
 function baseOf(document: HtmlDocument, url: string): string {
-  return (document.base === undefined ? undefined : URL.parse(document.base, url)?.href) ?? url;
+  const base = document.base === undefined ? null : URL.parse(document.base, url);
+  return base?.protocol === 'https:' || base?.protocol === 'http:' ? base.href : url;
 }
 
 function statusOf(document: HtmlDocument): ProjectStatus | undefined {
@@ -104,7 +106,7 @@ function statusOf(document: HtmlDocument): ProjectStatus | undefined {
 /** The project of a link one step below the list, which lies in `folder`: a login page's links lead elsewhere. */
 function projectOfLink(href: string, folder: URL): string | undefined {
   if (PLAIN_PROJECT_LINK.test(href)) return parseProjectName(href.endsWith('/') ? href.slice(0, -1) : href)?.name;
-  const url = URL.parse(href, folder);
+  const url = URL.parse(href, folder.href);
   if (url === null || url.origin !== folder.origin || !url.pathname.startsWith(folder.pathname)) return undefined;
   const rest = url.pathname.slice(folder.pathname.length);
   return parseProjectName(rest.endsWith('/') ? rest.slice(0, -1) : rest)?.name;
@@ -131,7 +133,7 @@ function hashesIn(fragment: string): Hashes {
   let hashes = NO_HASHES;
   for (const part of fragment.split('&', 8)) {
     const [algorithm, digest] = split(part);
-    if (digest !== '' && HASH_ALGORITHMS.has(algorithm)) hashes = { ...hashes, [algorithm]: digest };
+    if (digest !== '' && KNOWN_HASHES.has(algorithm)) hashes = { ...hashes, [algorithm]: digest };
   }
   return hashes;
 }
@@ -187,7 +189,7 @@ function coreMetadataOf(value: string | undefined): true | Hashes | undefined {
   if (value === undefined) return undefined;
   if (value.toLowerCase() === 'true') return true;
   const [algorithm, digest] = split(value);
-  return digest !== '' && HASH_ALGORITHMS.has(algorithm) ? { [algorithm]: digest } : undefined;
+  return digest !== '' && KNOWN_HASHES.has(algorithm) ? { [algorithm]: digest } : undefined;
 }
 
 function gpgSigOf(value: string | undefined): boolean | undefined {

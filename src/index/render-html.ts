@@ -2,11 +2,12 @@
 // consumers read them with regular expressions. All text is escaped here; none of upstream's markup gets this far.
 
 import type { FileRecord, Hashes, ProjectDetail, ProjectList } from './page.ts';
+import { HASH_ALGORITHMS } from './page-fields.ts';
 import { parseProjectName } from './project-name.ts';
 import type { RenderOptions } from './render-options.ts';
 
-/** Which of several hashes a link carries; uv refuses a page over sha1 and sha224, so they come last. */
-const PREFERRED_HASHES = ['sha256', 'sha512', 'sha384', 'md5'];
+/** Which of several hashes a link carries; uv refuses a whole page over any other. */
+const LINK_HASHES: readonly string[] = HASH_ALGORITHMS.slice(0, 4);
 const HASH_TEXT = /^[A-Za-z0-9_-]+$/;
 
 export function detailHtml(page: ProjectDetail, options: RenderOptions): string {
@@ -65,13 +66,13 @@ function foot(serial: number | undefined): string {
 }
 
 function fileLine(file: FileRecord, { fileLink, offersCoreMetadata }: RenderOptions): string {
-  const hash = preferredHash(file.hashes);
+  const hash = linkHash(file.hashes);
   let line = `<a href="${escapeHtml(fileLink(file.url))}${hash === undefined ? '' : `#${hash}`}"`;
   if (file.requiresPython !== undefined) line += attribute('data-requires-python', file.requiresPython);
   if (file.yanked === true) line += ' data-yanked=""';
   else if (file.yanked !== false && file.yanked !== '') line += attribute('data-yanked', file.yanked);
   if (claimsCoreMetadata(file) && (offersCoreMetadata === undefined || offersCoreMetadata(file))) {
-    const value = (file.coreMetadata !== true && preferredHash(file.coreMetadata, false)) || 'true';
+    const value = (file.coreMetadata !== true && bestOf(LINK_HASHES, file.coreMetadata)) || 'true';
     line += ` data-core-metadata="${value}" data-dist-info-metadata="${value}"`;
   }
   if (file.gpgSig !== undefined) line += ` data-gpg-sig="${file.gpgSig}"`;
@@ -88,15 +89,15 @@ function claimsCoreMetadata(file: FileRecord): file is FileRecord & { readonly c
   return file.coreMetadata !== undefined && file.coreMetadata !== false;
 }
 
-/** `algorithm=digest` for the best hash; with `anyElse`, one of an unknown algorithm where there is no better. */
-function preferredHash(hashes: Hashes, anyElse = true): string | undefined {
-  for (const algorithm of PREFERRED_HASHES) {
+/** `algorithm=digest` of the best hash that installers accept in a fragment, else of any that they know. */
+function linkHash(hashes: Hashes): string | undefined {
+  return bestOf(LINK_HASHES, hashes) ?? bestOf(HASH_ALGORITHMS, hashes);
+}
+
+function bestOf(algorithms: readonly string[], hashes: Hashes): string | undefined {
+  for (const algorithm of algorithms) {
     const digest = hashes[algorithm];
     if (digest !== undefined && HASH_TEXT.test(digest)) return `${algorithm}=${digest}`;
-  }
-  if (!anyElse) return undefined;
-  for (const algorithm of Object.keys(hashes)) {
-    if (HASH_TEXT.test(algorithm) && HASH_TEXT.test(hashes[algorithm]!)) return `${algorithm}=${hashes[algorithm]}`;
   }
   return undefined;
 }

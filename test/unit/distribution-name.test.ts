@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { leadsBackTo, namesDistribution, projectOfFilename } from '../../src/index/distribution-name.ts';
+import type { ProjectName } from '../../src/index/project-name.ts';
+
+const PROJECTS: readonly [filename: string, project: string][] = [
+  ['demo_pkg-1.0-py3-none-any.whl', 'demo-pkg'],
+  ['demo.pkg-1!2.0-1-cp312-cp312-manylinux_2_17_x86_64.whl', 'demo-pkg'],
+  ['Demo_Pkg-1.0-py2.7-linux-x86_64.egg', 'demo-pkg'],
+  ['demo_pkg-1.0.tar.gz', 'demo-pkg'],
+  ['demo-pkg-1.0+cu1.tar.gz', 'demo-pkg'],
+  ['demo-pkg-1.0-beta2.zip', 'demo-pkg'],
+  ['demo-3d-1.0.tar.bz2', 'demo-3d'],
+  ['demo-1.0.tar.Z', 'demo'],
+  ['demo-1.0.tgz', 'demo'],
+  ['demo-pkg-1.0.win-amd64-py2.7.exe', 'demo-pkg'],
+  ['demo-pkg-1.0.linux-x86_64.tar.gz', 'demo-pkg'],
+  ['demo-pkg-1.0.win32.msi', 'demo-pkg'],
+  ['demo-pkg-1.0-1.noarch.rpm', 'demo-pkg'],
+  ['demo-trunk.zip', 'demo'],
+  ['demo.zip', 'demo'],
+  ['constructor-1.0.tar.gz', 'constructor'],
+];
+
+test('the project of a distribution file is found by one reading', () => {
+  for (const [filename, project] of PROJECTS) {
+    assert.equal(projectOfFilename(filename), project, filename);
+    assert.ok(leadsBackTo(filename, project as ProjectName), filename);
+  }
+});
+
+test('a file whose name says something else does not lead back', () => {
+  assert.equal(leadsBackTo('other-1.0.zip', 'demo' as ProjectName), false);
+  assert.equal(leadsBackTo('demo-1.0-1.zip', 'demo' as ProjectName), false);
+});
+
+test('a name without a valid project has none', () => {
+  for (const filename of ['', '-1.0.zip', '../x-1.0.zip', '__proto__-1.0.zip', '.whl', '%2e-1.zip']) {
+    assert.equal(projectOfFilename(filename), undefined, filename);
+  }
+});
+
+test('endings of distributions are known, legacy ones too, and others are not', () => {
+  for (const [filename] of PROJECTS) assert.ok(namesDistribution(filename), filename);
+  for (const name of ['', '.whl', 'x.asc', 'x.whl.metadata', 'x.tar.gz.asc', 'x.gz', 'index.html', 'help', '.tar.gz']) {
+    assert.equal(namesDistribution(name), false, name);
+  }
+});
+
+test('a hostile name costs linear time', () => {
+  const started = performance.now();
+  projectOfFilename(`${'-'.repeat(200_000)}.tar.gz`);
+  projectOfFilename(`${'-a'.repeat(200_000)}.whl`);
+  assert.ok(performance.now() - started < 500);
+});
