@@ -60,6 +60,12 @@ export class Overloaded extends ProxyError {
   override readonly retryAfterSeconds: number = 1;
 }
 
+/** A stored answer is required and none may be used (RFC 9111 5.2.1.7, 5.2.2.2). Raw mounts only: pip reads 504 as "none". */
+export class GatewayTimeout extends ProxyError {
+  override readonly status = 504;
+  override readonly code = 'no-usable-copy';
+}
+
 /** What went wrong while asking upstream; a closed list, used in metrics, logs and tests. */
 export type FailureKind =
   | 'dns'

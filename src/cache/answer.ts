@@ -1,0 +1,42 @@
+// What the read-through flow hands to a service: a stored or arriving response and how it came about.
+
+import type { IncomingResponse } from '../http-message.ts';
+import type { Entry } from './entry.ts';
+import type { GrowingReader } from './growing-body.ts';
+
+/** One word for how a request was answered: the same in headers, metrics, logs and tests. */
+export type Outcome =
+  | 'hit'
+  | 'miss'
+  | 'revalidated'
+  | 'updated'
+  | 'stale-while-revalidate'
+  | 'stale-if-error'
+  | 'passthrough';
+
+/** Why a stale answer was given although upstream was asked or should have been. */
+export type StaleReason = 'refreshing' | 'patience' | 'failure' | 'back-off' | 'unconfirmed';
+
+export interface Answer {
+  readonly outcome: Outcome;
+  readonly entry: Entry;
+  /** Seconds since the entry was validated (RFC 9111 4.2.3). */
+  readonly ageSeconds: number;
+  /** Seconds of freshness left; not positive when stale. */
+  readonly remainingSeconds: number;
+  readonly stale?: { readonly reason: StaleReason; readonly cause?: unknown };
+  /** RFC 9211: why the request went forward, where it did. */
+  readonly forward?: Forward;
+  /** Present while the body is arriving; otherwise `ReadThrough.open` gives it. */
+  readonly arriving?: { readonly reader: GrowingReader; readonly tag: string; readonly arrived: Promise<Entry> };
+  /** Present when nothing was stored: the response belongs to this request alone. */
+  readonly passing?: IncomingResponse;
+}
+
+/** RFC 9211 2.2 and its companions. */
+export interface Forward {
+  readonly reason: 'uri-miss' | 'vary-miss' | 'miss' | 'stale' | 'request' | 'method' | 'partial' | 'bypass';
+  readonly status?: number;
+  readonly stored: boolean;
+  readonly collapsed: boolean;
+}

@@ -1,0 +1,49 @@
+// What a store of bodies offers. A blob is complete and was hashed by this process before it is handed out:
+// nothing else in Wheelkeep needs to ask whether bytes are right.
+
+import type { Digest } from './digest.ts';
+import type { Json } from './entry.ts';
+
+/** An open body. Whoever opened it releases it, once. */
+export interface Blob {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  /** The whole body where memory holds it. */
+  readonly bytes: Buffer | undefined;
+  /** Fills `target` from `position` on; resolves with the count of bytes, 0 at the end. Rejects when the disk fails. */
+  read(target: Buffer, position: number): Promise<number>;
+  release(): void;
+}
+
+/** A body being written under a temporary name; it becomes visible only by `publish`. */
+export interface BlobWriter {
+  /** Appends. Rejects with the disk's error (ENOSPC, EROFS, EFBIG, EIO, …); nothing of it is then published. */
+  write(chunks: readonly Buffer[]): Promise<void>;
+  read(target: Buffer, position: number): Promise<number>;
+  /** Moves the file to its digest's place and hands out the blob; the caller has checked the digest. */
+  publish(digest: Digest): Promise<Blob>;
+  /** Moves the file to the place of `name`, with `description` in its trailer (see owned-body.ts). */
+  publishAs(name: string, digest: Digest, description: Json): Promise<Blob>;
+  /** Ends reading through the writer; a published blob stays. */
+  close(): Promise<void>;
+  /** Closes and removes what was not published. */
+  discard(): Promise<void>;
+}
+
+/** A body that belongs to one entry, with the description stored beside its bytes. */
+export interface OwnedBlob {
+  readonly blob: Blob;
+  readonly description: Json;
+}
+
+export interface BlobStore {
+  /** A file by the digest of its bytes. Absent, damaged and unreadable are all undefined; damage is removed. */
+  open(digest: Digest): Promise<Blob | undefined>;
+  /** The body that belongs to `name`, whatever its digest. */
+  openOwned(name: string): Promise<OwnedBlob | undefined>;
+  /** Begins a new body. Rejects when the disk does not take it. */
+  create(): Promise<BlobWriter>;
+  remove(digest: Digest): Promise<void>;
+  removeOwned(name: string): Promise<void>;
+  close(): Promise<void>;
+}

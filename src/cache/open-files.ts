@@ -1,0 +1,172 @@
+// Open file descriptors, shared by all readers of a file and kept for a while after the last one left.
+// A descriptor carries whether this process has hashed its bytes: the answer is lost with the descriptor, and when
+// the path leads to another inode, size or time than before, so a change on disk is noticed within a second.
+
+import * as fs from 'node:fs';
+
+/** A file, open for reading, counted. `verified` is set by the store when the bytes were hashed. */
+export class OpenFile {
+  readonly path: string;
+  readonly fd: number;
+  readonly stats: fs.BigIntStats;
+  verified = false;
+  checkedAt: number;
+  #readers = 0;
+  #retired = false;
+
+  constructor(path: string, fd: number, stats: fs.BigIntStats, now: number) {
+    this.path = path;
+    this.fd = fd;
+    this.stats = stats;
+    this.checkedAt = now;
+  }
+
+  get sizeBytes(): number {
+    return Number(this.stats.size);
+  }
+
+  get idle(): boolean {
+    return this.#readers === 0;
+  }
+
+  acquire(): this {
+    this.#readers++;
+    return this;
+  }
+
+  release(): void {
+    this.#readers--;
+    this.#closeWhenDone();
+  }
+
+  /** No new readers; the descriptor closes with the last one. */
+  retire(): void {
+    if (this.#retired) return;
+    this.#retired = true;
+    this.#closeWhenDone();
+  }
+
+  #closeWhenDone(): void {
+    if (this.#retired && this.#readers === 0) fs.close(this.fd, () => {});
+  }
+
+  sameAs(stats: fs.BigIntStats): boolean {
+    const mine = this.stats;
+    return (
+      mine.ino === stats.ino &&
+      mine.size === stats.size &&
+      mine.mtimeNs === stats.mtimeNs &&
+      mine.ctimeNs === stats.ctimeNs
+    );
+  }
+}
+
+/** Fills `target` from `position` of the descriptor; 0 at the end. */
+export function readAt(fd: number, target: Buffer, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.read(fd, target, 0, target.length, position, (error, bytesRead) => (error ? reject(error) : resolve(bytesRead)));
+  });
+}
+
+/** How long a path is trusted before its inode is looked at again. */
+const RECHECK_MS = 1000;
+
+export class OpenFiles {
+  readonly #files = new Map<string, OpenFile>();
+  readonly #opening = new Map<string, Promise<OpenFile | undefined>>();
+  readonly #limit: number;
+  readonly #now: () => number;
+
+  /** `limit`: descriptors kept open; `now`: milliseconds. */
+  constructor(options: { readonly limit: number; readonly now: () => number }) {
+    this.#limit = options.limit;
+    this.#now = options.now;
+  }
+
+  /** The file at `path`, acquired; undefined when there is none. Rejects on any other error (EMFILE, EIO). */
+  async open(path: string): Promise<OpenFile | undefined> {
+    const known = this.#files.get(path);
+    if (known !== undefined) {
+      if (this.#now() - known.checkedAt < RECHECK_MS) return this.#use(known);
+      const stats = await fs.promises.stat(path, { bigint: true }).catch(absent);
+      // While we looked, another reader may have replaced or retired it: only what still stands in the map counts.
+      if (stats !== undefined && known.sameAs(stats) && this.#files.get(path) === known) {
+        known.checkedAt = this.#now();
+        return this.#use(known);
+      }
+      if (this.#files.get(path) === known) this.forget(path);
+      if (stats === undefined) return undefined;
+    }
+    return this.#openAnew(path);
+  }
+
+  /** Takes in a file that a writer has just finished: its bytes were hashed on the way. */
+  adopt(path: string, fd: number, stats: fs.BigIntStats): OpenFile {
+    this.forget(path);
+    const file = new OpenFile(path, fd, stats, this.#now());
+    file.verified = true;
+    this.#keep(file);
+    return file.acquire();
+  }
+
+  forget(path: string): void {
+    const file = this.#files.get(path);
+    this.#files.delete(path);
+    file?.retire();
+  }
+
+  close(): void {
+    for (const path of [...this.#files.keys()]) this.forget(path);
+  }
+
+  async #openAnew(path: string): Promise<OpenFile | undefined> {
+    const running = this.#opening.get(path);
+    const opening = running ?? this.#openFile(path).finally(() => this.#opening.delete(path));
+    if (running === undefined) this.#opening.set(path, opening);
+    const file = await opening;
+    if (file === undefined) return undefined;
+    // Between the opening and our turn the limit may have pushed it out again.
+    return this.#files.get(path) === file ? this.#use(file) : this.open(path);
+  }
+
+  async #openFile(path: string): Promise<OpenFile | undefined> {
+    // O_NOFOLLOW: whoever can write into the folder must not be able to point us at another file (S32).
+    const flags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW;
+    const fd = await new Promise<number | undefined>((resolve, reject) =>
+      fs.open(path, flags, (error, opened) =>
+        error === null ? resolve(opened) : isAbsent(error) ? resolve(undefined) : reject(error),
+      ),
+    );
+    if (fd === undefined) return undefined;
+    const stats = fs.fstatSync(fd, { bigint: true });
+    const file = new OpenFile(path, fd, stats, this.#now());
+    this.#keep(file);
+    return file;
+  }
+
+  #use(file: OpenFile): OpenFile {
+    // Moves it to the young end of the map, which is our order of use.
+    this.#files.delete(file.path);
+    this.#files.set(file.path, file);
+    return file.acquire();
+  }
+
+  #keep(file: OpenFile): void {
+    this.#files.set(file.path, file);
+    if (this.#files.size <= this.#limit) return;
+    for (const [path, oldest] of this.#files) {
+      if (oldest === file || !oldest.idle) continue;
+      this.forget(path);
+      return;
+    }
+  }
+}
+
+function isAbsent(error: NodeJS.ErrnoException): boolean {
+  return error.code === 'ENOENT' || error.code === 'ELOOP' || error.code === 'ENOTDIR';
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (isAbsent(error)) return undefined;
+  throw error;
+}

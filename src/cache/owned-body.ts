@@ -1,0 +1,49 @@
+// The file form of a body that belongs to one entry (an index page, a raw answer): the body, then a description in
+// JSON, then a footer. The description makes the body readable without the entry store, so that a damaged database
+// costs nothing in an outage; it stands behind the body because digest and size are known only then.
+//
+//   body … | description (JSON, UTF-8) | magic "WKB1" | description length (4) | first 8 bytes of its sha256
+
+import { createHash } from 'node:crypto';
+import type { Digest } from './digest.ts';
+import { parseDigest } from './digest.ts';
+import type { Json } from './entry.ts';
+
+const MAGIC = Buffer.from('WKB1');
+/** Bytes at the end of the file that say where the description begins. */
+export const FOOTER_BYTES = 16;
+/** A description larger than this is damage. */
+const MAX_DESCRIPTION_BYTES = 1024 * 1024;
+
+export interface Trailer {
+  readonly digest: Digest;
+  readonly description: Json;
+}
+
+/** What is appended behind the body. */
+export function encodeTrailer(trailer: Trailer): Buffer {
+  const json = Buffer.from(JSON.stringify(trailer));
+  const footer = Buffer.alloc(FOOTER_BYTES);
+  MAGIC.copy(footer, 0);
+  footer.writeUInt32BE(json.length, 4);
+  createHash('sha256').update(json).digest().copy(footer, 8, 0, 8);
+  return Buffer.concat([json, footer]);
+}
+
+/** How many bytes of description precede the footer; undefined when it is none of ours. */
+export function descriptionBytes(footer: Buffer): number | undefined {
+  if (footer.length !== FOOTER_BYTES || !footer.subarray(0, 4).equals(MAGIC)) return undefined;
+  const length = footer.readUInt32BE(4);
+  return length <= MAX_DESCRIPTION_BYTES ? length : undefined;
+}
+
+/** The trailer, when its check sum agrees. */
+export function decodeTrailer(json: Buffer, footer: Buffer): Trailer | undefined {
+  const check = createHash('sha256').update(json).digest().subarray(0, 8);
+  if (!check.equals(footer.subarray(8, 16))) return undefined;
+  const value = JSON.parse(json.toString('utf8')) as { readonly digest?: unknown; readonly description?: Json };
+  const digest = typeof value.digest === 'string' ? parseDigest(value.digest) : undefined;
+  return digest === undefined || value.description === undefined
+    ? undefined
+    : { digest, description: value.description };
+}

@@ -1,0 +1,21 @@
+// The page bodies that arrived last, so that rendering what was just fetched does not read it back from disk, and
+// pages are still served when the disk takes nothing.
+
+import { LRUCache } from 'lru-cache';
+import type { Digest } from './digest.ts';
+
+export class RecentBodies {
+  readonly #bodies: LRUCache<Digest, Buffer>;
+
+  constructor(options: { readonly maxBytes: number }) {
+    this.#bodies = new LRUCache({ maxSize: options.maxBytes, sizeCalculation: (bytes) => bytes.length + 100 });
+  }
+
+  add(digest: Digest, bytes: Buffer): void {
+    this.#bodies.set(digest, bytes);
+  }
+
+  get(digest: Digest): Buffer | undefined {
+    return this.#bodies.get(digest);
+  }
+}

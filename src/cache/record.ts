@@ -1,0 +1,34 @@
+// The record of a key: its stored variants, and how one takes the place of another.
+
+import type { Entry, EntryRecord, Json } from './entry.ts';
+import { decodeRecord, encodeRecord } from './record-codec.ts';
+
+/** Variants kept side by side under one key (RFC 9111 4.1); the oldest leaves first. */
+const MAX_VARIANTS = 16;
+
+/** The name of the body that belongs to the entry: one for each variant of the key. */
+export function ownedName(key: string, entry: Entry): string {
+  return entry.varying.length === 0 ? key : `${key}\n${entry.varying.join('\n')}`;
+}
+
+/** What is stored beside an owned body, so that the entry can be had back from it. */
+export function describe(key: string, entry: Entry): Json {
+  return { key, record: encodeRecord({ format: 1, variants: [entry] }) };
+}
+
+/** The record that `describe` wrote, when it is this key's and intact. */
+export function described(key: string, description: Json): EntryRecord | undefined {
+  const { key: itsKey, record } = (description ?? {}) as { readonly key?: Json; readonly record?: Json };
+  if (itsKey !== key || typeof record !== 'string') return undefined;
+  const decoded = decodeRecord(record);
+  return decoded.kind === 'record' ? decoded.record : undefined;
+}
+
+/** The record with `entry` in the place of the held one and of any that belongs to the same request fields. */
+export function withVariant(record: EntryRecord | undefined, held: Entry | undefined, entry: Entry): EntryRecord {
+  const selecting = entry.varying.join('\n');
+  const others = (record?.variants ?? []).filter(
+    (variant) => variant !== held && variant.varying.join('\n') !== selecting,
+  );
+  return { format: 1, variants: [entry, ...others].slice(0, MAX_VARIANTS) };
+}

@@ -1,0 +1,79 @@
+// How distribution files and their companions are cached. A file whose hash the page gives never changes; one without
+// is kept as it came and asked about again after ten minutes.
+
+import type { Profile } from '../cache/profile.ts';
+import { type Fields, fieldLines, type ResponseHead } from '../http-message.ts';
+
+export interface FileProfileOptions {
+  readonly maxFileBytes: number;
+  readonly patienceMs: number;
+  /** Seconds for which "there is none" holds for a companion (`.metadata`, `.asc`). */
+  readonly negativeFreshSeconds: number;
+}
+
+/** Files up to this size are sent when they are whole and right; then no client ever sees a broken download. */
+const WHOLE_UP_TO_BYTES = 2 * 1024 * 1024;
+/** What nobody gets of a larger file before its hash is known to be right. */
+const HOLD_BACK_BYTES = 64 * 1024;
+
+export const VERIFIED_CONTROL = 'public, max-age=365000000, immutable';
+export const UNVERIFIED_CONTROL = 'public, max-age=600';
+
+export interface FileProfiles {
+  /** A hash is known beforehand. */
+  readonly verified: Profile;
+  readonly unverified: Profile;
+  /** Core metadata with a hash; a 404 is an answer, not a failure. */
+  readonly companion: Profile;
+  readonly unverifiedCompanion: Profile;
+}
+
+export function fileProfiles(options: FileProfileOptions): FileProfiles {
+  return {
+    verified: profile('file', VERIFIED_CONTROL, options),
+    unverified: profile('file', UNVERIFIED_CONTROL, options),
+    companion: profile('metadata', VERIFIED_CONTROL, options),
+    unverifiedCompanion: profile('metadata', UNVERIFIED_CONTROL, options),
+  };
+}
+
+function profile(name: 'file' | 'metadata', control: string, options: FileProfileOptions): Profile {
+  return {
+    name,
+    rules: {
+      heuristic: false,
+      // Bytes that were right once stay right: in trouble they are served whatever their age.
+      staleIfErrorSeconds: Number.POSITIVE_INFINITY,
+      targeted: [],
+      requestDirectives: 'ignore',
+    },
+    body: {
+      kind: 'streamed',
+      maxBytes: options.maxFileBytes,
+      wholeUpToBytes: WHOLE_UP_TO_BYTES,
+      holdBackBytes: HOLD_BACK_BYTES,
+      shared: true,
+    },
+    patienceMs: options.patienceMs,
+    refreshAhead: false,
+    meaning: (status) => {
+      if (status === 200) return 'content';
+      // A listed file that is not there is a failure of upstream's; a companion may simply not exist.
+      if (name === 'metadata' && (status === 404 || status === 410)) return 'missing';
+      return status === 451 ? 'removed' : 'failure';
+    },
+    grant: (response) => grantedFields(response, control, options.negativeFreshSeconds),
+    judge: () => ({ kind: 'replace' }),
+    contradicts: () => false,
+  };
+}
+
+function grantedFields(response: ResponseHead, control: string, negativeFreshSeconds: number): Fields {
+  const granted: string[] = [];
+  for (const name of ['etag', 'last-modified']) {
+    for (const line of fieldLines(response.fields, name)) granted.push(name, line);
+  }
+  const found = response.status === 200 || response.status === 304;
+  granted.push('cache-control', found ? control : `max-age=${negativeFreshSeconds}`);
+  return granted;
+}

@@ -1,0 +1,295 @@
+// Answers distribution files and what belongs to them (core metadata, signatures). A file is served only because a
+// page lists it: the page gives its URL, hash and status, so we are no open proxy and every rule for the project holds
+// for its files.
+
+import type { Answer } from '../cache/answer.ts';
+import type { Blob } from '../cache/blob-store.ts';
+import type { Entry } from '../cache/entry.ts';
+import type { Expectation, Resource } from '../cache/profile.ts';
+import type { ReadThrough } from '../cache/read-through.ts';
+import { BadRequest, Forbidden, NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
+import { projectOfFilename } from '../index/distribution-name.ts';
+import { fileKey, filenameOfUrl, fileUrlOf } from '../index/file-links.ts';
+import type { FileListing, IndexService } from '../index/index-service.ts';
+import type { PageFacts } from '../index/page.ts';
+import type { ListedFile } from '../index/page-reader.ts';
+import type { ProjectName } from '../index/project-name.ts';
+import { expectationOf } from './expectation.ts';
+import type { FileProfiles } from './file-profile.ts';
+import type { FileSource } from './file-source.ts';
+
+/** What a request for a file names. */
+export interface FileRequest {
+  readonly indexes: readonly string[];
+  readonly scheme: string;
+  readonly authority: string;
+  /** The path as the client spelled it, with its leading slash. */
+  readonly rawPath: string;
+}
+
+export type FileAnswer =
+  | {
+      readonly kind: 'found';
+      readonly what: 'file' | 'metadata';
+      readonly resource: Resource;
+      readonly answer: Answer;
+      /** Set where the page tells; the size of what is not stored yet. */
+      readonly file: ListedFile | undefined;
+    }
+  /** The page lists the file elsewhere: a path of ours to redirect to, relative to our root. */
+  | { readonly kind: 'elsewhere'; readonly url: string };
+
+/** What may stand behind the name of a distribution file. */
+const COMPANIONS = ['.metadata', '.asc'] as const;
+type Companion = (typeof COMPANIONS)[number];
+
+export interface FileServiceOptions {
+  readonly index: IndexService;
+  readonly readThrough: ReadThrough;
+  readonly profiles: FileProfiles;
+  readonly source: FileSource;
+  /** Told when a file's bytes changed upstream under a URL that we have served before. */
+  readonly onChangedDigest: (project: string, filename: string) => void;
+}
+
+interface Wanted {
+  readonly request: FileRequest;
+  readonly companion: Companion | undefined;
+  /** Of the distribution file itself, without the companion's ending. */
+  readonly key: string;
+  readonly filename: string;
+}
+
+export class FileService {
+  readonly #options: FileServiceOptions;
+
+  constructor(options: FileServiceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The file. Throws BadRequest for a path that cannot be a file's, NotFound when its fresh page does not list it,
+   * Forbidden when its project is quarantined, UpstreamFailure when the page or the file cannot be had.
+   */
+  async open(request: FileRequest): Promise<FileAnswer> {
+    const wanted = parse(request);
+    const listing = await this.#listing(wanted);
+    if (listing === undefined) return this.#removed(wanted);
+    requireServable(listing);
+    if (listing.at !== undefined) return this.#answer(wanted, listing.index, listing.at);
+    return { kind: 'elsewhere', url: listing.named!.url + (wanted.companion ?? '') };
+  }
+
+  /** What is stored or known of the file without fetching it; for HEAD. */
+  async describe(request: FileRequest): Promise<FileAnswer | { readonly kind: 'known'; readonly file: ListedFile }> {
+    const wanted = parse(request);
+    const listing = await this.#listing(wanted);
+    if (listing?.at !== undefined && wanted.companion === undefined && listing.at.sizeBytes !== undefined) {
+      requireServable(listing);
+      const resource = this.#resource(listing.index, listing.at, undefined);
+      if ((await this.#options.readThrough.held(resource)) === undefined) return { kind: 'known', file: listing.at };
+    }
+    return this.open(request);
+  }
+
+  /** The bytes of a stored file; fetched again, once, when they were lost or damaged. */
+  async body(
+    found: Extract<FileAnswer, { kind: 'found' }>,
+  ): Promise<{ readonly answer: Answer; readonly blob: Blob | undefined }> {
+    const { readThrough } = this.#options;
+    const blob = await readThrough.open(found.resource, found.answer.entry);
+    if (blob !== undefined) return { answer: found.answer, blob };
+    const healed = await readThrough.heal(found.resource, found.answer.entry);
+    return {
+      answer: healed,
+      blob: healed.arriving === undefined ? await readThrough.open(found.resource, healed.entry) : undefined,
+    };
+  }
+
+  /** Where the file stands; undefined when no page lists it although the pages could be asked. */
+  async #listing(wanted: Wanted): Promise<FileListing | undefined> {
+    const { indexes } = wanted.request;
+    const named = projectOfFilename(wanted.filename);
+    const listed = named === undefined ? undefined : await this.#onPage(wanted, named);
+    if (listed?.at !== undefined) return listed;
+    const alias = await this.#options.index.alias(indexes, wanted.filename);
+    const aliased = alias === undefined || alias === named ? undefined : await this.#onPage(wanted, alias);
+    return aliased?.at !== undefined ? aliased : (listed ?? aliased);
+  }
+
+  /** The file on one project's page, which is asked again when it does not list it: the release may be seconds old. */
+  async #onPage(wanted: Wanted, project: ProjectName): Promise<FileListing | undefined> {
+    const { index } = this.#options;
+    const { indexes } = wanted.request;
+    try {
+      // What a page lists it may list while it is being refreshed: nobody waits for that.
+      const held = await index.findFile(indexes, project, wanted, { patienceMs: 0 });
+      if (held.at !== undefined) return held;
+      const asked = await index.findFile(indexes, project, wanted, {
+        insist: true,
+        patienceMs: Number.POSITIVE_INFINITY,
+      });
+      if (asked.at !== undefined) return asked;
+      if (asked.answer.stale !== undefined && !isUnconfirmed(asked.answer)) throw unlisted(asked.answer.stale.cause);
+      return asked.named === undefined ? undefined : asked;
+    } catch (error) {
+      if (error instanceof NotFound) return undefined;
+      throw error;
+    }
+  }
+
+  async #answer(wanted: Wanted, index: string, file: ListedFile): Promise<FileAnswer> {
+    const { companion } = wanted;
+    if (companion === '.metadata' && (file.coreMetadata === undefined || file.coreMetadata === false)) {
+      throw new NotFound('The index does not offer core metadata for this file.', 'metadata-not-found');
+    }
+    const resource = this.#resource(index, file, companion);
+    const answer = await this.#readListed(wanted, resource, file);
+    const { status } = answer.entry;
+    if (status === 451) throw new UnavailableForLegalReasons('Upstream withholds this file for legal reasons.');
+    if (status !== 200) throw new NotFound('Upstream does not have this file.', 'file-not-found');
+    return { kind: 'found', what: companion === undefined ? 'file' : 'metadata', resource, answer, file };
+  }
+
+  async #readListed(wanted: Wanted, resource: Resource, file: ListedFile): Promise<Answer> {
+    try {
+      const answer = await this.#options.readThrough.read(resource);
+      return hasOtherBytes(answer.entry, resource.expected) ? await this.#changed(wanted, resource, answer) : answer;
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure) || !isGone(error)) throw error;
+      return this.#retryListed(wanted, resource, file, error);
+    }
+  }
+
+  /** Upstream refuses what its page lists: a signed URL may have run out, or the file has moved. Ask the page once. */
+  async #retryListed(wanted: Wanted, resource: Resource, file: ListedFile, failure: UpstreamFailure): Promise<Answer> {
+    const project = projectOfFilename(wanted.filename);
+    const listing =
+      project === undefined
+        ? undefined
+        : await this.#options.index.findFile(wanted.request.indexes, project, wanted, {
+            insist: true,
+            patienceMs: Number.POSITIVE_INFINITY,
+          });
+    const now = listing?.at;
+    const again =
+      now === undefined || now.url === file.url ? resource : this.#resource(listing!.index, now, wanted.companion);
+    try {
+      return await this.#options.readThrough.read(again);
+    } catch (error) {
+      const status = error instanceof UpstreamFailure ? error.upstreamStatus : undefined;
+      if (status === 404 || status === 410) throw new NotFound('Upstream does not have this file.', 'file-not-found');
+      throw failure === error ? failure : error;
+    }
+  }
+
+  /** The page gives another hash than the bytes we hold under this URL: an alarm, and the bytes of today's page. */
+  async #changed(wanted: Wanted, resource: Resource, answer: Answer): Promise<Answer> {
+    this.#options.onChangedDigest(projectOfFilename(wanted.filename) ?? '', wanted.filename);
+    return this.#options.readThrough.heal(resource, answer.entry);
+  }
+
+  /** No page lists it (any more). What we hold under this URL stays available: an install may be running. */
+  async #removed(wanted: Wanted): Promise<FileAnswer> {
+    for (const index of wanted.request.indexes) {
+      const resource = this.#options.source.resource({
+        key: resourceKey(index, wanted.key, wanted.companion),
+        index,
+        url: urlOf(wanted.request),
+        profile: this.#options.profiles.verified,
+        expected: undefined,
+        sizeBytes: undefined,
+      });
+      const held = await this.#options.readThrough.held(resource);
+      if (held?.status === 200 && held.body?.verified === true) {
+        const answer = await this.#options.readThrough.read(resource);
+        return {
+          kind: 'found',
+          what: wanted.companion === undefined ? 'file' : 'metadata',
+          resource,
+          answer,
+          file: undefined,
+        };
+      }
+    }
+    throw new NotFound(`No page lists ${wanted.filename} at this address.`, 'file-not-listed');
+  }
+
+  #resource(index: string, file: ListedFile, companion: Companion | undefined): Resource {
+    const { profiles, source } = this.#options;
+    const hashes = typeof file.coreMetadata === 'object' ? file.coreMetadata : {};
+    const expected =
+      companion === undefined
+        ? expectationOf(file.hashes)
+        : companion === '.metadata'
+          ? expectationOf(hashes)
+          : undefined;
+    const known = expected !== undefined;
+    const profile =
+      companion === undefined
+        ? known
+          ? profiles.verified
+          : profiles.unverified
+        : known
+          ? profiles.companion
+          : profiles.unverifiedCompanion;
+    return source.resource({
+      key: resourceKey(index, fileKey(file.url), companion),
+      index,
+      url: withCompanion(file.url, companion),
+      profile,
+      expected,
+      sizeBytes: companion === undefined ? file.sizeBytes : undefined,
+    });
+  }
+}
+
+function parse(request: FileRequest): Wanted {
+  const url = urlOf(request);
+  const companion = COMPANIONS.find((ending) => url.endsWith(ending));
+  const fileUrl = companion === undefined ? url : url.slice(0, -companion.length);
+  return { request, companion, key: fileKey(fileUrl), filename: filenameOfUrl(fileUrl) };
+}
+
+function urlOf(request: FileRequest): string {
+  const url = fileUrlOf(request.scheme, request.authority, request.rawPath);
+  if (url === undefined) throw new BadRequest('This path names no file: /files/<scheme>/<host>/<path> is expected.');
+  return url;
+}
+
+function resourceKey(index: string, key: string, companion: Companion | undefined): string {
+  return `file:${index}:${key}${companion ?? ''}`;
+}
+
+/** Upstream's own query (a signature) stays behind the path, where upstream expects it. */
+function withCompanion(url: string, companion: Companion | undefined): string {
+  if (companion === undefined) return url;
+  const query = url.indexOf('?');
+  return query < 0 ? url + companion : url.slice(0, query) + companion + url.slice(query);
+}
+
+/** A quarantine beats every rule that keeps things available (PEP 792). */
+function requireServable(listing: FileListing): void {
+  const facts = listing.answer.entry.facts as PageFacts | null | undefined;
+  if (facts?.status !== 'quarantined') return;
+  const reason = facts.reason === undefined ? '' : `: ${facts.reason}`;
+  throw new Forbidden(`The index has quarantined ${listing.project}${reason}`, 'quarantined');
+}
+
+/** The page in hand is not the newest word, but upstream was reached: what it claims is only not believed yet. */
+function isUnconfirmed(answer: Answer): boolean {
+  return answer.stale?.reason === 'unconfirmed';
+}
+
+function unlisted(cause: unknown): Error {
+  if (cause instanceof Error) return cause;
+  return new UpstreamFailure('timeout', 'The stored page does not list this file, and the index cannot be asked now.');
+}
+
+function hasOtherBytes(entry: Entry, expected: Expectation | undefined): boolean {
+  return entry.body !== undefined && expected?.algorithm === 'sha256' && entry.body.digest !== expected.hex;
+}
+
+function isGone(error: UpstreamFailure): boolean {
+  return error.upstreamStatus !== undefined && [401, 403, 404, 410].includes(error.upstreamStatus);
+}

@@ -1,0 +1,50 @@
+// Which indexes are asked for a name. A bound name is asked at its index and nowhere else, also when that index is
+// down: the decision is made here, from configuration alone, before anything is looked up or sent (S21).
+
+import type { ProjectName } from './project-name.ts';
+
+export interface NameRoute {
+  /** Patterns over normal names; `*` stands for any run of characters. */
+  readonly names: readonly string[];
+  readonly index: string;
+}
+
+export class NameRouting {
+  readonly #exact = new Map<string, string>();
+  readonly #patterns: { readonly pattern: RegExp; readonly index: string }[] = [];
+
+  /** The first route that matches a name decides. */
+  constructor(routes: readonly NameRoute[]) {
+    for (const { names, index } of routes) for (const name of names) this.#add(normalPattern(name), index);
+  }
+
+  /** The index to which the name is bound; undefined when it is free. */
+  boundTo(name: ProjectName): string | undefined {
+    const exact = this.#exact.get(name);
+    if (exact !== undefined || this.#patterns.length === 0) return exact;
+    return this.#patterns.find(({ pattern }) => pattern.test(name))?.index;
+  }
+
+  /** Of the indexes that a request may ask, in order, those that this name may be asked at. */
+  allowed(name: ProjectName, indexes: readonly string[]): readonly string[] {
+    const bound = this.boundTo(name);
+    if (bound === undefined) return indexes;
+    return indexes.includes(bound) ? [bound] : [];
+  }
+
+  #add(pattern: string, index: string): void {
+    if (pattern.includes('*')) this.#patterns.push({ pattern: wildcard(pattern), index });
+    else if (!this.#exact.has(pattern)) this.#exact.set(pattern, index);
+  }
+}
+
+/** A pattern is compared with normal names, so it is normalised like one (PEP 503), its stars kept. */
+function normalPattern(pattern: string): string {
+  return pattern.toLowerCase().replace(/[-_.]+/g, '-');
+}
+
+/** Names are at most 200 characters, and runs of stars are one star, so matching stays cheap. */
+function wildcard(pattern: string): RegExp {
+  const parts = pattern.split(/\*+/).map((part) => part.replace(/[^a-z0-9-]/g, '\\$&'));
+  return new RegExp(`^${parts.join('[a-z0-9-]*')}$`);
+}

@@ -1,0 +1,181 @@
+// From a stored body, as upstream sent it, to what is derived from it: facts, rendered bytes, single file records.
+// Pure work on bytes: it runs where page-workshop.ts puts it, on this thread or on a worker's.
+
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import type { Digest } from '../cache/digest.ts';
+import { leadsBackTo } from './distribution-name.ts';
+import { fileKey, fileLink, filenameOfUrl } from './file-links.ts';
+import { InvalidPage } from './invalid-page.ts';
+import type { PageFormat } from './negotiate.ts';
+import { type FileRecord, type PageFacts, type ProjectDetail, pageFacts } from './page.ts';
+import { parsePage, parseProjectList } from './parse-page.ts';
+import type { ProjectName } from './project-name.ts';
+import { renderProjectDetail, renderProjectList } from './render.ts';
+
+/** A stored page and how to understand it. */
+export interface PageSource {
+  readonly digest: Digest;
+  readonly body: Uint8Array;
+  readonly contentType: string | undefined;
+  readonly contentEncoding: string | undefined;
+  readonly serialHeader: string | undefined;
+  /** The URL that answered: relative links resolve against it. */
+  readonly url: string;
+  /** Undefined for the project list. */
+  readonly project: ProjectName | undefined;
+}
+
+/** What serving a file needs to know of its record; plain data that crosses threads. */
+export type ListedFile = Pick<
+  FileRecord,
+  'filename' | 'url' | 'hashes' | 'sizeBytes' | 'uploadTime' | 'coreMetadata' | 'yanked' | 'provenance'
+>;
+
+/** Facts for judging successors, and the filenames whose one reading leads to another project. */
+export interface Checked {
+  readonly facts: PageFacts;
+  readonly strays: readonly string[];
+  readonly remarks: number;
+}
+
+/** A page whose decoded body would be larger than this is refused: a bomb, or nothing an installer could use. */
+export interface ReaderLimits {
+  readonly maxDecodedBytes: number;
+}
+
+interface Parsed {
+  readonly page: ProjectDetail;
+  index?: Map<string, FileRecord>;
+}
+
+/** Aliases stored for one page; more would be an attack on the entry store. */
+const MAX_STRAYS = 5_000;
+
+/** Parsed pages, most recent last; whoever runs the reader bounds how many. */
+export class PageReader {
+  readonly #limits: ReaderLimits;
+  readonly #parsed = new Map<string, Parsed>();
+  #parsedBytes = 0;
+  readonly #maxParsedBytes: number;
+  readonly #sizes = new Map<string, number>();
+
+  /** `maxParsedBytes`: body bytes whose parsed form is kept; the form takes a few times as much memory. */
+  constructor(limits: ReaderLimits, maxParsedBytes: number) {
+    this.#limits = limits;
+    this.#maxParsedBytes = maxParsedBytes;
+  }
+
+  /** Throws InvalidPage when the body is no index page. */
+  check(source: PageSource): Checked {
+    if (source.project === undefined) return this.#checkList(source);
+    const page = this.#read(source).page;
+    const { project } = source;
+    const strays: string[] = [];
+    for (const file of page.files) {
+      if (strays.length < MAX_STRAYS && !leadsBackTo(filenameOfUrl(file.url), project)) {
+        strays.push(filenameOfUrl(file.url));
+      }
+    }
+    return { facts: pageFacts(page), strays, remarks: page.remarks.length };
+  }
+
+  render(source: PageSource, format: PageFormat): Buffer {
+    if (source.project === undefined) return renderProjectList(this.#readList(source), format);
+    return renderProjectDetail(this.#read(source).page, format, { fileLink });
+  }
+
+  /** The record of the file at this key (file-links.ts), or of the file of this name wherever it lies. */
+  find(source: PageSource, key: string, filename: string): { at?: ListedFile; named?: ListedFile } {
+    const parsed = this.#read(source);
+    parsed.index ??= indexOf(parsed.page);
+    const at = parsed.index.get(key);
+    if (at !== undefined) return { at: listed(at) };
+    const named = parsed.page.files.find((file) => file.filename === filename);
+    return named === undefined ? {} : { named: listed(named) };
+  }
+
+  #checkList(source: PageSource): Checked {
+    const list = this.#readList(source);
+    const facts: PageFacts = {
+      ...(list.serial === undefined ? {} : { serial: list.serial }),
+      files: list.names.length,
+      apiVersion: list.apiVersion,
+    };
+    return { facts, strays: [], remarks: list.remarks.length };
+  }
+
+  #readList(source: PageSource) {
+    return parseProjectList(this.#input(source));
+  }
+
+  #read(source: PageSource): Parsed {
+    const key = `${source.digest} ${source.url}`;
+    const known = this.#parsed.get(key);
+    if (known !== undefined) {
+      this.#parsed.delete(key);
+      this.#parsed.set(key, known);
+      return known;
+    }
+    const parsed = { page: parsePage({ ...this.#input(source), expectedName: source.project }) };
+    this.#keep(key, parsed, source.body.length);
+    return parsed;
+  }
+
+  #keep(key: string, parsed: Parsed, bytes: number): void {
+    this.#parsed.set(key, parsed);
+    this.#sizes.set(key, bytes);
+    this.#parsedBytes += bytes;
+    for (const oldest of this.#parsed.keys()) {
+      if (this.#parsedBytes <= this.#maxParsedBytes || oldest === key) return;
+      this.#parsed.delete(oldest);
+      this.#parsedBytes -= this.#sizes.get(oldest)!;
+      this.#sizes.delete(oldest);
+    }
+  }
+
+  #input(source: PageSource) {
+    return {
+      body: decoded(source, this.#limits.maxDecodedBytes),
+      contentType: source.contentType,
+      url: source.url,
+      serialHeader: source.serialHeader,
+    };
+  }
+}
+
+function listed(file: FileRecord): ListedFile {
+  const { filename, url, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance } = file;
+  return { filename, url, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance };
+}
+
+/** The first of two records with one key wins: they differ in nothing that a URL can say. */
+function indexOf(page: ProjectDetail): Map<string, FileRecord> {
+  const index = new Map<string, FileRecord>();
+  for (const file of page.files) {
+    const key = fileKey(file.url);
+    if (!index.has(key)) index.set(key, file);
+  }
+  return index;
+}
+
+/** The body without its content coding; at most one coding is accepted, and no bomb. */
+function decoded(source: PageSource, maxOutputLength: number): Buffer {
+  const body = Buffer.from(source.body.buffer, source.body.byteOffset, source.body.byteLength);
+  try {
+    switch (source.contentEncoding?.trim().toLowerCase()) {
+      case undefined:
+      case '':
+      case 'identity':
+        return body;
+      case 'gzip':
+      case 'x-gzip':
+        // Some servers label what they did not compress.
+        return body[0] === 0x1f && body[1] === 0x8b ? gunzipSync(body, { maxOutputLength }) : body;
+      case 'zstd':
+        return zstdDecompressSync(body, { maxOutputLength });
+    }
+  } catch (error) {
+    throw new InvalidPage(`the body cannot be decoded: ${(error as Error).message}`);
+  }
+  throw new InvalidPage(`the content coding ${JSON.stringify(source.contentEncoding)} is not understood`);
+}

@@ -1,0 +1,128 @@
+// What the cache reads for an index: project details, project lists, and the aliases of files whose names lead
+// elsewhere. The key of a page is the index and the normal name, and nothing else from any request (S03).
+
+import { LRUCache } from 'lru-cache';
+import { digestOf } from '../cache/digest.ts';
+import type { Entry, Json } from '../cache/entry.ts';
+import type { EntryStore } from '../cache/entry-store.ts';
+import type { Ask, Profile, Resource } from '../cache/profile.ts';
+import type { IncomingResponse, RequestHead } from '../http-message.ts';
+import { fieldValue } from '../http-message.ts';
+import type { IndexUpstream } from '../upstream/index-upstream.ts';
+import type { PageWorkshop } from './page-workshop.ts';
+import { type ProjectName, parseProjectName } from './project-name.ts';
+
+export interface IndexUnderName {
+  readonly upstream: Pick<IndexUpstream, 'fetchPage' | 'reportInvalidPage'>;
+  /** The base URL by which its pages are known to the cache engine. */
+  readonly base: string;
+}
+
+export interface PageResourcesOptions {
+  readonly indexes: ReadonlyMap<string, IndexUnderName>;
+  readonly detailProfile: Profile;
+  readonly listProfile: Profile;
+  readonly workshop: PageWorkshop;
+  readonly entries: EntryStore;
+  readonly now: () => number;
+  /** Told of a page that was refused, and of files left out of one that was accepted. */
+  readonly onRemarks: (index: string, project: string, remarks: number) => void;
+}
+
+/** Resources kept ready; they are small and cost little to make. */
+const MAX_READY = 20_000;
+
+export class PageResources {
+  readonly #options: PageResourcesOptions;
+  readonly #ready = new LRUCache<string, Resource>({ max: MAX_READY });
+
+  constructor(options: PageResourcesOptions) {
+    this.#options = options;
+  }
+
+  /** The page of a project at one index. Throws when the index is not configured: callers take names from routes. */
+  detail(index: string, project: ProjectName): Resource {
+    const key = `page:${index}:${project}`;
+    let resource = this.#ready.get(key);
+    if (resource === undefined) {
+      resource = this.#resource(key, index, `${project}/`, project);
+      this.#ready.set(key, resource);
+    }
+    return resource;
+  }
+
+  /** The project list of one index. */
+  list(index: string): Resource {
+    return this.#resource(`list:${index}`, index, '', undefined);
+  }
+
+  /** The project whose page lists `filename` although the name leads to another one. */
+  async alias(indexes: readonly string[], filename: string): Promise<ProjectName | undefined> {
+    for (const index of indexes) {
+      const record = await this.#options.entries.get(aliasKey(index, filename));
+      const project = record?.variants[0]?.facts;
+      if (typeof project === 'string') return parseProjectName(project)?.name;
+    }
+    return undefined;
+  }
+
+  #resource(key: string, index: string, path: string, project: ProjectName | undefined): Resource {
+    const { upstream, base } = this.#options.indexes.get(index)!;
+    const request: RequestHead = { method: 'GET', url: base + path, fields: [] };
+    return {
+      key,
+      upstream: index,
+      profile: project === undefined ? this.#options.listProfile : this.#options.detailProfile,
+      request,
+      fetch: (ask: Ask) => upstream.fetchPage(path, ask.conditions, ask.signal),
+      check: (response, body) => this.#check(index, project, response, body),
+      onWrongBody: () => {},
+    };
+  }
+
+  async #check(
+    index: string,
+    project: ProjectName | undefined,
+    response: IncomingResponse,
+    body: Buffer,
+  ): Promise<Json> {
+    try {
+      const checked = await this.#options.workshop.check({
+        digest: digestOf(body),
+        body,
+        contentType: fieldValue(response.fields, 'content-type'),
+        contentEncoding: fieldValue(response.fields, 'content-encoding'),
+        serialHeader: fieldValue(response.fields, 'x-pypi-last-serial'),
+        url: response.url,
+        project,
+      });
+      if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', checked.remarks);
+      if (project !== undefined) await this.#storeAliases(index, project, checked.strays);
+      return checked.facts;
+    } catch (error) {
+      this.#options.indexes.get(index)!.upstream.reportInvalidPage(response.source, project ?? '');
+      throw error;
+    }
+  }
+
+  async #storeAliases(index: string, project: ProjectName, strays: readonly string[]): Promise<void> {
+    const now = this.#options.now();
+    for (const filename of strays) {
+      const entry: Entry = {
+        status: 200,
+        fields: [],
+        url: `alias:${filename}`,
+        requestTime: now,
+        responseTime: now,
+        varying: [],
+        source: index,
+        facts: project,
+      };
+      await this.#options.entries.set(aliasKey(index, filename), { format: 1, variants: [entry] });
+    }
+  }
+}
+
+function aliasKey(index: string, filename: string): string {
+  return `alias:${index}:${filename}`;
+}

@@ -1,0 +1,112 @@
+// Where page work is done: small pages on this thread, for the hand-over would cost more than the work; large ones on
+// one worker thread, so that a page of 40,000 files keeps nobody else waiting.
+
+import { Worker } from 'node:worker_threads';
+import { UpstreamFailure } from '../errors.ts';
+import { InvalidPage } from './invalid-page.ts';
+import type { PageFormat } from './negotiate.ts';
+import { type Checked, type ListedFile, PageReader, type PageSource, type ReaderLimits } from './page-reader.ts';
+
+/** One piece of work, as it travels to the worker; `body` is left out when the worker should still have the page. */
+export type PageJob =
+  | { readonly task: 'check'; readonly source: PageSource }
+  | { readonly task: 'render'; readonly source: PageSource; readonly format: PageFormat }
+  | { readonly task: 'find'; readonly source: PageSource; readonly key: string; readonly filename: string };
+
+export type JobReply =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly problem: string; readonly invalid: boolean };
+
+/** Bodies above this size (as stored, often compressed) go to the worker. */
+const INLINE_BYTES = 96 * 1024;
+/** Parsed pages kept, by the size of their bodies. */
+const PARSED_BYTES = 4 * 1024 * 1024;
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class PageWorkshop {
+  readonly #limits: ReaderLimits;
+  readonly #inline: PageReader;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | undefined;
+  #jobs = 0;
+
+  constructor(limits: ReaderLimits) {
+    this.#limits = limits;
+    this.#inline = new PageReader(limits, PARSED_BYTES);
+  }
+
+  /** Rejects with an UpstreamFailure of kind 'invalid-body' when the body is no index page. */
+  async check(source: PageSource): Promise<Checked> {
+    try {
+      return await this.#run<Checked>({ task: 'check', source }, (reader) => reader.check(source));
+    } catch (error) {
+      if (!(error instanceof InvalidPage)) throw error;
+      throw new UpstreamFailure('invalid-body', `Upstream's answer is no index page: ${error.message}.`, {
+        cause: error,
+      });
+    }
+  }
+
+  render(source: PageSource, format: PageFormat): Promise<Buffer> {
+    return this.#run({ task: 'render', source, format }, (reader) => reader.render(source, format));
+  }
+
+  find(source: PageSource, key: string, filename: string): Promise<{ at?: ListedFile; named?: ListedFile }> {
+    return this.#run({ task: 'find', source, key, filename }, (reader) => reader.find(source, key, filename));
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+
+  async #run<T>(job: PageJob, inline: (reader: PageReader) => T): Promise<T> {
+    if (job.source.body.length <= INLINE_BYTES) return inline(this.#inline);
+    const result = await this.#send(job);
+    return (
+      result instanceof Uint8Array ? Buffer.from(result.buffer, result.byteOffset, result.byteLength) : result
+    ) as T;
+  }
+
+  #send(job: PageJob): Promise<unknown> {
+    this.#worker ??= this.#start();
+    const worker = this.#worker;
+    const id = this.#jobs++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      worker.ref();
+      worker.postMessage({ id, job });
+    });
+  }
+
+  #start(): Worker {
+    // The name of this file ends as it runs: .ts from the sources, .js in the package.
+    const file = new URL(`./page-worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url);
+    const worker = new Worker(file, { workerData: this.#limits });
+    worker.on('message', (reply: JobReply) => this.#settle(worker, reply));
+    worker.on('error', (error) => this.#lost(worker, error as Error));
+    worker.on('exit', () => this.#lost(worker, new Error('the page worker ended')));
+    worker.unref();
+    return worker;
+  }
+
+  #settle(worker: Worker, reply: JobReply): void {
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    // An idle worker must not keep the process alive.
+    if (this.#waiting.size === 0) worker.unref();
+    if ('result' in reply) waiting?.resolve(reply.result);
+    else waiting?.reject(reply.invalid ? new InvalidPage(reply.problem) : new Error(reply.problem));
+  }
+
+  /** A worker that died (out of memory, most likely) fails its jobs; the next job starts another one. */
+  #lost(worker: Worker, error: Error): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,106 @@
+// The bytes of index pages, ready to send: one page in one format and one content coding, made once per change of the
+// page and kept within a byte budget. A hit neither parses nor renders nor compresses.
+
+import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gzip, constants as zlib, zstdCompress } from 'node:zlib';
+import { LRUCache } from 'lru-cache';
+import type { Entry } from '../cache/entry.ts';
+import type { Fields } from '../http-message.ts';
+import { CONTENT_TYPES, type PageCoding, type PageFormat } from './negotiate.ts';
+import type { PageFacts } from './page.ts';
+
+/** Part of every key and tag: raise it when the same page would be rendered into other bytes. */
+const RENDERER_VERSION = 1;
+/** From this size on speed of compression counts for more than the last per cent of size. */
+const LARGE_BYTES = 1024 * 1024;
+
+/** One representation of a page (RFC 9110 3.2), with the fields that do not change from request to request. */
+export interface RenderedPage {
+  readonly bytes: Buffer;
+  readonly etag: string;
+  readonly fields: Fields;
+  /** The fields of a 304 (RFC 9110 15.4.5). */
+  readonly notModifiedFields: Fields;
+}
+
+type Render = (format: PageFormat) => Promise<Buffer>;
+
+const gzipBytes = promisify(gzip);
+const zstdBytes = promisify(zstdCompress);
+
+export class RenderedPages {
+  readonly #pages: LRUCache<string, RenderedPage>;
+  readonly #making = new Map<string, Promise<RenderedPage>>();
+  readonly #names = new WeakMap<Entry, string>();
+
+  constructor(options: { readonly maxBytes: number }) {
+    this.#pages = new LRUCache({
+      maxSize: options.maxBytes,
+      sizeCalculation: (page) => page.bytes.length + 1500,
+    });
+  }
+
+  /** The representation if it is ready. */
+  peek(entry: Entry, format: PageFormat, coding: PageCoding): RenderedPage | undefined {
+    return this.#pages.get(this.#key(entry, format, coding));
+  }
+
+  /** The representation; `render` gives the uncoded bytes when they are not ready. Rejects as `render` does. */
+  async get(entry: Entry, format: PageFormat, coding: PageCoding, render: Render): Promise<RenderedPage> {
+    const key = this.#key(entry, format, coding);
+    const ready = this.#pages.get(key);
+    if (ready !== undefined) return ready;
+    let making = this.#making.get(key);
+    if (making === undefined) {
+      making = this.#make(entry, format, coding, render).finally(() => this.#making.delete(key));
+      this.#making.set(key, making);
+    }
+    const page = await making;
+    this.#pages.set(key, page);
+    return page;
+  }
+
+  get bytes(): number {
+    return this.#pages.calculatedSize;
+  }
+
+  async #make(entry: Entry, format: PageFormat, coding: PageCoding, render: Render): Promise<RenderedPage> {
+    // Coded forms are made from the uncoded one, which others may want too.
+    const plain =
+      coding === 'identity' ? await render(format) : (await this.get(entry, format, 'identity', render)).bytes;
+    const bytes = await encoded(plain, coding);
+    // A strong tag for exactly these bytes under exactly this type (RFC 9110 8.8.3).
+    const seal = createHash('sha256').update(`${RENDERER_VERSION} ${format} ${coding} `).update(bytes).digest('hex');
+    const etag = `"${seal.slice(0, 32)}"`;
+    const serial = (entry.facts as PageFacts | null | undefined)?.serial;
+    const common = ['etag', etag, 'vary', 'Accept, Accept-Encoding'];
+    if (serial !== undefined) common.push('x-pypi-last-serial', String(serial));
+    const fields = [...common, 'content-type', CONTENT_TYPES[format], 'content-length', String(bytes.length)];
+    if (coding !== 'identity') fields.push('content-encoding', coding);
+    fields.push('x-content-type-options', 'nosniff', 'content-security-policy', "default-src 'none'");
+    return { bytes, etag, fields, notModifiedFields: common };
+  }
+
+  /** By what the bytes depend on: the body, the URL that its links resolve against, and who asks for which form. */
+  #key(entry: Entry, format: PageFormat, coding: PageCoding): string {
+    let name = this.#names.get(entry);
+    if (name === undefined) {
+      name = `${entry.body?.digest ?? ''} ${entry.url}`;
+      this.#names.set(entry, name);
+    }
+    return `${format} ${coding} ${name}`;
+  }
+}
+
+function encoded(bytes: Buffer, coding: PageCoding): Promise<Buffer> | Buffer {
+  const large = bytes.length > LARGE_BYTES;
+  switch (coding) {
+    case 'identity':
+      return bytes;
+    case 'gzip':
+      return gzipBytes(bytes, { level: large ? 1 : 6 }) as Promise<Buffer>;
+    case 'zstd':
+      return zstdBytes(bytes, { params: { [zlib.ZSTD_c_compressionLevel]: large ? 1 : 3 } }) as Promise<Buffer>;
+  }
+}
