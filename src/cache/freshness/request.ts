@@ -4,15 +4,24 @@
 
 import { fieldValue, type RequestHead } from '../../http-message.ts';
 import { parseDirectives, type RequestDirectives, readRequestDirectives } from './cache-control.ts';
+import { oncePerText } from './once-per.ts';
 import type { CacheRules } from './rules.ts';
 
 const NOTHING_ASKED: RequestDirectives = readRequestDirectives([]);
+
+const obeyed = oncePerText((cacheControl: string) => readRequestDirectives(parseDirectives(cacheControl)));
+
+// 5.2.1: request directives are advisory. only-if-cached, which spares upstream and costs us nothing, is kept.
+const heard = oncePerText(
+  (cacheControl: string): RequestDirectives => ({
+    ...NOTHING_ASKED,
+    onlyIfCached: obeyed(cacheControl).onlyIfCached,
+  }),
+);
 
 /** The directives of the request that count under `rules`. */
 export function readRequest(request: RequestHead, rules: CacheRules): RequestDirectives {
   const cacheControl = fieldValue(request.fields, 'cache-control');
   if (cacheControl === undefined) return NOTHING_ASKED;
-  const asked = readRequestDirectives(parseDirectives(cacheControl));
-  // 5.2.1: request directives are advisory. only-if-cached forbids to bother upstream and costs us nothing.
-  return rules.requestDirectives === 'honour' ? asked : { ...NOTHING_ASKED, onlyIfCached: asked.onlyIfCached };
+  return rules.requestDirectives === 'honour' ? obeyed(cacheControl) : heard(cacheControl);
 }

@@ -51,7 +51,7 @@ export function freshenFromHead<T extends StoredHead>(stored: T, head: TimedHead
     const held = fieldLines(stored.fields, name)[0];
     // A stored response that was sent in chunks has no Content-Length to compare.
     if (held === undefined && name === 'content-length') continue;
-    if (held === undefined || !same(received, held)) return { kind: 'invalidate' };
+    if (held === undefined || !same(received, held, stored.responseTime)) return { kind: 'invalidate' };
   }
   const entry = updated(stored, head);
   return String(varyNames(entry.fields)) === String(varyNames(stored.fields))
@@ -59,7 +59,7 @@ export function freshenFromHead<T extends StoredHead>(stored: T, head: TimedHead
     : { kind: 'invalidate' };
 }
 
-const HEAD_MUST_AGREE: ReadonlyMap<string, (a: string, b: string) => boolean> = new Map([
+const HEAD_MUST_AGREE: ReadonlyMap<string, (a: string, b: string, reference: number) => boolean> = new Map([
   ['etag', weakMatch],
   ['last-modified', sameDate],
   ['content-length', (a, b) => a === b],
@@ -81,16 +81,16 @@ function selectedBy(notModified: TimedHead, stored: StoredHead): boolean {
   const lastModified = fieldLines(notModified.fields, 'last-modified')[0];
   if (lastModified !== undefined) {
     const heldLastModified = fieldLines(stored.fields, 'last-modified')[0];
-    return heldLastModified !== undefined && sameDate(lastModified, heldLastModified);
+    return heldLastModified !== undefined && sameDate(lastModified, heldLastModified, stored.responseTime);
   }
   // Without any validator the 304 answers the only condition that was sent: ours.
   return etag === undefined;
 }
 
-function sameDate(a: string, b: string): boolean {
+function sameDate(a: string, b: string, reference: number): boolean {
   if (a === b) return true;
-  const time = parseHttpDate(a, 0);
-  return time !== undefined && time === parseHttpDate(b, 0);
+  const time = parseHttpDate(a, reference);
+  return time !== undefined && time === parseHttpDate(b, reference);
 }
 
 /**

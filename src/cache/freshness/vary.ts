@@ -3,7 +3,7 @@
 import { type Fields, fieldValue, type RequestHead, type ResponseHead } from '../../http-message.ts';
 import { originTime } from './age.ts';
 import { listMembers } from './list-syntax.ts';
-import { oncePer } from './once-per.ts';
+import { oncePer, oncePerText } from './once-per.ts';
 import type { StoredHead } from './rules.ts';
 
 /** The field names of Vary, lower case, each once; `*` when any member is. */
@@ -46,26 +46,30 @@ function matches(request: RequestHead, stored: StoredHead): boolean {
   return names.every((name) => selectingValue(request.fields, name) === fieldValue(stored.varying, name));
 }
 
-/** Lists whose order carries no meaning beyond their weights, with the part of a member that ignores case. */
-const NEGOTIATION: ReadonlyMap<string, 'whole' | 'type'> = new Map([
-  ['accept', 'type'],
-  ['accept-charset', 'whole'],
-  ['accept-encoding', 'whole'],
-  ['accept-language', 'whole'],
+// 4.1 lets values match that differ in ways "known to have identical semantics".
+
+/** For any field: lines combined, and the whitespace around list separators removed. */
+const asList = oncePerText((value) => listMembers(value).join(','));
+
+/** For weighted lists, whose order carries no meaning beyond the weights: also sorted, and in one case where it is none. */
+const asPreferences = oncePerText((value) => preferences(value, 'whole'));
+const asMediaTypes = oncePerText((value) => preferences(value, 'type'));
+
+const NEGOTIATION: ReadonlyMap<string, (value: string) => string> = new Map([
+  ['accept', asMediaTypes],
+  ['accept-charset', asPreferences],
+  ['accept-encoding', asPreferences],
+  ['accept-language', asPreferences],
 ]);
 
-/**
- * The value that has to be equal: lines combined and whitespace around list separators removed, for any field; for the
- * negotiation fields also case and order (4.1: "normalizing both header field values in a way that is known to have
- * identical semantics"). Undefined when the request has no such field.
- */
+/** The value that has to be equal; undefined when the request has no such field. */
 function selectingValue(fields: Fields, name: string): string | undefined {
   const value = fieldValue(fields, name);
-  if (value === undefined) return undefined;
-  const members = listMembers(value);
-  const caseless = NEGOTIATION.get(name);
-  if (caseless === undefined) return members.join(',');
-  return members
+  return value === undefined ? undefined : (NEGOTIATION.get(name) ?? asList)(value);
+}
+
+function preferences(value: string, caseless: 'whole' | 'type'): string {
+  return listMembers(value)
     .map((member) => normalisedPreference(member, caseless))
     .sort()
     .join(',');
