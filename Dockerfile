@@ -1,10 +1,16 @@
-# Two stages: the packages, then the product on them. What runs is the TypeScript of src/, as in a checkout.
+# Two stages: one emits JavaScript and leaves the packages that run it, the other is what remains. JavaScript, because
+# stripping types at each start would cost 0.3 s and 30 MB, and the root file system may be read-only.
 
-FROM node:24-bookworm-slim AS packages
+FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# The image brings its own Node 24; the pinned one of npm and the linter are optional dependencies and stay out.
-RUN npm ci --omit=dev --omit=optional --ignore-scripts
+COPY .ci/lint/package.json .ci/lint/
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+RUN npm run build
+# The image brings its own Node 24: the pinned one of npm is optional and stays out, with all that only developers need.
+RUN npm ci --ignore-scripts --workspaces=false --omit=dev --omit=optional
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production \
@@ -12,10 +18,10 @@ ENV NODE_ENV=production \
     WHEELKEEP_DATA_DIR=/var/lib/wheelkeep \
     WHEELKEEP_LOG_FORMAT=json
 WORKDIR /app
-COPY --from=packages /app/node_modules node_modules
+COPY --from=build /app/node_modules node_modules
+COPY --from=build /app/lib lib
 COPY package.json LICENSE ./
 COPY bin bin
-COPY src src
 RUN install -d -o node -g node /var/lib/wheelkeep
 # By number, so that Kubernetes can see that it is not root.
 USER 1000:1000
