@@ -1,0 +1,16 @@
+// A limit on how long we wait for an answer; the operation itself goes on and its result is then ignored.
+
+export class DeadlineExceeded extends Error {
+  readonly code = 'DEADLINE';
+}
+
+/** Settles as `operation` does, or rejects with DeadlineExceeded after `limitMs`. The timer never outlives the wait. */
+export function withinDeadline<T>(operation: Promise<T>, limitMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      // The event loop may have been the busy one: one turn for an answer that already lies in the socket.
+      setImmediate(() => reject(new DeadlineExceeded()));
+    }, limitMs);
+    operation.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,224 @@
+// The tier that is the truth of this node: one SQLite database, used by several processes at once.
+// Every call is one synchronous statement (6 µs to read, 20 µs to write), so a read and what is done with it cannot
+// be overtaken by a write. Nothing here throws for a sick disk: the call is counted and the caller goes without.
+//
+// Not spoken to through Keyv, although it could be: Keyv calls the adapter's `delete` at once but its `set` some turns
+// of the microtask queue later, so a removal that follows a write would be overtaken by it and the record come back.
+
+import { randomInt } from 'node:crypto';
+import type { StatementSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
+import { faultOf, inodeOf, openDatabase, prepareDatabasePath, setAside } from './entry-database.ts';
+import type { StoreEvent } from './store-event.ts';
+
+export interface EmbeddedEntriesOptions {
+  readonly dataDir: string;
+  readonly now: () => number;
+  readonly count: (event: StoreEvent) => void;
+  /** The database was damaged and has been replaced by an empty one: the stored page bodies can refill it. */
+  readonly onDamaged: () => void;
+  /** Another process changed these keys, or, when undefined, more of them than are worth listing. */
+  readonly onChanged: (keys: readonly string[] | undefined) => void;
+}
+
+/** A larger record would block the loop for milliseconds: it stays in memory only. */
+const MAX_TEXT_BYTES = 256 * 1024;
+/** How often the work of other processes is looked for: half of the second that we may lag behind them. */
+const POLL_MS = 500;
+/** A database that cannot be opened (full, read-only) is tried again this often. */
+const REOPEN_MS = 5000;
+/** More changes than this at once, and memory is emptied instead. */
+const MAX_LISTED_CHANGES = 1000;
+/** Counting a million rows takes milliseconds: the status page may see an older number. */
+const RECOUNT_MS = 30_000;
+
+interface Session {
+  readonly path: string;
+  readonly inode: number;
+  readonly close: () => void;
+  readonly read: StatementSync;
+  readonly write: StatementSync;
+  readonly list: StatementSync;
+  readonly countRows: StatementSync;
+  readonly dataVersion: StatementSync;
+  readonly lastSeq: StatementSync;
+  readonly changedByOthers: StatementSync;
+}
+
+export class EmbeddedEntries {
+  readonly #options: EmbeddedEntriesOptions;
+  /** Marks our own rows, so that our own writes are not taken for another process's. */
+  readonly #writer = randomInt(2 ** 47);
+  readonly #poll: NodeJS.Timeout;
+  #session: Session | undefined;
+  #closed = false;
+  #triedAt = Number.NEGATIVE_INFINITY;
+  #seenVersion = 0;
+  #seenSeq = 0;
+  #rows = { count: 0, at: Number.NEGATIVE_INFINITY };
+
+  /** Opens the database, or goes without one until it can be opened. */
+  constructor(options: EmbeddedEntriesOptions) {
+    this.#options = options;
+    this.#use(() => undefined, undefined);
+    this.#poll = setInterval(() => this.#lookForChanges(), POLL_MS).unref();
+  }
+
+  /** The text stored under `key`. A row whose checksum is wrong is a miss and is removed. */
+  read(key: string): string | undefined {
+    return this.#use((session) => {
+      const row = session.read.get(key) as { text: string | null; checksum: number } | undefined;
+      if (row === undefined || row.text === null) return undefined;
+      if (row.checksum === checksumOf(key, row.text)) return row.text;
+      session.write.run(key, null, 0, this.#writer);
+      this.#options.count('disk-damaged-record');
+      return undefined;
+    }, undefined);
+  }
+
+  /** When this returns the operating system has the row: the death of this process loses nothing. */
+  write(key: string, text: string): void {
+    if (Buffer.byteLength(text) > MAX_TEXT_BYTES) this.#options.count('disk-record-too-large');
+    else this.#use((session) => void session.write.run(key, text, checksumOf(key, text), this.#writer), undefined);
+  }
+
+  remove(key: string): void {
+    this.#use((session) => {
+      const row = session.read.get(key) as { text: string | null } | undefined;
+      if (row !== undefined && row.text !== null) session.write.run(key, null, 0, this.#writer);
+    }, undefined);
+  }
+
+  /** Keys that start with `prefix`, in the order of their bytes, after `after`; at most `limit`. */
+  keys(prefix: string, after: string, limit: number): string[] {
+    return this.#use((session) => {
+      const rows = session.list.all(prefix, after, `${prefix}\u{10ffff}`, limit) as { key: string }[];
+      return rows.map((row) => row.key);
+    }, []);
+  }
+
+  /** The number of records, at most 30 s old. */
+  size(): number {
+    const now = this.#options.now();
+    if (now - this.#rows.at >= RECOUNT_MS) {
+      const count = this.#use((session) => Number(session.countRows.get()?.count), 0);
+      this.#rows = { count, at: now };
+    }
+    return this.#rows.count;
+  }
+
+  /** Writes the log back into the database and closes it; later calls find nothing and keep nothing. */
+  close(): void {
+    clearInterval(this.#poll);
+    this.#closed = true;
+    this.#endSession();
+  }
+
+  /** Runs `work` on the open database; whatever the disk's fault, the answer is then `otherwise`. */
+  #use<T>(work: (session: Session) => T, otherwise: T): T {
+    try {
+      const session = this.#openSession();
+      return session === undefined ? otherwise : work(session);
+    } catch (error) {
+      const fault = faultOf(error);
+      if (fault === undefined) throw error;
+      this.#options.count(`disk-${fault}`);
+      if (fault === 'damaged') this.#replaceDamaged();
+      return otherwise;
+    }
+  }
+
+  #openSession(): Session | undefined {
+    if (this.#session !== undefined || this.#closed) return this.#session;
+    const sinceTry = this.#options.now() - this.#triedAt;
+    if (sinceTry >= 0 && sinceTry < REOPEN_MS) return undefined;
+    this.#triedAt = this.#options.now();
+    const session = prepareSession(prepareDatabasePath(this.#options.dataDir));
+    this.#session = session;
+    this.#seenVersion = versionOf(session);
+    this.#seenSeq = lastSeqOf(session);
+    return session;
+  }
+
+  #endSession(): void {
+    this.#session?.close();
+    this.#session = undefined;
+    this.#triedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Sets the damaged file aside, unless another process has done so since we opened it, and starts anew. */
+  #replaceDamaged(): void {
+    const damagedInode = this.#session?.inode;
+    try {
+      this.#endSession();
+      const path = prepareDatabasePath(this.#options.dataDir);
+      const mustMove = damagedInode === undefined || damagedInode === inodeOf(path);
+      if (mustMove) setAside(path, this.#options.now());
+      this.#openSession();
+    } catch (error) {
+      const fault = faultOf(error);
+      if (fault === undefined) throw error;
+      this.#options.count(`disk-${fault}`);
+      return;
+    }
+    this.#options.onChanged(undefined);
+    this.#options.onDamaged();
+  }
+
+  #lookForChanges(): void {
+    this.#use((session) => {
+      if (inodeOf(session.path) !== session.inode) {
+        // Another process set the file aside: what we hold open is the damaged one.
+        this.#endSession();
+        this.#openSession();
+        this.#options.onChanged(undefined);
+        return;
+      }
+      // `data_version` moves when another connection commits, and only then (sqlite.org, "PRAGMA data_version").
+      const version = versionOf(session);
+      if (version === this.#seenVersion) return;
+      const lastSeq = lastSeqOf(session);
+      const rows = session.changedByOthers.all(this.#seenSeq, this.#writer, MAX_LISTED_CHANGES + 1) as {
+        key: string;
+      }[];
+      this.#seenVersion = version;
+      this.#seenSeq = lastSeq;
+      if (rows.length > 0) {
+        this.#options.onChanged(rows.length > MAX_LISTED_CHANGES ? undefined : rows.map((row) => row.key));
+      }
+    }, undefined);
+  }
+}
+
+function prepareSession(path: string): Session {
+  const { connection, inode } = openDatabase(path);
+  return {
+    path,
+    inode,
+    close: () => connection.close(),
+    read: connection.prepare('SELECT text, checksum FROM entries WHERE key = ?'),
+    write: connection.prepare('INSERT OR REPLACE INTO entries (key, text, checksum, writer) VALUES (?, ?, ?, ?)'),
+    list: connection.prepare(
+      'SELECT key FROM entries WHERE key >= ? AND key > ? AND key < ? AND text IS NOT NULL ORDER BY key LIMIT ?',
+    ),
+    countRows: connection.prepare(
+      'SELECT (SELECT count(*) FROM entries) - (SELECT count(*) FROM entries WHERE text IS NULL) AS count',
+    ),
+    dataVersion: connection.prepare('PRAGMA data_version'),
+    lastSeq: connection.prepare('SELECT coalesce(max(seq), 0) AS seq FROM entries'),
+    changedByOthers: connection.prepare('SELECT key FROM entries WHERE seq > ? AND writer <> ? LIMIT ?'),
+  };
+}
+
+function versionOf(session: Session): number {
+  return Number(session.dataVersion.get()?.data_version);
+}
+
+function lastSeqOf(session: Session): number {
+  return Number(session.lastSeq.get()?.seq);
+}
+
+/** Over the key as well, so that a row cannot answer for another. */
+function checksumOf(key: string, text: string): number {
+  return crc32(text, crc32(key));
+}

@@ -1,0 +1,185 @@
+// The tier that nodes share: entries and page bodies in Redis, which may be lost, frozen, full, wiped or hostile at any
+// moment. Whatever it does, a read here answers within 100 ms, after three failures at once, and never rejects.
+
+import { DeadlineExceeded, withinDeadline } from './deadline.ts';
+import { type Digest, digestOf } from './digest.ts';
+import { codeOf, isReply, RedisLink } from './redis-link.ts';
+import { SharedBreaker } from './shared-breaker.ts';
+import { FRAME_BYTES, type MacConfig, SharedEnvelope } from './shared-envelope.ts';
+import type { StoreEvent } from './store-event.ts';
+import { WriteBehind } from './write-behind.ts';
+
+export type RedisState = 'up' | 'down';
+
+export interface SharedEntriesOptions {
+  readonly redis: MacConfig;
+  readonly now: () => number;
+  readonly count: (event: StoreEvent) => void;
+  /** `reason` is a code without addresses or credentials: `ECONNREFUSED`, `NOAUTH`, `DEADLINE`, `connected`. */
+  readonly onState: (state: RedisState, reason: string) => void;
+}
+
+const DEADLINE_MS = 100;
+/** Nobody waits for a write, so a large one may take longer: 10 MB/s is the slowest network that counts as well. */
+const WRITE_BYTES_PER_MS = 10_000;
+const CLOSE_MS = 300;
+const ENTRY_PREFIX = 'wheelkeep:1:entry:';
+const BODY_PREFIX = 'wheelkeep:1:body:';
+const MAX_ENTRY_BYTES = 256 * 1024;
+const MAX_STORED_BODY_BYTES = 8 * 1024 * 1024;
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+export class SharedEntries {
+  readonly #link: RedisLink;
+  readonly #envelope: SharedEnvelope;
+  readonly #breaker: SharedBreaker;
+  readonly #writes: WriteBehind;
+  readonly #count: (event: StoreEvent) => void;
+  readonly #onState: (state: RedisState, reason: string) => void;
+  #state: RedisState = 'down';
+
+  /** Connects in the background. Throws TypeError when the address is none of a Redis server. */
+  constructor(options: SharedEntriesOptions) {
+    this.#count = options.count;
+    this.#onState = options.onState;
+    this.#envelope = new SharedEnvelope(options.redis);
+    this.#breaker = new SharedBreaker(options.now);
+    this.#writes = new WriteBehind({
+      send: (key, value) => this.#send(key, value),
+      onDropped: () => this.#count('redis-write-dropped'),
+    });
+    this.#link = new RedisLink({
+      url: options.redis.url,
+      now: options.now,
+      onChange: (_ready, reason) => {
+        this.#breaker.makeProbeDue();
+        this.#noteState(reason);
+        this.#probeIfDue();
+      },
+    });
+  }
+
+  get state(): RedisState {
+    return this.#state;
+  }
+
+  async readEntry(key: string): Promise<string | undefined> {
+    const bytes = await this.#read(ENTRY_PREFIX + key, MAX_ENTRY_BYTES, MAX_ENTRY_BYTES, () => true);
+    return bytes?.toString();
+  }
+
+  /** The page body with this digest, checked again although its MAC was right: its writer may have been wrong. */
+  readBody(digest: Digest): Promise<Buffer | undefined> {
+    const isWhole = (bytes: Buffer) => digestOf(bytes) === digest;
+    return this.#read(BODY_PREFIX + digest, MAX_STORED_BODY_BYTES, MAX_BODY_BYTES, isWhole);
+  }
+
+  writeEntry(key: string, text: string): void {
+    this.#writes.put(ENTRY_PREFIX + key, Buffer.from(text));
+  }
+
+  writeBody(digest: Digest, bytes: Buffer): void {
+    this.#writes.put(BODY_PREFIX + digest, bytes);
+  }
+
+  removeEntry(key: string): void {
+    this.#writes.put(ENTRY_PREFIX + key, undefined);
+  }
+
+  /** Gives the writes under way a moment, then ends the connection whether or not anybody answers. */
+  async close(): Promise<void> {
+    await withinDeadline(this.#writes.drained(), CLOSE_MS).catch(ignoreLate);
+    await this.#link.close();
+  }
+
+  async #read(
+    key: string,
+    maxStoredBytes: number,
+    maxBytes: number,
+    isWhole: (bytes: Buffer) => boolean,
+  ): Promise<Buffer | undefined> {
+    if (!this.#isWorthAsking()) {
+      this.#count('redis-skipped');
+      return undefined;
+    }
+    const maxFrameBytes = maxStoredBytes + FRAME_BYTES;
+    let frame: Buffer | undefined;
+    try {
+      frame = await withinDeadline(this.#link.read(key, maxFrameBytes), DEADLINE_MS);
+      this.#breaker.succeeded();
+    } catch (error) {
+      // Another type of value under our key: damage or mischief, but Redis is well.
+      if (codeOf(error) === 'WRONGTYPE') this.#count('redis-tampered');
+      else this.#failed(error);
+      return undefined;
+    }
+    if (frame === undefined) {
+      this.#count('redis-miss');
+      return undefined;
+    }
+    const bytes = frame.length <= maxFrameBytes ? await this.#envelope.open(key, frame, maxBytes) : undefined;
+    if (bytes === undefined || !isWhole(bytes)) {
+      this.#count('redis-tampered');
+      return undefined;
+    }
+    this.#count('redis-hit');
+    return bytes;
+  }
+
+  async #send(key: string, value: Buffer | undefined): Promise<void> {
+    if (!this.#isWorthAsking()) return this.#count('redis-skipped');
+    const frame = value && (await this.#envelope.seal(key, value));
+    const limitBytes = key.startsWith(ENTRY_PREFIX) ? MAX_ENTRY_BYTES : MAX_STORED_BODY_BYTES;
+    if (frame !== undefined && frame.length > limitBytes + FRAME_BYTES) return this.#count('redis-write-too-large');
+
+    const operation = frame === undefined ? this.#link.remove(key) : this.#link.write(key, frame);
+    try {
+      await withinDeadline(operation, DEADLINE_MS + (frame?.length ?? 0) / WRITE_BYTES_PER_MS);
+      this.#breaker.succeeded();
+      this.#count('redis-stored');
+    } catch (error) {
+      // An error reply came at once and only to us: a full Redis or a replica can still be read.
+      if (isReply(error)) this.#count('redis-write-refused');
+      else this.#failed(error);
+    }
+    // A write that is late still holds its bytes, and counts as under way until the client lets go of them.
+    await operation.catch(ignoreLate);
+  }
+
+  #isWorthAsking(): boolean {
+    if (!this.#link.ready) return false;
+    if (!this.#breaker.open) return true;
+    this.#probeIfDue();
+    return false;
+  }
+
+  /** Asks for a key that no entry has, by the same command as real reads: it fails where they would. */
+  #probeIfDue(): void {
+    if (!this.#link.ready || !this.#breaker.claimProbe()) return;
+    withinDeadline(this.#link.read(ENTRY_PREFIX, MAX_ENTRY_BYTES), DEADLINE_MS).then(
+      () => this.#probed(true, 'answers'),
+      (error: unknown) => this.#probed(codeOf(error) === 'WRONGTYPE', codeOf(error)),
+    );
+  }
+
+  #probed(answered: boolean, reason: string): void {
+    this.#breaker.probed(answered);
+    this.#noteState(reason);
+  }
+
+  #failed(error: unknown): void {
+    this.#count(error instanceof DeadlineExceeded ? 'redis-timeout' : 'redis-error');
+    this.#breaker.failed();
+    this.#noteState(codeOf(error));
+  }
+
+  #noteState(reason: string): void {
+    const state = this.#link.ready && !this.#breaker.open ? 'up' : 'down';
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#onState(state, reason);
+  }
+}
+
+/** What comes after its deadline has been counted then; nobody is left to be told. */
+function ignoreLate(): void {}

@@ -1,0 +1,153 @@
+// The entry store: memory answers at once, the embedded database is the truth of this node, Redis is what nodes share.
+// Each tier can be lost without a wrong answer: memory is a copy, a sick disk is counted and gone without, Redis skipped.
+
+import { LRUCache } from 'lru-cache';
+import type { Digest } from './digest.ts';
+import { EmbeddedEntries } from './embedded-entries.ts';
+import type { EntryRecord } from './entry.ts';
+import type { EntryStore } from './entry-store.ts';
+import { decodeRecord, encodeRecord, freezeRecord } from './record-codec.ts';
+import { type RedisState, SharedEntries } from './shared-entries.ts';
+import type { MacConfig } from './shared-envelope.ts';
+import type { StoreEvent } from './store-event.ts';
+
+export interface TieredEntryStoreOptions {
+  /** The database lies in `<dataDir>/entries/v1`. */
+  readonly dataDir: string;
+  /** Bound of the memory tier, by the length of the records as JSON. */
+  readonly memoryBytes: number;
+  /** Absent: nothing is shared. */
+  readonly redis?: MacConfig;
+  readonly now: () => number;
+  readonly count: (event: StoreEvent) => void;
+  /** The database was damaged, has been set aside and is empty now: rebuild it from the stored page bodies. */
+  readonly onDamaged: () => void;
+  /** `reason` is a code without addresses or credentials. */
+  readonly onRedisState: (state: RedisState, reason: string) => void;
+}
+
+/** What a record costs in memory beside its text: objects, arrays and the place in the map. */
+const RECORD_OVERHEAD_BYTES = 400;
+
+export class TieredEntryStore implements EntryStore {
+  readonly #memory: LRUCache<string, EntryRecord>;
+  readonly #disk: EmbeddedEntries;
+  readonly #shared: SharedEntries | undefined;
+  readonly #count: (event: StoreEvent) => void;
+
+  /**
+   * Opens the database and starts to connect to Redis without waiting for it. Never fails for a sick disk.
+   * Throws TypeError, which repeats nothing of the address, when the address is none of a Redis server.
+   */
+  static async open(options: TieredEntryStoreOptions): Promise<TieredEntryStore> {
+    return new TieredEntryStore(options);
+  }
+
+  private constructor(options: TieredEntryStoreOptions) {
+    this.#count = options.count;
+    this.#memory = new LRUCache({ maxSize: Math.max(1, options.memoryBytes) });
+    this.#shared =
+      options.redis &&
+      new SharedEntries({
+        redis: options.redis,
+        now: options.now,
+        count: options.count,
+        onState: options.onRedisState,
+      });
+    this.#disk = new EmbeddedEntries({
+      dataDir: options.dataDir,
+      now: options.now,
+      count: options.count,
+      onChanged: (keys) => this.#forget(keys),
+      // Later, because whoever refills the store must have it in hand first.
+      onDamaged: () => setImmediate(options.onDamaged),
+    });
+  }
+
+  peek(key: string): EntryRecord | undefined {
+    return this.#memory.get(key);
+  }
+
+  /**
+   * A record found only in Redis is handed out but not kept here: this node may not have the body it speaks of, and
+   * metadata is written after the bytes. The caller stores it by `set` once it has them.
+   */
+  async get(key: string): Promise<EntryRecord | undefined> {
+    return this.#memory.get(key) ?? this.#readDisk(key) ?? (await this.getShared(key));
+  }
+
+  async getShared(key: string): Promise<EntryRecord | undefined> {
+    const text = await this.#shared?.readEntry(key);
+    if (text === undefined) return undefined;
+    const decoded = decodeRecord(text);
+    if (decoded.kind === 'record') return decoded.record;
+    if (decoded.kind === 'damaged') this.#count('redis-damaged-record');
+    return undefined;
+  }
+
+  async set(key: string, record: EntryRecord): Promise<void> {
+    const text = encodeRecord(record);
+    this.#keepInMemory(key, freezeRecord(record), text);
+    this.#disk.write(key, text);
+    this.#shared?.writeEntry(key, text);
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#memory.delete(key);
+    this.#disk.remove(key);
+    this.#shared?.removeEntry(key);
+  }
+
+  keys(prefix: string, after: string, limit: number): string[] {
+    return this.#disk.keys(prefix, after, limit);
+  }
+
+  async getSharedBody(digest: Digest): Promise<Buffer | undefined> {
+    return this.#shared?.readBody(digest);
+  }
+
+  setSharedBody(digest: Digest, bytes: Buffer): void {
+    this.#shared?.writeBody(digest, bytes);
+  }
+
+  status(): { readonly memoryBytes: number; readonly records: number; readonly redis: 'off' | RedisState } {
+    return {
+      memoryBytes: this.#memory.calculatedSize,
+      records: this.#disk.size(),
+      redis: this.#shared?.state ?? 'off',
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#shared?.close();
+    this.#disk.close();
+  }
+
+  /** Synchronous, so that no write can come between reading a record and remembering it. */
+  #readDisk(key: string): EntryRecord | undefined {
+    const text = this.#disk.read(key);
+    if (text === undefined) return undefined;
+    const decoded = decodeRecord(text);
+    if (decoded.kind === 'record') {
+      this.#keepInMemory(key, decoded.record, text);
+      return decoded.record;
+    }
+    if (decoded.kind === 'newer') {
+      this.#count('disk-newer-record');
+    } else {
+      this.#count('disk-damaged-record');
+      this.#disk.remove(key);
+    }
+    return undefined;
+  }
+
+  #keepInMemory(key: string, record: EntryRecord, text: string): void {
+    this.#memory.set(key, record, { size: key.length + text.length + RECORD_OVERHEAD_BYTES });
+  }
+
+  /** Another process changed these keys, or so many that all are in doubt. */
+  #forget(keys: readonly string[] | undefined): void {
+    if (keys === undefined) this.#memory.clear();
+    else for (const key of keys) this.#memory.delete(key);
+  }
+}
