@@ -11,6 +11,8 @@ export const HASH_ALGORITHMS = ['sha256', 'sha512', 'sha384', 'md5', 'sha224', '
 const LAST_HTML_MINOR = 4;
 /** Most file systems and clients stop here. */
 const MAX_FILENAME_BYTES = 255;
+/** Enough to recognise what a remark is about. */
+const MAX_REMARK_LENGTH = 300;
 /** Separators, control characters, and the marks that turn the direction of text (a file posing as another one). */
 const UNSAFE_IN_FILENAME = /[/\\\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 
@@ -49,7 +51,7 @@ export class FileChecks {
   }
 
   note(subject: string, problem: Problem): void {
-    this.remarks.push({ subject: subject.slice(0, MAX_FILENAME_BYTES), problem });
+    this.remarks.push({ subject: subject.slice(0, MAX_REMARK_LENGTH), problem });
   }
 
   /** False, with a remark, for a name that must not be shown to clients. */
@@ -64,7 +66,7 @@ export class FileChecks {
   fileUrl(link: string): string | undefined {
     const url = absoluteFileUrl(link, this.#base);
     if (url === undefined) {
-      this.note(link, 'unusable-url');
+      this.note(withoutSecrets(link), 'unusable-url');
       return undefined;
     }
     const query = url.indexOf('?');
@@ -73,11 +75,19 @@ export class FileChecks {
       const path = url.slice(0, query);
       const first = this.#withQuery.get(path);
       if (first !== undefined && first !== url) {
-        this.note(link, 'ambiguous-url');
+        this.note(withoutSecrets(link), 'ambiguous-url');
         return undefined;
       }
       this.#withQuery.set(path, url);
     }
     return url;
   }
+}
+
+/** A link as it may be logged: without user information, query and fragment, which may hold credentials. */
+function withoutSecrets(link: string): string {
+  return link
+    .slice(0, MAX_REMARK_LENGTH)
+    .replace(/[?#].*$/s, '')
+    .replace(/^([^/@]*:)?\/*[^/]*@/, '$1//');
 }

@@ -51,17 +51,21 @@ export interface Remark {
   readonly problem: Problem;
 }
 
-/** The first five leave a file out, the last one a name; the others only tell what was mended or seen. */
+/** The kinds of remarks. */
 export type Problem =
+  // The file is left out: no object with filename and url; a name or a link that must not be shown to clients; a link
+  // that is another file's once the query is gone; a link of an HTML page to something else than a distribution.
   | 'no-file-object'
   | 'unsafe-filename'
   | 'unusable-url'
   | 'ambiguous-url'
   | 'names-no-distribution'
+  // The project is left out of the HTML list.
+  | 'invalid-project-name'
+  // The file stays; a value that installers choke on is dropped, or is kept although it means nothing.
   | 'invalid-size'
   | 'invalid-value'
-  | 'empty-yank-reason'
-  | 'invalid-project-name';
+  | 'empty-yank-reason';
 
 /** A project's page: "project detail". */
 export interface ProjectDetail {

@@ -120,7 +120,7 @@ function readAnchor({ href, attributes, text }: Anchor, checks: FileChecks): Fil
   // Installers read the file name off the link; a link that ends otherwise (a download address) is named by its text.
   const filename = namesDistribution(fromLink) || text === '' ? fromLink : text;
   if (hashes === NO_HASHES && !namesDistribution(filename)) {
-    checks.note(href, 'names-no-distribution');
+    checks.note(link.replace(/\?.*$/s, ''), 'names-no-distribution');
     return undefined;
   }
   if (!checks.acceptsFilename(filename)) return undefined;

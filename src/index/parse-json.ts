@@ -61,7 +61,7 @@ export function parseListJson(input: PageInput, limits: PageLimits): ProjectList
   for (const item of listed) {
     const name = isJsonObject(item) ? item.name : undefined;
     if (typeof name === 'string' && parseProjectName(name) !== undefined) names.push(name);
-    else checks.note(String(name), 'invalid-project-name');
+    else checks.note(textOrNothing(name) ?? 'a project without name', 'invalid-project-name');
   }
   const apiVersion = apiVersionOf(versionClaim(meta));
   return {
@@ -86,10 +86,11 @@ function metaOf(source: JsonObject): JsonObject {
   return meta;
 }
 
-/** Some servers write 1.0 without quotes: as a number it keeps its text. */
+/** Some servers write 1.0 without quotes: as a number it keeps its text. Anything else is no version. */
 function versionClaim(meta: JsonObject): string | undefined {
   const claim = meta['api-version'];
-  return claim === undefined || claim === null ? undefined : (keptNumber(claim) ?? String(claim));
+  if (claim === undefined || claim === null) return undefined;
+  return typeof claim === 'string' || typeof claim === 'number' ? `${claim}` : (keptNumber(claim) ?? '');
 }
 
 function nameOf(claimed: unknown, expected: ProjectName | undefined): string {
@@ -116,7 +117,7 @@ function readFile(item: unknown, checks: FileChecks): FileRecord | undefined {
   const link = isJsonObject(item) ? item.url : undefined;
   const filename = isJsonObject(item) ? item.filename : undefined;
   if (!isJsonObject(item) || typeof link !== 'string' || typeof filename !== 'string') {
-    checks.note(String(filename ?? link), 'no-file-object');
+    checks.note(textOrNothing(filename) ?? 'a file without name', 'no-file-object');
     return undefined;
   }
   if (!checks.acceptsFilename(filename)) return undefined;

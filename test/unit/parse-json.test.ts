@@ -212,6 +212,60 @@ test('files that cannot be served are left out, never silently', () => {
   );
 });
 
+test('values of any type in any place are refused or left out, never an accident', () => {
+  for (const value of [
+    '1.0',
+    '12345678901234567890',
+    '{"toString":1}',
+    '[1.0]',
+    '{"__proto__":null}',
+    'null',
+    'true',
+    '[[]]',
+  ]) {
+    const file = (key: string): string => `{"filename":"a-1.zip","url":"a-1.zip","hashes":{},"${key}":${value}}`;
+    const keys = [
+      'size',
+      'yanked',
+      'hashes',
+      'upload-time',
+      'requires-python',
+      'core-metadata',
+      'gpg-sig',
+      'provenance',
+    ];
+    const page = read(
+      `{"files":[${value},${[...keys, 'filename', 'url'].map(file).join()}],"versions":${value},"project-status":${value}}`,
+    );
+    assert.equal(page.files.length, keys.length, value);
+    for (const text of [
+      `{"files":[],"meta":{"api-version":[${value}]}}`,
+      `{"files":[],"name":[${value}],"meta":[]}`,
+      `[${value}]`,
+    ]) {
+      assert.throws(() => read(text), InvalidPage, text);
+    }
+    const list = Buffer.from(`{"projects":[${value},{"name":${value}}]}`);
+    assert.deepEqual(parseProjectList({ body: list, contentType: TYPE, url: URL_OF_PAGE }).names, []);
+  }
+});
+
+test('a remark tells no credentials', () => {
+  const links = [
+    'https://u:s3cret@h.example/a.zip',
+    'HTTP:u:s3cret@h.example/a.zip',
+    '//s3cret@h.example/a',
+    'x:/a?s=s3cret',
+    'ftp://h.example/a#s3cret',
+    'ftp://a@s3cret@h.example/',
+  ];
+  const files = links.map((url) => ({ filename: 'a.zip', url, hashes: {} }));
+  const { remarks } = read(JSON.stringify({ files }));
+  assert.equal(remarks.length, links.length);
+  assert.ok(!JSON.stringify(remarks).includes('s3cret'), JSON.stringify(remarks));
+  assert.equal(remarks[0]?.subject, 'https://h.example/a.zip');
+});
+
 test('a page beyond the limits is refused', () => {
   const body = Buffer.from('{"files":[{},{},{}]}');
   const input = { body, contentType: TYPE, url: URL_OF_PAGE, expectedName: 'demo-pkg' as ProjectName };
