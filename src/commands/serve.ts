@@ -50,7 +50,13 @@ async function serve({ config, warnings }: LoadedConfig): Promise<void> {
   process.on('exit', () => sink.flush());
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
   const app = await startApp(config, { log, sink, version: packageVersion() });
+  // A promise that nobody awaited harms nobody else: it is logged and counted, and we go on. After an exception that
+  // nobody caught the state is unknown: it is logged, and whoever supervises us starts us anew.
   process.on('unhandledRejection', (reason) => app.unexpected(reason));
+  process.on('uncaughtException', (error) => {
+    log.error('unexpected exception, ending', { error });
+    process.exit(FAILED);
+  });
   for (const line of startLines(config, { url: app.url, version: packageVersion() })) {
     if (config.logFormat === 'json') log.info(line);
     else sink.write(`${line}\n`);

@@ -11,14 +11,19 @@ export function explainStartFailure(
 ): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, syscall, path } = error as NodeJS.ErrnoException;
-  const port = `port = ${config.port} (${sources.port})`;
   const host = `host = ${config.host} (${sources.host})`;
   if (syscall === 'listen' || syscall === 'bind') {
+    const { port: asked = config.port } = error as { readonly port?: number };
+    const mount = config.raw.find(({ listen }) => listen?.port === asked && asked !== config.port);
+    const port = mount ? `raw.${mount.name}.listen: port ${asked}` : `port = ${asked} (${sources.port})`;
     if (code === 'EADDRINUSE') {
-      return `${port}: ${config.host}:${config.port} is in use by another process; end that one or choose another port, for example WHEELKEEP_PORT=${config.port === 65_535 ? 5030 : config.port + 1}`;
+      const cure = mount
+        ? 'or choose another port'
+        : `or choose another port, for example WHEELKEEP_PORT=${nextPort(asked)}`;
+      return `${port}: is in use by another process; end that one ${cure}`;
     }
     if (code === 'EACCES') {
-      return `${port}: this user may not listen on it; choose a port above 1023, for example WHEELKEEP_PORT=5030`;
+      return `${port}: this user may not listen on it; choose a port above 1023, for example 5030`;
     }
     if (code === 'EADDRNOTAVAIL') {
       return `${host}: this machine has no such address; use 127.0.0.1 for this machine alone or 0.0.0.0 for all its addresses`;
@@ -36,4 +41,8 @@ export function explainStartFailure(
     return `data_dir = ${config.dataDir} (${sources.dataDir}): ${path} cannot be written (${code}); ${cure}, or set WHEELKEEP_DATA_DIR to another folder`;
   }
   return undefined;
+}
+
+function nextPort(port: number): number {
+  return port < 65_535 ? port + 1 : 5030;
 }

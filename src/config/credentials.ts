@@ -3,7 +3,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Credentials } from './config.ts';
 import { netrcCredentials } from './netrc.ts';
 import { InvalidValue } from './units.ts';
@@ -14,10 +14,10 @@ export class CredentialsReader {
   readonly #folder: string;
   #netrc: Promise<string | undefined> | undefined;
 
-  /** `configPath`: the YAML file, beside which relative paths start. */
-  constructor(options: { readonly env: Readonly<Record<string, string | undefined>>; readonly configPath: string }) {
+  /** `folder`: where relative paths start. */
+  constructor(options: { readonly env: Readonly<Record<string, string | undefined>>; readonly folder: string }) {
     this.#env = options.env;
-    this.#folder = dirname(options.configPath);
+    this.#folder = options.folder;
   }
 
   /** The credentials that a record of the file names for `url`; throws InvalidValue with what would be right. */

@@ -23,11 +23,6 @@ const RESERVED = new Set([
   'local-stats',
 ]);
 
-/** An index as Config has it, made of upstreams alone. */
-export function plainIndex(upstreams: readonly UpstreamConfig[]): IndexConfig {
-  return { name: ONLY_INDEX, upstreams, missingStatuses: [], pageOrigins: [], accept: 'any' };
-}
-
 /** Adds to `problems`; what is returned may only be used when there are none. */
 export class StructureBuilder {
   readonly #file: YamlFile;

@@ -1,7 +1,6 @@
 // What the machine's environment says about the way out: HTTP proxies and certificate authorities.
 
 import { readFile, realpath } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import type { Config } from './config.ts';
 import type { Problem } from './problems.ts';
 
@@ -35,7 +34,7 @@ const AMBIENT = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'PIP_CERT', 'CURL_CA_BUN
  * for other programs (some hold a folder) and only earns a warning.
  */
 export async function certificatesOf(
-  caFile: { readonly path: string | undefined; readonly source: string; readonly folder: string },
+  caFile: { readonly path: string | undefined; readonly source: string },
   env: Environment,
   problems: Problem[],
 ): Promise<{ readonly certificates: readonly string[]; readonly warnings: readonly string[] }> {
@@ -60,7 +59,7 @@ export async function certificatesOf(
   };
 
   if (caFile.path !== undefined) {
-    const reason = await add(resolve(caFile.folder, caFile.path));
+    const reason = await add(caFile.path);
     const cure = `${reason}; expected a PEM file of certificate authorities`;
     if (reason) problems.push({ key: 'ca_file', value: caFile.path, source: caFile.source, cure });
   }

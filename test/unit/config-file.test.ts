@@ -105,6 +105,11 @@ raw:
   assert.doesNotMatch(told, /canary/);
 });
 
+test('a mistake elsewhere in the file does not make its indexes count as missing', async (t) => {
+  const lines = await refusal(t, yaml(`indexes: { a: { upstreams: [${UPSTREAM}] } }\nraw: { b: {} }\n`));
+  assert.deepEqual(lines, ['raw.b.origin (wheelkeep.yaml line 2): is missing']);
+});
+
 test('names must exist where they are used, and must not be paths of our own', async (t) => {
   const lines = await refusal(
     t,

@@ -57,9 +57,11 @@ test('certificate authorities come from ca_file and from what other programs wer
 test('a wrong ca_file stops the start, a wrong variable of other programs earns a warning', async (t) => {
   const files = { 'empty.pem': 'nothing' };
   const lines = await refusal(t, { files, env: { ...env, WHEELKEEP_CA_FILE: 'empty.pem' } });
-  assert.deepEqual(lines, [
-    'ca_file = empty.pem (WHEELKEEP_CA_FILE): holds no PEM certificate; expected a PEM file of certificate authorities',
-  ]);
+  assert.equal(lines.length, 1);
+  assert.match(
+    lines[0]!,
+    /^ca_file = \S+empty.pem \(WHEELKEEP_CA_FILE\): holds no PEM certificate; expected a PEM file/,
+  );
   const { config, warnings } = await load(t, { env: { ...env, PIP_CERT: '/nowhere/ca.pem' } });
   assert.deepEqual(config.extraCertificates, []);
   assert.match(warnings.join(), /^PIP_CERT=\/nowhere\/ca.pem cannot be read \(ENOENT\)/);

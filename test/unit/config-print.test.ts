@@ -98,12 +98,17 @@ test('installers are told to trust a host only where pip would refuse it', () =>
 });
 
 test('a start that fails by the machine is explained by key, value and cure', async (t) => {
-  const { config, read } = await load(t, { env: { WHEELKEEP_UPSTREAM: UPSTREAM, WHEELKEEP_PORT: '80' } });
+  const yaml = 'raw: { builds: { origin: https://builds.example/, listen: "127.0.0.1:81" } }\n';
+  const { config, read } = await load(t, {
+    files: { 'wheelkeep.yaml': yaml },
+    env: { WHEELKEEP_UPSTREAM: UPSTREAM, WHEELKEEP_PORT: '80' },
+  });
   const explain = (fields: object) => explainStartFailure(Object.assign(new Error('x'), fields), config, read.sources);
   assert.match(
     explain({ code: 'EADDRINUSE', syscall: 'listen' })!,
     /^port = 80 \(WHEELKEEP_PORT\): .*WHEELKEEP_PORT=81$/,
   );
+  assert.match(explain({ code: 'EADDRINUSE', syscall: 'listen', port: 81 })!, /^raw.builds.listen: port 81: is in use/);
   assert.match(explain({ code: 'EACCES', syscall: 'listen' })!, /above 1023/);
   assert.match(explain({ code: 'EADDRNOTAVAIL', syscall: 'listen' })!, /^host = 127.0.0.1 \(default\)/);
   assert.match(

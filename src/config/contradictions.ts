@@ -1,0 +1,20 @@
+// Values that are right each for itself and wrong together.
+
+import { OPTIONS } from './options.ts';
+import type { Problem } from './problems.ts';
+import type { ReadSettings } from './settings.ts';
+
+export function contradictions({ settings, sources }: ReadSettings): Problem[] {
+  const problems: Problem[] = [];
+  if (settings.diskQuota <= settings.freeSpaceFloor) {
+    const floor = OPTIONS.freeSpaceFloor.unit.format(settings.freeSpaceFloor);
+    const value = OPTIONS.diskQuota.unit.format(settings.diskQuota);
+    const cure = `expected more than free_space_floor, which is ${floor}`;
+    problems.push({ key: 'disk_quota', value, source: sources.diskQuota, cure });
+  }
+  if (settings.redisSecret !== undefined && sources.redisUrl === 'unset') {
+    const cure = 'has no effect without redis.url; set both or none';
+    problems.push({ key: 'redis.secret', value: undefined, source: sources.redisSecret, cure });
+  }
+  return problems;
+}
