@@ -1,14 +1,16 @@
 // Real pip, the newest and one from before it read core metadata by PEP 714 names.
 
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { hashedRequirements } from './packages.ts';
 import { type Install, installsDirectly, survivesOutage } from './rounds.ts';
 import { tool } from './tools.ts';
 
 for (const variable of ['WHEELKEEP_TEST_PIP', 'WHEELKEEP_TEST_PIP_OLD'] as const) {
-  const { path: python, skip } = tool(variable);
+  const { path, skip } = tool(variable);
+  // The variable may name any executable of pip's virtual environment, `bin/pip` or `bin/python`.
+  const python = join(dirname(path), 'python');
 
   const byName: Install = async ({ home, run }) => {
     const target = join(home, 'target');

@@ -24,7 +24,7 @@ export interface Exchange {
   readonly requestOnConnection: number;
   /** Sends `answer` correctly framed; resolves when it is out or the client has left. */
   send(answer: Answer): Promise<void>;
-  /** Cuts the connection at once, with a reset where TLS does not hide the socket. */
+  /** Cuts the connection at once, with a reset unless TLS hides the socket or an end was sent already. */
   reset(): void;
 }
 
@@ -185,7 +185,7 @@ export class FakeServer {
         await done;
       },
       reset: () => {
-        if (this.#options.tls === undefined) socket.resetAndDestroy();
+        if (this.#options.tls === undefined && !socket.writableEnded) socket.resetAndDestroy();
         else socket.destroy();
       },
     };

@@ -71,6 +71,7 @@ export async function fetchAll(url: string, options: ClientOptions = {}): Promis
       if (options.bytesPerSecond !== undefined) await sleep((chunk.length / options.bytesPerSecond) * 1000);
     }
   } catch (error) {
+    // A system or abort error is what a cut looks like from here; `complete` reports it.
     if (!(error instanceof Error && 'code' in error)) throw error;
   }
   const totalMs = performance.now() - start;
