@@ -82,15 +82,12 @@ export class ConnectionPool {
     if (this.#closed) connection.destroy();
   }
 
-  /** The answer is complete. The connection is free one turn later, when undici has seen whether it stays open. */
+  /** The answer is complete and the connection still open: others may use it. */
   release(origin: string, connection: Connection): void {
-    setImmediate(() => {
-      if (!connection.isOpen) return;
-      const held = this.#held(origin);
-      connection.idleSince = this.#now();
-      held.idle.push(connection);
-      wakeFirst(held);
-    });
+    const held = this.#held(origin);
+    connection.idleSince = this.#now();
+    held.idle.push(connection);
+    wakeFirst(held);
   }
 
   status(): PoolStatus[] {

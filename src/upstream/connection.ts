@@ -78,7 +78,7 @@ export class Connection {
 
   /**
    * Sends one request. Resolves when the final head has arrived; `ended` is called when the answer is complete and the
-   * connection may be free again. Throws UpstreamFailure; the connection is then closed.
+   * connection may be used again. Throws UpstreamFailure; the connection is then closed.
    */
   exchange(exchange: Exchange, ended: () => void): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
@@ -130,9 +130,13 @@ export class Connection {
           exchange.signal.removeEventListener('abort', onAbort);
           // undici takes a reset for the end of a body that only the connection's end delimits; it is a cut.
           if (closeDelimited && socket.errored) return fail(toUpstreamFailure(socket.errored, 'exchange', host));
-          this.used = true;
-          body?.end();
-          ended();
+          // One turn later undici has seen whether the connection stays open. The reader hears of the end after that,
+          // so that its next request finds this connection.
+          setImmediate(() => {
+            this.used = true;
+            if (this.isOpen) ended();
+            body?.end();
+          });
         },
         onResponseError: (_controller, error) => fail(toUpstreamFailure(error, 'exchange', host)),
       },

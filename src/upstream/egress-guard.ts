@@ -34,15 +34,17 @@ const IPV6_RANGES: readonly (readonly [string, number])[] = [
   ['3fff::', 20], // documentation
 ];
 
-const refused = new BlockList();
-for (const [network, prefix] of IPV4_RANGES) refused.addSubnet(network, prefix, 'ipv4');
-for (const [network, prefix] of IPV6_RANGES) refused.addSubnet(network, prefix, 'ipv6');
+/** Two lists: BlockList takes an IPv4 address for its v4-mapped form too, which ::/3 would cover. */
+const refused4 = new BlockList();
+const refused6 = new BlockList();
+for (const [network, prefix] of IPV4_RANGES) refused4.addSubnet(network, prefix, 'ipv4');
+for (const [network, prefix] of IPV6_RANGES) refused6.addSubnet(network, prefix, 'ipv6');
 
 /** Whether an IP address literal lies on the public internet. Not an address at all: false. */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address);
-  if (family === 0) return false;
-  return !refused.check(address, family === 4 ? 'ipv4' : 'ipv6');
+  if (family === 4) return !refused4.check(address, 'ipv4');
+  return family === 6 && !refused6.check(address, 'ipv6');
 }
 
 /** Names that never mean a public host: single labels and the suffixes of RFC 6761, 6762, 8375 and common practice. */
