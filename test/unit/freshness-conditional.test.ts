@@ -40,6 +40,8 @@ test('conditions that only an origin can judge are forwarded, whatever else is a
 
 test('conditions mean nothing for a stored error or another method', () => {
   assert.equal(evaluated(['if-none-match', '*'], ['etag', '"a"'], 404), 'send');
+  assert.equal(evaluated(['if-none-match', '*'], ['etag', '"a"'], 300), 'send');
+  assert.equal(evaluated(['if-none-match', '*'], ['etag', '"a"'], 299), 'not-modified');
   assert.equal(evaluated(['if-none-match', '*'], ['etag', '"a"'], 200, 'POST'), 'send');
   assert.equal(evaluated(['if-none-match', '*'], ['etag', '"a"'], 200, 'HEAD'), 'not-modified');
 });

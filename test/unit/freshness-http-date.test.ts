@@ -31,6 +31,8 @@ test('anything else is no date, though Date.parse would take most of it', () => 
     'Thu, 18 Anf 2050 02:01:18 GMT',
     'Thu, 31 Feb 2050 02:01:18 GMT',
     'Thu, 18 Aug 2050 24:01:18 GMT',
+    'Thu, 18 Aug 2050 02:60:18 GMT',
+    'Thu, 18 Aug 2050 02:01:61 GMT',
     'Thu, 18 Aug 0050 02:01:18 GMT',
     '2050-08-18T02:01:18Z',
     'Thu, 18 Aug 2050 02:01:18 GMT, Thu, 18 Aug 2050 02:01:18 GMT',

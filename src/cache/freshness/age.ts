@@ -77,22 +77,21 @@ export function remainingSeconds(stored: StoredHead, now: number, rules: CacheRu
 /** The lifetime that the origin states, in seconds; undefined when it states none (RFC 9111 4.2.1, in its order). */
 export function explicitLifetimeSeconds(head: TimedHead, rules: CacheRules): number | undefined {
   const directives = governingDirectives(head.fields, rules);
-  // "If the cache is shared and the s-maxage response directive is present, use its value, or"
+  // s-maxage, for we are a shared cache; or
   if (directives.sMaxage !== undefined) return directives.sMaxage;
-  // "If the max-age response directive is present, use its value, or"
+  // max-age; or
   if (directives.maxAge !== undefined) return directives.maxAge;
   // RFC 9213 2.2: a targeted field silences Expires.
   if (directives.targeted) return undefined;
-  // "If the Expires response header field is present, use its value minus the value of the Date response header
-  // field (using the time the message was received if it is not present)". Of several lines the first one counts.
+  // Expires minus Date, or minus the time of receipt without a Date. Of several lines the first one counts.
   const expires = fieldLines(head.fields, 'expires')[0];
   if (expires === undefined) return undefined;
   const expiryTime = parseHttpDate(expires, head.responseTime);
-  // 5.3: invalid dates, "especially including the value 0", lie in the past.
+  // 5.3: an invalid date, such as 0, lies in the past.
   return expiryTime === undefined ? 0 : Math.max(0, Math.floor((expiryTime - originTime(head)) / 1000));
 }
 
-/** 4.2.2: "a typical setting of this fraction might be 10 %". */
+/** 4.2.2: typically a tenth of the time since the last modification. */
 const HEURISTIC_FRACTION = 0.1;
 /** A file that has rested for years is still asked for once a day. */
 const LONGEST_HEURISTIC_SECONDS = 86_400;

@@ -69,7 +69,7 @@ export function readResponseDirectives(directives: readonly Directive[]): Respon
   const has = (name: string) => directives.some((directive) => directive.name === name);
   // 4.2.1: of a directive that is given twice the first occurrence counts.
   const first = (name: string) => directives.find((directive) => directive.name === name);
-  // 4.2.1: "Caches are encouraged to consider responses that have invalid freshness information to be stale."
+  // 4.2.1: with invalid freshness information the response is taken for stale.
   const lifetime = (name: string) => {
     const directive = first(name);
     return directive === undefined ? undefined : (deltaSeconds(directive.argument) ?? 0);

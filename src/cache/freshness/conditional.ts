@@ -12,7 +12,7 @@ export type Precondition = 'send' | 'not-modified' | 'forward';
 
 /** Evaluates the request's preconditions against a stored response that may be used, in RFC 9110 13.2.2's order. */
 export function evaluatePreconditions(request: RequestHead, stored: TimedHead): Precondition {
-  // RFC 9111 4.3.2: "A cache MUST NOT evaluate conditional header fields that only apply to an origin server".
+  // RFC 9111 4.3.2: a cache MUST NOT evaluate the conditions that only apply to an origin.
   for (const name of ['if-match', 'if-unmodified-since']) {
     if (fieldValue(request.fields, name) !== undefined) return 'forward';
   }
@@ -28,7 +28,7 @@ export function evaluatePreconditions(request: RequestHead, stored: TimedHead): 
   const ifModifiedSince = fieldLines(request.fields, 'if-modified-since')[0];
   const since = ifModifiedSince === undefined ? undefined : parseHttpDate(ifModifiedSince, stored.responseTime);
   if (since === undefined) return 'send';
-  // RFC 9111 4.3.2: compared is the Last-Modified, "or, if that is not present, the Date", or else the time of receipt.
+  // RFC 9111 4.3.2: compared is Last-Modified, without it Date, without both the time of receipt.
   return (lastModifiedTime(stored) ?? originTime(stored)) <= since ? 'not-modified' : 'send';
 }
 

@@ -11,14 +11,14 @@ const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
  */
 export function invalidatedUrls(request: RequestHead, response: ResponseHead): string[] {
   if (SAFE.has(request.method)) return [];
-  // "[...] when it receives a non-error status code", which is 2xx or 3xx.
+  // Only an answer without error, 2xx or 3xx, tells that something was changed.
   if (response.status < 200 || response.status > 399) return [];
-  // "A cache MUST invalidate the target URI"
+  // The target URI MUST be invalidated.
   const urls = new Set([request.url]);
   const target = URL.parse(request.url);
   if (target === null) return [...urls];
-  // "A cache MAY invalidate other URIs [...] in Location and Content-Location", but "MUST NOT [...] if the origin
-  // differs", lest one origin purges another's.
+  // Those in Location and Content-Location MAY be, and MUST NOT where their origin is another: nobody purges what
+  // belongs to somebody else.
   for (const name of ['location', 'content-location']) {
     for (const reference of fieldLines(response.fields, name)) {
       const url = URL.parse(reference, target.href);

@@ -33,6 +33,6 @@ function closingQuote(text: string, open: number): number | undefined {
 
 /** The content of a quoted string, or the text as it is when it is not one. */
 export function unquoted(text: string): string {
-  if (text.length < 2 || !text.startsWith('"') || closingQuote(text, 0) !== text.length - 1) return text;
+  if (!text.startsWith('"') || closingQuote(text, 0) !== text.length - 1) return text;
   return text.slice(1, -1).replace(/\\(.)/gs, '$1');
 }

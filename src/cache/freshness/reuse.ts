@@ -29,13 +29,11 @@ export function verdict<T extends StoredHead>(
   now: number,
   rules: CacheRules,
 ): Verdict<T> {
-  // 4: "the request method associated with the stored response allows it to be used for the presented request":
-  // stored are answers to GET, and a HEAD is answered from them.
+  // 4: the stored response's method allows this use: stored are answers to GET, and a HEAD is answered from them.
   if (request.method !== 'GET' && request.method !== 'HEAD') return { kind: 'miss', forward: 'method' };
   const asked = readRequest(request, rules);
   const judged = judge(request, variants, now, rules, asked);
-  // 5.2.1.7: "a cache SHOULD respond using a stored response consistent with the other constraints of the request or
-  // respond with a 504".
+  // 5.2.1.7: a stored response that fits the request's other wishes, or 504.
   const needsUpstream = judged.kind === 'revalidate' || judged.kind === 'miss';
   return asked.onlyIfCached && needsUpstream ? { kind: 'unavailable' } : judged;
 }
@@ -47,8 +45,7 @@ function judge<T extends StoredHead>(
   rules: CacheRules,
   asked: RequestDirectives,
 ): Verdict<T> {
-  // 4: "the presented target URI and that of the stored response match, and [...] request header fields nominated by
-  // the stored response (if any) match those presented"
+  // 4: the URI matches, by which `variants` were looked up, and so do the request fields that Vary names.
   const entry = selectVariant(request, variants);
   if (entry === undefined) return { kind: 'miss', forward: variants.length === 0 ? 'uri-miss' : 'vary-miss' };
   const directives = governingDirectives(entry.fields, rules);
@@ -57,14 +54,14 @@ function judge<T extends StoredHead>(
   // 5.2.1.5: the client wants neither its request nor the answer stored; it is passed by the cache.
   if (asked.noStore) return { kind: 'miss', forward: 'request' };
 
-  // 4: "the stored response does not contain the no-cache directive, unless it is successfully validated"
+  // 4, 5.2.2.4: a response with no-cache is not used before it is successfully validated, however fresh.
   if (directives.noCache) return { kind: 'revalidate', entry, forward: 'stale' };
-  // 5.2.1.4: "the client prefers [a] stored response not be used [...] without successful validation"
+  // 5.2.1.4: with no-cache in the request no stored response is.
   if (asked.noCache) return { kind: 'revalidate', entry, forward: 'request' };
 
   const age = currentAgeSeconds(entry, now);
   const remaining = freshnessLifetimeSeconds(entry, rules) - age;
-  // 4.2: "response_is_fresh = (freshness_lifetime > current_age)"
+  // 4.2: response_is_fresh = (freshness_lifetime > current_age)
   if (remaining > 0) {
     // RFC 8246 2: an immutable response is not validated while fresh, unless no-cache (above) asks for it.
     if (directives.immutable) return { kind: 'fresh', entry };
@@ -73,11 +70,11 @@ function judge<T extends StoredHead>(
     return acceptable ? { kind: 'fresh', entry } : { kind: 'revalidate', entry, forward: 'request' };
   }
 
-  // 4.2.4: "A cache MUST NOT generate a stale response if it is prohibited by an explicit in-protocol directive".
+  // 4.2.4: no stale response where a directive prohibits it.
   if (mustNotBeStale(entry, rules)) return { kind: 'revalidate', entry, forward: 'stale' };
   const staleFor = -remaining;
   const withinRequest = age <= (asked.maxAge ?? Infinity) && asked.minFresh === 0;
-  // 5.2.1.2: "the client will accept a response that has exceeded its freshness lifetime" by at most this.
+  // 5.2.1.2: the client takes a response that has exceeded its lifetime by at most max-stale.
   if (withinRequest && asked.maxStale !== undefined && staleFor <= asked.maxStale) return { kind: 'fresh', entry };
   // RFC 5861 3: within the window after expiry a cache may answer with the stale response while it validates it.
   // 5.2.1.1: with max-age and no max-stale the client does not take a stale response.

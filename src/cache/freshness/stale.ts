@@ -6,14 +6,14 @@ import { governingDirectives } from './targeted.ts';
 
 /** What kept upstream from answering with something to use. */
 export type UpstreamTrouble =
-  /** No answer could be had: refused, unreachable, TLS, timeout, cut body ("disconnected", RFC 9111 4.2.4). */
+  /** No answer could be had: refused, unreachable, TLS, timeout, cut body (RFC 9111 4.2.4). */
   | { readonly kind: 'disconnected' }
   /** An answer with this status. */
   | { readonly kind: 'status'; readonly status: number }
   /** No answer yet, and the client has waited long enough. */
   | { readonly kind: 'slow' };
 
-/** RFC 5861 4: "an error is any situation that would result in a 500, 502, 503 or 504 [...] being returned". */
+/** RFC 5861 4: the statuses that are errors for stale-if-error. */
 const STALE_IF_ERROR_STATUSES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
 /** Whether the response may (still) lie in this shared cache: a 304 can take back what the 200 allowed. */
@@ -36,8 +36,7 @@ export function staleAllowed(stored: StoredHead, trouble: UpstreamTrouble, now: 
   const windowSeconds = standInSeconds(stored, trouble, rules);
   if (windowSeconds === 'never') return false;
   if (!mayBeKept(stored, rules)) return false;
-  // 5.2.2.4: no-cache "MUST NOT be used [...] without forwarding it for validation and receiving a successful
-  // response", fresh or stale.
+  // 5.2.2.4: no-cache is not used without a successful validation, fresh or stale.
   if (governingDirectives(stored.fields, rules).noCache) return false;
   const remaining = remainingSeconds(stored, now, rules);
   // Still fresh: upstream was asked only because the client wished so, which is advisory (5.2.1).
@@ -47,7 +46,7 @@ export function staleAllowed(stored: StoredHead, trouble: UpstreamTrouble, now: 
 
 /** For how many seconds past its expiry the stored response may stand in, or never, whatever its age. */
 function standInSeconds(stored: StoredHead, trouble: UpstreamTrouble, rules: CacheRules): number | 'never' {
-  // A stored error is no good copy: "failed before" is not worth more than "fails now", and a 404 from before the
+  // A stored error is no good copy: a failure from before says no more than the one of now, and a 404 from before the
   // outage would send installers to the next index.
   if (stored.status >= 400) return 'never';
   const contract = rules.staleIfErrorSeconds;

@@ -46,36 +46,33 @@ export function storable(request: RequestHead, response: TimedHead, rules: Cache
   const directives = governingDirectives(response.fields, rules);
   const explicit = explicitLifetimeSeconds(response, rules) !== undefined;
 
-  // "the request method is understood by the cache"
+  // The request method is understood: GET, and a POST that answers GETs.
   if (request.method !== 'GET' && !answersLaterGets(request, response, explicit)) return refused('method');
 
-  // "the response status code is final"; "if the response status code is 206 or 304, [...] the cache understands" it.
+  // The status is final, and 206 and 304 are understood.
   // Parts are not collected (3.3, MAY): a partial body that is taken for whole is the one error no reader survives.
   if (response.status === 206) return refused('partial');
   if (response.status < 200 || OF_ONE_REQUEST.has(response.status)) return refused('status');
-  // "[if] the must-understand cache directive is present, the cache understands the response status code"
+  // With must-understand the status has to be understood too.
   if (directives.mustUnderstand && !UNDERSTOOD.has(response.status)) return refused('status');
 
-  // "the no-store cache directive is not present in the response"; 5.2.2.3: must-understand overrides it once the
+  // No no-store in the response; 5.2.2.3: must-understand overrides it once the
   // status is understood. 5.2.1.5: nor in the request, where requests are obeyed.
   if (directives.noStore && !directives.mustUnderstand) return refused('no-store');
   if (readRequest(request, rules).noStore) return refused('no-store');
 
-  // "if the cache is shared: the private response directive is either not present or allows a shared cache to store a
-  // modified response"
+  // We are a shared cache: no private, unless it only names fields, and then the response is stored without them.
   if (directives.private) return refused('private');
 
-  // "if the cache is shared: the Authorization header field is not present in the request or a response directive is
-  // present that explicitly allows shared caching"; 3.5: must-revalidate, public and s-maxage do.
+  // We are a shared cache: no Authorization in the request, unless the response allows sharing, as must-revalidate,
+  // public and s-maxage do (3.5).
   const mayBeShared = directives.public || directives.mustRevalidate || directives.sMaxage !== undefined;
   if (fieldValue(request.fields, 'authorization') !== undefined && !mayBeShared) return refused('authorization');
 
-  // 4.1: "A stored response with a Vary header field value containing a member '*' always fails to match."
+  // 4.1: with a member "*" in Vary the stored response would never match.
   if (varyNames(response.fields) === '*') return refused('vary-star');
 
-  // "the response contains at least one of: a public response directive; [...] an Expires header field; a max-age
-  // response directive; [...] an s-maxage response directive; [...] a status code that is defined as heuristically
-  // cacheable"
+  // At least one of: s-maxage, max-age, Expires; public, or a status that is defined as heuristically cacheable.
   if (!explicit && !heuristicallyCacheable(response, rules)) return refused('status');
 
   // Storing is allowed from here on, but a response that can be neither fresh nor validated would never be used.

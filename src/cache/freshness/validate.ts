@@ -10,7 +10,7 @@ import { varyNames } from './vary.ts';
 /** `mismatch`: the 304 speaks of another representation; ask again without conditions and store that answer. */
 export type Validation<T> = { readonly kind: 'updated'; readonly entry: T } | { readonly kind: 'mismatch' };
 
-/** `invalidate`: the HEAD shows that the stored response is no longer what GET would bring. */
+/** `invalidate`: a GET would bring something else by now; the stored response is to be taken for stale (4.3.5). */
 export type HeadUpdate<T> = { readonly kind: 'updated'; readonly entry: T } | { readonly kind: 'invalidate' };
 
 /**
@@ -19,7 +19,7 @@ export type HeadUpdate<T> = { readonly kind: 'updated'; readonly entry: T } | { 
  */
 export function conditions(stored: StoredHead): Fields {
   const fields: string[] = [];
-  // "one or more entity tags [...] using If-None-Match" and "the Last-Modified value [...] using If-Modified-Since"
+  // Both validators, where both are known, exactly as they were received.
   const etag = fieldLines(stored.fields, 'etag')[0];
   if (etag !== undefined) fields.push('if-none-match', etag);
   const lastModified = fieldLines(stored.fields, 'last-modified')[0];
@@ -43,8 +43,7 @@ export function freshen<T extends StoredHead>(stored: T, notModified: TimedHead)
 
 /** Applies a 200 to HEAD to the stored response that a GET would have selected (RFC 9111 4.3.5). */
 export function freshenFromHead<T extends StoredHead>(stored: T, head: TimedHead): HeadUpdate<T> {
-  // "if the [...] validator fields [...] or Content-Length [...] received in the HEAD response have different values
-  // than in the stored GET response, the cache SHOULD consider the stored response to be invalid"
+  // 4.3.5: the validators and the Content-Length that the HEAD brings have to equal the stored ones.
   for (const [name, same] of HEAD_MUST_AGREE) {
     const received = fieldLines(head.fields, name)[0];
     if (received === undefined) continue;
@@ -69,15 +68,12 @@ const HEAD_MUST_AGREE: ReadonlyMap<string, (a: string, b: string, reference: num
 function selectedBy(notModified: TimedHead, stored: StoredHead): boolean {
   const etag = fieldLines(notModified.fields, 'etag')[0];
   const heldEtag = fieldLines(stored.fields, 'etag')[0];
-  // "If the new response contains one or more strong validators, then each of those strong validators identifies a
-  // selected representation for update. [...] If none of the stored responses contain at least one of the same strong
-  // validators, then the cache MUST NOT use the new response to update any stored responses." Tags are compared weakly,
-  // as origins do for If-None-Match (RFC 9110 13.1.2): a server that weakens its tags while it compresses sends the
-  // strong form with the 304, and means the same representation.
+  // A strong validator selects the stored responses that have the same one, and without such a response nothing may be
+  // updated. Tags are compared weakly, as origins do for If-None-Match (RFC 9110 13.1.2): a server that weakens its tags
+  // while it compresses sends the strong form with the 304, and means the same representation.
   if (etag !== undefined && heldEtag !== undefined) return weakMatch(etag, heldEtag);
   if (etag !== undefined && isStrong(etag)) return false;
-  // "If the new response contains no strong validators but does contain one or more weak validators, and if those
-  // validators correspond to one of the cache's stored responses": a Last-Modified is weak (RFC 9110 8.8.2.2).
+  // Without a strong validator a weak one has to correspond; a Last-Modified is weak (RFC 9110 8.8.2.2).
   const lastModified = fieldLines(notModified.fields, 'last-modified')[0];
   if (lastModified !== undefined) {
     const heldLastModified = fieldLines(stored.fields, 'last-modified')[0];
@@ -94,8 +90,8 @@ function sameDate(a: string, b: string, reference: number): boolean {
 }
 
 /**
- * Fields that a validation leaves alone. RFC 9111 3.2 excepts Content-Length and "fields that the cache's stored
- * response depends upon": those that say how our bytes are coded, cut and digested.
+ * Fields that a validation leaves alone. RFC 9111 3.2 excepts Content-Length and the fields on which our use of the
+ * stored response depends: those that say how its bytes are coded, cut and digested.
  */
 const OF_THE_STORED_BYTES: readonly string[] = [
   'content-length',

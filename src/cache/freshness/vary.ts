@@ -29,7 +29,7 @@ export function selectVariant<T extends StoredHead>(request: RequestHead, varian
   let selected: T | undefined;
   for (const variant of variants) {
     if (!matches(request, variant)) continue;
-    // 4.1: "the cache can select [...] the most recent response (by Date)"; of equals the one received last.
+    // 4.1: of several matches the most recent by Date; of equals the one received last.
     if (selected === undefined || isNewer(variant, selected)) selected = variant;
   }
   return selected;
@@ -42,11 +42,11 @@ function isNewer(a: StoredHead, b: StoredHead): boolean {
 function matches(request: RequestHead, stored: StoredHead): boolean {
   const names = varyNames(stored.fields);
   if (names === '*') return false;
-  // "If [...] a header field is absent from a request, it can only match another request if it is also absent there."
+  // A field that is absent from one request matches only a request from which it is absent too.
   return names.every((name) => selectingValue(request.fields, name) === fieldValue(stored.varying, name));
 }
 
-// 4.1 lets values match that differ in ways "known to have identical semantics".
+// 4.1 lets values match that differ only in ways that are known to mean the same.
 
 /** For any field: lines combined, and the whitespace around list separators removed. */
 const asList = oncePerText((value) => listMembers(value).join(','));
