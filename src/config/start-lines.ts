@@ -30,7 +30,8 @@ export function startLines(config: Config, facts: StartFacts): string[] {
       `proxy: ${withoutSecrets(proxy)}; it resolves names, so private addresses are refused only where they are written out`,
     );
   }
-  lines.push(`try: pip install ${pipArguments(facts.url).join(' ')} requests`);
+  const reached = config.publicUrl ?? clientUrl(config.host, Number(new URL(facts.url).port || 80));
+  lines.push(`try: pip install ${pipArguments(reached).join(' ')} requests`);
   return lines;
 }
 

@@ -68,7 +68,7 @@ test('several indexes, raw mounts, a proxy and an unprotected Redis are told of 
     files: {
       'wheelkeep.yaml': FULL.replace('redis://:canary@redis:6379/0', 'redis://redis').replace(', secret: canary', ''),
     },
-    env: { HTTPS_PROXY: 'http://u:canary@proxy.example:3128' },
+    env: { HTTPS_PROXY: 'http://u:canary@proxy.example:3128', WHEELKEEP_HOST: 'wheels.example' },
   });
   const lines = startLines(config, { url: 'http://wheels.example:5030/', version: '1.2.3' }).join('\n');
   assert.match(lines, /^index internal: https:\/\/internal.example\/simple\/$/m);
@@ -78,6 +78,17 @@ test('several indexes, raw mounts, a proxy and an unprotected Redis are told of 
   assert.match(lines, /^proxy: http:\/\/\*\*\*@proxy.example:3128\/; it resolves names/m);
   assert.match(lines, /^try: pip install --index-url \S+ --trusted-host wheels.example requests$/m);
   assert.doesNotMatch(lines, /canary/);
+});
+
+test('what to type is the address that clients use, not the one that is listened on', async (t) => {
+  const env = { WHEELKEEP_UPSTREAM: UPSTREAM, WHEELKEEP_HOST: '0.0.0.0' };
+  const typed = async (more: Record<string, string>) =>
+    startLines((await load(t, { env: { ...env, ...more } })).config, { url: 'http://0.0.0.0:41234/', version: '1' }).at(
+      -1,
+    );
+  assert.equal(await typed({}), 'try: pip install --index-url http://127.0.0.1:41234/simple/ requests');
+  const named = await typed({ WHEELKEEP_PUBLIC_URL: 'https://wheels.example' });
+  assert.equal(named, 'try: pip install --index-url https://wheels.example/simple/ requests');
 });
 
 test('a listener on every address is reached by loopback, an IPv6 one in brackets', () => {
