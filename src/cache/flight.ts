@@ -55,6 +55,8 @@ export interface FlightTools {
 export interface FlightObserver {
   integrityFailure(resource: Resource, kind: 'wrong-digest' | 'damaged-body'): void;
   diskFailure(error: NodeJS.ErrnoException): void;
+  /** Bytes of a body that came from upstream, whole or not. */
+  received(resource: Resource, bytes: number): void;
 }
 
 /** How often a body with a wrong hash is asked for again, elsewhere, before the reader is told. */
@@ -151,6 +153,7 @@ export class Flight {
 
   async #receiveWhole(response: IncomingResponse, rule: WholeBody): Promise<Landing> {
     const bytes = await collect(response, rule.maxBytes);
+    this.#tools.observe.received(this.#resource, bytes.length);
     const digest = digestOf(bytes);
     const reference: BodyReference = { digest, sizeBytes: bytes.length, verified: true };
     const held = this.#held;
@@ -222,6 +225,7 @@ export class Flight {
     for (let attempt = 1; ; attempt++) {
       try {
         const bytes = await collectRight(response, this.#resource, rule.maxBytes);
+        this.#tools.observe.received(this.#resource, bytes.length);
         const verified = this.#resource.expected !== undefined;
         const entry = this.#entryOf(response, { digest: digestOf(bytes), sizeBytes: bytes.length, verified }, null);
         await this.#keep(entry, bytes, rule.shared);
@@ -291,6 +295,8 @@ export class Flight {
       if (error instanceof UpstreamFailure && error.kind === 'wrong-digest') this.#wrongBody(response);
       body.fail(error as Error);
       throw error;
+    } finally {
+      this.#tools.observe.received(this.#resource, body.received);
     }
   }
 

@@ -1,6 +1,7 @@
 // How a file is fetched: from the URL that its page gives, from public https hosts or origins that the configuration
 // names, whole or from a byte on.
 
+import { type FailureKind, UpstreamFailure } from '../errors.ts';
 import type { Ask, Expectation, Profile, Resource } from '../cache/profile.ts';
 import type { IncomingResponse } from '../http-message.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
@@ -8,8 +9,8 @@ import type { UpstreamClient } from '../upstream/upstream-client.ts';
 export interface FileSourceOptions {
   readonly client: Pick<UpstreamClient, 'fetch' | 'reportWrongBytes'>;
   readonly maxFileBytes: number;
-  /** Origins that the configuration names: they may be private or plain http. */
-  readonly configuredOrigins: ReadonlySet<string>;
+  /** Told how each request ended. */
+  readonly onAnswer: (kind: 'file' | 'metadata', result: 'ok' | 'not-modified' | 'missing' | FailureKind) => void;
 }
 
 export interface FileResource {
@@ -39,29 +40,42 @@ export class FileSource {
       request: { method: 'GET', url: file.url, fields: [] },
       ...(file.expected === undefined ? {} : { expected: file.expected }),
       ...(file.sizeBytes === undefined ? {} : { expectedSizeBytes: file.sizeBytes }),
-      fetch: (ask) => this.#fetch(file.url, ask),
+      fetch: (ask) => this.#fetch(file, ask),
       onWrongBody: (source) => this.#options.client.reportWrongBytes(source),
     };
   }
 
-  #fetch(url: string, ask: Ask): Promise<IncomingResponse> {
-    const trusted = this.#options.configuredOrigins.has(new URL(url).origin) ? 'configured' : 'listed';
+  async #fetch(file: FileResource, ask: Ask): Promise<IncomingResponse> {
     // Identity: a coding on the way would change the bytes that the hash is about.
     const fields = ['accept', '*/*', 'accept-encoding', 'identity', ...ask.conditions];
     if (ask.fromByte > 0) fields.push('range', `bytes=${ask.fromByte}-`);
-    return this.#options.client.fetch({
-      url,
-      method: 'GET',
-      fields,
-      signal: ask.signal,
-      headersTimeoutMs: HEADERS_TIMEOUT_MS,
-      maxBodyBytes: this.#options.maxFileBytes,
-      // Storage often lies elsewhere; the egress guard judges every hop, and the hash judges the bytes.
-      mayRedirect: () => true,
-      followRedirects: true,
-      retry: true,
-      trusted,
-      ...(ask.avoid.size > 0 ? { avoidSources: ask.avoid, freshConnection: true } : {}),
-    });
+    const kind = file.profile.name === 'metadata' ? 'metadata' : 'file';
+    try {
+      const response = await this.#options.client.fetch({
+        url: file.url,
+        method: 'GET',
+        fields,
+        signal: ask.signal,
+        headersTimeoutMs: HEADERS_TIMEOUT_MS,
+        maxBodyBytes: this.#options.maxFileBytes,
+        // Storage often lies elsewhere; the egress guard judges every hop, and the hash judges the bytes.
+        mayRedirect: () => true,
+        followRedirects: true,
+        retry: true,
+        trusted: 'listed',
+        ...(ask.avoid.size > 0 ? { avoidSources: ask.avoid, freshConnection: true } : {}),
+      });
+      this.#options.onAnswer(kind, resultOf(response.status));
+      return response;
+    } catch (error) {
+      if (error instanceof UpstreamFailure) this.#options.onAnswer(kind, error.kind);
+      throw error;
+    }
   }
+}
+
+function resultOf(status: number): 'ok' | 'not-modified' | 'missing' | 'status' {
+  if (status === 304) return 'not-modified';
+  if (status === 404 || status === 410) return 'missing';
+  return status < 400 ? 'ok' : 'status';
 }

@@ -61,6 +61,22 @@ const FAILURES = [
 ] as const satisfies readonly FailureKind[];
 export const UPSTREAM_RESULTS = ['ok', 'not-modified', 'missing', ...FAILURES] as const;
 
+/** `tampered` did not carry our MAC; the `write-` results are of writes that nobody waited for. */
+const REDIS_RESULTS = [
+  'hit',
+  'miss',
+  'stored',
+  'error',
+  'timeout',
+  'skipped',
+  'tampered',
+  'damaged-record',
+  'write-refused',
+  'write-dropped',
+  'write-too-large',
+] as const;
+export type RedisResultLabel = (typeof REDIS_RESULTS)[number];
+
 /** The values of a label are names from the configuration: as many as the operator wrote, and no more. */
 export const CONFIGURED = 'configured';
 type LabelValues = readonly string[] | typeof CONFIGURED;
@@ -128,7 +144,7 @@ export const METRIC_TABLE = {
     type: 'counter',
     name: 'wheelkeep_stale_answers_total',
     help: 'Answers from a stale copy, by why it was not refreshed first.',
-    labels: { kind: KINDS, reason: ['patience', 'back-off', 'circuit-open', 'failure', 'unconfirmed'] },
+    labels: { kind: KINDS, reason: ['refreshing', 'patience', 'back-off', 'failure', 'unconfirmed'] },
   },
   collapsedRequests: {
     type: 'counter',
@@ -216,6 +232,12 @@ export const METRIC_TABLE = {
     labels: {},
     aggregator: 'max',
   },
+  diskWriteFailures: {
+    type: 'counter',
+    name: 'wheelkeep_disk_write_failures_total',
+    help: 'Bodies that could not be stored; their clients were served all the same.',
+    labels: { reason: ['full', 'read-only', 'descriptors', 'io'] },
+  },
   evictions: {
     type: 'counter',
     name: 'wheelkeep_evictions_total',
@@ -231,10 +253,17 @@ export const METRIC_TABLE = {
   redisCalls: {
     type: 'counter',
     name: 'wheelkeep_redis_calls_total',
-    help: 'Calls to Redis; skipped are those not made because it failed just before.',
+    help: 'Calls to Redis, by result; skipped are those not made because it failed just before.',
     labels: {
-      operation: ['get', 'set', 'delete', 'lease', 'publish', 'other'],
-      result: ['ok', 'timeout', 'error', 'skipped'],
+      result: REDIS_RESULTS,
+    },
+  },
+  entryStoreFaults: {
+    type: 'counter',
+    name: 'wheelkeep_entry_store_faults_total',
+    help: 'Operations of the entry database that failed, or rows that were damaged.',
+    labels: {
+      fault: ['full', 'read-only', 'io', 'busy', 'damaged', 'error', 'damaged-record', 'record-too-large', 'newer-record'],
     },
   },
   unhandledErrors: {

@@ -19,6 +19,8 @@ export interface UpstreamClientOptions extends Omit<ConnectorOptions, 'addresses
   readonly random: () => number;
   /** Name, version and contact: some indexes refuse clients that do not say who they are. */
   readonly userAgent: string;
+  /** How this process names itself in Via, so that a request that leads back to us is recognised (RFC 9110 7.6.3). */
+  readonly via?: string;
   readonly credentials: readonly BoundCredentials[];
   readonly minimumRate?: MinimumRate;
 }
@@ -179,6 +181,7 @@ export class UpstreamClient implements Fetcher {
     if (fieldValue(complete, 'user-agent') === undefined) {
       complete = withField(complete, 'user-agent', this.#options.userAgent);
     }
+    if (this.#options.via !== undefined) complete = [...complete, 'via', `1.1 ${this.#options.via}`];
     const authorization = this.#authorizationFor(url);
     if (authorization === undefined || fieldValue(complete, 'authorization') !== undefined) return complete;
     return withField(complete, 'authorization', authorization);

@@ -1,0 +1,245 @@
+// The whole machine on one page: the only place that constructs. Configuration in, a listening server out.
+
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { DiskBlobs } from './cache/disk-blobs.ts';
+import { ReadThrough } from './cache/read-through.ts';
+import { RecentBodies } from './cache/recent-bodies.ts';
+import { TieredEntryStore } from './cache/tiered-entry-store.ts';
+import type { Config, IndexConfig } from './config/config.ts';
+import { fileProfiles } from './files/file-profile.ts';
+import { FileService } from './files/file-service.ts';
+import { FileSource } from './files/file-source.ts';
+import { Dispatch, viaName } from './http/dispatch.ts';
+import { FileHandler } from './http/file-handler.ts';
+import { PageHandler } from './http/page-handler.ts';
+import { Passthrough } from './http/passthrough.ts';
+import { HttpServer } from './http/server.ts';
+import { IndexService } from './index/index-service.ts';
+import { NameRouting } from './index/name-routing.ts';
+import { pageProfile } from './index/page-profile.ts';
+import { type IndexUnderName, PageResources } from './index/page-resources.ts';
+import { PageWorkshop } from './index/page-workshop.ts';
+import { RenderedPages } from './index/rendered-pages.ts';
+import { createAccessLog } from './observe/access-log.ts';
+import { Events } from './observe/events.ts';
+import { type Log, quietLog } from './observe/log.ts';
+import type { LogSink } from './observe/log-sink.ts';
+import { Metrics } from './observe/metrics.ts';
+import { Telemetry } from './telemetry.ts';
+import type { BoundCredentials } from './upstream/credentials.ts';
+import { IndexUpstream } from './upstream/index-upstream.ts';
+import { UpstreamClient } from './upstream/upstream-client.ts';
+
+/** What a test may put in the place of the real thing. */
+export interface AppOverrides {
+  readonly now?: () => number;
+  readonly random?: () => number;
+  readonly log?: Log;
+  /** Where access lines go; without it there are none. */
+  readonly sink?: LogSink;
+  readonly version?: string;
+}
+
+export interface App {
+  /** Where it listens, with the final slash. */
+  readonly url: string;
+  /** `drain`: not ready any more, running requests end within the grace. `now`: connections are cut. */
+  close(how: 'drain' | 'now'): Promise<void>;
+  /** Takes an error that nobody expected: counted and logged. */
+  unexpected(error: unknown): void;
+}
+
+/** Largest request body that is passed through. */
+const MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024;
+
+/** Starts serving. Rejects with the system's error when the data folder or the port cannot be used. */
+export async function startApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
+  const now = overrides.now ?? Date.now;
+  const random = overrides.random ?? Math.random;
+  const log = overrides.log ?? quietLog;
+  const version = overrides.version ?? '0.0.0';
+  const via = viaName();
+
+  const metrics = new Metrics({ version, process: true });
+  const events = new Events();
+  const telemetry = new Telemetry({ metrics, events, log, now });
+
+  // Stores. The budget of memory is shared out: entries, rendered pages, small files, bodies that just came.
+  const share = (parts: number) => Math.floor((config.memoryBytes * parts) / 8);
+  fs.mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const blobs = new DiskBlobs({
+    dataDir: config.dataDir,
+    memoryBytes: share(1),
+    now,
+    onDamage: (what, name) => telemetry.damagedBody(what, name),
+  });
+  const entries = await TieredEntryStore.open({
+    dataDir: config.dataDir,
+    memoryBytes: share(2),
+    ...(config.redis === undefined ? {} : { redis: config.redis }),
+    now,
+    count: (event) => telemetry.storeEvent(event),
+    onDamaged: () => telemetry.entriesDamaged(),
+    onRedisState: (state, reason) => telemetry.redisState(state, reason),
+  });
+  const recent = new RecentBodies({ maxBytes: share(1) });
+
+  // Upstreams.
+  const origins = config.indexes.flatMap(({ upstreams }) => upstreams.map(({ url }) => new URL(url).origin));
+  const client = new UpstreamClient({
+    now,
+    random,
+    userAgent: `wheelkeep/${version} (caching proxy; +https://wheelkeep.example/)`,
+    via,
+    credentials: config.indexes.flatMap(boundCredentials),
+    configuredOrigins: [...origins, ...config.fileOrigins],
+    proxy: config.proxy,
+    extraCertificates: config.extraCertificates,
+  });
+  const indexes = new Map(
+    config.indexes.map((index): [string, IndexUnderName] => [
+      index.name,
+      {
+        base: index.upstreams[0]!.url,
+        upstream: new IndexUpstream({
+          client,
+          bases: index.upstreams,
+          missingStatuses: index.missingStatuses,
+          pageOrigins: index.pageOrigins,
+          accept: index.accept,
+          maxPageBytes: config.maxPageBytes,
+          now,
+          random,
+          onEvent: (event) => telemetry.mirrorEvent(event),
+          count: (result) => telemetry.pageRequest(result),
+        }),
+      },
+    ]),
+  );
+
+  // Services over one cache.
+  const readThrough = new ReadThrough({
+    blobs,
+    entries,
+    recent,
+    now,
+    random,
+    observe: telemetry,
+    onCollapsed: (resource) => telemetry.collapsed(resource),
+  });
+  const workshop = new PageWorkshop({ maxDecodedBytes: config.maxPageBytes });
+  const index = new IndexService({
+    readThrough,
+    workshop,
+    routing: new NameRouting(config.routes),
+    rendered: new RenderedPages({ maxBytes: share(4) }),
+    resources: new PageResources({
+      indexes,
+      detailProfile: pageProfile('page', config),
+      listProfile: pageProfile('list', config),
+      workshop,
+      entries,
+      now,
+      onRemarks: (name, project, remarks) => telemetry.pageRemarks(name, project, remarks),
+    }),
+  });
+  const files = new FileService({
+    index,
+    readThrough,
+    profiles: fileProfiles({
+      maxFileBytes: config.maxFileBytes,
+      patienceMs: config.patienceMs,
+      negativeFreshSeconds: config.negativeFreshMs / 1000,
+    }),
+    source: new FileSource({
+      client,
+      maxFileBytes: config.maxFileBytes,
+      onAnswer: (kind, result) => telemetry.fileRequest(kind, result),
+    }),
+    onChangedDigest: (project, filename) => telemetry.changedDigest(project, filename),
+  });
+
+  // The listener.
+  const passthrough = new Passthrough({
+    maxBodyBytes: MAX_UPLOAD_BYTES,
+    connectTimeoutMs: 3_000,
+    idleTimeoutMs: 60_000,
+    maxSockets: 32,
+    via: `1.1 ${via}`,
+  });
+  const dispatch = new Dispatch({
+    pages: new PageHandler({
+      service: index,
+      defaultIndexes: config.defaultIndexes,
+      onStale: (kind, answer) => telemetry.stale(kind, answer),
+    }),
+    files: new FileHandler({ service: files, defaultIndexes: config.defaultIndexes }),
+    passthrough,
+    metrics: { metrics, log, render: () => metrics.render() },
+    readiness: () => (server.draining ? { ready: false, reasons: ['draining'] } : { ready: true, reasons: [] }),
+    indexNames: new Set(config.indexes.map(({ name }) => name)),
+    uploadsTo: config.uploads ? new URL('/legacy/', origins[0]).href : undefined,
+    xmlRpcTo: config.xmlRpc ? new URL('/pypi', origins[0]).href : undefined,
+  });
+  const server = new HttpServer({
+    metrics,
+    log,
+    now,
+    via,
+    access: accessLog(config, overrides.sink),
+    handle: (exchange) => dispatch.handle(exchange),
+  });
+  metrics.onScrape(async () => {
+    const { memoryBytes, records } = entries.status();
+    metrics.meters.storeBytes.set({ store: 'memory' }, memoryBytes);
+    metrics.meters.storeObjects.set({ store: 'entries' }, records);
+    metrics.meters.openConnections.set({}, await server.connections);
+    metrics.meters.diskFree.set({}, await freeBytes(config.dataDir));
+    if (overrides.sink !== undefined) metrics.meters.droppedLogLines.inc({}, 0);
+  });
+  const address = await server.listen(config.host, config.port);
+  events.record({ kind: 'start', message: 'started', at: now() });
+  // Leftovers of a dead predecessor; nobody waits for it.
+  blobs.sweepLeftovers(Date.now()).catch((error) => telemetry.unexpected(error));
+
+  return {
+    url: `http://${reachable(address.address)}:${address.port}/`,
+    unexpected: (error) => telemetry.unexpected(error),
+    async close(how) {
+      if (how === 'drain') {
+        server.beginDrain();
+        await drained(server, config.drainMs);
+      }
+      await server.close(how === 'drain' ? config.graceMs : 0);
+      readThrough.close();
+      passthrough.close();
+      await Promise.all([client.close(), workshop.close(), blobs.close(), entries.close()]);
+    },
+  };
+}
+
+function boundCredentials({ upstreams }: IndexConfig): BoundCredentials[] {
+  return upstreams.flatMap(({ url, credentials }) => (credentials === undefined ? [] : [{ url, credentials }]));
+}
+
+function accessLog(config: Config, sink: LogSink | undefined) {
+  return sink === undefined ? undefined : createAccessLog({ level: config.logLevel, format: config.logFormat, sink });
+}
+
+async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await fs.promises.statfs(path.resolve(folder));
+  return bavail * bsize;
+}
+
+/** Balancers need a moment to see that we are not ready; until then requests are taken as ever. */
+async function drained(server: HttpServer, drainMs: number): Promise<void> {
+  const end = performance.now() + drainMs;
+  while (performance.now() < end && server.active > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+function reachable(address: string): string {
+  if (address === '0.0.0.0') return '127.0.0.1';
+  if (address === '::') return '[::1]';
+  return address.includes(':') ? `[${address}]` : address;
+}

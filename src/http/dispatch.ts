@@ -1,0 +1,104 @@
+// From a route to the one who answers it.
+
+import { randomUUID } from 'node:crypto';
+import { Forbidden, MethodNotAllowed, NotFound } from '../errors.ts';
+import type { Exchange } from './exchange.ts';
+import type { FileHandler } from './file-handler.ts';
+import { answerLive, answerReady, type Readiness } from './health.ts';
+import { answerMetrics, type MetricsEndpointOptions } from './metrics-endpoint.ts';
+import type { PageHandler } from './page-handler.ts';
+import type { Passthrough } from './passthrough.ts';
+import { type Route, routeOf } from './routes.ts';
+import { requireReading } from './server.ts';
+
+export interface DispatchOptions {
+  readonly pages: PageHandler;
+  readonly files: FileHandler;
+  readonly passthrough: Passthrough;
+  readonly metrics: MetricsEndpointOptions;
+  readonly readiness: () => Readiness;
+  /** Names that may stand before `/simple/` and `/files/`. */
+  readonly indexNames: ReadonlySet<string>;
+  /** Where uploads and XML-RPC go, by method path; undefined while they are switched off. */
+  readonly uploadsTo: string | undefined;
+  readonly xmlRpcTo: string | undefined;
+}
+
+/** This process in `Via` (RFC 9110 7.6.3): a name that no other Wheelkeep has. */
+export function viaName(): string {
+  return `wheelkeep-${randomUUID().slice(0, 8)}`;
+}
+
+export class Dispatch {
+  readonly #options: DispatchOptions;
+
+  constructor(options: DispatchOptions) {
+    this.#options = options;
+  }
+
+  /** Answers the exchange. Rejects with a ProxyError for what cannot be answered. */
+  async handle(exchange: Exchange): Promise<void> {
+    const route = routeOf(exchange.request.url ?? '', this.#options.indexNames);
+    if (route.kind === 'upload' || route.kind === 'xml-rpc') return this.#forward(exchange, route.kind);
+    requireReading(exchange);
+    switch (route.kind) {
+      case 'detail':
+        return this.#options.pages.detail(exchange, route.index, route.project, route.format);
+      case 'list':
+        return this.#options.pages.list(exchange, route.index, route.format);
+      case 'file':
+        return this.#options.files.file(exchange, route);
+      case 'redirect':
+        return redirect(exchange, route);
+      case 'raw':
+        throw new NotFound('No raw mount has this name.', 'no-such-route');
+      case 'live':
+        exchange.kind = 'health';
+        return answerLive(exchange.request, exchange.response);
+      case 'ready':
+        exchange.kind = 'health';
+        return answerReady(exchange.request, exchange.response, this.#options.readiness());
+      case 'metrics':
+        exchange.kind = 'metrics';
+        return answerMetrics(exchange.request, exchange.response, this.#options.metrics);
+      case 'status':
+        exchange.kind = 'status';
+        return exchange.send(200, PLAIN, Buffer.from('Wheelkeep: the package index is at simple/\n'));
+    }
+  }
+
+  async #forward(exchange: Exchange, what: 'upload' | 'xml-rpc'): Promise<void> {
+    exchange.kind = 'passthrough';
+    exchange.outcome = 'passthrough';
+    if (exchange.request.method !== 'POST') throw new MethodNotAllowed('Only POST is served here.', 'POST');
+    const target = what === 'upload' ? this.#options.uploadsTo : this.#options.xmlRpcTo;
+    if (target === undefined) {
+      const [name, option] = what === 'upload' ? ['Uploads', 'uploads'] : ['XML-RPC', 'xml_rpc'];
+      throw new Forbidden(`${name} are not forwarded by this proxy: its option ${option} is off.`, `${option}-disabled`);
+    }
+    await this.#options.passthrough.forward(exchange.request, exchange.response, {
+      url: target,
+      kind: 'passthrough',
+      // Who uploads proves who he is to the index, not to us.
+      credentials: exchange.request.headers.authorization,
+      addFields: ['cache-status', 'wheelkeep; fwd=method'],
+    });
+  }
+}
+
+const PLAIN = ['content-type', 'text/plain; charset=utf-8', 'x-content-type-options', 'nosniff', 'cache-control', 'no-store'];
+
+/** Only names and slashes are redirected for ever: pip repeats such an answer without asking (301). */
+function redirect(exchange: Exchange, route: Extract<Route, { kind: 'redirect' }>): void {
+  exchange.kind = route.of;
+  exchange.send(301, [
+    'location',
+    route.location,
+    'content-length',
+    '0',
+    'cache-control',
+    'public, max-age=86400',
+    'cache-status',
+    'wheelkeep; hit',
+  ]);
+}

@@ -1,0 +1,223 @@
+// Distribution files over HTTP: validators, ranges, HEAD. A part of a file (206) is made of verified bytes only.
+
+import type { Answer } from '../cache/answer.ts';
+import type { Blob } from '../cache/blob-store.ts';
+import type { Entry } from '../cache/entry.ts';
+import { fieldValue } from '../http-message.ts';
+import { type ByteRange, parseRange } from '../files/byte-range.ts';
+import { UNVERIFIED_CONTROL, VERIFIED_CONTROL } from '../files/file-profile.ts';
+import type { FileAnswer, FileRequest, FileService } from '../files/file-service.ts';
+import { fileLink } from '../index/file-links.ts';
+import type { ListedFile } from '../index/page-reader.ts';
+import { statusOf } from './cache-fields.ts';
+import type { Exchange } from './exchange.ts';
+import { sendBody } from './send-body.ts';
+
+export interface FileHandlerOptions {
+  readonly service: FileService;
+  readonly defaultIndexes: readonly string[];
+}
+
+/** The route's part of a request for a file. */
+export interface FileTarget {
+  readonly index: string | undefined;
+  readonly scheme: string;
+  readonly authority: string;
+  readonly rawPath: string;
+}
+
+type Found = Extract<FileAnswer, { kind: 'found' }>;
+
+/** How long a range of a file that is still arriving waits for it; then the whole file is sent from the start. */
+const RANGE_WAIT_MS = 9_000;
+
+export class FileHandler {
+  readonly #options: FileHandlerOptions;
+
+  constructor(options: FileHandlerOptions) {
+    this.#options = options;
+  }
+
+  async file(exchange: Exchange, target: FileTarget): Promise<void> {
+    exchange.kind = 'file';
+    const { index, scheme, authority, rawPath } = target;
+    const indexes = index === undefined ? this.#options.defaultIndexes : [index];
+    const request: FileRequest = { indexes, scheme, authority, rawPath };
+    const found = exchange.isHead
+      ? await this.#options.service.describe(request)
+      : await this.#options.service.open(request);
+    switch (found.kind) {
+      case 'elsewhere':
+        return redirect(exchange, fileLink(found.url, rootFrom(target)));
+      case 'known':
+        return describeKnown(exchange, found.file);
+      case 'found':
+        exchange.kind = found.what;
+        return found.answer.arriving === undefined
+          ? this.#stored(exchange, found)
+          : this.#arriving(exchange, found, found.answer.arriving);
+    }
+  }
+
+  async #stored(exchange: Exchange, found: Found): Promise<void> {
+    const { answer, blob } = await this.#options.service.body(found);
+    exchange.outcome = answer.outcome;
+    if (blob === undefined) {
+      // Lost a moment ago and being fetched again.
+      if (answer.arriving !== undefined) return this.#arriving(exchange, { ...found, answer }, answer.arriving);
+      throw new Error('a stored file could be neither read nor fetched again');
+    }
+    try {
+      await sendBlob(exchange, answer, blob, found.file);
+    } finally {
+      blob.release();
+    }
+  }
+
+  /** The body is on its way: followed from the start, or waited for when only a part of it is wanted. */
+  async #arriving(exchange: Exchange, found: Found, arriving: NonNullable<Answer['arriving']>): Promise<void> {
+    const { reader } = arriving;
+    try {
+      const part = exchange.request.headers.range !== undefined && !exchange.isHead;
+      const entry = part ? await within(RANGE_WAIT_MS, arriving.arrived, exchange) : undefined;
+      if (entry !== undefined) return await this.#stored(exchange, { ...found, answer: storedNow(found.answer, entry) });
+      exchange.outcome = found.answer.outcome;
+      const fields = [
+        ...contentFields(),
+        'etag',
+        arriving.tag,
+        'cache-control',
+        UNVERIFIED_CONTROL,
+        'cache-status',
+        statusOf(found.answer),
+      ];
+      if (reader.sizeBytes !== undefined) fields.push('content-length', String(reader.sizeBytes));
+      if (exchange.isHead) return exchange.send(200, fields);
+      exchange.head(200, fields);
+      await sendBody(exchange, (target) => reader.read(target));
+    } finally {
+      reader.leave();
+    }
+  }
+}
+
+async function sendBlob(
+  exchange: Exchange,
+  answer: Answer,
+  blob: Blob,
+  file: ListedFile | undefined,
+): Promise<void> {
+  const verified = answer.entry.body?.verified === true;
+  const etag = `"${blob.digest}"`;
+  const lastModified = modifiedAt(answer.entry, file);
+  const fields = [
+    ...contentFields(),
+    'etag',
+    etag,
+    'cache-control',
+    verified ? VERIFIED_CONTROL : UNVERIFIED_CONTROL,
+    'age',
+    String(Math.max(0, Math.floor(answer.ageSeconds))),
+    'cache-status',
+    statusOf(answer),
+  ];
+  if (lastModified !== undefined) fields.push('last-modified', lastModified);
+  if (notModified(exchange, etag, lastModified)) return exchange.send(304, fields);
+
+  const range = requestedRange(exchange, blob.sizeBytes, etag);
+  if (range === 'unsatisfiable') {
+    fields.push('content-range', `bytes */${blob.sizeBytes}`, 'content-length', '0');
+    return exchange.send(416, fields);
+  }
+  const { first, last } = range ?? { first: 0, last: blob.sizeBytes - 1 };
+  if (range !== undefined) fields.push('content-range', `bytes ${first}-${last}/${blob.sizeBytes}`);
+  fields.push('content-length', String(last - first + 1));
+  const status = range === undefined ? 200 : 206;
+  if (exchange.isHead) return exchange.send(status, fields);
+  if (blob.bytes !== undefined) return exchange.send(status, fields, blob.bytes.subarray(first, last + 1));
+  exchange.head(status, fields);
+  let position = first;
+  await sendBody(exchange, async (target) => {
+    const left = last + 1 - position;
+    if (left <= 0) return 0;
+    const count = await blob.read(left < target.length ? target.subarray(0, left) : target, position);
+    if (count === 0) throw new Error('a stored file is shorter than it was');
+    position += count;
+    return count;
+  });
+}
+
+/** What a HEAD tells of a file that is not stored: its page gives size and hash, no upstream need be asked. */
+function describeKnown(exchange: Exchange, file: ListedFile): void {
+  exchange.outcome = 'hit';
+  const fields = [...contentFields(), 'content-length', String(file.sizeBytes), 'cache-control', UNVERIFIED_CONTROL];
+  const digest = file.hashes.sha256;
+  if (digest !== undefined) fields.push('etag', `"${digest.toLowerCase()}"`);
+  exchange.send(200, [...fields, 'cache-status', 'wheelkeep; hit; detail=listed']);
+}
+
+function contentFields(): string[] {
+  return [
+    'content-type',
+    'application/octet-stream',
+    'accept-ranges',
+    'bytes',
+    'x-content-type-options',
+    'nosniff',
+    'content-security-policy',
+    "default-src 'none'",
+  ];
+}
+
+/** RFC 9110 13.2.2: If-None-Match decides alone; If-Modified-Since only without it. */
+function notModified(exchange: Exchange, etag: string, lastModified: string | undefined): boolean {
+  const { headers } = exchange.request;
+  const known = headers['if-none-match'];
+  if (known !== undefined) return known.includes(etag) || known.trim() === '*';
+  const since = headers['if-modified-since'];
+  if (since === undefined || lastModified === undefined) return false;
+  return Date.parse(lastModified) <= Date.parse(since);
+}
+
+/** RFC 9110 14.2, 13.1.5: a range counts for GET, and with If-Range only while the tag is the very same. */
+function requestedRange(exchange: Exchange, sizeBytes: number, etag: string): ByteRange | 'unsatisfiable' | undefined {
+  const { range, 'if-range': ifRange } = exchange.request.headers;
+  if (range === undefined || exchange.isHead) return undefined;
+  if (ifRange !== undefined && ifRange !== etag) return undefined;
+  const parsed = parseRange(range, sizeBytes);
+  return parsed === 'whole' ? undefined : parsed;
+}
+
+function modifiedAt(entry: Entry, file: ListedFile | undefined): string | undefined {
+  const uploaded = file?.uploadTime === undefined ? Number.NaN : Date.parse(file.uploadTime);
+  if (!Number.isNaN(uploaded)) return new Date(uploaded).toUTCString();
+  return fieldValue(entry.fields, 'last-modified');
+}
+
+/** The entry if it arrives in time and the client is still there. */
+async function within(ms: number, arrived: Promise<Entry>, exchange: Exchange): Promise<Entry | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(resolve, ms, undefined);
+  exchange.response.once('close', () => resolve(undefined));
+  try {
+    const entry = await Promise.race([arrived, promise]);
+    return entry?.body === undefined ? undefined : entry;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function storedNow(answer: Answer, entry: Entry): Answer {
+  const { arriving: _, ...rest } = answer;
+  return { ...rest, entry };
+}
+
+function redirect(exchange: Exchange, location: string): void {
+  exchange.send(302, ['location', location, 'content-length', '0', 'cache-control', 'max-age=60', 'cache-status', 'wheelkeep; hit']);
+}
+
+/** The way from the directory of the requested file up to the root below which `files/` lies. */
+function rootFrom(target: FileTarget): string {
+  const directories = ['files', target.scheme, target.authority, ...target.rawPath.split('/').slice(1, -1)];
+  return '../'.repeat(directories.length);
+}

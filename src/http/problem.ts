@@ -1,0 +1,68 @@
+// Failures as clients see them: application/problem+json (RFC 9457), which uv shows to its user.
+
+import { MethodNotAllowed, ProxyError } from '../errors.ts';
+import type { Exchange } from './exchange.ts';
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad request',
+  403: 'Forbidden',
+  404: 'Not found',
+  405: 'Method not allowed',
+  406: 'Not acceptable',
+  413: 'Content too large',
+  451: 'Unavailable for legal reasons',
+  500: 'Internal error',
+  502: 'Upstream failed',
+  503: 'Temporarily unavailable',
+  504: 'No usable copy',
+};
+
+/** Seconds for which a client may remember that something is missing. */
+const NEGATIVE_SECONDS = 60;
+
+/** Turns any error into an answer, or breaks the connection when an answer has already begun. */
+export function sendProblem(exchange: Exchange, error: unknown): void {
+  const { response } = exchange;
+  const known = error instanceof ProxyError ? error : undefined;
+  const status = known?.status ?? (isOutOfDescriptors(error) ? 503 : 500);
+  exchange.outcome = outcomeOf(status);
+  if (response.headersSent) {
+    // Only a broken connection tells an HTTP/1.1 client that the body is not complete (RFC 9112 8).
+    response.destroy();
+    return;
+  }
+  const code = known?.code ?? (status === 503 ? 'overloaded' : 'internal-error');
+  const title = TITLES[status] ?? 'Request failed';
+  // An unexpected error's text may hold a path or an address: the log has it, the client does not (S48).
+  const detail = known?.message ?? (status === 503 ? 'Too busy, try again.' : 'Something went wrong here; see the log.');
+  const body = Buffer.from(`${JSON.stringify({ type: `about:blank#${code}`, title, status, detail })}\n`);
+  const fields = [
+    'content-type',
+    'application/problem+json',
+    'content-length',
+    String(body.length),
+    'cache-control',
+    status === 404 ? `max-age=${NEGATIVE_SECONDS}` : 'no-store',
+    'x-content-type-options',
+    'nosniff',
+    'cache-status',
+    `wheelkeep; detail=${code}`,
+  ];
+  const retryAfter = known?.retryAfterSeconds ?? (status === 503 ? 1 : undefined);
+  if (retryAfter !== undefined) fields.push('retry-after', String(retryAfter));
+  if (error instanceof MethodNotAllowed) fields.push('allow', error.allow);
+  // Whatever of the request was not read must not be taken for the next one.
+  if (status === 400 || status === 413) fields.push('connection', 'close');
+  exchange.send(status, fields, body);
+}
+
+/** Whether the process has no file descriptor left: a shortage that passes, not a fault. */
+export function isOutOfDescriptors(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'EMFILE' || code === 'ENFILE';
+}
+
+function outcomeOf(status: number): 'miss' | 'denied' | 'failed' {
+  if (status >= 500) return 'failed';
+  return status === 404 || status === 451 ? 'miss' : 'denied';
+}

@@ -1,0 +1,140 @@
+// The URL table: from a request target to what it asks for. The path is taken apart here and nowhere else, decoded
+// once, and only what the grammar knows gets through (S01).
+
+import { BadRequest, NotFound } from '../errors.ts';
+import { type ProjectName, parseProjectName } from '../index/project-name.ts';
+
+export type Route =
+  | { readonly kind: 'list'; readonly index: string | undefined; readonly format: string | undefined }
+  | {
+      readonly kind: 'detail';
+      readonly index: string | undefined;
+      readonly project: ProjectName;
+      readonly format: string | undefined;
+    }
+  /** `location` is relative to the request and keeps its query. */
+  | { readonly kind: 'redirect'; readonly location: string; readonly of: 'list' | 'page' }
+  | {
+      readonly kind: 'file';
+      readonly index: string | undefined;
+      readonly scheme: string;
+      readonly authority: string;
+      readonly rawPath: string;
+    }
+  | { readonly kind: 'raw'; readonly mount: string; readonly rest: string }
+  | { readonly kind: 'upload' | 'xml-rpc' | 'live' | 'ready' | 'metrics' | 'status' };
+
+/** Longer targets name nothing that exists. */
+const MAX_TARGET = 2048;
+/** First segments that are ours: an index cannot bear these names. */
+export const RESERVED_NAMES: ReadonlySet<string> = new Set([
+  'simple',
+  'files',
+  'raw',
+  'pypi',
+  'integrity',
+  'legacy',
+  'metrics',
+  'last-modified',
+  'local-stats',
+]);
+
+/**
+ * What the target asks for. `indexes` are the names that may stand before `/simple/` and `/files/`. Throws BadRequest
+ * for a target that breaks the grammar, NotFound for one that no route takes.
+ */
+export function routeOf(target: string, indexes: ReadonlySet<string>): Route {
+  // RFC 9112 3.2.2: a server accepts the absolute form; whose name stands there is nothing to us.
+  const path = target.charCodeAt(0) === SLASH ? target : pathOfAbsolute(target);
+  const question = path.indexOf('?');
+  const rawPath = question < 0 ? path : path.slice(0, question);
+  const query = question < 0 ? '' : path.slice(question);
+  if (rawPath.startsWith('/raw/')) return rawRoute(rawPath, query);
+  if (target.length > MAX_TARGET) throw new BadRequest('The request target is too long.');
+  if (/[\\\u0000-\u0020\u007f-\uffff]/.test(rawPath)) throw new BadRequest('The path holds characters that no URL has.');
+  const segments = rawPath.split('/');
+  segments.shift();
+  const first = segments[0]!;
+  switch (first) {
+    case 'simple':
+      return simpleRoute(undefined, segments.slice(1), query);
+    case 'files':
+      return fileRoute(undefined, rawPath, segments.slice(1));
+  }
+  if (indexes.has(first)) {
+    if (segments[1] === 'simple') return simpleRoute(first, segments.slice(2), query);
+    if (segments[1] === 'files') return fileRoute(first, rawPath, segments.slice(2));
+  }
+  const fixed = FIXED.get(rawPath);
+  if (fixed !== undefined) return { kind: fixed };
+  throw new NotFound('Nothing is served at this path; the index is at /simple/.', 'no-such-route');
+}
+
+const SLASH = 0x2f;
+
+const FIXED: ReadonlyMap<string, 'upload' | 'xml-rpc' | 'live' | 'ready' | 'metrics' | 'status'> = new Map([
+  ['/', 'status'],
+  ['/metrics', 'metrics'],
+  ['/-/live', 'live'],
+  ['/-/ready', 'ready'],
+  ['/legacy/', 'upload'],
+  ['/legacy', 'upload'],
+  ['/pypi', 'xml-rpc'],
+  ['/pypi/', 'xml-rpc'],
+  ['/RPC2', 'xml-rpc'],
+]);
+
+function pathOfAbsolute(target: string): string {
+  const match = /^https?:\/\/[^/?#]*(.*)$/i.exec(target);
+  if (match === null) throw new BadRequest('The request target is neither a path nor an absolute URL.');
+  const path = match[1]!;
+  return path.startsWith('/') ? path : `/${path}`;
+}
+
+function simpleRoute(index: string | undefined, rest: readonly string[], query: string): Route {
+  const format = formatOf(query);
+  if (rest.length === 0) return { kind: 'redirect', location: `simple/${query}`, of: 'list' };
+  if (rest.length === 1 && rest[0] === '') return { kind: 'list', index, format };
+  const slashless = rest.length === 1;
+  if (!slashless && !(rest.length === 2 && rest[1] === '')) throw new NotFound('No index page is at this path.');
+  const parsed = parseProjectName(decodeSegment(rest[0]!));
+  if (parsed === undefined) throw new NotFound('This is no valid project name.', 'invalid-project-name');
+  const { name, canonical } = parsed;
+  if (slashless) return { kind: 'redirect', location: `${name}/${query}`, of: 'page' };
+  // An escaped spelling of a normal name is another URL for the same page: one URL only, so that caches agree.
+  if (!canonical || rest[0] !== name) return { kind: 'redirect', location: `../${name}/${query}`, of: 'page' };
+  return { kind: 'detail', index, project: name, format };
+}
+
+function fileRoute(index: string | undefined, rawPath: string, rest: readonly string[]): Route {
+  const [scheme, authority] = rest;
+  if (scheme === undefined || authority === undefined || rest.length < 3) {
+    throw new NotFound('A file is at /files/<scheme>/<host>/<path>.', 'no-such-route');
+  }
+  const before = (index === undefined ? 0 : index.length + 1) + '/files/'.length;
+  const path = rawPath.slice(before + scheme.length + 1 + authority.length);
+  return { kind: 'file', index, scheme, authority, rawPath: path };
+}
+
+/** Nothing is rewritten below a raw mount: path and query go on as they came. */
+function rawRoute(rawPath: string, query: string): Route {
+  const rest = rawPath.slice('/raw/'.length);
+  const slash = rest.indexOf('/');
+  if (slash < 0) throw new NotFound('A raw mount is at /raw/<name>/.', 'no-such-route');
+  return { kind: 'raw', mount: rest.slice(0, slash), rest: rest.slice(slash + 1) + query };
+}
+
+/** The `format` key of the query; no other key is looked at. */
+function formatOf(query: string): string | undefined {
+  return query === '' ? undefined : (new URLSearchParams(query).get('format') ?? undefined);
+}
+
+function decodeSegment(segment: string): string {
+  if (!segment.includes('%')) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    throw new BadRequest('The path holds a malformed escape.');
+  }
+}

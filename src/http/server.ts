@@ -1,0 +1,197 @@
+// The listener: accepts requests within limits, gives each to its route, turns errors into answers, and keeps count.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { BadRequest, MethodNotAllowed, ProxyError } from '../errors.ts';
+import type { AccessRecord } from '../observe/access-log.ts';
+import type { Log } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { Exchange } from './exchange.ts';
+import { sendProblem } from './problem.ts';
+import { ClientGone } from './send-body.ts';
+
+export interface HttpServerOptions {
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly access: ((record: AccessRecord) => void) | undefined;
+  /** Answers the exchange, or rejects with what sendProblem shall say. */
+  readonly handle: (exchange: Exchange) => Promise<void>;
+  /** How this process names itself in Via: a request that carries it has come back to us. */
+  readonly via: string;
+  readonly now: () => number;
+}
+
+const MAX_CONNECTIONS = 20_000;
+const MAX_HEAD_BYTES = 32 * 1024;
+const HEAD_TIMEOUT_MS = 20_000;
+const KEEP_ALIVE_MS = 65_000;
+/** A client that takes nothing for so long is cut off. */
+const STALLED_CLIENT_MS = 120_000;
+
+export class HttpServer {
+  readonly #options: HttpServerOptions;
+  readonly #server: Server;
+  #draining = false;
+  #requests = 0;
+  #active = 0;
+
+  constructor(options: HttpServerOptions) {
+    this.#options = options;
+    this.#server = createServer(
+      {
+        maxHeaderSize: MAX_HEAD_BYTES,
+        headersTimeout: HEAD_TIMEOUT_MS,
+        // Uploads may take long; the head may not.
+        requestTimeout: 0,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        // A lenient parser is how requests are smuggled (S10, S11).
+        insecureHTTPParser: false,
+        noDelay: true,
+      },
+      (request, response) => this.#serve(request, response),
+    );
+    this.#server.maxConnections = MAX_CONNECTIONS;
+    this.#server.setTimeout(STALLED_CLIENT_MS);
+    this.#server.on('clientError', (error, socket) => refuse(error as NodeJS.ErrnoException, socket, options.metrics));
+    this.#server.on('drop', () => options.metrics.meters.rejectedRequests.inc({ reason: 'overloaded' }));
+    this.#server.on('upgrade', (_request, socket) => socket.destroy());
+    this.#server.on('connect', (_request, socket) => socket.destroy());
+    this.#server.on('checkContinue', (request, response) => this.#serve(request, response));
+  }
+
+  /** Resolves when it listens; rejects with the system's error. */
+  listen(host: string, port: number): Promise<AddressInfo> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        this.#server.off('error', reject);
+        // Running out of descriptors pauses accepting; it must not end the process.
+        this.#server.on('error', (error) => this.#options.log.error('listener', { error }));
+        resolve(this.#server.address() as AddressInfo);
+      });
+    });
+  }
+
+  get connections(): Promise<number> {
+    return new Promise((resolve) => this.#server.getConnections((_error, count) => resolve(count ?? 0)));
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Requests under way now. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /** From now on every answer closes its connection; requests are still taken. */
+  beginDrain(): void {
+    this.#draining = true;
+  }
+
+  /** Takes no more connections; resolves when the running requests have ended or after `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const exchange = new Exchange(request, response);
+    this.#active++;
+    if (this.#draining) response.setHeader('connection', 'close');
+    response.on('close', () => this.#done(exchange));
+    // A broken connection is told by 'close'; without a listener the error would end the process.
+    response.on('error', () => {});
+    this.#answer(exchange).catch((error) => this.#fail(exchange, error));
+  }
+
+  async #answer(exchange: Exchange): Promise<void> {
+    const { request } = exchange;
+    refuseBodyWithoutMeaning(request);
+    if (request.headers.via?.includes(this.#options.via) === true) {
+      this.#options.metrics.meters.rejectedRequests.inc({ reason: 'loop' });
+      throw new LoopDetected('This request has passed through this Wheelkeep already: its upstream leads back to it.');
+    }
+    await this.#options.handle(exchange);
+  }
+
+  #fail(exchange: Exchange, error: unknown): void {
+    if (error instanceof ClientGone) return;
+    if (!(error instanceof ProxyError)) {
+      this.#options.metrics.meters.unhandledErrors.inc({});
+      this.#options.log.error('request failed', { path: exchange.request.url, error: error as Error });
+    }
+    try {
+      sendProblem(exchange, error);
+    } catch (second) {
+      this.#options.log.error('answer failed', { error: second as Error });
+      exchange.response.destroy();
+    }
+  }
+
+  #done(exchange: Exchange): void {
+    this.#active--;
+    const { metrics, access, now } = this.#options;
+    const { request, response, kind, outcome, bytes, startedAt, firstByteAt } = exchange;
+    const endedAt = performance.now();
+    const status = response.headersSent ? response.statusCode : 0;
+    const firstByteMs = (firstByteAt === 0 ? endedAt : firstByteAt) - startedAt;
+    const durationMs = endedAt - startedAt;
+    metrics.record(kind, outcome, status, firstByteMs / 1000, durationMs / 1000, bytes);
+    if (!response.writableFinished) metrics.meters.clientAborts.inc({ kind });
+    this.#requests++;
+    access?.({
+      time: now(),
+      requestId: this.#requests.toString(36),
+      method: request.method ?? '',
+      target: request.url ?? '',
+      status,
+      bytes,
+      kind,
+      outcome,
+      durationMs,
+      firstByteMs,
+      client: request.socket.remoteAddress ?? '',
+      userAgent: request.headers['user-agent'],
+    });
+  }
+}
+
+/** Our own upstream is ourselves, by a chain of proxies or a wrong setting. */
+class LoopDetected extends ProxyError {
+  override readonly status = 502;
+  override readonly code = 'loop';
+}
+
+/** A body on a request that has no use for one is how requests are smuggled past a proxy (S07, S10). */
+function refuseBodyWithoutMeaning(request: IncomingMessage): void {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return;
+  const { headers } = request;
+  const length = headers['content-length'];
+  if ((length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined) {
+    throw new BadRequest('A GET or HEAD request with a body is refused.');
+  }
+}
+
+/** Throws MethodNotAllowed unless the method only reads. */
+export function requireReading(exchange: Exchange): void {
+  const { method } = exchange.request;
+  if (method !== 'GET' && method !== 'HEAD') throw new MethodNotAllowed(`${method} is not served here.`);
+}
+
+/** What the parser refused: too large a head, a malformed line, a head that never came. */
+function refuse(error: NodeJS.ErrnoException, socket: import('node:stream').Duplex, metrics: Metrics): void {
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  metrics.meters.rejectedRequests.inc({ reason: tooLarge ? 'head-too-large' : late ? 'timeout' : 'malformed' });
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const line = tooLarge ? '431 Request Header Fields Too Large' : late ? '408 Request Timeout' : '400 Bad Request';
+  socket.end(`HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+}

@@ -1,0 +1,146 @@
+// Translates what the layers tell into metrics, events and log lines. They know nothing of one another's words: this
+// is the only place that does.
+
+import type { FlightObserver } from './cache/flight.ts';
+import type { Answer } from './cache/answer.ts';
+import type { Resource } from './cache/profile.ts';
+import type { RedisState } from './cache/shared-entries.ts';
+import type { StoreEvent } from './cache/store-event.ts';
+import type { FailureKind } from './errors.ts';
+import type { EventKind, Events } from './observe/events.ts';
+import type { Log, LogFields } from './observe/log.ts';
+import type { RedisResultLabel } from './observe/metric-table.ts';
+import type { Metrics } from './observe/metrics.ts';
+import type { MirrorResult } from './upstream/index-upstream.ts';
+import type { MirrorEvent } from './upstream/mirror.ts';
+
+export interface TelemetryOptions {
+  readonly metrics: Metrics;
+  readonly events: Events;
+  readonly log: Log;
+  readonly now: () => number;
+}
+
+/** The same trouble is written to the log at most this often; the metrics count every one. */
+const REPEAT_MS = 10_000;
+
+export class Telemetry implements FlightObserver {
+  readonly #options: TelemetryOptions;
+  readonly #lastTold = new Map<string, number>();
+
+  constructor(options: TelemetryOptions) {
+    this.#options = options;
+  }
+
+  integrityFailure(resource: Resource, kind: 'wrong-digest' | 'damaged-body'): void {
+    this.#meters.integrityFailures.inc({ kind: kind === 'damaged-body' ? 'damaged-blob' : kind });
+    this.#tell('integrity', `bytes from upstream did not match their hash: ${resource.request.url}`, {
+      upstream: resource.upstream,
+    });
+  }
+
+  diskFailure(error: NodeJS.ErrnoException): void {
+    this.#meters.diskWriteFailures.inc({ reason: diskReason(error) });
+    this.#tell('disk-full', `the data folder takes no bytes: ${error.code ?? error.message}`);
+  }
+
+  received(resource: Resource, bytes: number): void {
+    this.#meters.upstreamReceivedBytes.inc({ kind: resource.profile.name }, bytes);
+  }
+
+  damagedBody(what: 'blob' | 'body', name: string): void {
+    this.#meters.integrityFailures.inc({ kind: 'damaged-blob' });
+    this.#tell('integrity', `a stored ${what} was damaged and has been removed: ${name}`);
+  }
+
+  changedDigest(project: string, filename: string): void {
+    this.#meters.integrityFailures.inc({ kind: 'changed-digest' });
+    this.#tell('changed-digest', `upstream gives other bytes under a name it has used before: ${filename}`, { project });
+  }
+
+  collapsed(resource: Resource): void {
+    this.#meters.collapsedRequests.inc({ kind: resource.profile.name });
+  }
+
+  stale(kind: 'page' | 'list', answer: Answer): void {
+    this.#meters.staleAnswers.inc({ kind, reason: answer.stale!.reason });
+  }
+
+  pageRemarks(index: string, project: string, remarks: number): void {
+    this.#options.log.info('a page has files that cannot be served or values that were mended', {
+      index,
+      project,
+      remarks,
+    });
+  }
+
+  pageRequest({ mirror, result, latencyMs }: MirrorResult): void {
+    const upstream = new URL(mirror).host;
+    this.#meters.upstreamRequests.inc({ upstream, kind: 'page', result });
+    this.#meters.upstreamLatency.observe({ upstream }, latencyMs / 1000);
+  }
+
+  fileRequest(kind: 'file' | 'metadata', result: 'ok' | 'not-modified' | 'missing' | FailureKind): void {
+    this.#meters.upstreamRequests.inc({ upstream: 'files', kind, result });
+  }
+
+  mirrorEvent(event: MirrorEvent): void {
+    const upstream = new URL(event.mirror).host;
+    if (event.kind === 'closed') this.#tell('upstream-up', `${upstream} answers again`, { upstream });
+    else {
+      const why = event.kind === 'paused' ? 'asked us to wait' : `failed (${event.reason ?? 'unknown'})`;
+      this.#tell('upstream-down', `${upstream} ${why}; stored copies are served`, { upstream });
+    }
+  }
+
+  storeEvent(event: StoreEvent): void {
+    if (event.startsWith('redis-')) this.#meters.redisCalls.inc({ result: event.slice(6) as RedisResultLabel });
+    else this.#meters.entryStoreFaults.inc({ fault: event.slice(5) as never });
+    if (event === 'redis-tampered') this.#meters.integrityFailures.inc({ kind: 'wrong-mac' });
+  }
+
+  redisState(state: RedisState, reason: string): void {
+    this.#tell(state === 'up' ? 'redis-up' : 'redis-down', state === 'up' ? 'redis answers' : `redis is away: ${reason}`);
+  }
+
+  entriesDamaged(): void {
+    this.#meters.integrityFailures.inc({ kind: 'damaged-entry' });
+    this.#tell('integrity', 'the entry database was damaged and set aside; entries are read back from the stored pages');
+  }
+
+  unexpected(error: unknown): void {
+    this.#meters.unhandledErrors.inc({});
+    this.#options.log.error('unexpected', { error: error instanceof Error ? error : String(error) });
+  }
+
+  get #meters() {
+    return this.#options.metrics.meters;
+  }
+
+  #tell(kind: EventKind, message: string, about: { readonly upstream?: string; readonly project?: string } = {}): void {
+    const now = this.#options.now();
+    const key = `${kind} ${message}`;
+    if (now - (this.#lastTold.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return;
+    if (this.#lastTold.size > 1_000) this.#lastTold.clear();
+    this.#lastTold.set(key, now);
+    this.#options.events.record({ kind, message, at: now, ...about });
+    const fields: LogFields = { event: kind, ...about };
+    if (kind.endsWith('-up')) this.#options.log.info(message, fields);
+    else this.#options.log.warn(message, fields);
+  }
+}
+
+const DISK_REASONS: Readonly<Record<string, 'full' | 'read-only' | 'descriptors'>> = {
+  ENOSPC: 'full',
+  EDQUOT: 'full',
+  EFBIG: 'full',
+  EROFS: 'read-only',
+  EACCES: 'read-only',
+  EPERM: 'read-only',
+  EMFILE: 'descriptors',
+  ENFILE: 'descriptors',
+};
+
+function diskReason(error: NodeJS.ErrnoException): 'full' | 'read-only' | 'descriptors' | 'io' {
+  return DISK_REASONS[error.code ?? ''] ?? 'io';
+}
