@@ -61,7 +61,7 @@ export class Connector {
     this.#proxyFor = proxyChooser(options.proxy);
   }
 
-  /** An idle connection to a healthy address, else a new one to the best. Throws UpstreamFailure. */
+  /** An idle connection to a good address, else a new one to the best. Throws UpstreamFailure. */
   async connection(wanted: Wanted): Promise<Connected> {
     const { addresses } = this.#options;
     const { origin } = wanted.url;
@@ -70,7 +70,8 @@ export class Connector {
       const ranked = addresses.rank([...doors.keys()], wanted.avoid);
       if (!wanted.fresh) {
         const good = ranked.filter((source) => !wanted.avoid.has(source) && addresses.isHealthy(source));
-        const idle = this.#pool.takeIdle(origin, good);
+        // With no good address the best of the bad is asked, and again over the connections it has.
+        const idle = this.#pool.takeIdle(origin, good.length > 0 ? good : ranked.slice(0, 1));
         if (idle !== undefined) return { connection: idle, report: addresses.begin(idle.source) };
       }
       if (!(await this.#pool.reserve(origin, wanted.signal))) continue;

@@ -181,7 +181,7 @@ test('nothing is asked twice that asked us to wait, that may change something, o
   assert.equal((await client.fetch(get(`${it.origin}/error`, { method: 'POST' }))).status, 500);
   assert.equal((await client.fetch(get(`${it.origin}/error`, { retry: false }))).status, 500);
   await failureOf(client.fetch(get(`${it.origin}/cut`, { method: 'POST' })));
-  await failureOf(client.fetch(get(`${it.origin}/cut`, { retry: false })));
+  await failureOf(client.fetch(get(`${it.origin}/cut`, { retry: false, freshConnection: true })));
   assert.equal(it.log.count(), 5);
 });
 

@@ -206,3 +206,13 @@ test('no origin gets more connections than its limit; the others wait, and all a
   assert.deepEqual(new Set(await Promise.all(answers)), new Set([100_000]));
   assert.equal(most, 3);
 });
+
+test('the only address of a host is asked over its open connections although it has been failing', async (t) => {
+  const it = await server(t);
+  it.fault('/error', faults.status(500));
+  const client = upstreamClient(t);
+  await bytesOf((await client.fetch(get(`${it.origin}/error`, { retry: false }))).body);
+  assert.equal(client.status().addresses[0]?.healthy, false);
+  for (let i = 0; i < 10; i += 1) await bytesOf((await client.fetch(get(it.origin))).body);
+  assert.equal(new Set(it.log.entries.map(({ connection }) => connection)).size, 1);
+});
