@@ -35,7 +35,12 @@ export class RedisServer {
 
   /** Starts on a free port and resolves when it answers; `settings` are further command line settings. */
   static async start(...settings: string[]): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), settings);
+    return RedisServer.startOn(await freePort(), ...settings);
+  }
+
+  /** The same on a port that was chosen before, for a server that comes late. */
+  static async startOn(port: number, ...settings: string[]): Promise<RedisServer> {
+    const server = new RedisServer(port, settings);
     await server.restart();
     return server;
   }

@@ -1,0 +1,60 @@
+// Entry stores for tests: opened in a fresh folder, every event counted, closed and swept away with the test.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TieredEntryStore, type TieredEntryStoreOptions } from '../../src/cache/tiered-entry-store.ts';
+
+export interface TestStore {
+  readonly store: TieredEntryStore;
+  readonly dataDir: string;
+  /** How often each event was counted. */
+  readonly events: Map<string, number>;
+  /** Every change of Redis's state, with its reason. */
+  readonly redisStates: string[];
+  damaged: number;
+}
+
+/** Opens a store with defaults that fit most tests. */
+export async function openStore(options: Partial<TieredEntryStoreOptions> = {}): Promise<TestStore> {
+  const dataDir = options.dataDir ?? temporaryFolder();
+  const events = new Map<string, number>();
+  const redisStates: string[] = [];
+  const observed = { damaged: 0 };
+  const store = await TieredEntryStore.open({
+    dataDir,
+    memoryBytes: 16 * 1024 * 1024,
+    now: Date.now,
+    count: (event) => void events.set(event, (events.get(event) ?? 0) + 1),
+    onDamaged: () => {
+      observed.damaged += 1;
+    },
+    onRedisState: (state, reason) => void redisStates.push(`${state} ${reason}`),
+    ...options,
+  });
+  return Object.assign(observed, { store, dataDir, events, redisStates });
+}
+
+const folders: string[] = [];
+
+/** A folder that goes away with the process. */
+export function temporaryFolder(): string {
+  if (folders.length === 0) process.once('exit', sweep);
+  const folder = mkdtempSync(join(tmpdir(), 'wheelkeep-test-'));
+  folders.push(folder);
+  return folder;
+}
+
+function sweep(): void {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+}
+
+/** Waits until `condition` holds, for a counter or a state; fails loudly after `limitMs`. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string, limitMs = 8000): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`waited ${limitMs} ms in vain until ${what}`);
+    await sleep(5);
+  }
+}
