@@ -2,8 +2,9 @@
 
 import pino from 'pino';
 import { ProxyError } from '../errors.ts';
+import { DescriptorWriter } from './descriptor-writer.ts';
 import { textLine } from './log-line.ts';
-import { type LineWriter, LogSink } from './log-sink.ts';
+import { LogSink } from './log-sink.ts';
 import { presentable } from './redact.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -75,50 +76,7 @@ function describe(error: Error): string {
   return error.cause instanceof Error ? `${line} (cause: ${error.cause.message})` : line;
 }
 
-/** Most that may wait for a slow reader. */
-const MOST_WAITING_BYTES = 1024 * 1024;
-/** The final flush of a full pipe is tried for this many times 100 ms, then what is left is given up. */
-const FINAL_TRIES = 10;
-
-/**
- * Lines to a file descriptor (1 is standard output), written by the thread pool. A reader that is slow costs one of
- * its threads and at most 1 MB; one that is gone costs nothing.
- */
+/** Lines to a file descriptor; 1 is standard output. `process.on('exit', () => sink.flush())` is the caller's. */
 export function openSink(descriptor: number): LogSink {
-  let room = true;
-  let ended = false;
-  let flushing = false;
-  let tries = 0;
-  const destination = pino.destination({
-    dest: descriptor,
-    sync: false,
-    maxLength: MOST_WAITING_BYTES,
-    retryEAGAIN: () => !flushing || tries++ < FINAL_TRIES,
-  });
-  destination.on('drop', () => {
-    room = false;
-  });
-  destination.on('error', () => {
-    ended = true;
-  });
-  const writer: LineWriter = {
-    write(lines) {
-      if (ended) return false;
-      room = true;
-      destination.write(lines);
-      return room;
-    },
-    flush() {
-      if (ended) return;
-      flushing = true;
-      try {
-        destination.flushSync();
-      } catch {
-        // The reader is gone, or did not read for a second: the process ends without these lines.
-        ended = true;
-      }
-      flushing = false;
-    },
-  };
-  return new LogSink(writer);
+  return new LogSink(new DescriptorWriter(descriptor));
 }

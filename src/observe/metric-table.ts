@@ -263,7 +263,17 @@ export const METRIC_TABLE = {
     name: 'wheelkeep_entry_store_faults_total',
     help: 'Operations of the entry database that failed, or rows that were damaged.',
     labels: {
-      fault: ['full', 'read-only', 'io', 'busy', 'damaged', 'error', 'damaged-record', 'record-too-large', 'newer-record'],
+      fault: [
+        'full',
+        'read-only',
+        'io',
+        'busy',
+        'damaged',
+        'error',
+        'damaged-record',
+        'record-too-large',
+        'newer-record',
+      ],
     },
   },
   unhandledErrors: {

@@ -8,7 +8,7 @@ const MOST_READ = 4 * MOST_CHARACTERS;
 export function redactUrl(text: string): string {
   return text
     .replace(/:\/\/[^\s/?#]*@/g, '://***@')
-    .replace(/(:\/\/[^\s?#"'<>]*)\?[^\s"'<>]*/g, '$1?***')
+    .replace(/(?<=:\/\/[^\s?#"'<>]*)\?[^\s"'<>]*/g, '?***')
     .replace(/\b(basic|bearer|token)\s+[\w+/=.~-]{6,}/gi, '$1 ***')
     .replace(
       /\b((?:proxy-)?authorization|password|secret|token|api[-_]?key)(["']?\s*[:=]\s*["']?)[^\s"',;&]+/gi,

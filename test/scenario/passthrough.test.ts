@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import https from 'node:https';
 import net from 'node:net';
 import { buffer, text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { ProxyError, UpstreamFailure } from '../../src/errors.ts';
 import { Passthrough, type PassthroughOptions, type PassthroughTarget } from '../../src/http/passthrough.ts';
+import { certificateAuthority } from '../support/certificates.ts';
 
 const OPTIONS: PassthroughOptions = {
   maxBodyBytes: 32 * 1024 * 1024,
@@ -399,4 +401,16 @@ test('the caller learns of the head before the client and may add fields to it',
   const answer = await ask(port, { method: 'PUT' });
   assert.deepEqual(head, [201, ['7']]);
   assert.deepEqual(lines(answer.raw, 'cache-status'), ['wheelkeep; fwd=method']);
+});
+
+test('an upstream over TLS is asked only when an authority that counts vouches for it', async (t) => {
+  const authority = certificateAuthority();
+  const origin = https.createServer(authority.issue(['127.0.0.1']), (_request, response) => response.end('secure'));
+  const securePort = await listening(t, origin);
+  const target = () => ({ url: `https://127.0.0.1:${securePort}/` });
+  const stranger = await play(t, () => {}, target);
+  const trusting = await play(t, () => {}, target, { certificateAuthorities: [authority.cert] });
+  const [refused, answered] = [await ask(stranger.port), await ask(trusting.port)];
+  assert.deepEqual([refused.status, refused.body], [502, 'upstream-tls']);
+  assert.deepEqual([answered.status, answered.body], [200, 'secure']);
 });
