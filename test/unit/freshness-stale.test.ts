@@ -68,7 +68,7 @@ test('an answer about the resource itself is never masked', () => {
 });
 
 test('a stored error never stands in for a failure', () => {
-  for (const stale of [404, 410, 500, 503]) {
+  for (const stale of [400, 404, 410, 500, 503]) {
     assert.equal(allowed('max-age=60', DISCONNECTED, 61, Infinity, { status: stale }), false, String(stale));
   }
 });

@@ -71,6 +71,9 @@ test('HEAD and unsafe methods are not stored, but for a POST whose answer is the
   const post = get([], 'POST');
   assert.equal(decide([...FRESH, 'content-location', '/a/file'], 200, post), 'stored');
   assert.equal(decide([...FRESH, 'content-location', '/a/other'], 200, post), 'method');
+  assert.equal(decide([...FRESH, 'content-location', '/a/file'], 200, get([], 'PUT')), 'method');
+  assert.equal(decide([...FRESH, 'content-location', '/a/file'], 300, post), 'method');
+  assert.equal(decide([...FRESH, 'content-location', '/a/file'], 299, post), 'stored');
   assert.equal(decide(['last-modified', httpDate(-9), 'content-location', '/a/file'], 200, post), 'method');
 });
 

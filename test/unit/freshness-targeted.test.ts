@@ -68,8 +68,19 @@ test('the whole grammar of structured dictionaries is understood, of repeated ke
     'a=1234567890123456',
     'a=1.',
     'a=1;B',
+    'a;',
+    'a;b=',
     'a=?2',
   ]) {
     assert.equal(parseDictionary(wrong), undefined, wrong);
   }
+});
+
+test('qualified directives name fields by a string or a token; any other type restricts the whole response', () => {
+  const of = (value: string) => governingDirectives(targetedTo(`${value}, max-age=5`).fields, STRICT_RULES);
+  assert.deepEqual(of('no-cache="Set-Cookie, x"').withheldFields, ['set-cookie', 'x']);
+  assert.equal(of('no-cache="Set-Cookie, x"').noCache, false);
+  assert.deepEqual(of('private=x').withheldFields, ['x']);
+  assert.equal(of('no-cache=("a" "b")').noCache, true);
+  assert.equal(of('private=5').private, true);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { selectVariant, varyingFields } from '../../src/cache/freshness/vary.ts';
 import type { Fields } from '../../src/http-message.ts';
-import { get, httpDate, stored } from './freshness-fixtures.ts';
+import { get, httpDate, NOON, stored } from './freshness-fixtures.ts';
 
 const selects = (vary: string, original: Fields, presented: Fields) =>
   selectVariant(get(presented), [stored(['vary', vary], {}, original)]) !== undefined;
@@ -51,4 +51,15 @@ test('of several matches the most recent Date wins, wherever it stands', () => {
   const recent = stored(['date', httpDate(0)]);
   assert.equal(selectVariant(get(), [old, recent]), recent);
   assert.equal(selectVariant(get(), [recent, old]), recent);
+  const receivedEarlier = stored(['date', httpDate(-10)], { responseTime: NOON - 9000 });
+  const receivedLater = stored(['date', httpDate(-20)], { responseTime: NOON + 9000 });
+  assert.equal(selectVariant(get(), [receivedEarlier, receivedLater]), receivedEarlier);
+  assert.equal(selectVariant(get(), [receivedLater, receivedEarlier]), receivedEarlier);
+});
+
+test('of several matches with one Date the one received last wins', () => {
+  const first = stored([]);
+  const last = stored([], { responseTime: NOON + 1 });
+  assert.equal(selectVariant(get(), [first, last]), last);
+  assert.equal(selectVariant(get(), [last, first]), last);
 });

@@ -1,6 +1,7 @@
 // What a request's own Cache-Control asks of us (RFC 9111 5.2.1), as far as the rules let it.
 //
-// Pragma is not read: RFC 9111 5.4 deprecates it, and no installer sends it without Cache-Control.
+// Pragma is not read: RFC 9111 5.4 deprecates it. Nor is stale-if-error in a request (RFC 5861 4): what may stand in for
+// a failing upstream is the origin's and the operator's to say.
 
 import { fieldValue, type RequestHead } from '../../http-message.ts';
 import { parseDirectives, type RequestDirectives, readRequestDirectives } from './cache-control.ts';
