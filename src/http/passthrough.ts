@@ -180,11 +180,8 @@ export class Passthrough {
           clearTimeout(connecting);
           fail(new Error('the exchange ended without an answer'));
         });
-        // http-proxy waits for an event that Node no longer sends: without this an aborted exchange is never freed.
-        response.once('close', () => {
-          if (!response.writableFinished) outgoing.destroy();
-          resolve(undefined);
-        });
+        // http-proxy waits for an event that Node no longer sends, and would never free an exchange whose client left.
+        response.once('close', () => resolve(undefined));
         if (response.destroyed) outgoing.destroy();
       };
       body.once('error', fail);
@@ -213,7 +210,6 @@ export class Passthrough {
     for (const name of outgoing.getHeaderNames()) {
       if (name !== 'connection' && name !== 'transfer-encoding') outgoing.removeHeader(name);
     }
-    if (outgoing.hasHeader('Transfer-Encoding')) outgoing.setHeader('Transfer-Encoding', 'chunked');
     outgoing.path = path;
     outgoing.setHeader('Host', host);
     const fields = requestFields(request.rawHeaders, target.kind, this.#options.via);

@@ -267,7 +267,11 @@ test('an upstream that is silent is a timeout, answered in time', async (t) => {
 });
 
 test('a wait for a free connection ends too', async (t) => {
-  const { port, origin } = await play(t, () => {}, undefined, { maxSockets: 1, connectTimeoutMs: 50 });
+  const { port, origin } = await play(t, () => {}, undefined, {
+    maxSockets: 1,
+    connectTimeoutMs: 50,
+    idleTimeoutMs: 60_000,
+  });
   const holder = http.get({ port, host: '127.0.0.1', agent: false });
   holder.on('error', () => {});
   await once(origin, 'request');

@@ -242,3 +242,12 @@ test('a reader of standard output that goes away does not end the process', asyn
   const code = await new Promise((resolve) => child.on('close', resolve));
   assert.deepEqual([code, stderr], [7, 'dropped true']);
 });
+
+test('a process with lines to write ends although their reader has gone', async () => {
+  // Waits for its input to end, so that the reader is gone for certain when the lines are written.
+  const source = `${PROGRAM.replace('for (', 'process.stdin.resume().on("end", () => { for (')}; process.exit(3); });`;
+  const child = execFile(process.execPath, ['--input-type=module', '-e', source], { timeout: 10_000 });
+  child.stdout!.destroy();
+  child.stdin!.end();
+  assert.equal(await new Promise((resolve) => child.on('close', resolve)), 3);
+});
