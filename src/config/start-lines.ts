@@ -11,7 +11,9 @@ export interface StartFacts {
 }
 
 export function startLines(config: Config, facts: StartFacts): string[] {
-  const lines = [`Wheelkeep ${facts.version} listens on ${facts.url}`];
+  const everywhere =
+    config.host === '0.0.0.0' || config.host === '::' ? ' and every other address of this machine' : '';
+  const lines = [`Wheelkeep ${facts.version} listens on ${facts.url}${everywhere}`];
   if (config.indexes.length === 1) {
     const urls = config.indexes[0]!.upstreams.map((upstream) => upstream.url).join(', ');
     lines.push(`upstream: ${urls} (from ${config.upstreamFoundIn})`);

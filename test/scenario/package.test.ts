@@ -1,12 +1,14 @@
 // The packed package: emitted JavaScript, started by the same launcher, far from the checkout.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, readdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { get } from '../support/http-client.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const run = promisify(execFile);
@@ -31,7 +33,7 @@ async function checkout(t: TestContext): Promise<string> {
   return folder;
 }
 
-/** Asks the installed program for its version and its opinion of a configuration. */
+/** Asks the installed program for its version, its opinion of a configuration, and to serve. */
 async function works(t: TestContext, launcher: string): Promise<void> {
   const home = await temporaryFolder(t);
   const env = { PATH: process.env.PATH, HOME: home, WHEELKEEP_UPSTREAM: 'https://index.example/simple/' };
@@ -39,6 +41,14 @@ async function works(t: TestContext, launcher: string): Promise<void> {
   assert.equal((await run(launcher, ['--version'], { env, cwd: home })).stdout, `${version}\n`);
   const { stdout } = await run(launcher, ['check', '--print', '--port', '5031'], { env, cwd: home });
   assert.match(stdout, /^port: "5031" # --port$/m);
+
+  const child = spawn(launcher, ['serve', '--port', '0'], { env, cwd: home, stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  const [lines] = await once(child.stdout, 'data');
+  const url = /listens on (\S+)/.exec(String(lines))?.[1];
+  assert.equal((await get(`${url}-/ready`)).status, 200);
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
 }
 
 test('the emitted JavaScript runs where there is no TypeScript', async (t) => {

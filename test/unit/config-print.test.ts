@@ -87,6 +87,10 @@ test('what to type is the address that clients use, not the one that is listened
       -1,
     );
   assert.equal(await typed({}), 'try: pip install --index-url http://127.0.0.1:41234/simple/ requests');
+  assert.match(
+    startLines((await load(t, { env })).config, { url: 'http://127.0.0.1:5030/', version: '1' })[0]!,
+    /listens on http:\/\/127.0.0.1:5030\/ and every other address of this machine$/,
+  );
   const named = await typed({ WHEELKEEP_PUBLIC_URL: 'https://wheels.example' });
   assert.equal(named, 'try: pip install --index-url https://wheels.example/simple/ requests');
 });
