@@ -219,19 +219,21 @@ test('fifty clients that leave leave no connection to upstream behind', async (t
   assert.equal(open, 0);
 });
 
-test('a client that leaves before upstream answers ends the exchange, and nobody is blamed', async (t) => {
-  const { port, origin, failures, settled } = await play(t, () => {});
-  const asked = once(origin, 'request');
-  const request = http.request({ port, host: '127.0.0.1', agent: false, method: 'POST' });
-  request.on('error', () => {});
-  request.write('half');
-  const [incoming] = (await asked) as [IncomingMessage];
-  const gone = new Promise((resolve) => incoming.socket.once('close', resolve));
-  const done = settled();
-  request.destroy();
-  await Promise.all([gone, done]);
-  assert.deepEqual(failures, []);
-});
+for (const method of ['GET', 'POST'])
+  test(`a ${method} whose client leaves before upstream answers ends the exchange, and nobody is blamed`, async (t) => {
+    const { port, origin, failures, settled } = await play(t, () => {});
+    const asked = once(origin, 'request');
+    const request = http.request({ port, host: '127.0.0.1', agent: false, method });
+    request.on('error', () => {});
+    if (method === 'GET') request.end();
+    else request.write('half');
+    const [incoming] = (await asked) as [IncomingMessage];
+    const gone = new Promise((resolve) => incoming.socket.once('close', resolve));
+    const done = settled();
+    request.destroy();
+    await Promise.all([gone, done]);
+    assert.deepEqual(failures, []);
+  });
 
 test('connections are used again after whole exchanges', async (t) => {
   let connections = 0;
