@@ -124,6 +124,8 @@ export class EmbeddedEntries {
       if (fault === undefined) throw error;
       this.#options.count(`disk-${fault}`);
       if (fault === 'damaged') this.#replaceDamaged();
+      // Several processes created the file together, and another was first: the next call will find it made.
+      if (fault === 'busy' && this.#session === undefined) this.#triedAt = Number.NEGATIVE_INFINITY;
       return otherwise;
     }
   }
