@@ -221,7 +221,7 @@ test('fifty clients that leave leave no connection to upstream behind', async (t
 
 for (const method of ['GET', 'POST'])
   test(`a ${method} whose client leaves before upstream answers ends the exchange, and nobody is blamed`, async (t) => {
-    const { port, origin, failures, settled } = await play(t, () => {});
+    const { port, origin, failures, settled } = await play(t, () => {}, undefined, { idleTimeoutMs: 60_000 });
     const asked = once(origin, 'request');
     const request = http.request({ port, host: '127.0.0.1', agent: false, method });
     request.on('error', () => {});
