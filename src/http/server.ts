@@ -124,6 +124,8 @@ export class HttpServer {
     if (!(error instanceof ProxyError)) {
       this.#options.metrics.meters.unhandledErrors.inc({});
       this.#options.log.error('request failed', { path: exchange.request.url, error: error as Error });
+    } else if (error.status >= 500) {
+      this.#options.log.warn('request failed', { path: exchange.request.url, error });
     }
     try {
       sendProblem(exchange, error);

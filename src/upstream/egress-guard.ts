@@ -4,7 +4,11 @@
 import { BlockList, isIP } from 'node:net';
 import { UpstreamFailure } from '../errors.ts';
 
-/** IANA special-purpose registries (RFC 6890 and its updates), multicast included: nothing public lives here. */
+/**
+ * IANA special-purpose registries (RFC 6890 and its updates), multicast included: nothing public lives here. The
+ * documentation networks (RFC 5737, RFC 3849) are left out: no private service lives there either, but closed networks
+ * give their stand-ins for public hosts such addresses.
+ */
 const IPV4_RANGES: readonly (readonly [string, number])[] = [
   ['0.0.0.0', 8], // this network
   ['10.0.0.0', 8], // private
@@ -13,12 +17,9 @@ const IPV4_RANGES: readonly (readonly [string, number])[] = [
   ['169.254.0.0', 16], // link-local, cloud metadata services
   ['172.16.0.0', 12], // private
   ['192.0.0.0', 24], // protocol assignments
-  ['192.0.2.0', 24], // documentation
   ['192.88.99.0', 24], // 6to4 relays
   ['192.168.0.0', 16], // private
   ['198.18.0.0', 15], // benchmarks
-  ['198.51.100.0', 24], // documentation
-  ['203.0.113.0', 24], // documentation
   ['224.0.0.0', 4], // multicast
   ['240.0.0.0', 4], // reserved, broadcast
 ];
@@ -29,9 +30,7 @@ const IPV6_RANGES: readonly (readonly [string, number])[] = [
   ['4000::', 2],
   ['8000::', 1], // unique local, link-local, site-local, multicast
   ['2001::', 23], // protocol assignments, Teredo
-  ['2001:db8::', 32], // documentation
   ['2002::', 16], // 6to4: carries an IPv4 address that we would not see
-  ['3fff::', 20], // documentation
 ];
 
 /** Two lists: BlockList takes an IPv4 address for its v4-mapped form too, which ::/3 would cover. */
