@@ -14,8 +14,12 @@ const BUSY_TIMEOUT_MS = 250;
 /** Above this the log is cut back at a checkpoint. */
 const LOG_LIMIT_BYTES = 16 * 1024 * 1024;
 
-/** WAL with synchronous=NORMAL: a killed process loses nothing; a power cut may lose the last moments, never more. */
+/**
+ * WAL with synchronous=NORMAL: a killed process loses nothing; a power cut may lose the last moments, never more.
+ * Off until then: only a new, empty file is switched to WAL, and that is not worth waiting for the disk.
+ */
 const SETUP = `
+  PRAGMA synchronous = OFF;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
   PRAGMA journal_size_limit = ${LOG_LIMIT_BYTES};

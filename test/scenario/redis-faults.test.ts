@@ -247,6 +247,34 @@ describe('with a Redis that fails', { skip: redisMissing, timeout: 60_000 }, () 
   });
 });
 
+test('a server that drops every connection is tried one at a time, at a growing distance', async () => {
+  let connections = 0;
+  let open = 0;
+  const server = createServer((socket) => {
+    connections += 1;
+    open += 1;
+    assert.equal(open, 1);
+    socket
+      .on('error', () => undefined)
+      .on('close', () => {
+        open -= 1;
+      });
+    socket.destroy();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { store } = await openStore({
+    redis: { url: `redis://127.0.0.1:${(server.address() as { port: number }).port}` },
+  });
+  const start = performance.now();
+  await until(() => connections === 4, 'it was tried four times');
+  // 100, 200 and 400 ms, each less a fifth at most.
+  assert.ok(performance.now() - start >= 560 - 20);
+  await store.close();
+  server.close();
+  await once(server, 'close');
+  assert.equal(connections, 4);
+});
+
 test('an address that is none of Redis stops the opening, without repeating its password', async () => {
   for (const url of ['http://user:hunter2@host/', 'redis://user:hunter2@', 'hunter2', 'redis://:hunter2%@host']) {
     await assert.rejects(openStore({ redis: { url } }), (error: Error) => {
