@@ -23,7 +23,7 @@ export function thisMachine(
     remember: async (url) => {
       if (!options.notes) return;
       try {
-        await mkdir(dirname(note), { recursive: true });
+        await mkdir(dirname(note), { recursive: true, mode: 0o700 });
         await writeFile(note, `${url}\n`);
       } catch {
         // Only half a second of the next start is lost; whether the data folder works at all is asked elsewhere.
