@@ -51,12 +51,12 @@ export function get(url: string, fields: Readonly<Record<string, string>> = {}):
 export async function fetchAll(url: string, options: ClientOptions = {}): Promise<ClientResponse> {
   const start = performance.now();
   const request = send(url, options);
+  // There can be several, also while the body arrives, where they show as an incomplete message.
+  request.on('error', () => {});
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     request.once('response', resolve);
     request.once('error', reject);
   });
-  // A reset while the body arrives shows as an incomplete message below.
-  request.on('error', () => {});
   const hash = createHash('sha256');
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
