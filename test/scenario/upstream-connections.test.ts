@@ -216,3 +216,34 @@ test('the only address of a host is asked over its open connections although it 
   for (let i = 0; i < 10; i += 1) await bytesOf((await client.fetch(get(it.origin))).body);
   assert.equal(new Set(it.log.entries.map(({ connection }) => connection)).size, 1);
 });
+
+test('an idle connection that is of no use makes room for the one that is wanted', async (t) => {
+  const it = await server(t);
+  const client = upstreamClient(t, { connectionsPerOrigin: 1 });
+  await bytesOf((await client.fetch(get(it.origin))).body);
+  await bytesOf((await client.fetch(get(it.origin, { freshConnection: true, headersTimeoutMs: 1_000 }))).body);
+  assert.deepEqual(
+    it.log.entries.map(({ connection }) => connection),
+    [1, 2],
+  );
+});
+
+test('a request that may change something never goes over a connection that may be half closed', async (t) => {
+  const it = await server(t);
+  const client = upstreamClient(t);
+  await bytesOf((await client.fetch(get(it.origin))).body);
+  await bytesOf((await client.fetch(get(it.origin, { method: 'POST' }))).body);
+  assert.deepEqual(
+    it.log.entries.map(({ connection }) => connection),
+    [1, 2],
+  );
+});
+
+test('an address whose body broke off is left for another one', async (t) => {
+  const it = await server(t, { addresses: ['127.0.0.1', '127.0.0.2'] });
+  it.fault(/./, faults.truncated(10), { address: '127.0.0.2' });
+  const client = upstreamClient(t, named('127.0.0.2', '127.0.0.1'));
+  const url = `http://files.example:${it.port}/`;
+  await failureOf(client.fetch(get(url)).then(({ body }) => bytesOf(body)));
+  assert.deepEqual(await bytesOf((await client.fetch(get(url))).body), ANSWER.body);
+});

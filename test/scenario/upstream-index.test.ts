@@ -235,6 +235,34 @@ test('a single mirror that stays silent is asked once more over another connecti
   assert.notEqual(first, second);
 });
 
+test('the second request of a single mirror is never sent over a connection that was open before', async (t) => {
+  const { mirrors, page } = await world(t, 1, { hedgeAfterMs: 50 });
+  const [mirror] = mirrors;
+  mirror!.fault(/./, faults.delay(10), { times: 3 });
+  await Promise.all([page(), page(), page()]);
+  mirror!.fault(/./, faults.silence(), { times: 1 });
+  assert.equal(await page(), '200 mirror 0');
+  assert.equal(mirror!.log.entries.at(-1)!.connection, 4);
+});
+
+test('a probe that its caller gives up neither closes the circuit nor keeps the next probe waiting', async (t) => {
+  const { mirrors, index, page, advance } = await world(t, 1);
+  const [mirror] = mirrors;
+  mirror!.fault(/./, faults.status(500));
+  for (let i = 0; i < 5; i += 1) await failureOf(page());
+  advance(5_000);
+  mirror!.fault(/./, faults.silence(), { times: 1 });
+  mirror!.log.clear();
+  const control = new AbortController();
+  const failing = failureOf(index.fetchPage('a/', [], control.signal));
+  await mirror!.log.waitFor(() => mirror!.log.count() === 1);
+  control.abort();
+  assert.equal((await failing).kind, 'aborted');
+  assert.equal(index.status()[0]?.state, 'half-open');
+  mirror!.clearFaults();
+  assert.equal(await page(), '200 mirror 0');
+});
+
 test('a slow upstream is not asked twice as much: after a burst of five, one request in twenty is hedged', async (t) => {
   const { mirrors, page } = await world(t, 1, { hedgeAfterMs: 3 });
   mirrors[0]!.fault(/./, faults.delay(15));
@@ -314,7 +342,7 @@ test('a page may redirect within its own host and to the page origins, nowhere e
 test('credentials of a mirror are sent to it and to no other', async (t) => {
   const two = await world(t, 2);
   const [first, second] = two.mirrors;
-  const { index } = await world(t, 0 + 1, {
+  const { index } = await world(t, 1, {
     bases: [
       { url: `${first!.origin}/simple/`, credentials: { kind: 'bearer', token: 'canary' } },
       { url: `${second!.origin}/simple/` },

@@ -14,6 +14,8 @@ interface TestProxy {
   readonly url: string;
   /** Method, target and Proxy-Authorization of every request. */
   readonly asked: string[];
+  /** Resolves when no client is connected any more. */
+  left(): Promise<void>;
 }
 
 /** A proxy that takes every name for 127.0.0.1; with a password it answers 407 without it. */
@@ -33,10 +35,16 @@ async function proxy(context: TestContext, password?: string): Promise<TestProxy
   });
   server.on('connection', (socket) => {
     sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
   });
   server.on('connect', (request, socket: Socket) => {
-    if (!admitted(request)) return void socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+    if (!admitted(request)) {
+      // It keeps the connection open, as proxies may: closing it is up to the client.
+      socket.write('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+      socket.resume().on('end', () => socket.destroy());
+      return;
+    }
     const onward = connect(Number(request.url!.split(':').at(-1)), '127.0.0.1', () => {
       socket.write('HTTP/1.1 200 Connected\r\n\r\n');
       socket.pipe(onward).pipe(socket);
@@ -48,7 +56,10 @@ async function proxy(context: TestContext, password?: string): Promise<TestProxy
     server.close();
     for (const socket of sockets) socket.destroy();
   });
-  return { url: `127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+  const left = async (): Promise<void> => {
+    while (sockets.size > 0) await new Promise((turn) => setTimeout(turn, 5));
+  };
+  return { url: `127.0.0.1:${(server.address() as AddressInfo).port}`, asked, left };
 }
 
 async function server(context: TestContext, secure: boolean): Promise<FakeServer> {
@@ -91,12 +102,13 @@ test('NO_PROXY is asked directly', async (t) => {
   assert.deepEqual(between.asked, []);
 });
 
-test('a proxy that is down or refuses us is a failure to connect', async (t) => {
+test('a proxy that is down or refuses us is a failure to connect', { timeout: 5_000 }, async (t) => {
   const between = await proxy(t, 'canary');
   const refusing = upstreamClient(t, { proxy: { https: between.url, noProxy: '' } });
   const refused = await failureOf(refusing.fetch(get('https://files.example/a')));
   assert.equal(refused.kind, 'connect');
   assert.match(refused.message, /407/);
+  await between.left();
   const down = upstreamClient(t, { proxy: { https: 'http://127.0.0.1:1', noProxy: '' } });
   assert.equal((await failureOf(down.fetch(get('https://files.example/a')))).kind, 'connect');
 });
