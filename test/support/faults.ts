@@ -2,7 +2,7 @@
 // the numbers in brackets are the rows of the fault matrix that it plays. Closed ports are FakeServer.down().
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { fieldValue, withField, withoutFields } from '../../src/http-message.ts';
 import { type Answer, type Exchange, headBytes } from './fake-server.ts';
 import type { Fault } from './fault-plan.ts';
@@ -103,9 +103,9 @@ export function wrongByte(offset: number): Fault {
   });
 }
 
-/** The first `bytes` of the body as if they were all of it: a JSON page cut short [F13]. */
+/** The first `bytes` of the body, not coded, as if they were all of it: a JSON page cut short [F13]. */
 export function cutBody(bytes: number): Fault {
-  return alter(({ body }) => ({ body: body.subarray(0, bytes) }));
+  return (exchange) => replacedBody(plainBody(exchange.answer).subarray(0, bytes))(exchange);
 }
 
 /** 200 with the right type and no body [F13]. */
@@ -113,9 +113,12 @@ export function emptyBody(): Fault {
   return cutBody(0);
 }
 
-/** Another body under the same fields, for pages that are to be wrong in one detail. */
+/** Another body, not coded, under otherwise the same fields: for pages that are to be wrong in one detail. */
 export function replacedBody(body: string | Buffer): Fault {
-  return alter(() => ({ body: Buffer.from(body) }));
+  return alter(({ fields }) => ({
+    fields: withoutFields(fields, new Set(['content-encoding'])),
+    body: Buffer.from(body),
+  }));
 }
 
 /** The page of a captive portal or a single sign-on, with status 200 [F12, F39]. */
@@ -139,12 +142,18 @@ export function withAnswerField(name: string, value: string): Fault {
 
 /** Rightly labelled gzip, asked for or not: also what a file host must not do to a wheel [F36]. */
 export function gzipped(): Fault {
-  return alter(({ fields, body }) => ({ fields: withField(fields, 'content-encoding', 'gzip'), body: gzipSync(body) }));
+  return alter((answer) => ({
+    fields: withField(answer.fields, 'content-encoding', 'gzip'),
+    body: gzipSync(plainBody(answer)),
+  }));
 }
 
 /** Says gzip, sends the plain bytes. */
 export function mislabelledGzip(): Fault {
-  return withAnswerField('content-encoding', 'gzip');
+  return alter((answer) => ({
+    fields: withField(answer.fields, 'content-encoding', 'gzip'),
+    body: plainBody(answer),
+  }));
 }
 
 /** A gzip page of `bytes` zeros when decoded, a thousandth of it on the wire [F19]. */
@@ -210,6 +219,11 @@ export function rawBytes(bytes: string | Buffer): Fault {
   return ({ socket }) => {
     socket.end(bytes);
   };
+}
+
+/** The body without the coding that a healthy page already has for a client that asked for gzip. */
+function plainBody({ fields, body }: Answer): Buffer {
+  return fieldValue(fields, 'content-encoding') === 'gzip' ? gunzipSync(body) : body;
 }
 
 function declaringLength(answer: Answer): string {

@@ -181,6 +181,22 @@ describe('faults of content', () => {
     it(title, async (test) => check(await meeting(test, fault)));
   }
 
+  it('a page that is gzip already is not coded twice, and its mislabelled, cut or replaced form is plain', async (test) => {
+    const { index } = await withFile(test);
+    const ask = { 'accept-encoding': 'gzip' };
+    const page = gunzipSync((await get(`${index.url}foo/`, ask)).body);
+    const meet = async (fault: Fault) => {
+      index.fault(/^/, fault, { times: 1 });
+      const { body, field } = await get(`${index.url}foo/`, ask);
+      return [field('content-encoding'), body];
+    };
+    const [label, coded] = await meet(faults.gzipped());
+    assert.deepEqual([label, gunzipSync(coded as Buffer)], ['gzip', page]);
+    assert.deepEqual(await meet(faults.mislabelledGzip()), ['gzip', page]);
+    assert.deepEqual(await meet(faults.cutBody(99)), [undefined, page.subarray(0, 99)]);
+    assert.deepEqual(await meet(faults.replacedBody('{}')), [undefined, Buffer.from('{}')]);
+  });
+
   it('a redirect loop leads to ever new addresses', async (test) => {
     const { index, url } = await withFile(test);
     index.fault(index.pathOf(foo), faults.redirectLoop());
