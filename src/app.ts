@@ -2,6 +2,7 @@
 
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DiskBlobs } from './cache/disk-blobs.ts';
 import { ReadThrough } from './cache/read-through.ts';
 import { RecentBodies } from './cache/recent-bodies.ts';
@@ -44,8 +45,11 @@ export interface AppOverrides {
 export interface App {
   /** Where it listens, with the final slash. */
   readonly url: string;
-  /** `drain`: not ready any more, running requests end within the grace. `now`: connections are cut. */
-  close(how: 'drain' | 'now'): Promise<void>;
+  /**
+   * `drain`: not ready any more, but requests are served until balancers have seen that; then as `finish`: running
+   * requests end within the grace. `now`: connections are cut.
+   */
+  close(how: 'drain' | 'finish' | 'now'): Promise<void>;
   /** Takes an error that nobody expected: counted and logged. */
   unexpected(error: unknown): void;
 }
@@ -207,11 +211,9 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     url: `http://${reachable(address.address)}:${address.port}/`,
     unexpected: (error) => telemetry.unexpected(error),
     async close(how) {
-      if (how === 'drain') {
-        server.beginDrain();
-        await drained(server, config.drainMs);
-      }
-      await server.close(how === 'drain' ? config.graceMs : 0);
+      server.beginDrain();
+      if (how === 'drain') await sleep(config.drainMs);
+      await server.close(how === 'now' ? 0 : config.graceMs);
       readThrough.close();
       passthrough.close();
       await Promise.all([client.close(), workshop.close(), blobs.close(), entries.close()]);
@@ -230,12 +232,6 @@ function accessLog(config: Config, sink: LogSink | undefined) {
 async function freeBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await fs.promises.statfs(path.resolve(folder));
   return bavail * bsize;
-}
-
-/** Balancers need a moment to see that we are not ready; until then requests are taken as ever. */
-async function drained(server: HttpServer, drainMs: number): Promise<void> {
-  const end = performance.now() + drainMs;
-  while (performance.now() < end && server.active > 0) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
 function reachable(address: string): string {

@@ -9,7 +9,7 @@ import { MemoryBlob } from './disk-blobs.ts';
 import type { Entry, EntryRecord } from './entry.ts';
 import { Flight, type FlightTools, type Landing } from './flight.ts';
 import { currentAgeSeconds, remainingSeconds } from './freshness/age.ts';
-import { verdict } from './freshness/reuse.ts';
+import { type Verdict, verdict } from './freshness/reuse.ts';
 import { staleAllowed, type UpstreamTrouble } from './freshness/stale.ts';
 import { storedFields } from './freshness/storable.ts';
 import { selectVariant } from './freshness/vary.ts';
@@ -30,14 +30,21 @@ const INSIST_INTERVAL_MS = 5_000;
 /** How long an unshareable answer keeps requests for its key from waiting for one another. */
 const UNSHAREABLE_MS = 60_000;
 const MAX_UNSHAREABLE = 10_000;
+/** A reader without a copy waits at most this long for a body that is read whole; its flight goes on (design: 10 s). */
+const LONGEST_WAIT_MS = 9_800;
+/** Stored so far in the future: the clock was set back, and the copy's age is not known. */
+const CLOCK_SLACK_MS = 60_000;
 
 interface Running {
   readonly flight: Flight;
   readonly landing: Promise<Landing>;
+  /** Milliseconds on the monotonic clock. */
+  readonly startedAt: number;
 }
 
 interface Joined {
   readonly landing: Promise<Landing>;
+  readonly startedAt: number;
   /** Whether another reader started it. */
   readonly collapsed: boolean;
 }
@@ -59,7 +66,7 @@ export class ReadThrough {
     this.#ahead = new RefreshAhead({
       now: tools.now,
       random: tools.random,
-      refresh: (resource) => void this.read(resource, { insist: true }).catch(() => {}),
+      refresh: (resource) => void this.#refreshAhead(resource).catch(() => {}),
     });
   }
 
@@ -68,7 +75,7 @@ export class ReadThrough {
     const record = this.#tools.entries.peek(resource.key);
     if (record === undefined) return undefined;
     const now = this.#tools.now();
-    const decided = verdict(resource.request, record.variants, now, resource.profile.rules);
+    const decided = decide(resource, record.variants, now);
     return decided.kind === 'fresh' ? this.#hit(resource, decided.entry, now) : undefined;
   }
 
@@ -79,7 +86,7 @@ export class ReadThrough {
   async read(resource: Resource, options: ReadOptions = {}): Promise<Answer> {
     const record = await this.#lookUp(resource);
     const now = this.#tools.now();
-    const decided = verdict(resource.request, record?.variants ?? [], now, resource.profile.rules);
+    const decided = decide(resource, record?.variants ?? [], now);
     switch (decided.kind) {
       case 'fresh':
         return options.insist === true && this.#mayInsist(decided.entry, now)
@@ -124,7 +131,9 @@ export class ReadThrough {
   async heal(resource: Resource, entry: Entry): Promise<Answer> {
     const record = await this.#tools.entries.get(resource.key);
     const variants = (record?.variants ?? []).filter((variant) => variant.body?.digest !== entry.body?.digest);
-    await this.#tools.entries.set(resource.key, { format: 1, variants });
+    // Without any record the body on disk is asked what it is: after a crash it may be newer than its entry was.
+    if (variants.length === 0) await this.#tools.entries.delete(resource.key);
+    else await this.#tools.entries.set(resource.key, { format: 1, variants });
     return this.read(resource);
   }
 
@@ -155,8 +164,11 @@ export class ReadThrough {
     if (body.kind === 'streamed' && body.shared) return this.#adoptBlob(resource);
     // The entry store may have lost what the body still says of itself.
     const owned = await this.#tools.blobs.openOwned(resource.key);
-    if (owned === undefined) return undefined;
+    // What a flight stored while the disk was asked is newer, and a second flight would be one too many.
+    const stored = this.#tools.entries.peek(resource.key);
+    if (owned === undefined) return stored;
     owned.blob.release();
+    if (stored !== undefined) return stored;
     const recovered = described(resource.key, owned.description);
     if (recovered !== undefined) await this.#tools.entries.set(resource.key, recovered);
     return recovered;
@@ -204,28 +216,44 @@ export class ReadThrough {
     forward: Forward['reason'],
     options: ReadOptions,
   ): Promise<Answer> {
-    const blocked = this.#retries.blocked(resource.key);
-    if (blocked !== undefined && this.#mayServe(resource, entry, troubleOf(blocked.cause))) {
-      return this.#stale(resource, entry, 'back-off', blocked.cause);
+    const failure = this.#retries.lastFailure(resource.key);
+    if (failure !== undefined && this.#retries.isWaiting(resource.key)) {
+      if (this.#mayServe(resource, entry, troubleOf(failure.cause))) {
+        return this.#stale(resource, entry, backOffReason(failure.cause), failure.cause);
+      }
+      // Asked again only because the client insists: not before its time.
+      if (remainingSeconds(entry, this.#tools.now(), resource.profile.rules) > 0) throw failure.cause;
     }
     const joined = this.#join(resource, record, entry);
     const patienceMs = options.patienceMs ?? resource.profile.patienceMs;
-    const waits = !Number.isFinite(patienceMs) || !this.#mayServe(resource, entry, { kind: 'slow' });
-    if (!waits) {
-      // A refresh that stands in the queue must not make the reader wait for the queue.
-      const allowedMs = this.#ahead.pending(resource.key) ? 0 : patienceMs;
-      if (!(await landsWithin(joined.landing, allowedMs))) {
+    if (!Number.isFinite(patienceMs)) return this.#take(resource, record, entry, joined, forward);
+    if (this.#mayServe(resource, entry, { kind: 'slow' })) {
+      // Nobody waits twice: not for a flight that others have waited for, not for an upstream that was slow in vain
+      // before, and not for a refresh that stands in the queue.
+      const known = failure?.slow === true || this.#ahead.pending(resource.key);
+      const waitMs = known ? 0 : patienceMs - (performance.now() - joined.startedAt);
+      if (!(await landsWithin(joined.landing, waitMs))) {
         if (!joined.collapsed) joined.landing.then(drop, () => {});
-        return this.#stale(resource, entry, allowedMs > 0 ? 'patience' : 'refreshing');
+        return this.#stale(resource, entry, known ? 'refreshing' : 'patience');
       }
+    } else if (failure?.cause instanceof UpstreamFailure && !(await landsWithin(joined.landing, patienceMs))) {
+      // A stored "there is none" may not stand in for upstream, but neither is known trouble waited out for it.
+      if (!joined.collapsed) joined.landing.then(drop, () => {});
+      throw failure.cause;
     }
     return this.#take(resource, record, entry, joined, forward);
   }
 
   #refresh(resource: Resource, record: EntryRecord | undefined, entry: Entry): void {
-    if (this.#retries.blocked(resource.key) !== undefined) return;
+    if (this.#retries.isWaiting(resource.key)) return;
     const joined = this.#join(resource, record, entry);
     if (!joined.collapsed) joined.landing.then(drop, () => {});
+  }
+
+  async #refreshAhead(resource: Resource): Promise<void> {
+    const record = await this.#lookUp(resource);
+    const entry = selectVariant(resource.request, record?.variants ?? []);
+    if (entry !== undefined) this.#refresh(resource, record, entry);
   }
 
   /** Turns the landing into this reader's answer, or into the held copy when the flight failed and that is allowed. */
@@ -238,6 +266,9 @@ export class ReadThrough {
   ): Promise<Answer> {
     let landing: Landing;
     try {
+      if (resource.profile.body.kind === 'whole' && !(await landsWithin(joined.landing, LONGEST_WAIT_MS))) {
+        throw new UpstreamFailure('timeout', 'Upstream is slow: what was asked for is still on its way. Ask again.');
+      }
       landing = await joined.landing;
     } catch (error) {
       if (held !== undefined && this.#mayServe(resource, held, troubleOf(error))) {
@@ -254,12 +285,13 @@ export class ReadThrough {
     const running = alone ? undefined : this.#running.get(resource.key);
     if (running !== undefined) {
       this.#onCollapsed(resource);
-      return { landing: running.landing, collapsed: true };
+      return { landing: running.landing, startedAt: running.startedAt, collapsed: true };
     }
-    const flight = new Flight(this.#tools, resource, { record, held });
-    const landing = this.#land(resource, flight);
+    const startedAt = performance.now();
+    const flight = new Flight(this.#tools, resource, { record: this.#believed(resource.key, record), held });
+    const landing = this.#land(resource, flight, startedAt);
     if (!alone) {
-      const started = { flight, landing };
+      const started = { flight, landing, startedAt };
       this.#running.set(resource.key, started);
       const done = () => {
         if (this.#running.get(resource.key) === started) this.#running.delete(resource.key);
@@ -267,17 +299,27 @@ export class ReadThrough {
       // A flight whose body still grows can be joined until it has arrived.
       landing.then((landed) => (landed.kind === 'growing' ? landed.arrived.then(done, done) : done()), done);
     }
-    return { landing, collapsed: false };
+    return { landing, startedAt, collapsed: false };
   }
 
-  async #land(resource: Resource, flight: Flight): Promise<Landing> {
+  /**
+   * The record as a flight shall see it. A claim that contradicts the copy has to be repeated without a failure in
+   * between: what an upstream says right after an outage begins the count anew (F11).
+   */
+  #believed(key: string, record: EntryRecord | undefined): EntryRecord | undefined {
+    const failed = this.#retries.lastFailure(key)?.cause instanceof UpstreamFailure;
+    return record?.doubt !== undefined && failed ? { format: 1, variants: record.variants } : record;
+  }
+
+  async #land(resource: Resource, flight: Flight, startedAt: number): Promise<Landing> {
     // A copy that is stale here may have been validated by another node a moment ago.
     const shared = await this.#fromPeers(resource);
     if (shared !== undefined) return shared;
     try {
       const landing = await flight.land();
-      if (landing.kind === 'kept') this.#retries.failed(resource.key, landing.reason, landing.retryAfterMs);
-      else this.#retries.succeeded(resource.key);
+      if (landing.kind === 'kept') {
+        this.#retries.failed(resource.key, { cause: landing.reason, slow: false }, landing.retryAfterMs);
+      } else this.#retries.succeeded(resource.key);
       if (landing.kind === 'stored' && resource.profile.refreshAhead) {
         const remaining = remainingSeconds(landing.entry, this.#tools.now(), resource.profile.rules);
         this.#ahead.validated(resource, remaining * 1000);
@@ -285,7 +327,8 @@ export class ReadThrough {
       if (landing.kind === 'passing') this.#remember(resource.key);
       return landing;
     } catch (error) {
-      this.#retries.failed(resource.key, error);
+      const slow = performance.now() - startedAt > resource.profile.patienceMs;
+      this.#retries.failed(resource.key, { cause: error, slow });
       throw error;
     }
   }
@@ -371,6 +414,19 @@ export class ReadThrough {
       remainingSeconds: remainingSeconds(entry, now, resource.profile.rules),
     };
   }
+}
+
+/** The verdict on what is stored. A page's age by a clock that was set back is unknown: it is asked about. */
+function decide(resource: Resource, variants: readonly Entry[], now: number): Verdict<Entry> {
+  const { rules, body } = resource.profile;
+  const decided = verdict(resource.request, variants, now, rules);
+  const isFuture = decided.kind === 'fresh' && decided.entry.responseTime - now > CLOCK_SLACK_MS;
+  return isFuture && body.kind === 'whole' ? { kind: 'revalidate', entry: decided.entry, forward: 'stale' } : decided;
+}
+
+/** Why the copy is served without asking: upstream failed a moment ago, or contradicted it and is to say so again. */
+function backOffReason(cause: unknown): StaleReason {
+  return typeof cause === 'string' ? 'unconfirmed' : 'back-off';
 }
 
 /**

@@ -1,6 +1,7 @@
 // Refreshes what is asked for repeatedly shortly before it goes stale, so that nobody waits for it: a key that was
 // asked for at least twice since it was validated (the request that validated it counts) is read again ahead of its
-// expiry, with jitter, and at most RATE times a second per upstream.
+// expiry, with jitter, and at most RATE times a second per upstream. Asked for the second time when that moment is
+// over but the copy still fresh, it is read again at once.
 
 import type { Resource } from './profile.ts';
 
@@ -12,8 +13,12 @@ const LATEST = 0.08;
 
 interface Watched {
   readonly resource: Resource;
+  readonly expiresAt: number;
   asks: number;
-  due: boolean;
+  /** `early`: its moment is to come; `late`: it passed, and too few had asked; `due`: it stands in the queue. */
+  state: 'early' | 'late' | 'due';
+  /** The tick that is to look at it next; lists of other ticks that name its key are out of date. */
+  tick: number;
 }
 
 export interface RefreshAheadOptions {
@@ -25,7 +30,7 @@ export interface RefreshAheadOptions {
 
 export class RefreshAhead {
   readonly #watched = new Map<string, Watched>();
-  /** Keys by the tick in which they fall due. */
+  /** Keys by the tick that is to look at them. */
   readonly #ticks = new Map<number, string[]>();
   readonly #backlog: string[] = [];
   readonly #options: RefreshAheadOptions;
@@ -34,32 +39,30 @@ export class RefreshAhead {
 
   constructor(options: RefreshAheadOptions) {
     this.#options = options;
-    this.#lastTick = Math.floor(options.now() / TICK_MS);
+    this.#lastTick = tickOf(options.now());
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#timer.unref();
   }
 
   /** The key was validated just now and is fresh for `remainingMs`. */
   validated(resource: Resource, remainingMs: number): void {
-    const known = this.#watched.get(resource.key);
-    this.#watched.set(resource.key, { resource, asks: 1, due: false });
-    if (known === undefined || known.due) this.#schedule(resource.key, remainingMs);
+    this.#watch(resource, remainingMs);
   }
 
   /** A client was answered from the fresh copy, which stays fresh for `remainingMs`. */
   asked(resource: Resource, remainingMs: number): void {
     const watched = this.#watched.get(resource.key);
-    if (watched !== undefined) {
-      watched.asks++;
+    if (watched === undefined) {
+      this.#watch(resource, remainingMs);
       return;
     }
-    this.#watched.set(resource.key, { resource, asks: 1, due: false });
-    this.#schedule(resource.key, remainingMs);
+    watched.asks++;
+    if (watched.state === 'late') this.#enqueue(resource.key, watched);
   }
 
   /** Whether a refresh is on its way although it has not begun: the copy may then be served without waiting. */
   pending(key: string): boolean {
-    return this.#watched.get(key)?.due === true;
+    return this.#watched.get(key)?.state === 'due';
   }
 
   forget(key: string): void {
@@ -72,34 +75,45 @@ export class RefreshAhead {
     this.#ticks.clear();
   }
 
-  #schedule(key: string, remainingMs: number): void {
+  #watch(resource: Resource, remainingMs: number): void {
+    const now = this.#options.now();
     const share = LATEST + (EARLIEST - LATEST) * this.#options.random();
-    const dueAt = this.#options.now() + remainingMs * (1 - share);
-    const tick = Math.max(this.#lastTick + 1, Math.floor(dueAt / TICK_MS));
-    const keys = this.#ticks.get(tick);
-    if (keys === undefined) this.#ticks.set(tick, [key]);
-    else keys.push(key);
+    const watched: Watched = { resource, expiresAt: now + remainingMs, asks: 1, state: 'early', tick: 0 };
+    this.#watched.set(resource.key, watched);
+    this.#lookAgain(watched, now + remainingMs * (1 - share));
+  }
+
+  #lookAgain(watched: Watched, at: number): void {
+    watched.tick = Math.max(this.#lastTick + 1, tickOf(at));
+    const keys = this.#ticks.get(watched.tick);
+    if (keys === undefined) this.#ticks.set(watched.tick, [watched.resource.key]);
+    else keys.push(watched.resource.key);
   }
 
   #tick(): void {
-    const current = Math.floor(this.#options.now() / TICK_MS);
+    const current = tickOf(this.#options.now());
+    this.#lastTick = current;
     for (const [tick, keys] of this.#ticks) {
       if (tick > current) continue;
       this.#ticks.delete(tick);
-      for (const key of keys) this.#fallDue(key);
+      for (const key of keys) this.#look(key, tick);
     }
-    this.#lastTick = current;
     this.#startSome();
   }
 
-  #fallDue(key: string): void {
+  #look(key: string, tick: number): void {
     const watched = this.#watched.get(key);
-    if (watched === undefined) return;
-    if (watched.asks < 2) {
-      this.#watched.delete(key);
-      return;
+    if (watched === undefined || watched.tick !== tick || watched.state === 'due') return;
+    if (watched.asks >= 2) this.#enqueue(key, watched);
+    else if (watched.state === 'late') this.#watched.delete(key);
+    else {
+      watched.state = 'late';
+      this.#lookAgain(watched, watched.expiresAt);
     }
-    watched.due = true;
+  }
+
+  #enqueue(key: string, watched: Watched): void {
+    watched.state = 'due';
     this.#backlog.push(key);
   }
 
@@ -108,15 +122,20 @@ export class RefreshAhead {
     const waiting = this.#backlog.splice(0);
     for (const key of waiting) {
       const watched = this.#watched.get(key);
-      if (watched === undefined || !watched.due) continue;
-      const started = perUpstream.get(watched.resource.upstream) ?? 0;
+      if (watched?.state !== 'due') continue;
+      const { resource } = watched;
+      const started = perUpstream.get(resource.upstream) ?? 0;
       if (started >= (RATE_PER_SECOND * TICK_MS) / 1000) {
         this.#backlog.push(key);
         continue;
       }
-      perUpstream.set(watched.resource.upstream, started + 1);
+      perUpstream.set(resource.upstream, started + 1);
       this.#watched.delete(key);
-      this.#options.refresh(watched.resource);
+      this.#options.refresh(resource);
     }
   }
+}
+
+function tickOf(time: number): number {
+  return Math.floor(time / TICK_MS);
 }

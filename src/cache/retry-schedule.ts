@@ -6,10 +6,17 @@ const LONGEST_MS = 30_000;
 /** Keys remembered; beyond it the oldest is forgotten, which costs one early try. */
 const MAX_KEYS = 100_000;
 
-interface Retry {
+/** How the last try of a key ended. */
+export interface FailedTry {
+  readonly cause: unknown;
+  /** Whether it took longer than a client who has a copy should wait. */
+  readonly slow: boolean;
+}
+
+interface Retry extends FailedTry {
+  readonly failedAt: number;
   readonly at: number;
   readonly delayMs: number;
-  readonly cause: unknown;
 }
 
 export class RetrySchedule {
@@ -22,20 +29,28 @@ export class RetrySchedule {
     this.#random = options.random;
   }
 
-  /** Why the key is not to be tried now; undefined when it may be. */
-  blocked(key: string): { readonly cause: unknown } | undefined {
-    if (this.#retries.size === 0) return undefined;
+  /** How the last try of the key failed; undefined when it did not. */
+  lastFailure(key: string): FailedTry | undefined {
+    return this.#retries.get(key);
+  }
+
+  /** Whether the key is not to be tried yet. */
+  isWaiting(key: string): boolean {
     const retry = this.#retries.get(key);
-    return retry !== undefined && this.#now() < retry.at ? retry : undefined;
+    if (retry === undefined) return false;
+    const now = this.#now();
+    // A clock that was set back must not prolong the wait.
+    return retry.failedAt <= now && now < retry.at;
   }
 
   /** Records a failure. `afterMs` fixes the wait instead of doubling it. */
-  failed(key: string, cause: unknown, afterMs?: number): void {
+  failed(key: string, failure: FailedTry, afterMs?: number): void {
     const last = this.#retries.get(key);
     const delayMs = afterMs ?? Math.min(LONGEST_MS, last === undefined ? FIRST_MS : last.delayMs * 2);
     this.#retries.delete(key);
     const jitter = afterMs === undefined ? 0.9 + 0.2 * this.#random() : 1;
-    this.#retries.set(key, { at: this.#now() + delayMs * jitter, delayMs, cause });
+    const failedAt = this.#now();
+    this.#retries.set(key, { ...failure, failedAt, at: failedAt + delayMs * jitter, delayMs });
     if (this.#retries.size > MAX_KEYS) this.#retries.delete(this.#retries.keys().next().value!);
   }
 

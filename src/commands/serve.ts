@@ -67,6 +67,7 @@ async function serve({ config, warnings }: LoadedConfig): Promise<void> {
   const signal = await stop;
   log.info(`${signal}: finishing what runs; a second signal ends at once`);
   sink.handOver();
-  await app.close('drain');
+  // A person who pressed Ctrl-C has no balancer that must see it first.
+  await app.close(signal === 'SIGINT' ? 'finish' : 'drain');
   log.info('stopped');
 }

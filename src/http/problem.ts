@@ -1,6 +1,7 @@
 // Failures as clients see them: application/problem+json (RFC 9457), which uv shows to its user.
 
 import { MethodNotAllowed, ProxyError } from '../errors.ts';
+import { ProjectNotFound } from '../index/project-not-found.ts';
 import type { Exchange } from './exchange.ts';
 
 const TITLES: Readonly<Record<number, string>> = {
@@ -15,6 +16,7 @@ const TITLES: Readonly<Record<number, string>> = {
   502: 'Upstream failed',
   503: 'Temporarily unavailable',
   504: 'No usable copy',
+  508: 'Loop detected',
 };
 
 /** Seconds for which a client may remember that something is missing. */
@@ -25,7 +27,7 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
   const { response } = exchange;
   const known = error instanceof ProxyError ? error : undefined;
   const status = known?.status ?? (isOutOfDescriptors(error) ? 503 : 500);
-  exchange.outcome = outcomeOf(status);
+  exchange.outcome = error instanceof ProjectNotFound ? error.outcome : outcomeOf(status);
   if (response.headersSent) {
     // Only a broken connection tells an HTTP/1.1 client that the body is not complete (RFC 9112 8).
     response.destroy();
@@ -34,7 +36,8 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
   const code = known?.code ?? (status === 503 ? 'overloaded' : 'internal-error');
   const title = TITLES[status] ?? 'Request failed';
   // An unexpected error's text may hold a path or an address: the log has it, the client does not (S48).
-  const detail = known?.message ?? (status === 503 ? 'Too busy, try again.' : 'Something went wrong here; see the log.');
+  const detail =
+    known?.message ?? (status === 503 ? 'Too busy, try again.' : 'Something went wrong here; see the log.');
   const body = Buffer.from(`${JSON.stringify({ type: `about:blank#${code}`, title, status, detail })}\n`);
   const fields = [
     'content-type',
@@ -42,7 +45,7 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
     'content-length',
     String(body.length),
     'cache-control',
-    status === 404 ? `max-age=${NEGATIVE_SECONDS}` : 'no-store',
+    status === 404 ? `max-age=${error instanceof ProjectNotFound ? error.freshSeconds : NEGATIVE_SECONDS}` : 'no-store',
     'x-content-type-options',
     'nosniff',
     'cache-status',

@@ -32,8 +32,8 @@ export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
   #draining = false;
+  #closing = false;
   #requests = 0;
-  #active = 0;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -80,11 +80,6 @@ export class HttpServer {
     return this.#draining;
   }
 
-  /** Requests under way now. */
-  get active(): number {
-    return this.#active;
-  }
-
   /** From now on every answer closes its connection; requests are still taken. */
   beginDrain(): void {
     this.#draining = true;
@@ -93,6 +88,7 @@ export class HttpServer {
   /** Takes no more connections; resolves when the running requests have ended or after `graceMs`. */
   async close(graceMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#closing = true;
     this.#server.closeIdleConnections();
     const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
     await closed;
@@ -101,7 +97,6 @@ export class HttpServer {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const exchange = new Exchange(request, response);
-    this.#active++;
     if (this.#draining) response.setHeader('connection', 'close');
     response.on('close', () => this.#done(exchange));
     // A broken connection is told by 'close'; without a listener the error would end the process.
@@ -136,7 +131,8 @@ export class HttpServer {
   }
 
   #done(exchange: Exchange): void {
-    this.#active--;
+    // A connection whose answer began before the drain was not told to close: it is idle from now on.
+    if (this.#closing) setImmediate(() => this.#server.closeIdleConnections());
     const { metrics, access, now } = this.#options;
     const { request, response, kind, outcome, bytes, startedAt, firstByteAt } = exchange;
     const endedAt = performance.now();
@@ -163,9 +159,12 @@ export class HttpServer {
   }
 }
 
-/** Our own upstream is ourselves, by a chain of proxies or a wrong setting. */
+/**
+ * Our own upstream is ourselves, by a chain of proxies or a wrong setting. Only a proxy ever sees this answer, and one
+ * of ours asks no second time after a 508 (RFC 5842 7.2); its client gets 502.
+ */
 class LoopDetected extends ProxyError {
-  override readonly status = 502;
+  override readonly status = 508;
   override readonly code = 'loop';
 }
 

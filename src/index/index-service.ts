@@ -13,6 +13,7 @@ import type { ListedFile, PageSource } from './page-reader.ts';
 import type { PageResources } from './page-resources.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import type { ProjectName } from './project-name.ts';
+import { ProjectNotFound } from './project-not-found.ts';
 import type { RenderedPage, RenderedPages } from './rendered-pages.ts';
 
 /** A page as it goes to a client: how it was answered, and its bytes. */
@@ -84,6 +85,9 @@ export class IndexService {
     const index = indexes[0]!;
     const resource = this.#options.resources.list(index);
     const answer = await this.#options.readThrough.read(resource, options);
+    if (answer.entry.status === 451) {
+      throw new UnavailableForLegalReasons('Upstream withholds its list of projects for legal reasons.');
+    }
     if (answer.entry.status !== 200) throw new NotFound('This index has no list of projects.');
     return this.#rendered({ index, resource, answer }, undefined, format, coding);
   }
@@ -118,6 +122,7 @@ export class IndexService {
 
   async #findPage(indexes: readonly string[], name: ProjectName, options: ReadOptions): Promise<FoundPage> {
     let unsure: UpstreamFailure | undefined;
+    const missing: Answer[] = [];
     for (const index of this.#options.routing.allowed(name, indexes)) {
       const resource = this.#options.resources.detail(index, name);
       const answer = await this.#readUnlessMissing(resource, options);
@@ -128,9 +133,10 @@ export class IndexService {
       const { status } = answer.entry;
       if (status === 200) return { index, resource, answer };
       if (status === 451) throw new UnavailableForLegalReasons(`Upstream withholds ${name} for legal reasons.`);
+      missing.push(answer);
     }
     if (unsure !== undefined) throw unsure;
-    throw new NotFound(`No index has a project called ${name}.`, 'project-not-found');
+    throw new ProjectNotFound(name, missing);
   }
 
   /**

@@ -44,6 +44,7 @@ export async function spawnProxy({ dataDir, upstreams, port, env = {} }: SpawnOp
       WHEELKEEP_PORT: String(chosen),
       WHEELKEEP_DATA_DIR: dataDir,
       WHEELKEEP_UPSTREAM: upstreams.join(','),
+      WHEELKEEP_DRAIN: '0s',
       WHEELKEEP_FILE_ORIGINS: [...new Set(upstreams.map((url) => new URL(url).origin))].join(','),
       ...env,
     },
