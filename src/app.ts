@@ -30,6 +30,7 @@ import { Metrics } from './observe/metrics.ts';
 import { Telemetry } from './telemetry.ts';
 import type { BoundCredentials } from './upstream/credentials.ts';
 import { IndexUpstream } from './upstream/index-upstream.ts';
+import type { Lookup } from './upstream/resolver.ts';
 import { UpstreamClient } from './upstream/upstream-client.ts';
 
 /** What a test may put in the place of the real thing. */
@@ -37,6 +38,8 @@ export interface AppOverrides {
   readonly now?: () => number;
   readonly random?: () => number;
   readonly log?: Log;
+  /** Resolves the names of upstreams. */
+  readonly lookup?: Lookup;
   /** Where access lines go; without it there are none. */
   readonly sink?: LogSink;
   readonly version?: string;
@@ -100,6 +103,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     configuredOrigins: [...origins, ...config.fileOrigins],
     proxy: config.proxy,
     extraCertificates: config.extraCertificates,
+    ...(overrides.lookup === undefined ? {} : { lookup: overrides.lookup }),
   });
   const indexes = new Map(
     config.indexes.map((index): [string, IndexUnderName] => [

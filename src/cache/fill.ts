@@ -4,13 +4,14 @@
 import { UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
 import { fieldValue } from '../http-message.ts';
+import type { Chunks } from './arriving-chunks.ts';
 import { BodyHash } from './body-hash.ts';
 import type { Digest } from './digest.ts';
 import type { GrowingBody } from './growing-body.ts';
 import type { Ask, Resource } from './profile.ts';
 
 /** How often a body that was cut short is continued before the fill gives up. */
-const MAX_RESUMPTIONS = 3;
+const MAX_RESUMPTIONS = 4;
 
 export interface Filled {
   readonly digest: Digest;
@@ -19,29 +20,36 @@ export interface Filled {
   readonly verified: boolean;
 }
 
+export interface Filling {
+  readonly resource: Resource;
+  readonly response: IncomingResponse;
+  /** The response's body, the part of it included that was read already. */
+  readonly chunks: Chunks;
+  readonly growing: GrowingBody;
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+}
+
 /**
- * Pours the response into `growing`. Rejects with an UpstreamFailure when the body cannot be had whole and right:
- * `wrong-digest` after all bytes came, the failure of the transfer otherwise. The caller ends `growing`.
+ * Pours the body into `growing`. Rejects with an UpstreamFailure when it cannot be had whole and right: `wrong-digest`
+ * after all bytes came, the failure of the transfer otherwise. The caller ends `growing`.
  */
-export async function fill(
-  resource: Resource,
-  first: IncomingResponse,
-  growing: GrowingBody,
-  maxBytes: number,
-  signal: AbortSignal,
-): Promise<Filled> {
+export async function fill(filling: Filling): Promise<Filled> {
+  const { resource, growing } = filling;
   const hash = new BodyHash(resource.expected);
-  let response = first;
-  for (let resumption = 0; ; resumption++) {
+  let { response, chunks } = filling;
+  for (let resumptions = 0; ; resumptions++) {
     try {
-      await pour(response, hash, growing, maxBytes);
-      requireWhole(hash.bytes, growing.sizeBytes, response.source);
+      if (resumptions > 0) {
+        response = await resume(filling, hash.bytes, response.source);
+        chunks = response.body as Chunks;
+      }
+      await pour(chunks, hash, filling);
+      requireWhole(hash.bytes, growing.sizeBytes);
       break;
     } catch (error) {
       response.body.destroy();
-      if (signal.aborted || resumption === MAX_RESUMPTIONS || !canResume(error, hash.bytes, resource, first))
-        throw error;
-      response = await resume(resource, first, hash.bytes, response.source, signal);
+      if (filling.signal.aborted || resumptions === MAX_RESUMPTIONS || !canResume(error, filling)) throw error;
     }
   }
   const { digest, match } = hash.finish();
@@ -51,9 +59,14 @@ export async function fill(
   return { digest, sizeBytes: hash.bytes, verified: match === 'right' };
 }
 
-async function pour(response: IncomingResponse, hash: BodyHash, growing: GrowingBody, maxBytes: number): Promise<void> {
-  for await (const chunk of response.body as AsyncIterable<Buffer>) {
-    if (hash.bytes + chunk.length > maxBytes) {
+async function pour(chunks: Chunks, hash: BodyHash, { growing, maxBytes }: Filling): Promise<void> {
+  const { sizeBytes } = growing;
+  for await (const chunk of chunks) {
+    const bytes = hash.bytes + chunk.length;
+    if (sizeBytes !== undefined && bytes > sizeBytes) {
+      throw new UpstreamFailure('wrong-digest', `Upstream sent more than the ${sizeBytes} bytes it should.`);
+    }
+    if (bytes > maxBytes) {
       throw new UpstreamFailure('too-large', `The body is larger than the limit of ${maxBytes} bytes.`);
     }
     hash.update(chunk);
@@ -61,26 +74,21 @@ async function pour(response: IncomingResponse, hash: BodyHash, growing: Growing
   }
 }
 
-function requireWhole(received: number, announced: number | undefined, source: string): void {
+function requireWhole(received: number, announced: number | undefined): void {
   if (announced === undefined || received === announced) return;
-  const kind = received < announced ? 'reset' : 'wrong-digest';
-  throw new UpstreamFailure(kind, `${source} sent ${received} bytes instead of ${announced}.`);
+  throw new UpstreamFailure('reset', `Upstream sent ${received} bytes instead of ${announced}.`);
 }
 
 /** A cut transfer can go on only where the pieces are known to belong together: by a hash, or by a strong validator. */
-function canResume(error: unknown, received: number, resource: Resource, first: IncomingResponse): boolean {
-  if (!(error instanceof UpstreamFailure) || error.kind === 'too-large' || error.kind === 'wrong-digest') return false;
-  return received > 0 && (resource.expected !== undefined || strongTag(first) !== undefined);
+function canResume(error: unknown, { resource, response }: Filling): boolean {
+  if (!(error instanceof UpstreamFailure)) return false;
+  if (error.kind === 'too-large' || error.kind === 'wrong-digest') return false;
+  return resource.expected !== undefined || strongTag(response) !== undefined;
 }
 
-async function resume(
-  resource: Resource,
-  first: IncomingResponse,
-  fromByte: number,
-  failedSource: string,
-  signal: AbortSignal,
-): Promise<IncomingResponse> {
-  const tag = strongTag(first);
+async function resume(filling: Filling, fromByte: number, failedSource: string): Promise<IncomingResponse> {
+  const { resource, signal } = filling;
+  const tag = strongTag(filling.response);
   const ask: Ask = {
     // With a hash the pieces prove themselves, so any mirror may continue; without, If-Range ties them together.
     conditions: resource.expected === undefined && tag !== undefined ? ['if-range', tag] : [],
@@ -89,10 +97,17 @@ async function resume(
     signal,
   };
   const response = await resource.fetch(ask);
-  const range = /^bytes (\d+)-\d+\//.exec(fieldValue(response.fields, 'content-range') ?? '');
-  if (response.status === 206 && range !== null && Number(range[1]) === fromByte) return response;
+  if (continues(response, fromByte) && (resource.expected !== undefined || strongTag(response) === tag))
+    return response;
   response.body.destroy();
   throw new UpstreamFailure('reset', 'The transfer was cut short and upstream did not continue it.');
+}
+
+/** Whether the answer goes on at that byte; from the very beginning it is a whole answer. */
+function continues({ status, fields }: IncomingResponse, fromByte: number): boolean {
+  if (fromByte === 0) return status === 200;
+  const range = /^bytes (\d+)-\d+\//.exec(fieldValue(fields, 'content-range') ?? '');
+  return status === 206 && range !== null && Number(range[1]) === fromByte;
 }
 
 function strongTag(response: IncomingResponse): string | undefined {

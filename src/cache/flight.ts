@@ -1,34 +1,40 @@
 // One upstream request and what became of it. However many readers wait for a key, one flight serves them all:
 // read-through.ts shares its landing.
 
-import { randomUUID } from 'node:crypto';
 import { UpstreamFailure } from '../errors.ts';
-import type { IncomingResponse } from '../http-message.ts';
-import { fieldValue } from '../http-message.ts';
-import type { BlobStore, BlobWriter } from './blob-store.ts';
+import type { Fields, IncomingResponse } from '../http-message.ts';
+import type { BlobStore } from './blob-store.ts';
+import { BodyKeeper } from './body-keeper.ts';
 import { digestOf } from './digest.ts';
 import type { BodyReference, Entry, EntryRecord, Json } from './entry.ts';
 import type { EntryStore } from './entry-store.ts';
-import { fill } from './fill.ts';
 import { staleAllowed } from './freshness/stale.ts';
 import { storable, storedFields } from './freshness/storable.ts';
 import { conditions, freshen } from './freshness/validate.ts';
 import { varyingFields } from './freshness/vary.ts';
-import { GrowingBody } from './growing-body.ts';
+import type { GrowingBody } from './growing-body.ts';
 import type { Ask, Resource, StreamedBody, WholeBody } from './profile.ts';
 import type { RecentBodies } from './recent-bodies.ts';
-import { describe, ownedName, withVariant } from './record.ts';
-import { collect, collectRight, contentLength } from './whole-body.ts';
+import { ownedName, withVariant } from './record.ts';
+import { StreamedArrival } from './streamed-arrival.ts';
+import { collect } from './whole-body.ts';
 
 export type Landing =
   /** The entry is stored, new or confirmed. */
-  | { readonly kind: 'stored'; readonly outcome: 'miss' | 'updated' | 'revalidated'; readonly entry: Entry }
+  | {
+      readonly kind: 'stored';
+      readonly outcome: 'miss' | 'updated' | 'revalidated';
+      readonly entry: Entry;
+      /** The fields as they came: those that must not be stored are meant for the one who asked. */
+      readonly received?: Fields;
+    }
   /** The body is on its way; `arrived` resolves with the stored entry, or rejects. */
   | {
       readonly kind: 'growing';
       readonly outcome: 'miss' | 'updated';
       readonly entry: Entry;
       readonly body: GrowingBody;
+      readonly received: Fields;
       /** Names this flight: the validator of bytes that nobody has verified yet. */
       readonly tag: string;
       readonly arrived: Promise<Entry>;
@@ -59,32 +65,39 @@ export interface FlightObserver {
   received(resource: Resource, bytes: number): void;
 }
 
-/** How often a body with a wrong hash is asked for again, elsewhere, before the reader is told. */
-const MAX_ATTEMPTS = 3;
-/** A fill nobody reads any more is finished when at most this much is missing. */
-const SMALL_REST_BYTES = 32 * 1024 * 1024;
-
 export class Flight {
   readonly #tools: FlightTools;
   readonly #resource: Resource;
   readonly #record: EntryRecord | undefined;
   readonly #held: Entry | undefined;
+  readonly #keeper: BodyKeeper;
+  readonly #alone: boolean;
   readonly #abort = new AbortController();
+  #overtaken = false;
 
+  /** `alone`: the request of one reader, whose own conditions and range may go along when nothing is held. */
   constructor(
     tools: FlightTools,
     resource: Resource,
     stored: { readonly record: EntryRecord | undefined; readonly held: Entry | undefined },
+    alone = false,
   ) {
     this.#tools = tools;
     this.#resource = resource;
     this.#record = stored.record;
     this.#held = stored.held;
+    this.#alone = alone && stored.held === undefined;
+    this.#keeper = new BodyKeeper(tools, resource);
   }
 
   /** Ends the request: nobody needs it any more. */
   abort(): void {
     this.#abort.abort();
+  }
+
+  /** The resource was changed or purged after this request went out: its answer is not stored any more. */
+  overtake(): void {
+    this.#overtaken = true;
   }
 
   /** Asks upstream. Rejects with an UpstreamFailure, which never changed anything that is stored. */
@@ -98,7 +111,8 @@ export class Flight {
       if (landing !== undefined) return landing;
     }
     const response = await this.#ask({ conditions: [] });
-    if (response.status === 304) {
+    // The one reader's own conditions may have gone along, and then 304 is for him.
+    if (response.status === 304 && !this.#alone) {
       response.body.destroy();
       throw new UpstreamFailure('protocol', 'Upstream answered 304 to a request without conditions.');
     }
@@ -111,6 +125,7 @@ export class Flight {
       fromByte: 0,
       avoid: new Set(),
       signal: this.#abort.signal,
+      alone: this.#alone,
       ...part,
     });
   }
@@ -129,6 +144,10 @@ export class Flight {
 
   async #receive(response: IncomingResponse): Promise<Landing> {
     const { profile } = this.#resource;
+    // A part of a file that nobody asked for: not an answer, but one that may be had elsewhere.
+    if (response.status === 206 && profile.body.kind === 'streamed' && profile.body.shared) {
+      return this.#receiveStreamed(response, profile.body);
+    }
     const meaning = profile.meaning(response.status);
     if (meaning === 'failure' || this.#coveredByCopy(response.status)) {
       response.body.destroy();
@@ -194,11 +213,11 @@ export class Flight {
       }
     }
     if (bytes !== undefined) {
-      await this.#keep(candidate, bytes, false);
+      await this.#keeper.keep(candidate, bytes, false);
       this.#tools.entries.setSharedBody(candidate.body!.digest, bytes);
     } else if (held?.body !== undefined) {
       // A body that describes itself must not come back as the page of a project that is gone.
-      await this.#tools.blobs.removeOwned(ownedName(this.#resource.key, held)).catch(this.#diskFailure);
+      await this.#keeper.removeOwned(held);
     }
     await this.#store(candidate);
     return { kind: 'stored', outcome: this.#outcome, entry: candidate };
@@ -208,136 +227,45 @@ export class Flight {
   async #receiveStreamed(response: IncomingResponse, rule: StreamedBody): Promise<Landing> {
     const { profile, request } = this.#resource;
     const granted = { ...response, fields: profile.grant(response) };
-    if (!storable(request, granted, profile.rules).store) return { kind: 'passing', response };
-    const sizeBytes = this.#resource.expectedSizeBytes ?? contentLength(response);
-    const small = sizeBytes !== undefined && sizeBytes <= rule.wholeUpToBytes;
-    // A coding that nobody asked for must be undone before anything can be said about the bytes.
-    const coded = rule.shared && fieldValue(response.fields, 'content-encoding') !== undefined;
-    return small || coded
-      ? this.#receiveSmall(response, rule)
-      : this.#receiveGrowing(response, rule, rule.shared ? sizeBytes : contentLength(response));
-  }
-
-  /** Asks elsewhere when the bytes are wrong or missing: the reader sees one right answer, a little later. */
-  async #receiveSmall(first: IncomingResponse, rule: StreamedBody): Promise<Landing> {
-    const avoid = new Set<string>();
-    let response = first;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const bytes = await collectRight(response, this.#resource, rule.maxBytes);
-        this.#tools.observe.received(this.#resource, bytes.length);
-        const verified = this.#resource.expected !== undefined;
-        const entry = this.#entryOf(response, { digest: digestOf(bytes), sizeBytes: bytes.length, verified }, null);
-        await this.#keep(entry, bytes, rule.shared);
-        await this.#store(entry);
-        return { kind: 'stored', outcome: this.#outcome, entry };
-      } catch (error) {
-        if (!(error instanceof UpstreamFailure)) throw error;
-        if (error.kind === 'wrong-digest') this.#wrongBody(response);
-        if (attempt === MAX_ATTEMPTS || error.kind === 'too-large' || this.#abort.signal.aborted) throw error;
-        avoid.add(response.source);
-        response = await this.#ask({ avoid });
-        if (this.#resource.profile.meaning(response.status) !== 'content') return this.#receive(response);
-      }
-    }
-  }
-
-  async #receiveGrowing(
-    response: IncomingResponse,
-    rule: StreamedBody,
-    sizeBytes: number | undefined,
-  ): Promise<Landing> {
-    const writer = await this.#tools.blobs.create().catch(this.#diskFailure);
-    const body = new GrowingBody({
-      sizeBytes,
-      holdBackBytes: rule.holdBackBytes,
-      writer,
-      onDiskFailure: this.#diskFailure,
-      onDeserted: () => {
-        if (!worthFinishing(body.received, sizeBytes)) this.abort();
-      },
-    });
-    const arrived = this.#fillAndPublish(response, body, writer, rule);
-    // Readers hear of a failure from the body; without readers it is nobody's.
-    arrived.catch(() => {});
-    void body.finished.then(() => writer?.discard());
-    const tag = `"flight-${randomUUID()}"`;
-    return {
-      kind: 'growing',
+    const isContent = profile.meaning(response.status) === 'content';
+    if (isContent && !storable(request, granted, profile.rules).store) return { kind: 'passing', response };
+    const arrival = new StreamedArrival({
+      resource: this.#resource,
+      rule,
       outcome: this.#outcome,
-      entry: this.#entryOf(response, undefined, null),
-      body,
-      tag,
-      arrived,
-    };
+      keeper: this.#keeper,
+      observe: this.#tools.observe,
+      signal: this.#abort.signal,
+      abort: () => this.abort(),
+      ask: (avoid) => this.#ask({ avoid }),
+      entryOf: (answered, body) => this.#entryOf(answered, body, body === undefined ? undefined : this.#promise),
+      store: (entry) => this.#store(entry),
+    });
+    return arrival.land(response);
   }
 
-  async #fillAndPublish(
-    response: IncomingResponse,
-    body: GrowingBody,
-    writer: BlobWriter | undefined,
-    rule: StreamedBody,
-  ): Promise<Entry> {
-    try {
-      const filled = await fill(this.#resource, response, body, rule.maxBytes, this.#abort.signal);
-      await body.settled();
-      const entry = this.#entryOf(response, filled, null);
-      if (writer === undefined || body.diskFailed) {
-        body.complete();
-        return entry;
-      }
-      // The bytes are right: readers need not wait for the disk to say so too.
-      body.complete();
-      await this.#publish(writer, entry, rule.shared);
-      await this.#store(entry);
-      return entry;
-    } catch (error) {
-      if (error instanceof UpstreamFailure && error.kind === 'wrong-digest') this.#wrongBody(response);
-      body.fail(error as Error);
-      throw error;
-    } finally {
-      this.#tools.observe.received(this.#resource, body.received);
-    }
-  }
-
-  /** Bytes first, then the entry that speaks of them. A full disk costs the copy on disk, not the answer. */
-  async #keep(entry: Entry, bytes: Buffer, shared: boolean): Promise<void> {
-    this.#tools.recent.add(entry.body!.digest, bytes);
-    const writer = await this.#tools.blobs.create().catch(this.#diskFailure);
-    if (writer === undefined) return;
-    try {
-      await writer.write([bytes]);
-      await this.#publish(writer, entry, shared);
-    } catch (error) {
-      this.#diskFailure(error as NodeJS.ErrnoException);
-    }
-    await writer.discard();
-  }
-
-  async #publish(writer: BlobWriter, entry: Entry, shared: boolean): Promise<void> {
-    const { digest } = entry.body!;
-    const blob = shared
-      ? await writer.publish(digest)
-      : await writer.publishAs(ownedName(this.#resource.key, entry), digest, describe(this.#resource.key, entry));
-    blob.release();
+  /** What the page promised of the bytes: when it promises something else one day, they are not those of today. */
+  get #promise(): Json {
+    const { expected } = this.#resource;
+    return expected === undefined ? null : `${expected.algorithm}:${expected.hex}`;
   }
 
   async #store(entry: Entry): Promise<void> {
-    await this.#tools.entries.set(this.#resource.key, withVariant(this.#record, this.#held, entry));
+    if (this.#overtaken) return;
+    // Another variant may have been stored since this flight began.
+    const stored = this.#tools.entries.peek(this.#resource.key) ?? this.#record;
+    const record = withVariant(stored, this.#held, entry);
+    await this.#tools.entries.set(this.#resource.key, record);
+    // The body of a variant that left must not stay behind: nothing would ever lead to it again.
+    const names = new Set(record.variants.map((variant) => ownedName(this.#resource.key, variant)));
+    for (const variant of stored?.variants ?? []) {
+      if (!names.has(ownedName(this.#resource.key, variant))) await this.#keeper.removeOwned(variant);
+    }
   }
 
   get #outcome(): 'miss' | 'updated' {
     return this.#held === undefined ? 'miss' : 'updated';
   }
-
-  #wrongBody(response: IncomingResponse): void {
-    this.#resource.onWrongBody(response.source);
-    this.#tools.observe.integrityFailure(this.#resource, 'wrong-digest');
-  }
-
-  readonly #diskFailure = (error: NodeJS.ErrnoException): undefined => {
-    this.#tools.observe.diskFailure(error);
-  };
 
   #entryOf(response: IncomingResponse, body: BodyReference | undefined, facts: Json | undefined): Entry {
     const { profile, request } = this.#resource;
@@ -354,10 +282,4 @@ export class Flight {
       ...(facts === undefined ? {} : { facts }),
     };
   }
-}
-
-/** A fill that nobody reads any more goes on when little is left, or when most of it is here. */
-function worthFinishing(received: number, sizeBytes: number | undefined): boolean {
-  if (sizeBytes === undefined) return false;
-  return sizeBytes - received <= SMALL_REST_BYTES || received * 2 >= sizeBytes;
 }

@@ -1,5 +1,6 @@
-// A body that readers may follow while it is still arriving. The bytes go to a temporary file and every reader reads
-// them back at its own pace, so memory does not grow with readers and a paused reader pauses nobody.
+// A body that readers may follow while it is still arriving. Its bytes go into blocks, the blocks to a temporary file;
+// the last few stay in memory, and all readers that keep up are sent the very same blocks. Who falls behind reads back
+// from the file. So memory does not grow with readers, and a paused reader pauses nobody.
 //
 // Until the whole body is known to be right its last bytes are held back: no client can complete a wrong file.
 //
@@ -20,57 +21,66 @@ export interface GrowingBodyOptions {
   readonly onDeserted: () => void;
 }
 
+/** Large enough for few system calls, small enough that a hundred bodies at once do not matter. */
+const BLOCK_BYTES = 256 * 1024;
+/** Blocks kept in memory behind the newest one, for readers that keep up. */
+const WINDOW_BLOCKS = 6;
 /** Unwritten bytes above which the source has to wait for the disk. */
-const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
+const MAX_UNWRITTEN_BYTES = 4 * 1024 * 1024;
 /** Bytes kept in memory for readers once the disk has failed. */
 const MAX_TAIL_BYTES = 16 * 1024 * 1024;
+/** With many readers each waking costs: they are woken together, at most once in this time. */
+const MANY_READERS = 8;
+const WAKE_INTERVAL_MS = 10;
 
 type State = 'growing' | 'complete' | 'failed';
 
+/** A buffer that a reader lends for bytes that have to come from the disk. */
+export type Lend = () => Buffer;
+
+interface Block {
+  readonly start: number;
+  readonly bytes: Buffer;
+  filled: number;
+}
+
 export class GrowingBody {
   readonly sizeBytes: number | undefined;
-  readonly #holdBackBytes: number;
-  readonly #onDiskFailure: (error: NodeJS.ErrnoException) => void;
-  readonly #onDeserted: () => void;
+  readonly #options: GrowingBodyOptions;
   readonly #readers = new Set<GrowingReader>();
-  readonly #writer: BlobWriter | undefined;
+  /** Consecutive; the last one is being filled. */
+  readonly #blocks: Block[] = [];
   #state: State = 'growing';
   #error: Error | undefined;
   #received = 0;
   /** Bytes [0, #onDisk) can be read back from the writer. */
   #onDisk = 0;
-  #queue: Buffer[] = [];
-  #queuedBytes = 0;
+  #diskFailed: boolean;
   #writing: Promise<void> | undefined;
-  /** After a disk failure: the bytes from #tailStart on. */
-  #tail: Buffer[] | undefined;
-  #tailStart = 0;
-  #tailBytes = 0;
   #changed = Promise.withResolvers<void>();
   #roomy = Promise.withResolvers<void>();
-  #idle = Promise.withResolvers<void>();
+  readonly #idle = Promise.withResolvers<void>();
+  #wakeTimer: NodeJS.Timeout | undefined;
+  #wokenAt = 0;
 
   constructor(options: GrowingBodyOptions) {
     this.sizeBytes = options.sizeBytes;
-    this.#holdBackBytes = options.holdBackBytes;
-    this.#onDiskFailure = options.onDiskFailure;
-    this.#onDeserted = options.onDeserted;
-    this.#writer = options.writer;
-    if (options.writer === undefined) this.#tail = [];
+    this.#options = options;
+    this.#diskFailed = options.writer === undefined;
   }
 
   get received(): number {
     return this.#received;
   }
 
-  /** Whether the disk has failed: then nothing can be published and late readers cannot join. */
+  /** Then nothing can be published, and late readers may not find the beginning any more. */
   get diskFailed(): boolean {
-    return this.#tail !== undefined;
+    return this.#diskFailed;
   }
 
   /** Whether a new reader can still get the first byte. */
   get joinable(): boolean {
-    return this.#state !== 'failed' && (this.#tail === undefined || this.#tailStart === this.#onDisk);
+    return this.#state !== 'failed' && this.#memoryStart <= this.#onDisk;
   }
 
   get readers(): number {
@@ -82,18 +92,15 @@ export class GrowingBody {
    * Rejects when going on is useless.
    */
   async append(chunk: Buffer): Promise<void> {
-    this.#received += chunk.length;
-    if (this.#tail !== undefined) this.#appendToTail(chunk);
-    else {
-      this.#queue.push(chunk);
-      this.#queuedBytes += chunk.length;
-      this.#writing ??= this.#writeQueue();
-    }
+    this.#copyIn(chunk);
+    if (!this.#diskFailed) this.#writing ??= this.#writeBehind();
+    this.#trim();
+    this.#wakeSoon();
     while (this.#state === 'growing' && this.#isFull()) {
-      if (this.#tail !== undefined && this.#readers.size === 0)
-        throw new Error('no disk to keep it and nobody reads it');
+      if (this.#diskFailed && this.#readers.size === 0) throw new Error('no disk to keep it and nobody reads it');
       this.#roomy = Promise.withResolvers<void>();
       await this.#roomy.promise;
+      this.#trim();
     }
   }
 
@@ -112,7 +119,7 @@ export class GrowingBody {
     this.#end('failed', error);
   }
 
-  /** Resolves when the body has ended and the last reader left; then the writer may be closed. */
+  /** Resolves when the body has ended and the last reader left: nobody reads through the writer any more. */
   get finished(): Promise<void> {
     return this.#idle.promise;
   }
@@ -123,112 +130,136 @@ export class GrowingBody {
     return reader;
   }
 
+  /** For readers. */
   leave(reader: GrowingReader): void {
     this.#readers.delete(reader);
     this.#roomy.resolve();
-    if (this.#state === 'growing' && this.#readers.size === 0) this.#onDeserted();
+    if (this.#state === 'growing' && this.#readers.size === 0) this.#options.onDeserted();
     this.#checkIdle();
   }
 
-  /** For readers: fills `target` from `position`; waits for bytes; 0 at the end of a complete body. */
-  async readAt(target: Buffer, position: number): Promise<number> {
+  /** For readers: the next bytes from `position` on, waited for; undefined at the end of a complete body. */
+  async bytesAt(position: number, lend: Lend): Promise<Buffer | undefined> {
     for (;;) {
       if (this.#state === 'failed') throw this.#error!;
       const visible = this.#visible();
-      if (position < visible) return this.#copy(target, position, visible);
-      if (this.#state === 'complete' && position >= this.#received) return 0;
+      if (position < visible) return this.#view(position, visible) ?? (await this.#readBack(position, visible, lend));
+      if (this.#state === 'complete') return undefined;
       await this.#changed.promise;
     }
   }
 
+  /** For readers: one has moved on. */
+  moved(): void {
+    if (this.#diskFailed) this.#roomy.resolve();
+  }
+
+  get #memoryStart(): number {
+    return this.#blocks[0]?.start ?? this.#received;
+  }
+
   #visible(): number {
-    const readable = this.#tail === undefined ? this.#onDisk : this.#tailStart + this.#tailBytes;
-    if (this.#state === 'complete') return readable;
+    if (this.#state === 'complete') return this.#received;
     const announced = this.sizeBytes ?? this.#received;
-    return Math.min(readable, Math.max(0, announced - this.#holdBackBytes));
+    return Math.min(this.#received, Math.max(0, announced - this.#options.holdBackBytes));
   }
 
-  async #copy(target: Buffer, position: number, visible: number): Promise<number> {
-    const wanted = target.length > visible - position ? target.subarray(0, visible - position) : target;
-    if (position < this.#onDisk) {
-      const onDisk = this.#onDisk - position;
-      return this.#writer!.read(wanted.length > onDisk ? wanted.subarray(0, onDisk) : wanted, position);
-    }
-    if (this.#tail === undefined || position < this.#tailStart) throw new Error('the bytes are gone');
-    let skip = position - this.#tailStart;
-    for (const chunk of this.#tail) {
-      if (skip < chunk.length) return chunk.copy(wanted, 0, skip);
-      skip -= chunk.length;
-    }
-    return 0;
+  #view(position: number, visible: number): Buffer | undefined {
+    if (position < this.#memoryStart) return undefined;
+    const block = this.#blocks[Math.floor((position - this.#memoryStart) / BLOCK_BYTES)]!;
+    const end = Math.min(block.filled, visible - block.start);
+    return block.bytes.subarray(position - block.start, end);
   }
 
-  async #writeQueue(): Promise<void> {
-    while (this.#queue.length > 0 && this.#tail === undefined) {
-      // One write at a time: while it runs the next chunks gather, so a fast upstream makes few, large writes.
-      const batch = this.#queue;
-      const bytes = this.#queuedBytes;
-      this.#queue = [];
-      this.#queuedBytes = 0;
-      try {
-        await this.#writer!.write(batch);
-        this.#onDisk += bytes;
-      } catch (error) {
-        this.#moveToTail([...batch, ...this.#queue]);
-        this.#onDiskFailure(error as NodeJS.ErrnoException);
+  async #readBack(position: number, visible: number, lend: Lend): Promise<Buffer> {
+    const end = Math.min(visible, this.#onDisk);
+    if (position >= end) throw new Error('these bytes of an arriving body are gone: the disk failed');
+    const target = lend();
+    const wanted = target.subarray(0, Math.min(target.length, end - position));
+    const count = await this.#options.writer!.read(wanted, position);
+    if (count === 0) throw new Error('the temporary file is shorter than what was written to it');
+    return wanted.subarray(0, count);
+  }
+
+  #copyIn(chunk: Buffer): void {
+    for (let taken = 0; taken < chunk.length; ) {
+      let block = this.#blocks.at(-1);
+      if (block === undefined || block.filled === BLOCK_BYTES) {
+        block = { start: this.#received, bytes: Buffer.allocUnsafeSlow(BLOCK_BYTES), filled: 0 };
+        this.#blocks.push(block);
       }
-      this.#notify();
+      const count = chunk.copy(block.bytes, block.filled, taken);
+      block.filled += count;
+      taken += count;
+      this.#received += count;
+    }
+  }
+
+  /** One write at a time: while it runs the next chunks gather, so a fast upstream makes few, large writes. */
+  async #writeBehind(): Promise<void> {
+    while (this.#onDisk < this.#received && !this.#diskFailed) {
+      const pieces: Buffer[] = [];
+      for (const { start, bytes, filled } of this.#blocks) {
+        if (start + filled > this.#onDisk) pieces.push(bytes.subarray(Math.max(0, this.#onDisk - start), filled));
+      }
+      const end = this.#received;
+      try {
+        await this.#options.writer!.write(pieces);
+        this.#onDisk = end;
+      } catch (error) {
+        this.#diskFailed = true;
+        this.#options.onDiskFailure(error as NodeJS.ErrnoException);
+      }
+      this.#trim();
+      this.#roomy.resolve();
     }
     this.#writing = undefined;
   }
 
-  #moveToTail(chunks: readonly Buffer[]): void {
-    this.#tail = [];
-    this.#tailStart = this.#onDisk;
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    for (const chunk of chunks) this.#appendToTail(chunk);
-  }
-
-  #appendToTail(chunk: Buffer): void {
-    this.#tail!.push(chunk);
-    this.#tailBytes += chunk.length;
-    this.#notify();
-  }
-
-  /** Drops what every reader has passed; without readers everything is kept up to the limit. */
-  #trimTail(): void {
-    if (this.#tail === undefined || this.#tailBytes <= MAX_TAIL_BYTES / 2 || this.#readers.size === 0) return;
-    const slowest = Math.min(...[...this.#readers].map((reader) => reader.position));
-    while (this.#tail.length > 0 && this.#tailStart + this.#tail[0]!.length <= slowest) {
-      const gone = this.#tail.shift()!;
-      this.#tailStart += gone.length;
-      this.#tailBytes -= gone.length;
+  /** Gives up blocks that nobody needs in memory: they are on disk, or (without disk) every reader has passed them. */
+  #trim(): void {
+    const dispensable = this.#diskFailed ? this.#passedByAll() : this.#onDisk;
+    while (this.#blocks.length > WINDOW_BLOCKS) {
+      const [oldest] = this.#blocks;
+      if (oldest!.start + oldest!.filled > dispensable) return;
+      this.#blocks.shift();
     }
   }
 
+  /** Without readers nothing has been passed: the one who started the flight is about to come. */
+  #passedByAll(): number {
+    let slowest = Number.POSITIVE_INFINITY;
+    for (const { position } of this.#readers) slowest = Math.min(slowest, position);
+    return this.#readers.size === 0 ? this.#onDisk : Math.max(slowest, this.#onDisk);
+  }
+
   #isFull(): boolean {
-    if (this.#tail === undefined) return this.#queuedBytes > MAX_QUEUED_BYTES;
-    this.#trimTail();
-    return this.#tailBytes > MAX_TAIL_BYTES;
+    if (this.#diskFailed) return this.#received - Math.max(this.#onDisk, this.#memoryStart) > MAX_TAIL_BYTES;
+    return this.#received - this.#onDisk > MAX_UNWRITTEN_BYTES;
   }
 
-  moved(): void {
-    if (this.#tail !== undefined) this.#roomy.resolve();
+  #wakeSoon(): void {
+    if (this.#wakeTimer !== undefined) return;
+    const waitMs = this.#readers.size < MANY_READERS ? 0 : this.#wokenAt + WAKE_INTERVAL_MS - performance.now();
+    if (waitMs <= 0) this.#wake();
+    else this.#wakeTimer = setTimeout(() => this.#wake(), waitMs);
   }
 
-  #notify(): void {
+  #wake(): void {
+    clearTimeout(this.#wakeTimer);
+    this.#wakeTimer = undefined;
+    this.#wokenAt = performance.now();
     const changed = this.#changed;
     this.#changed = Promise.withResolvers<void>();
     changed.resolve();
-    this.#roomy.resolve();
   }
 
   #end(state: State, error: Error | undefined): void {
     if (this.#state !== 'growing') return;
     this.#state = state;
     this.#error = error;
-    this.#notify();
+    this.#roomy.resolve();
+    this.#wake();
     this.#checkIdle();
   }
 
@@ -251,14 +282,18 @@ export class GrowingReader {
     return this.#body.sizeBytes;
   }
 
-  /** The next bytes into `target`; 0 at the end. Rejects when the body turned out wrong or was cut short. */
-  async read(target: Buffer): Promise<number> {
-    const count = await this.#body.readAt(target, this.position);
-    this.position += count;
+  /**
+   * The next bytes, to be read only: other readers are sent the same ones. Undefined at the end. Rejects when the body
+   * turned out wrong or was cut short.
+   */
+  async next(lend: Lend): Promise<Buffer | undefined> {
+    const bytes = await this.#body.bytesAt(this.position, lend);
+    this.position += bytes?.length ?? 0;
     this.#body.moved();
-    return count;
+    return bytes;
   }
 
+  /** To be called once nothing more is wanted. */
   leave(): void {
     if (this.#left) return;
     this.#left = true;

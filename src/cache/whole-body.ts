@@ -33,14 +33,22 @@ export async function collect(response: IncomingResponse, maxBytes: number): Pro
 }
 
 /**
- * The bytes that the page promises: size and hash are checked where they are known. Rejects with an UpstreamFailure
- * of kind `wrong-digest` otherwise.
+ * The bytes that the page promises: they have its hash, or where it gives none its size. Throws an UpstreamFailure of kind
+ * `wrong-digest` otherwise, `reset` when bytes are missing.
  */
-export async function collectRight(response: IncomingResponse, resource: Resource, maxBytes: number): Promise<Buffer> {
-  const sent = await collect(response, maxBytes);
+export function requireRight(
+  sent: Buffer,
+  response: IncomingResponse,
+  resource: Pick<Resource, 'expected' | 'expectedSizeBytes'>,
+  maxBytes: number,
+): Buffer {
+  const announced = contentLength(response);
+  if (announced !== undefined && announced !== sent.length) {
+    throw new UpstreamFailure('reset', `Upstream sent ${sent.length} bytes instead of ${announced}.`);
+  }
   const bytes = undoUnaskedCoding(sent, fieldValue(response.fields, 'content-encoding'), resource.expected, maxBytes);
-  const wrongSize = resource.expectedSizeBytes !== undefined && resource.expectedSizeBytes !== bytes.length;
-  if (wrongSize || (resource.expected !== undefined && !matches(bytes, resource.expected))) {
+  const { expected, expectedSizeBytes = bytes.length } = resource;
+  if (expected === undefined ? bytes.length !== expectedSizeBytes : !matches(bytes, expected)) {
     throw new UpstreamFailure('wrong-digest', 'Upstream sent bytes that do not match what its index says of the file.');
   }
   return bytes;

@@ -27,6 +27,14 @@ export interface FileRequest {
   readonly rawPath: string;
 }
 
+/** A file of which only is told what its page says. */
+export interface KnownFile {
+  readonly kind: 'known';
+  readonly file: ListedFile;
+  /** Undefined when neither page nor upstream tells. */
+  readonly sizeBytes: number | undefined;
+}
+
 export type FileAnswer =
   | {
       readonly kind: 'found';
@@ -75,21 +83,22 @@ export class FileService {
     const wanted = parse(request);
     const listing = await this.#listing(wanted);
     if (listing === undefined) return this.#removed(wanted);
-    requireServable(listing);
-    if (listing.at !== undefined) return this.#answer(wanted, listing.index, listing.at);
+    if (listing.at !== undefined) return this.#answer(wanted, listing, listing.at);
     return { kind: 'elsewhere', url: listing.named!.url + (wanted.companion ?? '') };
   }
 
-  /** What is stored or known of the file without fetching it; for HEAD. */
-  async describe(request: FileRequest): Promise<FileAnswer | { readonly kind: 'known'; readonly file: ListedFile }> {
+  /**
+   * For HEAD: what is stored or known of the file, without fetching it. Where the page does not tell its size upstream
+   * is asked, also without the body.
+   */
+  async describe(request: FileRequest): Promise<FileAnswer | KnownFile> {
     const wanted = parse(request);
     const listing = await this.#listing(wanted);
-    if (listing?.at !== undefined && wanted.companion === undefined && listing.at.sizeBytes !== undefined) {
-      requireServable(listing);
-      const resource = this.#resource(listing.index, listing.at, undefined);
-      if ((await this.#options.readThrough.held(resource)) === undefined) return { kind: 'known', file: listing.at };
-    }
-    return this.open(request);
+    if (listing?.at === undefined || wanted.companion !== undefined) return this.open(request);
+    const resource = this.#resource(listing.index, listing.at, undefined);
+    if ((await this.#options.readThrough.held(resource)) !== undefined) return this.open(request);
+    const sizeBytes = listing.at.sizeBytes ?? (await this.#options.source.sizeOf(listing.at.url));
+    return { kind: 'known', file: listing.at, sizeBytes };
   }
 
   /** The bytes of a stored file; fetched again, once, when they were lost or damaged. */
@@ -99,6 +108,8 @@ export class FileService {
     const { readThrough } = this.#options;
     const blob = await readThrough.open(found.resource, found.answer.entry);
     if (blob !== undefined) return { answer: found.answer, blob };
+    // What no page lists is not fetched, not even to mend what was held of it.
+    if (found.file === undefined) throw notListed(filenameOfUrl(found.resource.request.url));
     const healed = await readThrough.heal(found.resource, found.answer.entry);
     return {
       answer: healed,
@@ -124,11 +135,13 @@ export class FileService {
     try {
       // What a page lists it may list while it is being refreshed: nobody waits for that.
       const held = await index.findFile(indexes, project, wanted, { patienceMs: 0 });
+      requireServable(held);
       if (held.at !== undefined) return held;
       const asked = await index.findFile(indexes, project, wanted, {
         insist: true,
         patienceMs: Number.POSITIVE_INFINITY,
       });
+      requireServable(asked);
       if (asked.at !== undefined) return asked;
       if (asked.answer.stale !== undefined && !isUnconfirmed(asked.answer)) throw unlisted(asked.answer.stale.cause);
       return asked.named === undefined ? undefined : asked;
@@ -138,54 +151,53 @@ export class FileService {
     }
   }
 
-  async #answer(wanted: Wanted, index: string, file: ListedFile): Promise<FileAnswer> {
+  async #answer(wanted: Wanted, { index, project }: FileListing, file: ListedFile): Promise<FileAnswer> {
     const { companion } = wanted;
     if (companion === '.metadata' && (file.coreMetadata === undefined || file.coreMetadata === false)) {
       throw new NotFound('The index does not offer core metadata for this file.', 'metadata-not-found');
     }
     const resource = this.#resource(index, file, companion);
-    const answer = await this.#readListed(wanted, resource, file);
+    const answer = await this.#readListed(wanted, project, resource, file);
     const { status } = answer.entry;
     if (status === 451) throw new UnavailableForLegalReasons('Upstream withholds this file for legal reasons.');
     if (status !== 200) throw new NotFound('Upstream does not have this file.', 'file-not-found');
     return { kind: 'found', what: companion === undefined ? 'file' : 'metadata', resource, answer, file };
   }
 
-  async #readListed(wanted: Wanted, resource: Resource, file: ListedFile): Promise<Answer> {
+  async #readListed(wanted: Wanted, project: ProjectName, resource: Resource, file: ListedFile): Promise<Answer> {
     try {
       const answer = await this.#options.readThrough.read(resource);
-      return hasOtherBytes(answer.entry, resource.expected) ? await this.#changed(wanted, resource, answer) : answer;
+      return hasOtherBytes(answer.entry, resource.expected)
+        ? await this.#changed(wanted, project, resource, answer)
+        : answer;
     } catch (error) {
       if (!(error instanceof UpstreamFailure) || !isGone(error)) throw error;
-      return this.#retryListed(wanted, resource, file, error);
+      return this.#retryListed(wanted, project, resource, file);
     }
   }
 
   /** Upstream refuses what its page lists: a signed URL may have run out, or the file has moved. Ask the page once. */
-  async #retryListed(wanted: Wanted, resource: Resource, file: ListedFile, failure: UpstreamFailure): Promise<Answer> {
-    const project = projectOfFilename(wanted.filename);
-    const listing =
-      project === undefined
-        ? undefined
-        : await this.#options.index.findFile(wanted.request.indexes, project, wanted, {
-            insist: true,
-            patienceMs: Number.POSITIVE_INFINITY,
-          });
-    const now = listing?.at;
+  async #retryListed(wanted: Wanted, project: ProjectName, resource: Resource, file: ListedFile): Promise<Answer> {
+    const listing = await this.#options.index.findFile(wanted.request.indexes, project, wanted, {
+      insist: true,
+      patienceMs: Number.POSITIVE_INFINITY,
+    });
+    requireServable(listing);
+    const now = listing.at;
     const again =
-      now === undefined || now.url === file.url ? resource : this.#resource(listing!.index, now, wanted.companion);
+      now === undefined || now.url === file.url ? resource : this.#resource(listing.index, now, wanted.companion);
     try {
       return await this.#options.readThrough.read(again);
     } catch (error) {
       const status = error instanceof UpstreamFailure ? error.upstreamStatus : undefined;
       if (status === 404 || status === 410) throw new NotFound('Upstream does not have this file.', 'file-not-found');
-      throw failure === error ? failure : error;
+      throw error;
     }
   }
 
   /** The page gives another hash than the bytes we hold under this URL: an alarm, and the bytes of today's page. */
-  async #changed(wanted: Wanted, resource: Resource, answer: Answer): Promise<Answer> {
-    this.#options.onChangedDigest(projectOfFilename(wanted.filename) ?? '', wanted.filename);
+  async #changed(wanted: Wanted, project: ProjectName, resource: Resource, answer: Answer): Promise<Answer> {
+    this.#options.onChangedDigest(project, wanted.filename);
     return this.#options.readThrough.heal(resource, answer.entry);
   }
 
@@ -212,7 +224,7 @@ export class FileService {
         };
       }
     }
-    throw new NotFound(`No page lists ${wanted.filename} at this address.`, 'file-not-listed');
+    throw notListed(wanted.filename);
   }
 
   #resource(index: string, file: ListedFile, companion: Companion | undefined): Resource {
@@ -286,8 +298,18 @@ function unlisted(cause: unknown): Error {
   return new UpstreamFailure('timeout', 'The stored page does not list this file, and the index cannot be asked now.');
 }
 
-function hasOtherBytes(entry: Entry, expected: Expectation | undefined): boolean {
-  return entry.body !== undefined && expected?.algorithm === 'sha256' && entry.body.digest !== expected.hex;
+/**
+ * Whether the page speaks of other bytes than those we hold: by their digest, or by the hash that was promised when
+ * they were fetched (the entry's facts, `<algorithm>:<hex>`).
+ */
+function hasOtherBytes({ body, facts }: Entry, expected: Expectation | undefined): boolean {
+  if (body === undefined || expected === undefined) return false;
+  if (expected.algorithm === 'sha256') return body.digest !== expected.hex;
+  return facts !== null && facts !== undefined && facts !== `${expected.algorithm}:${expected.hex}`;
+}
+
+function notListed(filename: string): NotFound {
+  return new NotFound(`No page lists ${filename} at this address.`, 'file-not-listed');
 }
 
 function isGone(error: UpstreamFailure): boolean {

@@ -1,8 +1,9 @@
 // How a file is fetched: from the URL that its page gives, from public https hosts or origins that the configuration
 // names, whole or from a byte on.
 
-import { type FailureKind, UpstreamFailure } from '../errors.ts';
 import type { Ask, Expectation, Profile, Resource } from '../cache/profile.ts';
+import { contentLength } from '../cache/whole-body.ts';
+import { type FailureKind, UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
 
@@ -45,6 +46,26 @@ export class FileSource {
     };
   }
 
+  /**
+   * The size upstream tells of a file, in bytes, without sending it; undefined when it does not tell. Rejects with an
+   * UpstreamFailure when there is no file.
+   */
+  async sizeOf(url: string): Promise<number | undefined> {
+    const response = await this.#options.client.fetch({
+      ...this.#common(url),
+      method: 'HEAD',
+      fields: ['accept', '*/*', 'accept-encoding', 'identity'],
+      signal: AbortSignal.timeout(HEADERS_TIMEOUT_MS),
+    });
+    response.body.destroy();
+    if (response.status !== 200) {
+      throw new UpstreamFailure('status', `Upstream answered with status ${response.status}.`, {
+        upstreamStatus: response.status,
+      });
+    }
+    return contentLength(response);
+  }
+
   async #fetch(file: FileResource, ask: Ask): Promise<IncomingResponse> {
     // Identity: a coding on the way would change the bytes that the hash is about.
     const fields = ['accept', '*/*', 'accept-encoding', 'identity', ...ask.conditions];
@@ -52,17 +73,10 @@ export class FileSource {
     const kind = file.profile.name === 'metadata' ? 'metadata' : 'file';
     try {
       const response = await this.#options.client.fetch({
-        url: file.url,
+        ...this.#common(file.url),
         method: 'GET',
         fields,
         signal: ask.signal,
-        headersTimeoutMs: HEADERS_TIMEOUT_MS,
-        maxBodyBytes: this.#options.maxFileBytes,
-        // Storage often lies elsewhere; the egress guard judges every hop, and the hash judges the bytes.
-        mayRedirect: () => true,
-        followRedirects: true,
-        retry: true,
-        trusted: 'listed',
         ...(ask.avoid.size > 0 ? { avoidSources: ask.avoid, freshConnection: true } : {}),
       });
       this.#options.onAnswer(kind, resultOf(response.status));
@@ -71,6 +85,19 @@ export class FileSource {
       if (error instanceof UpstreamFailure) this.#options.onAnswer(kind, error.kind);
       throw error;
     }
+  }
+
+  #common(url: string) {
+    return {
+      url,
+      headersTimeoutMs: HEADERS_TIMEOUT_MS,
+      maxBodyBytes: this.#options.maxFileBytes,
+      // Storage often lies elsewhere; the egress guard judges every hop, and the hash judges the bytes.
+      mayRedirect: () => true,
+      followRedirects: true,
+      retry: true,
+      trusted: 'listed',
+    } as const;
   }
 }
 

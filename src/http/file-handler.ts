@@ -3,10 +3,10 @@
 import type { Answer } from '../cache/answer.ts';
 import type { Blob } from '../cache/blob-store.ts';
 import type { Entry } from '../cache/entry.ts';
-import { fieldValue } from '../http-message.ts';
 import { type ByteRange, parseRange } from '../files/byte-range.ts';
 import { UNVERIFIED_CONTROL, VERIFIED_CONTROL } from '../files/file-profile.ts';
-import type { FileAnswer, FileRequest, FileService } from '../files/file-service.ts';
+import type { FileAnswer, FileRequest, FileService, KnownFile } from '../files/file-service.ts';
+import { fieldValue } from '../http-message.ts';
 import { fileLink } from '../index/file-links.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import { statusOf } from './cache-fields.ts';
@@ -50,7 +50,7 @@ export class FileHandler {
       case 'elsewhere':
         return redirect(exchange, fileLink(found.url, rootFrom(target)));
       case 'known':
-        return describeKnown(exchange, found.file);
+        return describeKnown(exchange, found);
       case 'found':
         exchange.kind = found.what;
         return found.answer.arriving === undefined
@@ -78,9 +78,12 @@ export class FileHandler {
   async #arriving(exchange: Exchange, found: Found, arriving: NonNullable<Answer['arriving']>): Promise<void> {
     const { reader } = arriving;
     try {
-      const part = exchange.request.headers.range !== undefined && !exchange.isHead;
+      const etag = promisedTag(found.file);
+      if (etag !== undefined && notModified(exchange, etag, undefined)) return exchange.send(304, ['etag', etag]);
+      const part = wantsPart(exchange, etag);
       const entry = part ? await within(RANGE_WAIT_MS, arriving.arrived, exchange) : undefined;
-      if (entry !== undefined) return await this.#stored(exchange, { ...found, answer: storedNow(found.answer, entry) });
+      if (entry !== undefined)
+        return await this.#stored(exchange, { ...found, answer: storedNow(found.answer, entry) });
       exchange.outcome = found.answer.outcome;
       const fields = [
         ...contentFields(),
@@ -93,20 +96,19 @@ export class FileHandler {
       ];
       if (reader.sizeBytes !== undefined) fields.push('content-length', String(reader.sizeBytes));
       if (exchange.isHead) return exchange.send(200, fields);
-      exchange.head(200, fields);
-      await sendBody(exchange, (target) => reader.read(target));
+      await sendBody(exchange, async (lend) => {
+        const bytes = await reader.next(lend);
+        // Not before there is something to send: what fails until then is told by a status.
+        if (!exchange.response.headersSent) exchange.head(200, fields);
+        return bytes;
+      });
     } finally {
       reader.leave();
     }
   }
 }
 
-async function sendBlob(
-  exchange: Exchange,
-  answer: Answer,
-  blob: Blob,
-  file: ListedFile | undefined,
-): Promise<void> {
+async function sendBlob(exchange: Exchange, answer: Answer, blob: Blob, file: ListedFile | undefined): Promise<void> {
   const verified = answer.entry.body?.verified === true;
   const etag = `"${blob.digest}"`;
   const lastModified = modifiedAt(answer.entry, file);
@@ -137,23 +139,30 @@ async function sendBlob(
   if (blob.bytes !== undefined) return exchange.send(status, fields, blob.bytes.subarray(first, last + 1));
   exchange.head(status, fields);
   let position = first;
-  await sendBody(exchange, async (target) => {
+  await sendBody(exchange, async (lend) => {
     const left = last + 1 - position;
-    if (left <= 0) return 0;
+    if (left <= 0) return undefined;
+    const target = lend();
     const count = await blob.read(left < target.length ? target.subarray(0, left) : target, position);
     if (count === 0) throw new Error('a stored file is shorter than it was');
     position += count;
-    return count;
+    return target.subarray(0, count);
   });
 }
 
 /** What a HEAD tells of a file that is not stored: its page gives size and hash, no upstream need be asked. */
-function describeKnown(exchange: Exchange, file: ListedFile): void {
-  exchange.outcome = 'hit';
-  const fields = [...contentFields(), 'content-length', String(file.sizeBytes), 'cache-control', UNVERIFIED_CONTROL];
-  const digest = file.hashes.sha256;
-  if (digest !== undefined) fields.push('etag', `"${digest.toLowerCase()}"`);
+function describeKnown(exchange: Exchange, { file, sizeBytes }: KnownFile): void {
+  const fields = [...contentFields(), 'cache-control', UNVERIFIED_CONTROL];
+  if (sizeBytes !== undefined) fields.push('content-length', String(sizeBytes));
+  const etag = promisedTag(file);
+  if (etag !== undefined) fields.push('etag', etag);
   exchange.send(200, [...fields, 'cache-status', 'wheelkeep; hit; detail=listed']);
+}
+
+/** The tag that the file will have once its bytes are verified. */
+function promisedTag(file: ListedFile | undefined): string | undefined {
+  const digest = file?.hashes.sha256;
+  return digest === undefined ? undefined : `"${digest.toLowerCase()}"`;
 }
 
 function contentFields(): string[] {
@@ -188,6 +197,12 @@ function requestedRange(exchange: Exchange, sizeBytes: number, etag: string): By
   return parsed === 'whole' ? undefined : parsed;
 }
 
+/** Whether a part of a file that is still arriving may become the answer; If-Range with another tag wants it whole. */
+function wantsPart(exchange: Exchange, etag: string | undefined): boolean {
+  const { range, 'if-range': ifRange } = exchange.request.headers;
+  return range !== undefined && !exchange.isHead && (ifRange === undefined || ifRange === etag);
+}
+
 function modifiedAt(entry: Entry, file: ListedFile | undefined): string | undefined {
   const uploaded = file?.uploadTime === undefined ? Number.NaN : Date.parse(file.uploadTime);
   if (!Number.isNaN(uploaded)) return new Date(uploaded).toUTCString();
@@ -213,7 +228,16 @@ function storedNow(answer: Answer, entry: Entry): Answer {
 }
 
 function redirect(exchange: Exchange, location: string): void {
-  exchange.send(302, ['location', location, 'content-length', '0', 'cache-control', 'max-age=60', 'cache-status', 'wheelkeep; hit']);
+  exchange.send(302, [
+    'location',
+    location,
+    'content-length',
+    '0',
+    'cache-control',
+    'max-age=60',
+    'cache-status',
+    'wheelkeep; hit',
+  ]);
 }
 
 /** The way from the directory of the requested file up to the root below which `files/` lies. */

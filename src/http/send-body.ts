@@ -1,10 +1,13 @@
-// Sends stored and growing bodies with few large reads: up to three buffers in turn, each refilled only when the
+// Sends stored and growing bodies in few large writes: up to three buffers in turn, each refilled only when the
 // connection has taken it. A slow client gets one small buffer, so that memory is not lent to those who do not drink.
 
 import type { Exchange } from './exchange.ts';
 
-/** Fills the buffer with the next bytes; 0 at the end. */
-export type ReadNext = (target: Buffer) => Promise<number>;
+/**
+ * The next bytes; undefined at the end. They may be shared with others, or lie in the buffer that `lend` gives, which
+ * is asked for at most once.
+ */
+export type NextBytes = (lend: () => Buffer) => Promise<Buffer | undefined>;
 
 const SMALL_BYTES = 64 * 1024;
 const LARGE_BYTES = 256 * 1024;
@@ -22,24 +25,22 @@ export class ClientGone extends Error {
 }
 
 /**
- * Sends what `readNext` gives and ends the response. Rejects with ClientGone when the connection closes first, and as
- * `readNext` does; the caller then breaks the connection.
+ * Sends what `next` gives and ends the response. Rejects with ClientGone when the connection closes first, and as
+ * `next` does; the caller then breaks the connection.
  */
-export async function sendBody(exchange: Exchange, readNext: ReadNext): Promise<void> {
-  const { response } = exchange;
+export async function sendBody(exchange: Exchange, next: NextBytes): Promise<void> {
   const connection = new Outgoing(exchange);
   try {
     for (;;) {
-      const buffer = await connection.buffer();
-      const count = await readNext(buffer);
-      if (count === 0) break;
-      connection.write(buffer, count);
+      await connection.ready();
+      const bytes = await next(connection.lend);
+      if (bytes === undefined) break;
+      connection.write(bytes);
     }
-    await connection.end();
+    connection.end();
   } finally {
     connection.detach();
   }
-  if (!response.writableFinished && response.destroyed) throw new ClientGone();
 }
 
 class Outgoing {
@@ -47,6 +48,7 @@ class Outgoing {
   #large = false;
   #inFlight = 0;
   #gone = false;
+  #lent: Buffer | undefined;
   #wake: (() => void) | undefined;
   readonly #onClose = () => {
     this.#gone = true;
@@ -63,27 +65,36 @@ class Outgoing {
     this.#exchange.response.off('close', this.#onClose);
   }
 
-  /** A buffer that may be filled; waits while the connection has not taken enough. */
-  async buffer(): Promise<Buffer> {
+  /** Resolves when more may be written. Rejects with ClientGone. */
+  async ready(): Promise<void> {
     while (!this.#gone && this.#inFlight >= (this.#large ? BUFFERS : 1)) await this.#woken();
     if (this.#gone) throw new ClientGone();
-    if (!this.#large) return Buffer.allocUnsafeSlow(SMALL_BYTES);
-    return spare.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES);
   }
 
-  write(buffer: Buffer, count: number): void {
+  /** A buffer for the next write; it is the connection's again once that is done. */
+  readonly lend = (): Buffer => {
+    this.#lent ??= this.#large
+      ? (spare.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES))
+      : Buffer.allocUnsafeSlow(SMALL_BYTES);
+    return this.#lent;
+  };
+
+  write(bytes: Buffer): void {
     const writtenAt = performance.now();
+    const lent = this.#lent;
+    this.#lent = undefined;
     this.#inFlight++;
-    this.#exchange.bytes += count;
-    this.#exchange.response.write(count === buffer.length ? buffer : buffer.subarray(0, count), () => {
+    this.#exchange.bytes += bytes.length;
+    this.#exchange.response.write(bytes, () => {
       this.#inFlight--;
       this.#large = performance.now() - writtenAt < FAST_MS;
-      if (buffer.length === LARGE_BYTES && spare.length < MAX_SPARE) spare.push(buffer);
+      giveBack(lent);
       this.#wake?.();
     });
   }
 
-  async end(): Promise<void> {
+  end(): void {
+    giveBack(this.#lent);
     if (this.#gone) throw new ClientGone();
     this.#exchange.response.end();
   }
@@ -94,4 +105,8 @@ class Outgoing {
     });
     this.#wake = undefined;
   }
+}
+
+function giveBack(buffer: Buffer | undefined): void {
+  if (buffer?.length === LARGE_BYTES && spare.length < MAX_SPARE) spare.push(buffer);
 }

@@ -1,7 +1,7 @@
 // Wheelkeep itself for tests: the whole app inside the test's process, with injected time, on a free port.
 // For what needs a process of its own (kill -9, signals, the launcher) see spawned-proxy.ts.
 
-import { type App, startApp } from '../../src/app.ts';
+import { type App, type AppOverrides, startApp } from '../../src/app.ts';
 import type { Config } from '../../src/config/config.ts';
 import { get } from './http-client.ts';
 import { parseMetrics } from './prometheus-text.ts';
@@ -14,6 +14,8 @@ export interface ProxyOptions {
   readonly dataDir?: string;
   readonly config?: Partial<Config>;
   readonly now?: () => number;
+  /** Whatever else a test puts in the place of the real thing. */
+  readonly overrides?: AppOverrides;
 }
 
 export interface RunningProxy {
@@ -30,7 +32,10 @@ export interface RunningProxy {
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const dataDir = options.dataDir ?? (await makeFolder());
   const config = { ...testConfig({ upstreams: options.upstreams, dataDir }), ...options.config };
-  const app = await startApp(config, options.now === undefined ? {} : { now: options.now });
+  const app = await startApp(config, {
+    ...options.overrides,
+    ...(options.now === undefined ? {} : { now: options.now }),
+  });
   const url = app.url.replace(/\/$/, '');
   return {
     url,

@@ -1,0 +1,65 @@
+// Keeps the bodies of one resource on disk. A disk that takes nothing (full, read-only, out of descriptors) is told of
+// and costs the copy, never the answer.
+
+import type { BlobStore, BlobWriter } from './blob-store.ts';
+import type { Entry } from './entry.ts';
+import type { FlightObserver } from './flight.ts';
+import type { Resource } from './profile.ts';
+import type { RecentBodies } from './recent-bodies.ts';
+import { describe, ownedName } from './record.ts';
+
+export interface BodyKeeperTools {
+  readonly blobs: BlobStore;
+  readonly recent: RecentBodies;
+  readonly observe: Pick<FlightObserver, 'diskFailure'>;
+}
+
+export class BodyKeeper {
+  readonly #tools: BodyKeeperTools;
+  readonly #resource: Resource;
+
+  constructor(tools: BodyKeeperTools, resource: Resource) {
+    this.#tools = tools;
+    this.#resource = resource;
+  }
+
+  /** A place for a new body; undefined while the disk takes nothing. */
+  create(): Promise<BlobWriter | undefined> {
+    return this.#tools.blobs.create().catch(this.diskFailure);
+  }
+
+  /** Keeps a body that is in memory: there for a while, and on disk. */
+  async keep(entry: Entry, bytes: Buffer, shared: boolean): Promise<void> {
+    this.#tools.recent.add(entry.body!.digest, bytes);
+    const writer = await this.create();
+    if (writer === undefined) return;
+    try {
+      await writer.write([bytes]);
+      await this.publish(writer, entry, shared);
+    } catch (error) {
+      this.diskFailure(error as NodeJS.ErrnoException);
+    }
+    await writer.discard();
+  }
+
+  /** Makes what was written the entry's body: under its digest where it is shared, else under the entry's own name. */
+  async publish(writer: BlobWriter, entry: Entry, shared: boolean): Promise<void> {
+    const { digest } = entry.body!;
+    const { key } = this.#resource;
+    const blob = shared
+      ? await writer.publish(digest)
+      : await writer.publishAs(ownedName(key, entry), digest, describe(key, entry));
+    blob.release();
+  }
+
+  /** Removes the body that belongs to an entry alone; a shared one stays for others, and for the quota to judge. */
+  async removeOwned(entry: Entry): Promise<void> {
+    const { body } = this.#resource.profile;
+    if (body.kind === 'streamed' && body.shared) return;
+    await this.#tools.blobs.removeOwned(ownedName(this.#resource.key, entry)).catch(this.diskFailure);
+  }
+
+  readonly diskFailure = (error: NodeJS.ErrnoException): undefined => {
+    this.#tools.observe.diskFailure(error);
+  };
+}

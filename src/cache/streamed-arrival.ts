@@ -1,0 +1,193 @@
+// How a body that clients follow lands: a small one when it is whole and right, a large one as a growing body that is
+// sent while it arrives. What is wrong before a client has seen anything of it is asked for again, elsewhere.
+
+import { randomUUID } from 'node:crypto';
+import { UpstreamFailure } from '../errors.ts';
+import type { IncomingResponse } from '../http-message.ts';
+import { fieldValue } from '../http-message.ts';
+import { type Chunks, gather } from './arriving-chunks.ts';
+import type { BlobWriter } from './blob-store.ts';
+import type { BodyKeeper } from './body-keeper.ts';
+import { digestOf } from './digest.ts';
+import type { BodyReference, Entry } from './entry.ts';
+import { fill } from './fill.ts';
+import type { FlightObserver, Landing } from './flight.ts';
+import { GrowingBody } from './growing-body.ts';
+import type { Resource, StreamedBody } from './profile.ts';
+import { contentLength, requireRight } from './whole-body.ts';
+
+export interface StreamedArrivalOptions {
+  readonly resource: Resource;
+  readonly rule: StreamedBody;
+  readonly outcome: 'miss' | 'updated';
+  readonly keeper: BodyKeeper;
+  readonly observe: FlightObserver;
+  readonly signal: AbortSignal;
+  /** Ends the flight: nobody needs it any more. */
+  readonly abort: () => void;
+  /** Asks once more for the whole body, over a new connection and if possible not at these sources. */
+  readonly ask: (avoid: ReadonlySet<string>) => Promise<IncomingResponse>;
+  readonly entryOf: (response: IncomingResponse, body: BodyReference | undefined) => Entry;
+  readonly store: (entry: Entry) => Promise<void>;
+}
+
+/** How often a body is asked for in all before the reader is told that it cannot be had. */
+const MAX_ATTEMPTS = 3;
+/** A small body that takes longer is sent while it arrives, so that no client hears nothing for long. */
+const GATHER_MS = 4_000;
+/** A body with a content coding that nobody asked for is undone in memory, up to this size. */
+const MAX_CODED_BYTES = 64 * 1024 * 1024;
+/** A fill nobody reads any more is finished when at most this much is missing. */
+const SMALL_REST_BYTES = 32 * 1024 * 1024;
+
+export class StreamedArrival {
+  readonly #options: StreamedArrivalOptions;
+
+  constructor(options: StreamedArrivalOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with an UpstreamFailure when no attempt brought a right body; nothing of it is stored then. */
+  async land(first: IncomingResponse): Promise<Landing> {
+    const { ask, rule, signal } = this.#options;
+    const avoid = new Set<string>();
+    let response = first;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#receive(response, attempt);
+      } catch (error) {
+        response.body.destroy();
+        if (!(error instanceof UpstreamFailure)) throw error;
+        if (error.kind === 'wrong-digest') this.#wrongBody(response);
+        // Without a digest there is nothing to be found wrong with another copy: one try, as any cache would do.
+        const another = rule.shared && error.kind !== 'too-large' && error.kind !== 'status' && !signal.aborted;
+        if (!another || attempt === MAX_ATTEMPTS) throw error;
+        avoid.add(response.source);
+        response = await ask(avoid);
+      }
+    }
+  }
+
+  async #receive(response: IncomingResponse, attempt: number): Promise<Landing> {
+    const { resource, rule } = this.#options;
+    requireContent(response, resource);
+    const announced = contentLength(response);
+    // The size that the page gives tells a wrong body at once. When another copy has that length too, the page may be
+    // what is wrong, and the hash alone decides.
+    const decisive = rule.shared && (attempt === 1 || resource.expected === undefined);
+    const promised = decisive ? resource.expectedSizeBytes : undefined;
+    // A coding that nobody asked for must be undone before anything can be said about the bytes; where the length is
+    // the promised one, it merely describes the file.
+    const coded = fieldValue(response.fields, 'content-encoding') !== undefined && announced !== promised;
+    if (rule.shared && coded) return this.#receiveCoded(response);
+    if (promised !== undefined && announced !== undefined && promised !== announced) {
+      throw new UpstreamFailure('wrong-digest', `Upstream announces ${announced} bytes, its index ${promised}.`);
+    }
+    const sizeBytes = promised ?? announced;
+    if (sizeBytes !== undefined && sizeBytes > rule.wholeUpToBytes) {
+      return this.#grow(response, response.body as Chunks, sizeBytes);
+    }
+    const gathered = await gather(response, { maxBytes: rule.wholeUpToBytes, waitMs: GATHER_MS });
+    return 'whole' in gathered
+      ? this.#keepWhole(response, Buffer.concat(gathered.whole))
+      : this.#grow(response, gathered.more, sizeBytes);
+  }
+
+  async #receiveCoded(response: IncomingResponse): Promise<Landing> {
+    const maxBytes = Math.min(this.#options.rule.maxBytes, MAX_CODED_BYTES);
+    const gathered = await gather(response, { maxBytes, waitMs: GATHER_MS });
+    if ('whole' in gathered) return this.#keepWhole(response, Buffer.concat(gathered.whole));
+    throw new UpstreamFailure('protocol', 'Upstream sent a large file with a content coding that nobody asked for.');
+  }
+
+  async #keepWhole(response: IncomingResponse, sent: Buffer): Promise<Landing> {
+    const { entryOf, keeper, observe, outcome, resource, rule, store } = this.#options;
+    observe.received(resource, sent.length);
+    const bytes = requireRight(sent, response, resource, rule.maxBytes);
+    const verified = resource.expected !== undefined;
+    const entry = entryOf(response, { digest: digestOf(bytes), sizeBytes: bytes.length, verified });
+    await keeper.keep(entry, bytes, rule.shared);
+    await store(entry);
+    return { kind: 'stored', outcome, entry, received: response.fields };
+  }
+
+  async #grow(response: IncomingResponse, chunks: Chunks, sizeBytes: number | undefined): Promise<Landing> {
+    const { abort, entryOf, keeper, outcome, rule } = this.#options;
+    const writer = await keeper.create();
+    const body = new GrowingBody({
+      sizeBytes,
+      holdBackBytes: rule.holdBackBytes,
+      writer,
+      onDiskFailure: keeper.diskFailure,
+      onDeserted: () => {
+        if (!worthFinishing(body, sizeBytes)) abort();
+      },
+    });
+    const arrived = this.#arrive(response, chunks, body, writer);
+    // Readers read through the writer, and it is published through it: it closes when both are done. A failure is told
+    // to readers by the body; without readers it is nobody's.
+    void Promise.allSettled([arrived, body.finished]).then(() => writer?.discard());
+    const tag = `"flight-${randomUUID()}"`;
+    return {
+      kind: 'growing',
+      outcome,
+      entry: entryOf(response, undefined),
+      received: response.fields,
+      body,
+      tag,
+      arrived,
+    };
+  }
+
+  /** Resolves with the entry when the body is right, and stored as far as the disk takes it. */
+  async #arrive(
+    response: IncomingResponse,
+    chunks: Chunks,
+    body: GrowingBody,
+    writer: BlobWriter | undefined,
+  ): Promise<Entry> {
+    const { entryOf, keeper, observe, resource, rule, signal, store } = this.#options;
+    try {
+      const filled = await fill({ resource, response, chunks, growing: body, maxBytes: rule.maxBytes, signal });
+      // The bytes are right: readers need not wait for the disk to say so too.
+      body.complete();
+      const entry = entryOf(response, filled);
+      await body.settled();
+      if (writer === undefined || body.diskFailed) return entry;
+      try {
+        await keeper.publish(writer, entry, rule.shared);
+      } catch (error) {
+        keeper.diskFailure(error as NodeJS.ErrnoException);
+        return entry;
+      }
+      await store(entry);
+      return entry;
+    } catch (error) {
+      if (error instanceof UpstreamFailure && error.kind === 'wrong-digest') this.#wrongBody(response);
+      body.fail(error as Error);
+      throw error;
+    } finally {
+      observe.received(resource, body.received);
+    }
+  }
+
+  #wrongBody(response: IncomingResponse): void {
+    const { observe, resource } = this.#options;
+    resource.onWrongBody(response.source);
+    observe.integrityFailure(resource, 'wrong-digest');
+  }
+}
+
+/** Upstream's second answer may be of any status; only what the profile calls content is a body to keep. */
+function requireContent({ status }: IncomingResponse, { profile }: Resource): void {
+  if (profile.meaning(status) === 'content') return;
+  // A part that nobody asked for (206) is a broken answer, and another source may do better.
+  const kind = status < 300 ? 'protocol' : 'status';
+  throw new UpstreamFailure(kind, `Upstream answered with status ${status}.`, { upstreamStatus: status });
+}
+
+/** A fill that nobody reads any more goes on when little is left, or when most of it is here. */
+function worthFinishing({ received }: GrowingBody, sizeBytes: number | undefined): boolean {
+  if (sizeBytes === undefined) return false;
+  return sizeBytes - received <= SMALL_REST_BYTES || received * 2 >= sizeBytes;
+}

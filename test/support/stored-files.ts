@@ -1,0 +1,40 @@
+// Looks at what lies in a data folder, without asking the product: for tests that promise what is stored there.
+
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Every stored blob by its path; rejects when one of them does not have the digest that names it. */
+export async function storedBlobs(dataDir: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const place of await filesBelow(join(dataDir, 'blobs', 'v1'))) {
+    const name = place.split('/').at(-1)!;
+    if (!/^[0-9a-f]{64}$/.test(name)) continue;
+    const digest = createHash('sha256')
+      .update(await readFile(place))
+      .digest('hex');
+    if (digest !== name) throw new Error(`${place} holds bytes with the digest ${digest}`);
+    found.push(place);
+  }
+  return found;
+}
+
+/** Temporary files: bodies that are being written, or were left behind. */
+export function temporaryFiles(dataDir: string): Promise<string[]> {
+  return filesBelow(join(dataDir, 'blobs', 'v1', 'tmp'));
+}
+
+/** All files below `folder`, whatever they are; none when there is no such folder. */
+export async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** Resolves once `condition` holds; rejects after `timeoutMs`. For what only the disk can tell. */
+export async function eventually(condition: () => Promise<boolean>, timeoutMs = 5000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`the condition did not hold within ${timeoutMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
