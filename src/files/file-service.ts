@@ -203,7 +203,10 @@ export class FileService {
 
   /** No page lists it (any more). What we hold under this URL stays available: an install may be running. */
   async #removed(wanted: Wanted): Promise<FileAnswer> {
-    for (const index of wanted.request.indexes) {
+    const project = projectOfFilename(wanted.filename);
+    const { indexes } = wanted.request;
+    const holders = project === undefined ? indexes : await this.#options.index.holders(indexes, project);
+    for (const index of holders) {
       const resource = this.#options.source.resource({
         key: resourceKey(index, wanted.key, wanted.companion),
         index,

@@ -1,12 +1,11 @@
 // Answers index pages: from one index or from an ordered list of them, in the format and coding a client wants.
 
 import type { Answer } from '../cache/answer.ts';
-import type { Blob } from '../cache/blob-store.ts';
+import { digestOf } from '../cache/digest.ts';
 import type { Entry } from '../cache/entry.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { ReadOptions, ReadThrough } from '../cache/read-through.ts';
 import { NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
-import { fieldValue } from '../http-message.ts';
 import type { NameRouting } from './name-routing.ts';
 import type { PageCoding, PageFormat } from './negotiate.ts';
 import type { ListedFile, PageSource } from './page-reader.ts';
@@ -15,6 +14,7 @@ import type { PageWorkshop } from './page-workshop.ts';
 import type { ProjectName } from './project-name.ts';
 import { ProjectNotFound } from './project-not-found.ts';
 import type { RenderedPage, RenderedPages } from './rendered-pages.ts';
+import { pageSource, withBody } from './stored-page.ts';
 
 /** A page as it goes to a client: how it was answered, and its bytes. */
 export interface PageAnswer {
@@ -75,21 +75,18 @@ export class IndexService {
     return this.#rendered(await this.#findPage(indexes, name, options), name, format, coding);
   }
 
-  /** The list of projects of the first of the indexes that has one. */
+  /** The list of projects: one index's own, or the names of all of them. */
   async projectList(
     indexes: readonly string[],
     format: PageFormat,
     coding: PageCoding,
     options: ReadOptions = {},
   ): Promise<PageAnswer> {
-    const index = indexes[0]!;
-    const resource = this.#options.resources.list(index);
-    const answer = await this.#options.readThrough.read(resource, options);
-    if (answer.entry.status === 451) {
-      throw new UnavailableForLegalReasons('Upstream withholds its list of projects for legal reasons.');
-    }
-    if (answer.entry.status !== 200) throw new NotFound('This index has no list of projects.');
-    return this.#rendered({ index, resource, answer }, undefined, format, coding);
+    const lists = await Promise.all(indexes.map((index) => this.#readList(index, options)));
+    const found = lists.filter((list) => list !== undefined);
+    if (found.length === 0) throw new NotFound('No index here has a list of projects.');
+    if (indexes.length === 1) return this.#rendered(found[0]!, undefined, format, coding);
+    return this.#merged(found, format, coding);
   }
 
   /** Looks a file up on its project's page. Throws as `projectDetail` does. */
@@ -100,7 +97,7 @@ export class IndexService {
     options: ReadOptions = {},
   ): Promise<FileListing> {
     const found = await this.#findPage(indexes, name, options);
-    return this.#withSource(found, name, async (source, answer) => ({
+    return this.#withPage(found, name, async (source, answer) => ({
       index: found.index,
       project: name,
       answer,
@@ -111,6 +108,19 @@ export class IndexService {
   /** The project whose page lists this filename although its name leads elsewhere; undefined when none is known. */
   alias(indexes: readonly string[], filename: string): Promise<ProjectName | undefined> {
     return this.#options.resources.alias(indexes, filename);
+  }
+
+  /**
+   * Where files of this project may be held that no page lists any more: at the index that has the project, else at
+   * those that may be asked for it. Asks nobody.
+   */
+  async holders(indexes: readonly string[], name: ProjectName): Promise<readonly string[]> {
+    const allowed = this.#options.routing.allowed(name, indexes);
+    for (const index of allowed) {
+      const held = await this.#options.readThrough.held(this.#options.resources.detail(index, name));
+      if (held?.status === 200) return [index];
+    }
+    return allowed;
   }
 
   #peek(resource: Resource, format: PageFormat, coding: PageCoding): PageAnswer | undefined {
@@ -154,6 +164,35 @@ export class IndexService {
     }
   }
 
+  async #readList(index: string, options: ReadOptions): Promise<FoundPage | undefined> {
+    const resource = this.#options.resources.list(index);
+    const answer = await this.#options.readThrough.read(resource, options);
+    const { status } = answer.entry;
+    if (status === 451) {
+      throw new UnavailableForLegalReasons('Upstream withholds its list of projects for legal reasons.');
+    }
+    return status === 200 ? { index, resource, answer } : undefined;
+  }
+
+  /** Rendered once per change of any of the lists; their bodies are in memory only while that is done. */
+  async #merged(found: readonly FoundPage[], format: PageFormat, coding: PageCoding): Promise<PageAnswer> {
+    const { rendered, readThrough, routing, workshop } = this.#options;
+    const answer = leastFresh(found.map((list) => list.answer));
+    const entry = entryOfAll(found.map((list) => list.answer.entry));
+    const page = await rendered.get(entry, format, coding, async () => {
+      const lists = await Promise.all(
+        found.map(({ index, resource, answer }) =>
+          withBody(readThrough, resource, answer, async (body, { entry }) => ({
+            index,
+            source: pageSource(entry, body, undefined, entry.body!.digest),
+          })),
+        ),
+      );
+      return workshop.merge(lists, routing.routes, format);
+    });
+    return { answer, page };
+  }
+
   async #rendered(
     found: FoundPage,
     name: ProjectName | undefined,
@@ -162,55 +201,34 @@ export class IndexService {
   ): Promise<PageAnswer> {
     const ready = this.#options.rendered.peek(found.answer.entry, format, coding);
     if (ready !== undefined) return { answer: found.answer, page: ready };
-    return this.#withSource(found, name, async (source, answer) => {
-      const render = (wanted: PageFormat) => this.#options.workshop.render(source, wanted);
+    return this.#withPage(found, name, async (source, answer) => {
+      const render = () => this.#options.workshop.render(source, format);
       return { answer, page: await this.#options.rendered.get(answer.entry, format, coding, render) };
     });
   }
 
-  /** Opens the stored body and hands it on; a body that is lost is fetched again, once. */
-  async #withSource<T>(
+  #withPage<T>(
     found: FoundPage,
     name: ProjectName | undefined,
     use: (source: PageSource, answer: Answer) => Promise<T>,
   ): Promise<T> {
-    let { answer } = found;
-    let blob = await this.#options.readThrough.open(found.resource, answer.entry);
-    if (blob === undefined) {
-      answer = await this.#options.readThrough.heal(found.resource, answer.entry);
-      blob = await this.#options.readThrough.open(found.resource, answer.entry);
-    }
-    if (blob === undefined || answer.entry.status !== 200) {
-      blob?.release();
-      throw new UpstreamFailure('invalid-body', 'The stored page was lost and could not be had again.');
-    }
-    try {
-      return await use(sourceOf(answer.entry, await readAll(blob), name), answer);
-    } finally {
-      blob.release();
-    }
+    return withBody(this.#options.readThrough, found.resource, found.answer, (body, answer) =>
+      use(pageSource(answer.entry, body, name, answer.entry.body!.digest), answer),
+    );
   }
 }
 
-function sourceOf(entry: Entry, body: Buffer, project: ProjectName | undefined): PageSource {
-  return {
-    digest: entry.body!.digest,
-    body,
-    contentType: fieldValue(entry.fields, 'content-type'),
-    contentEncoding: fieldValue(entry.fields, 'content-encoding'),
-    serialHeader: fieldValue(entry.fields, 'x-pypi-last-serial'),
-    url: entry.url,
-    project,
-  };
+/** Of answers that became one page the one that says least: stale before fresh, then the one that expires first. */
+function leastFresh(answers: readonly Answer[]): Answer {
+  return answers.reduce((least, answer) => {
+    if ((least.stale === undefined) !== (answer.stale === undefined)) return least.stale === undefined ? answer : least;
+    return answer.remainingSeconds < least.remainingSeconds ? answer : least;
+  });
 }
 
-async function readAll(blob: Blob): Promise<Buffer> {
-  if (blob.bytes !== undefined) return blob.bytes;
-  const bytes = Buffer.allocUnsafe(blob.sizeBytes);
-  for (let position = 0; position < bytes.length; ) {
-    const count = await blob.read(bytes.subarray(position), position);
-    if (count === 0) throw new Error('a stored page is shorter than it was');
-    position += count;
-  }
-  return bytes;
+/** Stands for several stored bodies where one is named: other bodies, another name. */
+function entryOfAll(entries: readonly Entry[]): Entry {
+  const names = entries.map(({ body, url }) => `${body?.digest ?? ''} ${url}`).join('\n');
+  const body = { digest: digestOf(names), sizeBytes: 0, verified: true };
+  return { ...entries[0]!, url: '', body, facts: null };
 }

@@ -7,7 +7,7 @@ import type { Remark } from './page.ts';
 import { FileChecks } from './page-fields.ts';
 
 /** `info` may hold whatever a project's metadata holds, so more than a page needs. */
-const MAX_DEPTH = 64;
+export const LEGACY_JSON_DEPTH = 64;
 
 export interface MappedLegacyJson {
   readonly bytes: Buffer;
@@ -21,7 +21,7 @@ export interface MappedLegacyJson {
  * Throws InvalidPage when the body is no such document.
  */
 export function mapLegacyJson(body: Buffer, url: string, linkFor: (fileUrl: string) => string): MappedLegacyJson {
-  const document = parseExactJson(body, MAX_DEPTH);
+  const document = parseExactJson(body, LEGACY_JSON_DEPTH);
   if (!isJsonObject(document) || !isJsonObject(document.info)) {
     throw new InvalidPage('the body is no JSON description of a project');
   }

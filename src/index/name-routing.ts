@@ -10,11 +10,14 @@ export interface NameRoute {
 }
 
 export class NameRouting {
+  /** As configured, for those who work on another thread. */
+  readonly routes: readonly NameRoute[];
   readonly #exact = new Map<string, string>();
   readonly #patterns: { readonly pattern: RegExp; readonly index: string }[] = [];
 
   /** The first route that matches a name decides. */
   constructor(routes: readonly NameRoute[]) {
+    this.routes = routes;
     for (const { names, index } of routes) for (const name of names) this.#add(normalPattern(name), index);
   }
 

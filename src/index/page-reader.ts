@@ -4,8 +4,11 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { Digest } from '../cache/digest.ts';
 import { leadsBackTo } from './distribution-name.ts';
+import { checkDocument, type DocumentForm, type DocumentKind, renderDocument } from './documents.ts';
 import { fileKey, fileLink, filenameOfUrl } from './file-links.ts';
 import { InvalidPage } from './invalid-page.ts';
+import { mergeLists } from './merge-lists.ts';
+import { type NameRoute, NameRouting } from './name-routing.ts';
 import type { PageFormat } from './negotiate.ts';
 import { type FileRecord, type PageFacts, type ProjectDetail, pageFacts } from './page.ts';
 import { parsePage, parseProjectList } from './parse-page.ts';
@@ -23,6 +26,12 @@ export interface PageSource {
   readonly url: string;
   /** Undefined for the project list. */
   readonly project: ProjectName | undefined;
+}
+
+/** A list of projects and whose it is. */
+export interface SourceOfIndex {
+  readonly index: string;
+  readonly source: PageSource;
 }
 
 /** What serving a file needs to know of its record; plain data that crosses threads. */
@@ -82,6 +91,21 @@ export class PageReader {
   render(source: PageSource, format: PageFormat): Buffer {
     if (source.project === undefined) return renderProjectList(this.#readList(source), format);
     return renderProjectDetail(this.#read(source).page, format, { fileLink });
+  }
+
+  /** The lists of several indexes as one. */
+  merge(lists: readonly SourceOfIndex[], routes: readonly NameRoute[], format: PageFormat): Buffer {
+    const parsed = lists.map(({ index, source }) => ({ index, list: this.#readList(source) }));
+    return renderProjectList(mergeLists(parsed, new NameRouting(routes)), format);
+  }
+
+  /** Throws InvalidPage when the body is no such document. */
+  checkDocument(source: PageSource, kind: DocumentKind): PageFacts {
+    return checkDocument(kind, this.#input(source));
+  }
+
+  document(source: PageSource, form: DocumentForm): Buffer {
+    return renderDocument(form, this.#input(source));
   }
 
   /** The record of the file at this key (file-links.ts), or of the file of this name wherever it lies. */

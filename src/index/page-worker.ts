@@ -29,6 +29,12 @@ function perform(job: PageJob): unknown {
       return reader.check(job.source);
     case 'render':
       return reader.render(job.source, job.format);
+    case 'merge':
+      return reader.merge(job.lists, job.routes, job.format);
+    case 'check-document':
+      return reader.checkDocument(job.source, job.kind);
+    case 'document':
+      return reader.document(job.source, job.form);
     case 'find':
       return reader.find(job.source, job.key, job.filename);
   }

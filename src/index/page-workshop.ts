@@ -3,15 +3,33 @@
 
 import { Worker } from 'node:worker_threads';
 import { UpstreamFailure } from '../errors.ts';
+import type { DocumentForm, DocumentKind } from './documents.ts';
 import { InvalidPage } from './invalid-page.ts';
+import type { NameRoute } from './name-routing.ts';
 import type { PageFormat } from './negotiate.ts';
-import { type Checked, type ListedFile, PageReader, type PageSource, type ReaderLimits } from './page-reader.ts';
+import type { PageFacts } from './page.ts';
+import {
+  type Checked,
+  type ListedFile,
+  PageReader,
+  type PageSource,
+  type ReaderLimits,
+  type SourceOfIndex,
+} from './page-reader.ts';
 
 /** One piece of work, as it travels to the worker; `body` is left out when the worker should still have the page. */
 export type PageJob =
   | { readonly task: 'check'; readonly source: PageSource }
   | { readonly task: 'render'; readonly source: PageSource; readonly format: PageFormat }
-  | { readonly task: 'find'; readonly source: PageSource; readonly key: string; readonly filename: string };
+  | { readonly task: 'find'; readonly source: PageSource; readonly key: string; readonly filename: string }
+  | {
+      readonly task: 'merge';
+      readonly lists: readonly SourceOfIndex[];
+      readonly routes: readonly NameRoute[];
+      readonly format: PageFormat;
+    }
+  | { readonly task: 'check-document'; readonly source: PageSource; readonly kind: DocumentKind }
+  | { readonly task: 'document'; readonly source: PageSource; readonly form: DocumentForm };
 
 export type JobReply =
   | { readonly id: number; readonly result: unknown }
@@ -40,15 +58,30 @@ export class PageWorkshop {
   }
 
   /** Rejects with an UpstreamFailure of kind 'invalid-body' when the body is no index page. */
-  async check(source: PageSource): Promise<Checked> {
-    try {
-      return await this.#run<Checked>({ task: 'check', source }, (reader) => reader.check(source));
-    } catch (error) {
-      if (!(error instanceof InvalidPage)) throw error;
-      throw new UpstreamFailure('invalid-body', `Upstream's answer is no index page: ${error.message}.`, {
-        cause: error,
-      });
-    }
+  check(source: PageSource): Promise<Checked> {
+    return accepted(
+      'index page',
+      this.#run({ task: 'check', source }, (reader) => reader.check(source)),
+    );
+  }
+
+  /** Facts of another document. Rejects with an UpstreamFailure of kind 'invalid-body' when the body is none. */
+  checkDocument(source: PageSource, kind: DocumentKind): Promise<PageFacts> {
+    const job: PageJob = { task: 'check-document', source, kind };
+    return accepted(
+      'such document',
+      this.#run(job, (reader) => reader.checkDocument(source, kind)),
+    );
+  }
+
+  /** A document's bytes as clients get them. */
+  document(source: PageSource, form: DocumentForm): Promise<Buffer> {
+    return this.#run({ task: 'document', source, form }, (reader) => reader.document(source, form));
+  }
+
+  /** The lists of several indexes as one. */
+  merge(lists: readonly SourceOfIndex[], routes: readonly NameRoute[], format: PageFormat): Promise<Buffer> {
+    return this.#run({ task: 'merge', lists, routes, format }, (reader) => reader.merge(lists, routes, format));
   }
 
   render(source: PageSource, format: PageFormat): Promise<Buffer> {
@@ -64,7 +97,7 @@ export class PageWorkshop {
   }
 
   async #run<T>(job: PageJob, inline: (reader: PageReader) => T): Promise<T> {
-    if (job.source.body.length <= INLINE_BYTES) return inline(this.#inline);
+    if (sizeOf(job) <= INLINE_BYTES) return inline(this.#inline);
     const result = await this.#send(job);
     return (
       result instanceof Uint8Array ? Buffer.from(result.buffer, result.byteOffset, result.byteLength) : result
@@ -108,5 +141,20 @@ export class PageWorkshop {
     this.#worker = undefined;
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
+  }
+}
+
+function sizeOf(job: PageJob): number {
+  if (job.task !== 'merge') return job.source.body.length;
+  return job.lists.reduce((sum, { source }) => sum + source.body.length, 0);
+}
+
+/** What upstream sent is no such thing: a failure of upstream's, not of the reader's. */
+async function accepted<T>(what: string, checking: Promise<T>): Promise<T> {
+  try {
+    return await checking;
+  } catch (error) {
+    if (!(error instanceof InvalidPage)) throw error;
+    throw new UpstreamFailure('invalid-body', `Upstream's answer is no ${what}: ${error.message}.`, { cause: error });
   }
 }

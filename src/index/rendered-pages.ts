@@ -7,6 +7,7 @@ import { gzip, constants as zlib, zstdCompress } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
 import type { Entry } from '../cache/entry.ts';
 import type { Fields } from '../http-message.ts';
+import { DOCUMENT_TYPES, type DocumentForm } from './documents.ts';
 import { CONTENT_TYPES, type PageCoding, type PageFormat } from './negotiate.ts';
 import type { PageFacts } from './page.ts';
 
@@ -24,7 +25,10 @@ export interface RenderedPage {
   readonly notModifiedFields: Fields;
 }
 
-type Render = (format: PageFormat) => Promise<Buffer>;
+/** What the bytes are: an index page in one format, or another document. */
+export type Form = PageFormat | DocumentForm;
+
+type Render = () => Promise<Buffer>;
 
 const gzipBytes = promisify(gzip);
 const zstdBytes = promisify(zstdCompress);
@@ -42,18 +46,18 @@ export class RenderedPages {
   }
 
   /** The representation if it is ready. */
-  peek(entry: Entry, format: PageFormat, coding: PageCoding): RenderedPage | undefined {
-    return this.#pages.get(this.#key(entry, format, coding));
+  peek(entry: Entry, form: Form, coding: PageCoding): RenderedPage | undefined {
+    return this.#pages.get(this.#key(entry, form, coding));
   }
 
   /** The representation; `render` gives the uncoded bytes when they are not ready. Rejects as `render` does. */
-  async get(entry: Entry, format: PageFormat, coding: PageCoding, render: Render): Promise<RenderedPage> {
-    const key = this.#key(entry, format, coding);
+  async get(entry: Entry, form: Form, coding: PageCoding, render: Render): Promise<RenderedPage> {
+    const key = this.#key(entry, form, coding);
     const ready = this.#pages.get(key);
     if (ready !== undefined) return ready;
     let making = this.#making.get(key);
     if (making === undefined) {
-      making = this.#make(entry, format, coding, render).finally(() => this.#making.delete(key));
+      making = this.#make(entry, form, coding, render).finally(() => this.#making.delete(key));
       this.#making.set(key, making);
     }
     const page = await making;
@@ -65,32 +69,40 @@ export class RenderedPages {
     return this.#pages.calculatedSize;
   }
 
-  async #make(entry: Entry, format: PageFormat, coding: PageCoding, render: Render): Promise<RenderedPage> {
+  async #make(entry: Entry, form: Form, coding: PageCoding, render: Render): Promise<RenderedPage> {
     // Coded forms are made from the uncoded one, which others may want too.
-    const plain =
-      coding === 'identity' ? await render(format) : (await this.get(entry, format, 'identity', render)).bytes;
+    const plain = coding === 'identity' ? await render() : (await this.get(entry, form, 'identity', render)).bytes;
     const bytes = await encoded(plain, coding);
     // A strong tag for exactly these bytes under exactly this type (RFC 9110 8.8.3).
-    const seal = createHash('sha256').update(`${RENDERER_VERSION} ${format} ${coding} `).update(bytes).digest('hex');
+    const seal = createHash('sha256')
+      .update(`${RENDERER_VERSION} ${nameOf(form)} ${coding} `)
+      .update(bytes)
+      .digest('hex');
     const etag = `"${seal.slice(0, 32)}"`;
     const serial = (entry.facts as PageFacts | null | undefined)?.serial;
-    const common = ['etag', etag, 'vary', 'Accept, Accept-Encoding'];
+    const vary = typeof form === 'string' ? 'Accept, Accept-Encoding' : 'Accept-Encoding';
+    const common = ['etag', etag, 'vary', vary];
     if (serial !== undefined) common.push('x-pypi-last-serial', String(serial));
-    const fields = [...common, 'content-type', CONTENT_TYPES[format], 'content-length', String(bytes.length)];
+    const contentType = typeof form === 'string' ? CONTENT_TYPES[form] : DOCUMENT_TYPES[form.kind];
+    const fields = [...common, 'content-type', contentType, 'content-length', String(bytes.length)];
     if (coding !== 'identity') fields.push('content-encoding', coding);
     fields.push('x-content-type-options', 'nosniff', 'content-security-policy', "default-src 'none'");
     return { bytes, etag, fields, notModifiedFields: common };
   }
 
   /** By what the bytes depend on: the body, the URL that its links resolve against, and who asks for which form. */
-  #key(entry: Entry, format: PageFormat, coding: PageCoding): string {
+  #key(entry: Entry, form: Form, coding: PageCoding): string {
     let name = this.#names.get(entry);
     if (name === undefined) {
       name = `${entry.body?.digest ?? ''} ${entry.url}`;
       this.#names.set(entry, name);
     }
-    return `${format} ${coding} ${name}`;
+    return `${nameOf(form)} ${coding} ${name}`;
   }
+}
+
+function nameOf(form: Form): string {
+  return typeof form === 'string' ? form : `${form.kind} ${form.root}`;
 }
 
 function encoded(bytes: Buffer, coding: PageCoding): Promise<Buffer> | Buffer {
