@@ -16,3 +16,14 @@ export class FakeClock {
     this.#now += ms;
   }
 }
+
+/** A clock that runs and can be moved: for plays in which real time-outs count as well. */
+export class RunningClock {
+  #offset = 0;
+
+  readonly now = (): number => Date.now() + this.#offset;
+
+  advance(ms: number): void {
+    this.#offset += ms;
+  }
+}
