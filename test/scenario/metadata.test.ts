@@ -1,0 +1,85 @@
+// Core metadata and signatures beside files: served as the page advertises them, verified, and never invented.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as faults from '../support/faults.ts';
+import { fileWorld } from '../support/file-world.ts';
+import { fetchAll, get } from '../support/http-client.ts';
+import { storedBlobs } from '../support/stored-files.ts';
+
+test('core metadata with a hash is verified, stored and served for ever', async (t) => {
+  const { index, file, path, url } = await fileWorld(t);
+  for (let i = 0; i < 2; i++) {
+    const answer = await get(`${url}.metadata`);
+    assert.deepEqual([answer.status, answer.sha256], [200, file.metadataSha256]);
+    assert.match(answer.field('cache-control')!, /immutable/);
+  }
+  assert.equal(index.requests(`${path}.metadata`), 1);
+  assert.equal(index.requests(path), 0);
+});
+
+test('core metadata with a wrong hash is never served nor stored', async (t) => {
+  const { index, proxy, path, url, file } = await fileWorld(t);
+  index.fault(`${path}.metadata`, faults.wrongByte(3));
+  assert.equal((await get(`${url}.metadata`)).status, 502);
+  assert.deepEqual(await storedBlobs(proxy.dataDir), []);
+  index.clearFaults();
+  assert.equal((await get(`${url}.metadata`)).sha256, file.metadataSha256);
+});
+
+test('core metadata that is advertised without a hash is served, with a short lifetime', async (t) => {
+  const { file, url } = await fileWorld(t, { listing: { coreMetadata: true } });
+  const answer = await get(`${url}.metadata`);
+  assert.deepEqual([answer.status, answer.sha256], [200, file.metadataSha256]);
+  assert.equal(answer.field('cache-control'), 'public, max-age=600');
+});
+
+test('core metadata that the page does not advertise is 404 without asking upstream for it', async (t) => {
+  const { index, path, url } = await fileWorld(t, { listing: { coreMetadata: false } });
+  assert.equal((await get(`${url}.metadata`)).status, 404);
+  assert.equal(index.requests(`${path}.metadata`), 0);
+});
+
+test('core metadata that is advertised but missing upstream is 404, remembered for a minute', async (t) => {
+  const clock = { ms: Date.now() };
+  const { index, path, url } = await fileWorld(t, { now: () => clock.ms });
+  const lift = index.fault(`${path}.metadata`, faults.status(404));
+  assert.equal((await get(`${url}.metadata`)).status, 404);
+  assert.equal((await get(`${url}.metadata`)).status, 404);
+  assert.equal(index.requests(`${path}.metadata`), 1);
+  lift();
+  clock.ms += 61_000;
+  assert.equal((await get(`${url}.metadata`)).status, 200);
+});
+
+test('a failure of upstream is no 404 for core metadata', async (t) => {
+  const { index, path, url } = await fileWorld(t);
+  index.fault(`${path}.metadata`, faults.status(503));
+  assert.equal((await get(`${url}.metadata`)).status, 503);
+});
+
+test('core metadata of a file that no page lists is 404', async (t) => {
+  const { url } = await fileWorld(t);
+  assert.equal((await get(`${url.replace('demo-1.0', 'demo-9.9')}.metadata`)).status, 404);
+});
+
+test('HEAD, ranges and conditions work on core metadata', async (t) => {
+  const { file, url } = await fileWorld(t);
+  const head = await fetchAll(`${url}.metadata`, { method: 'HEAD' });
+  assert.deepEqual([head.status, head.field('content-length')], [200, String(file.metadata.length)]);
+  const part = await get(`${url}.metadata`, { range: 'bytes=0-7' });
+  assert.deepEqual([part.status, part.text()], [206, 'Metadata']);
+  assert.equal((await get(`${url}.metadata`, { 'if-none-match': `"${file.metadataSha256}"` })).status, 304);
+});
+
+test('a signature beside a listed file is fetched where upstream has one, else 404', async (t) => {
+  const { index, path, url } = await fileWorld(t);
+  assert.equal((await get(`${url}.asc`)).status, 404);
+  assert.equal(index.requests(`${path}.asc`), 1);
+  const other = await fileWorld(t);
+  other.index.fault(
+    `${other.path}.asc`,
+    faults.alter(() => ({ status: 200, body: Buffer.from('signature') })),
+  );
+  assert.equal((await get(`${other.url}.asc`)).text(), 'signature');
+});
