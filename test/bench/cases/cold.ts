@@ -1,0 +1,100 @@
+// What nobody has asked for yet: a page and a file that have to be fetched, beside the same request sent to upstream
+// directly. One client, one request after the other, over connections that are open.
+
+import { type Bench, FILE_FIELDS, MEGABYTE, PAGE_FIELDS } from '../bench-context.ts';
+import { fetchWhole, type Whole } from '../fetch-whole.ts';
+import { figure, median, ratio } from '../figures.ts';
+import { type Server, startWheelkeep } from '../servers.ts';
+import { filePath, projectName } from '../upstream/projects.ts';
+
+/** How far away the upstream is. */
+const AWAY_MS = 20;
+const PAGES_A_ROUND = 20;
+/** Above this spread of the direct requests the difference of milliseconds says nothing. */
+const NOISY_MS = 5;
+
+export async function cold(bench: Bench): Promise<void> {
+  const server = await startWheelkeep(bench.stage, { upstream: bench.upstream.origin });
+  await bench.upstream.shape({ part: '-away', delayMs: AWAY_MS });
+  await bench.upstream.shape({ part: '_away', delayMs: AWAY_MS, bytesPerSecond: 100 * MEGABYTE });
+  await coldPages(bench, server);
+  await coldFiles(bench, server, 'away');
+  await coldFiles(bench, server, 'near');
+  await server.stop();
+}
+
+async function coldPages(bench: Bench, server: Server): Promise<void> {
+  const work = `cold page, upstream ${AWAY_MS} ms away`;
+  bench.say(work);
+  const direct: number[] = [];
+  const through: number[] = [];
+  const count = PAGES_A_ROUND * bench.rounds;
+  for (let n = 0; n < count; n++) {
+    const path = `/simple/${projectName(25, 51_200, `away-page-${n}`)}/`;
+    // Directly first: the upstream makes its page then, and has it ready for Wheelkeep.
+    await fetchWhole(bench.upstream.origin + path, PAGE_FIELDS);
+    direct.push((await fetchWhole(bench.upstream.origin + path, PAGE_FIELDS)).totalMs);
+    through.push((await fetchWhole(server.url + path, PAGE_FIELDS)).totalMs);
+    if ((n + 1) % PAGES_A_ROUND === 0) bench.step((n + 1) / PAGES_A_ROUND, bench.rounds);
+  }
+  bench.report.table(`${work} (${count} pages)`, [
+    { name: 'direct', cells: { 'total ms': figure(direct) } },
+    { name: 'wheelkeep', cells: { 'total ms': figure(through) } },
+  ]);
+  bench.report.judge({
+    work,
+    what: 'over direct',
+    value: median(through) - median(direct),
+    limit: { atMost: 3 },
+    unit: ' ms',
+    unclear: unsteady(direct),
+  });
+}
+
+async function coldFiles(bench: Bench, server: Server, where: 'away' | 'near'): Promise<void> {
+  const away = where === 'away';
+  const work = away ? `cold 100 MB file, ${AWAY_MS} ms away, 100 MB/s` : 'cold 100 MB file, bare loopback';
+  bench.say(work);
+  const direct: Whole[] = [];
+  const through: Whole[] = [];
+  for (let round = 0; round < bench.rounds; round++) {
+    const project = projectName(1, 100 * MEGABYTE, `${where}-${round}`);
+    const path = filePath(project, 0);
+    // An installer has read the page before it asks for the file.
+    await fetchWhole(`${server.url}/simple/${project}/`, PAGE_FIELDS);
+    direct.push(await fetchWhole(bench.upstream.origin + path, FILE_FIELDS));
+    through.push(
+      await fetchWhole(`${server.url}/files/http/${new URL(bench.upstream.origin).host}${path}`, FILE_FIELDS),
+    );
+    if (!direct.at(-1)!.body.equals(through.at(-1)!.body)) throw new Error(`${path} came with other bytes than direct`);
+    bench.step(round + 1, bench.rounds);
+  }
+  const firsts = (wholes: readonly Whole[]) => wholes.map((whole) => whole.firstByteMs);
+  const totals = (wholes: readonly Whole[]) => wholes.map((whole) => whole.totalMs);
+  bench.report.table(
+    work,
+    [
+      { name: 'direct', wholes: direct },
+      { name: 'wheelkeep', wholes: through },
+    ].map(({ name, wholes }) => ({
+      name,
+      cells: { 'first byte ms': figure(firsts(wholes)), 'total ms': figure(totals(wholes)) },
+    })),
+  );
+  const total = ratio(totals(through), totals(direct)).median;
+  if (!away)
+    return bench.report.judge({ work, what: 'total to direct', value: total, limit: { atMost: 2 }, unit: 'x' });
+  const value = median(firsts(through)) - median(firsts(direct));
+  const unclear = unsteady(firsts(direct));
+  bench.report.judge({ work, what: 'first byte over direct', value, limit: { atMost: 5 }, unit: ' ms', unclear });
+  bench.report.judge({ work, what: 'total to direct', value: total, limit: { atMost: 1.05 }, unit: 'x' });
+}
+
+/** By the middle half, because a single late answer among many does not move a median. */
+function unsteady(values: readonly number[]): string | undefined {
+  const sorted = values.toSorted((a, b) => a - b);
+  const apart = sorted[Math.floor(sorted.length * 0.75)]! - sorted[Math.floor(sorted.length * 0.25)]!;
+  return apart > NOISY_MS
+    ? `too noisy: the middle half of the direct ones lies ${apart.toFixed(1)} ms apart`
+    : undefined;
+}
