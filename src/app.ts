@@ -13,9 +13,14 @@ import { FileService } from './files/file-service.ts';
 import { FileSource } from './files/file-source.ts';
 import { Dispatch, viaName } from './http/dispatch.ts';
 import { FileHandler } from './http/file-handler.ts';
+import { JsonHandler } from './http/json-handler.ts';
+import { Ledger } from './http/ledger.ts';
 import { PageHandler } from './http/page-handler.ts';
 import { Passthrough } from './http/passthrough.ts';
+import { ReadyAnswers } from './http/ready-answers.ts';
 import { HttpServer } from './http/server.ts';
+import { DocumentResources } from './index/document-resources.ts';
+import { DocumentService } from './index/document-service.ts';
 import { IndexService } from './index/index-service.ts';
 import { NameRouting } from './index/name-routing.ts';
 import { pageProfile } from './index/page-profile.ts';
@@ -134,14 +139,17 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     now,
     random,
     observe: telemetry,
+    leases: { workers: overrides.workers?.leases, nodes: entries.leases },
     onCollapsed: (resource) => telemetry.collapsed(resource),
   });
   const workshop = new PageWorkshop({ maxDecodedBytes: config.maxPageBytes });
+  const rendered = new RenderedPages({ maxBytes: share(4) });
   const index = new IndexService({
     readThrough,
     workshop,
     routing: new NameRouting(config.routes),
-    rendered: new RenderedPages({ maxBytes: share(4) }),
+    rendered,
+    provenanceRoot: config.publicUrl?.startsWith('https:') ? config.publicUrl : undefined,
     resources: new PageResources({
       indexes,
       detailProfile: pageProfile('page', config),
@@ -151,6 +159,13 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       now,
       onRemarks: (name, project, remarks) => telemetry.pageRemarks(name, project, remarks),
     }),
+  });
+  const documents = new DocumentService({
+    index,
+    resources: new DocumentResources({ indexes, profile: pageProfile('json', config), workshop }),
+    readThrough,
+    rendered,
+    workshop,
   });
   const files = new FileService({
     index,
@@ -169,6 +184,8 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   });
 
   // The listener.
+  const ready = new ReadyAnswers({ changes: () => entries.changes, now, maxBytes: share(1) });
+  const ledger = new Ledger({ metrics, now, access: accessLog(config, overrides.sink) });
   const passthrough = new Passthrough({
     maxBodyBytes: MAX_UPLOAD_BYTES,
     connectTimeoutMs: 3_000,
@@ -180,9 +197,17 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     pages: new PageHandler({
       service: index,
       defaultIndexes: config.defaultIndexes,
+      ready,
+      now,
       onStale: (kind, answer) => telemetry.stale(kind, answer),
     }),
     files: new FileHandler({ service: files, defaultIndexes: config.defaultIndexes }),
+    documents: new JsonHandler({
+      service: documents,
+      defaultIndexes: config.defaultIndexes,
+      publicUrl: config.publicUrl,
+      onStale: (kind, answer) => telemetry.stale(kind, answer),
+    }),
     passthrough,
     metrics: { metrics, log, render: () => metrics.render() },
     readiness: () => (server.draining ? { ready: false, reasons: ['draining'] } : { ready: true, reasons: [] }),
@@ -193,12 +218,13 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const server = new HttpServer({
     metrics,
     log,
-    now,
     via,
-    access: accessLog(config, overrides.sink),
+    ledger,
+    ready,
     handle: (exchange) => dispatch.handle(exchange),
   });
   metrics.onScrape(async () => {
+    ledger.settle();
     const { memoryBytes, records } = entries.status();
     metrics.meters.storeBytes.set({ store: 'memory' }, memoryBytes);
     metrics.meters.storeObjects.set({ store: 'entries' }, records);
@@ -218,6 +244,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       server.beginDrain();
       if (how === 'drain') await sleep(config.drainMs);
       await server.close(how === 'now' ? 0 : config.graceMs);
+      ledger.settle();
       readThrough.close();
       passthrough.close();
       await Promise.all([client.close(), workshop.close(), blobs.close(), entries.close()]);

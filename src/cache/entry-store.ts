@@ -5,10 +5,14 @@ import type { Digest } from './digest.ts';
 import type { EntryRecord } from './entry.ts';
 
 export interface EntryStore {
+  /** Counts every change of what this node has stored: while it stands still, so does every answer made from it. */
+  readonly changes: number;
   /** The record if memory holds it: no I/O, for the hot path. */
   peek(key: string): EntryRecord | undefined;
   /** Memory, then disk, then Redis. A damaged or foreign record is a miss and is overwritten later. */
   get(key: string): Promise<EntryRecord | undefined>;
+  /** What the disk holds now, past memory: another process may have written it a moment ago. */
+  reread(key: string): EntryRecord | undefined;
   /** What the other nodes last stored; undefined at once without Redis, and within 100 ms when it does not answer. */
   getShared(key: string): Promise<EntryRecord | undefined>;
   /** Resolves when this node's disk has it; Redis follows in the background. A full disk is counted, never thrown. */

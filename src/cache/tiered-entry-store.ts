@@ -6,6 +6,7 @@ import type { Digest } from './digest.ts';
 import { EmbeddedEntries } from './embedded-entries.ts';
 import type { EntryRecord } from './entry.ts';
 import type { EntryStore } from './entry-store.ts';
+import type { LeaseDesk } from './lease.ts';
 import { decodeRecord, encodeRecord, freezeRecord } from './record-codec.ts';
 import { type RedisState, SharedEntries } from './shared-entries.ts';
 import type { MacConfig } from './shared-envelope.ts';
@@ -34,6 +35,7 @@ export class TieredEntryStore implements EntryStore {
   readonly #disk: EmbeddedEntries;
   readonly #shared: SharedEntries | undefined;
   readonly #count: (event: StoreEvent) => void;
+  #changes = 0;
 
   /**
    * Opens the database and starts to connect to Redis without waiting for it. Never fails for a sick disk.
@@ -64,6 +66,10 @@ export class TieredEntryStore implements EntryStore {
     });
   }
 
+  get changes(): number {
+    return this.#changes;
+  }
+
   peek(key: string): EntryRecord | undefined {
     return this.#memory.get(key);
   }
@@ -76,6 +82,15 @@ export class TieredEntryStore implements EntryStore {
     return this.#memory.get(key) ?? this.#readDisk(key) ?? (await this.getShared(key));
   }
 
+  reread(key: string): EntryRecord | undefined {
+    return this.#readDisk(key);
+  }
+
+  /** Leases among the nodes that share our Redis; undefined without one. */
+  get leases(): LeaseDesk | undefined {
+    return this.#shared?.leases;
+  }
+
   async getShared(key: string): Promise<EntryRecord | undefined> {
     const text = await this.#shared?.readEntry(key);
     if (text === undefined) return undefined;
@@ -86,6 +101,7 @@ export class TieredEntryStore implements EntryStore {
   }
 
   async set(key: string, record: EntryRecord): Promise<void> {
+    this.#changes++;
     const text = encodeRecord(record);
     this.#keepInMemory(key, freezeRecord(record), text);
     this.#disk.write(key, text);
@@ -93,6 +109,7 @@ export class TieredEntryStore implements EntryStore {
   }
 
   async delete(key: string): Promise<void> {
+    this.#changes++;
     this.#memory.delete(key);
     this.#disk.remove(key);
     this.#shared?.removeEntry(key);
@@ -147,6 +164,7 @@ export class TieredEntryStore implements EntryStore {
 
   /** Another process changed these keys, or so many that all are in doubt. */
   #forget(keys: readonly string[] | undefined): void {
+    this.#changes++;
     if (keys === undefined) this.#memory.clear();
     else for (const key of keys) this.#memory.delete(key);
   }

@@ -1,16 +1,18 @@
 // Index pages over HTTP: negotiation, conditional requests, and the fast way for pages that are ready.
 
-import { LRUCache } from 'lru-cache';
 import type { IndexService, PageAnswer } from '../index/index-service.ts';
 import { negotiateCoding, negotiateFormat, type PageCoding, type PageFormat } from '../index/negotiate.ts';
 import type { ProjectName } from '../index/project-name.ts';
-import { pageCacheFields } from './cache-fields.ts';
 import type { Exchange } from './exchange.ts';
+import type { ReadyAnswers } from './ready-answers.ts';
+import { insists, sendRendered } from './send-rendered.ts';
 
 export interface PageHandlerOptions {
   readonly service: IndexService;
   /** The indexes that `/simple/` asks, in order. */
   readonly defaultIndexes: readonly string[];
+  readonly ready: ReadyAnswers;
+  readonly now: () => number;
   readonly onStale: (kind: 'page' | 'list', answer: PageAnswer['answer']) => void;
 }
 
@@ -19,8 +21,8 @@ const MAX_REMEMBERED = 1_000;
 
 export class PageHandler {
   readonly #options: PageHandlerOptions;
-  readonly #formats = new LRUCache<string, PageFormat>({ max: MAX_REMEMBERED });
-  readonly #codings = new LRUCache<string, PageCoding>({ max: MAX_REMEMBERED });
+  readonly #formats = new Map<string, PageFormat>();
+  readonly #codings = new Map<string, PageCoding>();
 
   constructor(options: PageHandlerOptions) {
     this.#options = options;
@@ -38,7 +40,11 @@ export class PageHandler {
     const coding = this.#coding(exchange);
     const insist = insists(exchange);
     const ready = insist ? undefined : this.#options.service.peekDetail(indexes, project, format, coding);
-    if (ready !== undefined) return this.#send(exchange, ready);
+    if (ready !== undefined) {
+      const again = () => this.#options.service.peekDetail(indexes, project, format, coding);
+      this.#keepReady(exchange, ready, again);
+      return this.#send(exchange, ready);
+    }
     this.#send(exchange, await this.#options.service.projectDetail(indexes, project, format, coding, { insist }));
   }
 
@@ -50,17 +56,10 @@ export class PageHandler {
     this.#send(exchange, await this.#options.service.projectList(this.#indexes(index), format, coding, { insist }));
   }
 
-  #send(exchange: Exchange, { answer, page }: PageAnswer): void {
-    exchange.outcome = answer.outcome;
+  #send(exchange: Exchange, found: PageAnswer): void {
+    const { answer } = found;
     if (answer.stale !== undefined) this.#options.onStale(exchange.kind === 'list' ? 'list' : 'page', answer);
-    const cacheFields = pageCacheFields(answer);
-    const known = exchange.request.headers['if-none-match'];
-    // RFC 9110 13.1.2: weak comparison; our tags are strong, so W/ in front of one changes nothing.
-    if (known !== undefined && (known.includes(page.etag) || known.trim() === '*')) {
-      exchange.send(304, page.notModifiedFields.concat(cacheFields));
-      return;
-    }
-    exchange.send(200, page.fields.concat(cacheFields), page.bytes);
+    sendRendered(exchange, found);
   }
 
   #indexes(index: string | undefined): readonly string[] {
@@ -73,6 +72,7 @@ export class PageHandler {
     let format = this.#formats.get(accept ?? '');
     if (format === undefined) {
       format = negotiateFormat(accept);
+      if (this.#formats.size >= MAX_REMEMBERED) this.#formats.clear();
       this.#formats.set(accept ?? '', format);
     }
     return format;
@@ -84,14 +84,9 @@ export class PageHandler {
     let coding = this.#codings.get(String(accepted));
     if (coding === undefined) {
       coding = negotiateCoding(String(accepted));
+      if (this.#codings.size >= MAX_REMEMBERED) this.#codings.clear();
       this.#codings.set(String(accepted), coding);
     }
     return coding;
   }
-}
-
-/** Whether the client wants a validated answer. pip's routine `max-age=0` is not such a wish (design: section 6). */
-function insists(exchange: Exchange): boolean {
-  const control = exchange.request.headers['cache-control'];
-  return control !== undefined && /(?:^|[\s,])no-cache(?:$|[\s,])/i.test(control);
 }

@@ -3,22 +3,24 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { BadRequest, MethodNotAllowed, ProxyError } from '../errors.ts';
-import type { AccessRecord } from '../observe/access-log.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { Exchange } from './exchange.ts';
+import type { Ledger } from './ledger.ts';
 import { sendProblem } from './problem.ts';
+import type { ReadyAnswers } from './ready-answers.ts';
 import { ClientGone } from './send-body.ts';
 
 export interface HttpServerOptions {
   readonly metrics: Metrics;
   readonly log: Log;
-  readonly access: ((record: AccessRecord) => void) | undefined;
+  readonly ledger: Ledger;
+  /** The hot path: what was answered a moment ago. */
+  readonly ready: ReadyAnswers;
   /** Answers the exchange, or rejects with what sendProblem shall say. */
   readonly handle: (exchange: Exchange) => Promise<void>;
   /** How this process names itself in Via: a request that carries it has come back to us. */
   readonly via: string;
-  readonly now: () => number;
 }
 
 const MAX_CONNECTIONS = 20_000;
@@ -33,7 +35,6 @@ export class HttpServer {
   readonly #server: Server;
   #draining = false;
   #closing = false;
-  #requests = 0;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -101,12 +102,12 @@ export class HttpServer {
     response.on('close', () => this.#done(exchange));
     // A broken connection is told by 'close'; without a listener the error would end the process.
     response.on('error', () => {});
+    if (this.#options.ready.repeat(exchange)) return;
     this.#answer(exchange).catch((error) => this.#fail(exchange, error));
   }
 
   async #answer(exchange: Exchange): Promise<void> {
     const { request } = exchange;
-    refuseBodyWithoutMeaning(request);
     if (request.headers.via?.includes(this.#options.via) === true) {
       this.#options.metrics.meters.rejectedRequests.inc({ reason: 'loop' });
       throw new LoopDetected('This request has passed through this Wheelkeep already: its upstream leads back to it.');
@@ -133,29 +134,7 @@ export class HttpServer {
   #done(exchange: Exchange): void {
     // A connection whose answer began before the drain was not told to close: it is idle from now on.
     if (this.#closing) setImmediate(() => this.#server.closeIdleConnections());
-    const { metrics, access, now } = this.#options;
-    const { request, response, kind, outcome, bytes, startedAt, firstByteAt } = exchange;
-    const endedAt = performance.now();
-    const status = response.headersSent ? response.statusCode : 0;
-    const firstByteMs = (firstByteAt === 0 ? endedAt : firstByteAt) - startedAt;
-    const durationMs = endedAt - startedAt;
-    metrics.record(kind, outcome, status, firstByteMs / 1000, durationMs / 1000, bytes);
-    if (!response.writableFinished) metrics.meters.clientAborts.inc({ kind });
-    this.#requests++;
-    access?.({
-      time: now(),
-      requestId: this.#requests.toString(36),
-      method: request.method ?? '',
-      target: request.url ?? '',
-      status,
-      bytes,
-      kind,
-      outcome,
-      durationMs,
-      firstByteMs,
-      client: request.socket.remoteAddress ?? '',
-      userAgent: request.headers['user-agent'],
-    });
+    this.#options.ledger.note(exchange);
   }
 }
 
@@ -170,7 +149,6 @@ class LoopDetected extends ProxyError {
 
 /** A body on a request that has no use for one is how requests are smuggled past a proxy (S07, S10). */
 function refuseBodyWithoutMeaning(request: IncomingMessage): void {
-  if (request.method !== 'GET' && request.method !== 'HEAD') return;
   const { headers } = request;
   const length = headers['content-length'];
   if ((length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined) {
@@ -178,10 +156,11 @@ function refuseBodyWithoutMeaning(request: IncomingMessage): void {
   }
 }
 
-/** Throws MethodNotAllowed unless the method only reads. */
-export function requireReading(exchange: Exchange): void {
-  const { method } = exchange.request;
+/** Throws MethodNotAllowed unless the method only reads, BadRequest when it comes with a body all the same. */
+export function requireReading({ request }: Exchange): void {
+  const { method } = request;
   if (method !== 'GET' && method !== 'HEAD') throw new MethodNotAllowed(`${method} is not served here.`);
+  refuseBodyWithoutMeaning(request);
 }
 
 /** What the parser refused: too large a head, a malformed line, a head that never came. */

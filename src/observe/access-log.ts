@@ -8,7 +8,8 @@ import { escapeControls, redactUrl } from './redact.ts';
 /** What is said of one request. Times are milliseconds; `time` since the epoch, the others since the request's head. */
 export interface AccessRecord {
   readonly time: number;
-  readonly requestId: string;
+  /** Counts the requests of this process. */
+  readonly requestNumber: number;
   readonly method: string;
   /** The request target as it came; its query is not logged. */
   readonly target: string;
@@ -39,7 +40,7 @@ export function createAccessLog(options: LogOptions): ((record: AccessRecord) =>
 
 function jsonLine(record: AccessRecord, time: string, agent: string): string {
   return (
-    `{"level":"info","time":"${time}","id":${quoted(record.requestId)},"client":${quoted(record.client)}` +
+    `{"level":"info","time":"${time}","id":${record.requestNumber},"client":${quoted(record.client)}` +
     `,"method":${quoted(record.method)},"path":${quoted(pathOf(record.target))},"status":${record.status}` +
     `,"bytes":${record.bytes},"kind":"${record.kind}","outcome":"${record.outcome}"` +
     `,"ms":${hundredths(record.durationMs)},"firstByteMs":${hundredths(record.firstByteMs)}` +
@@ -49,7 +50,7 @@ function jsonLine(record: AccessRecord, time: string, agent: string): string {
 
 function textLine(record: AccessRecord, time: string, agent: string): string {
   return (
-    `${time} INFO  request id=${word(record.requestId)} client=${word(record.client)} ${word(record.method)} ` +
+    `${time} INFO  request id=${record.requestNumber} client=${word(record.client)} ${word(record.method)} ` +
     `${word(pathOf(record.target))} status=${record.status} bytes=${record.bytes} kind=${record.kind} ` +
     `outcome=${record.outcome} ms=${hundredths(record.durationMs)} firstByteMs=${hundredths(record.firstByteMs)} ` +
     `agent=${agent}\n`

@@ -103,7 +103,7 @@ test('levels below the chosen one are silent', () => {
 
 const RECORD: AccessRecord = {
   time: Date.UTC(2026, 10, 22, 19, 32, 29, 7),
-  requestId: 'r-1',
+  requestNumber: 1,
   method: 'GET',
   target: '/simple/numpy/?secret=1',
   status: 200,
@@ -124,7 +124,7 @@ test('an access line in JSON says who asked what and how it was answered, withou
   assert.deepEqual(JSON.parse(accessLine('json')), {
     level: 'info',
     time: '2026-11-22T19:32:29.007Z',
-    id: 'r-1',
+    id: 1,
     client: '127.0.0.1',
     method: 'GET',
     path: '/simple/numpy/',
@@ -142,7 +142,7 @@ test('an access line in JSON says who asked what and how it was answered, withou
 test('an access line in text says the same', () => {
   assert.equal(
     accessLine('text'),
-    '2026-11-22T19:32:29.007Z INFO  request id=r-1 client=127.0.0.1 GET /simple/numpy/ status=200 bytes=12345 ' +
+    '2026-11-22T19:32:29.007Z INFO  request id=1 client=127.0.0.1 GET /simple/numpy/ status=200 bytes=12345 ' +
       'kind=page outcome=hit ms=12.35 firstByteMs=0.05 agent="pip/26.0 {\\"ci\\":null}"\n',
   );
 });
@@ -165,7 +165,6 @@ test('path and agent are escaped and bounded, and user information in them is no
     const text = accessLine(format, {
       target: `/${evil}`,
       userAgent: evil,
-      requestId: evil,
       client: evil,
       method: evil,
     });

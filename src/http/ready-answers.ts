@@ -1,0 +1,132 @@
+// Answers that were given a moment ago, ready to be given again: the hot path. Such an answer holds while no stored
+// entry has changed and the page is fresh, so a repetition needs neither route nor lookup nor policy; it costs two
+// comparisons and the sending. Everything else takes the ordinary way and leaves its answer here.
+
+import type { Kind, Outcome } from '../observe/metric-table.ts';
+import type { Exchange } from './exchange.ts';
+
+/** An answer that may be repeated to whoever sends the same target and the same negotiating fields. */
+export interface ReadyAnswer {
+  readonly kind: Kind;
+  readonly outcome: Outcome;
+  readonly etag: string;
+  readonly bytes: Buffer;
+  /** Fields of the 200 and of the 304 that do not change while the answer holds. */
+  readonly fields: readonly string[];
+  readonly notModifiedFields: readonly string[];
+  /** Milliseconds since the epoch until which the answer is fresh. */
+  readonly freshUntil: number;
+  /** The fields that tell its age; asked for once a second. Also the place to note that the page is wanted. */
+  readonly agingFields: () => readonly string[];
+}
+
+interface Slot {
+  readonly answer: ReadyAnswer;
+  readonly accept: string | undefined;
+  readonly acceptEncoding: string | undefined;
+  /** The count of changes of the entry store when the answer was made. */
+  readonly changes: number;
+  /** The second for which the two lists below are made. */
+  second: number;
+  fields: readonly string[];
+  notModifiedFields: readonly string[];
+}
+
+export interface ReadyAnswersOptions {
+  /** How often stored entries have changed: any change ends all answers, for any may rest on it. */
+  readonly changes: () => number;
+  readonly now: () => number;
+  readonly maxBytes: number;
+}
+
+/** Different negotiations kept for one target: the installers of a fleet, in their versions. */
+const VARIANTS = 6;
+/** A larger body costs more to send than to look up. */
+const MAX_BODY_BYTES = 128 * 1024;
+/** What a slot takes beside its body. */
+const SLOT_BYTES = 2_000;
+
+export class ReadyAnswers {
+  readonly #options: ReadyAnswersOptions;
+  readonly #slots = new Map<string, Slot[]>();
+  #bytes = 0;
+
+  constructor(options: ReadyAnswersOptions) {
+    this.#options = options;
+  }
+
+  /** Answers the exchange if the same was answered before; false when the ordinary way has to be taken. */
+  repeat(exchange: Exchange): boolean {
+    const { request } = exchange;
+    const slots = this.#slots.get(request.url!);
+    if (slots === undefined || request.method !== 'GET') return false;
+    const { headers } = request;
+    const slot = slots.find((one) => one.accept === headers.accept && one.acceptEncoding === headers['accept-encoding']);
+    if (slot === undefined || slot.changes !== this.#options.changes() || !isPlain(headers)) return false;
+    const now = this.#options.now();
+    if (now >= slot.answer.freshUntil) return false;
+    this.#age(slot, now);
+    this.#send(exchange, slot);
+    return true;
+  }
+
+  /** Keeps an answer for repetition. */
+  keep(exchange: Exchange, answer: ReadyAnswer): void {
+    const { request } = exchange;
+    if (request.method !== 'GET' || answer.bytes.length > MAX_BODY_BYTES || !isPlain(request.headers)) return;
+    const size = answer.bytes.length + SLOT_BYTES;
+    if (this.#bytes + size > this.#options.maxBytes) this.#clear();
+    const { accept, 'accept-encoding': acceptEncoding } = request.headers;
+    const slot: Slot = {
+      answer,
+      accept,
+      acceptEncoding: acceptEncoding as string | undefined,
+      changes: this.#options.changes(),
+      second: 0,
+      fields: [],
+      notModifiedFields: [],
+    };
+    const others = (this.#slots.get(request.url!) ?? []).filter(
+      (one) => one.accept !== slot.accept || one.acceptEncoding !== slot.acceptEncoding,
+    );
+    this.#slots.set(request.url!, [slot, ...others].slice(0, VARIANTS));
+    this.#bytes += size;
+  }
+
+  #clear(): void {
+    this.#slots.clear();
+    this.#bytes = 0;
+  }
+
+  #age(slot: Slot, now: number): void {
+    const second = Math.floor(now / 1000);
+    if (slot.second === second) return;
+    slot.second = second;
+    const aging = slot.answer.agingFields();
+    slot.fields = slot.answer.fields.concat(aging);
+    slot.notModifiedFields = slot.answer.notModifiedFields.concat(aging);
+  }
+
+  #send(exchange: Exchange, slot: Slot): void {
+    const { answer } = slot;
+    exchange.kind = answer.kind;
+    exchange.outcome = answer.outcome;
+    const known = exchange.request.headers['if-none-match'];
+    if (known !== undefined && (known.includes(answer.etag) || known === '*')) {
+      exchange.send(304, slot.notModifiedFields);
+    } else exchange.send(200, slot.fields, answer.bytes);
+  }
+}
+
+/** Fields that make a request more than a plain wish for the page or file. */
+function isPlain(headers: NodeJS.Dict<string | string[]>): boolean {
+  return (
+    headers.range === undefined &&
+    headers.via === undefined &&
+    headers['if-modified-since'] === undefined &&
+    headers['content-length'] === undefined &&
+    headers['transfer-encoding'] === undefined &&
+    headers.authorization === undefined &&
+    !(headers['cache-control']?.includes('no-') ?? false)
+  );
+}
