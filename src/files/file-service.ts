@@ -7,13 +7,13 @@ import type { Blob } from '../cache/blob-store.ts';
 import type { Entry } from '../cache/entry.ts';
 import type { Expectation, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
-import { BadRequest, Forbidden, NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
+import { BadRequest, NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
 import { projectOfFilename } from '../index/distribution-name.ts';
 import { fileKey, filenameOfUrl, fileUrlOf } from '../index/file-links.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
-import type { PageFacts } from '../index/page.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import type { ProjectName } from '../index/project-name.ts';
+import { requireServable } from '../index/quarantine.ts';
 import { expectationOf } from './expectation.ts';
 import type { FileProfiles } from './file-profile.ts';
 import type { FileSource } from './file-source.ts';
@@ -135,13 +135,13 @@ export class FileService {
     try {
       // What a page lists it may list while it is being refreshed: nobody waits for that.
       const held = await index.findFile(indexes, project, wanted, { patienceMs: 0 });
-      requireServable(held);
+      requireServable(project, held.answer);
       if (held.at !== undefined) return held;
       const asked = await index.findFile(indexes, project, wanted, {
         insist: true,
         patienceMs: Number.POSITIVE_INFINITY,
       });
-      requireServable(asked);
+      requireServable(project, asked.answer);
       if (asked.at !== undefined) return asked;
       if (asked.answer.stale !== undefined && !isUnconfirmed(asked.answer)) throw unlisted(asked.answer.stale.cause);
       return asked.named === undefined ? undefined : asked;
@@ -182,7 +182,7 @@ export class FileService {
       insist: true,
       patienceMs: Number.POSITIVE_INFINITY,
     });
-    requireServable(listing);
+    requireServable(project, listing.answer);
     const now = listing.at;
     const again =
       now === undefined || now.url === file.url ? resource : this.#resource(listing.index, now, wanted.companion);
@@ -281,14 +281,6 @@ function withCompanion(url: string, companion: Companion | undefined): string {
   if (companion === undefined) return url;
   const query = url.indexOf('?');
   return query < 0 ? url + companion : url.slice(0, query) + companion + url.slice(query);
-}
-
-/** A quarantine beats every rule that keeps things available (PEP 792). */
-function requireServable(listing: FileListing): void {
-  const facts = listing.answer.entry.facts as PageFacts | null | undefined;
-  if (facts?.status !== 'quarantined') return;
-  const reason = facts.reason === undefined ? '' : `: ${facts.reason}`;
-  throw new Forbidden(`The index has quarantined ${listing.project}${reason}`, 'quarantined');
 }
 
 /** The page in hand is not the newest word, but upstream was reached: what it claims is only not believed yet. */

@@ -21,6 +21,19 @@ export type Route =
       readonly authority: string;
       readonly rawPath: string;
     }
+  | {
+      readonly kind: 'legacy-json';
+      readonly index: string | undefined;
+      readonly project: ProjectName;
+      readonly version: string | undefined;
+    }
+  | {
+      readonly kind: 'provenance';
+      readonly index: string | undefined;
+      readonly project: ProjectName;
+      readonly version: string;
+      readonly filename: string;
+    }
   | { readonly kind: 'raw'; readonly mount: string; readonly rest: string }
   | { readonly kind: 'upload' | 'xml-rpc' | 'live' | 'ready' | 'metrics' | 'status' };
 
@@ -51,22 +64,25 @@ export function routeOf(target: string, indexes: ReadonlySet<string>): Route {
   const query = question < 0 ? '' : path.slice(question);
   if (rawPath.startsWith('/raw/')) return rawRoute(rawPath, query);
   if (target.length > MAX_TARGET) throw new BadRequest('The request target is too long.');
-  if (/[\\\u0000-\u0020\u007f-\uffff]/.test(rawPath)) throw new BadRequest('The path holds characters that no URL has.');
+  if (/[\\\u0000-\u0020\u007f-\uffff]/.test(rawPath))
+    throw new BadRequest('The path holds characters that no URL has.');
   const segments = rawPath.split('/');
   segments.shift();
   const first = segments[0]!;
-  switch (first) {
-    case 'simple':
-      return simpleRoute(undefined, segments.slice(1), query);
-    case 'files':
-      return fileRoute(undefined, rawPath, segments.slice(1));
-  }
-  if (indexes.has(first)) {
-    if (segments[1] === 'simple') return simpleRoute(first, segments.slice(2), query);
-    if (segments[1] === 'files') return fileRoute(first, rawPath, segments.slice(2));
-  }
   const fixed = FIXED.get(rawPath);
   if (fixed !== undefined) return { kind: fixed };
+  const index = indexes.has(first) ? first : undefined;
+  const [what, ...rest] = index === undefined ? segments : segments.slice(1);
+  switch (what) {
+    case 'simple':
+      return simpleRoute(index, rest, query);
+    case 'files':
+      return fileRoute(index, rawPath, rest);
+    case 'pypi':
+      return legacyJsonRoute(index, rest);
+    case 'integrity':
+      return provenanceRoute(index, rest);
+  }
   throw new NotFound('Nothing is served at this path; the index is at /simple/.', 'no-such-route');
 }
 
@@ -114,6 +130,35 @@ function fileRoute(index: string | undefined, rawPath: string, rest: readonly st
   const before = (index === undefined ? 0 : index.length + 1) + '/files/'.length;
   const path = rawPath.slice(before + scheme.length + 1 + authority.length);
   return { kind: 'file', index, scheme, authority, rawPath: path };
+}
+
+function legacyJsonRoute(index: string | undefined, rest: readonly string[]): Route {
+  if (rest.length < 2 || rest.length > 3 || rest.at(-1) !== 'json') {
+    throw new NotFound('The legacy JSON is at /pypi/<name>/json and /pypi/<name>/<version>/json.', 'no-such-route');
+  }
+  const version = rest.length === 3 ? versionOf(rest[1]!) : undefined;
+  return { kind: 'legacy-json', index, project: projectOf(rest[0]!), version };
+}
+
+function provenanceRoute(index: string | undefined, rest: readonly string[]): Route {
+  if (rest.length !== 4 || rest[3] !== 'provenance') {
+    throw new NotFound('Provenance is at /integrity/<project>/<version>/<file>/provenance.', 'no-such-route');
+  }
+  const filename = decodeSegment(rest[2]!);
+  return { kind: 'provenance', index, project: projectOf(rest[0]!), version: versionOf(rest[1]!), filename };
+}
+
+function projectOf(segment: string): ProjectName {
+  const parsed = parseProjectName(decodeSegment(segment));
+  if (parsed === undefined) throw new NotFound('This is no valid project name.', 'invalid-project-name');
+  return parsed.name;
+}
+
+/** What a version may be made of, today's and legacy ones: it becomes part of a URL and of a key. */
+function versionOf(segment: string): string {
+  const version = decodeSegment(segment);
+  if (!/^[A-Za-z0-9][A-Za-z0-9!+._-]{0,99}$/.test(version)) throw new NotFound('This is no version.');
+  return version;
 }
 
 /** Nothing is rewritten below a raw mount: path and query go on as they came. */

@@ -39,6 +39,8 @@ export interface IndexServiceOptions {
   readonly routing: NameRouting;
   readonly rendered: RenderedPages;
   readonly workshop: PageWorkshop;
+  /** Where clients reach us over https, with the final slash: provenance is then linked there. */
+  readonly provenanceRoot: string | undefined;
 }
 
 interface FoundPage {
@@ -87,6 +89,15 @@ export class IndexService {
     if (found.length === 0) throw new NotFound('No index here has a list of projects.');
     if (indexes.length === 1) return this.#rendered(found[0]!, undefined, format, coding);
     return this.#merged(found, format, coding);
+  }
+
+  /** The index that has the project, and its page's answer. Throws as `projectDetail` does. */
+  async locate(
+    indexes: readonly string[],
+    name: ProjectName,
+  ): Promise<{ readonly index: string; readonly answer: Answer }> {
+    const { index, answer } = await this.#findPage(indexes, name, {});
+    return { index, answer };
   }
 
   /** Looks a file up on its project's page. Throws as `projectDetail` does. */
@@ -207,13 +218,19 @@ export class IndexService {
     });
   }
 
+  /** Below the index's own name: which index a project comes from may differ at the root. */
+  #provenance({ index }: FoundPage): Pick<PageSource, 'provenanceRoot'> {
+    const root = this.#options.provenanceRoot;
+    return root === undefined ? {} : { provenanceRoot: `${root}${index}/` };
+  }
+
   #withPage<T>(
     found: FoundPage,
     name: ProjectName | undefined,
     use: (source: PageSource, answer: Answer) => Promise<T>,
   ): Promise<T> {
     return withBody(this.#options.readThrough, found.resource, found.answer, (body, answer) =>
-      use(pageSource(answer.entry, body, name, answer.entry.body!.digest), answer),
+      use({ ...pageSource(answer.entry, body, name, answer.entry.body!.digest), ...this.#provenance(found) }, answer),
     );
   }
 }

@@ -13,6 +13,7 @@ import type { PageFormat } from './negotiate.ts';
 import { type FileRecord, type PageFacts, type ProjectDetail, pageFacts } from './page.ts';
 import { parsePage, parseProjectList } from './parse-page.ts';
 import type { ProjectName } from './project-name.ts';
+import { provenanceLink } from './provenance.ts';
 import { renderProjectDetail, renderProjectList } from './render.ts';
 
 /** A stored page and how to understand it. */
@@ -26,6 +27,8 @@ export interface PageSource {
   readonly url: string;
   /** Undefined for the project list. */
   readonly project: ProjectName | undefined;
+  /** What links to provenance begin with; upstream's own are kept without it. */
+  readonly provenanceRoot?: string;
 }
 
 /** A list of projects and whose it is. */
@@ -90,7 +93,11 @@ export class PageReader {
 
   render(source: PageSource, format: PageFormat): Buffer {
     if (source.project === undefined) return renderProjectList(this.#readList(source), format);
-    return renderProjectDetail(this.#read(source).page, format, { fileLink });
+    const { provenanceRoot } = source;
+    return renderProjectDetail(this.#read(source).page, format, {
+      fileLink,
+      ...(provenanceRoot !== undefined && { provenanceLink: (url) => provenanceLink(url, provenanceRoot) }),
+    });
   }
 
   /** The lists of several indexes as one. */

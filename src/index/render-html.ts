@@ -65,7 +65,7 @@ function foot(serial: number | undefined): string {
   return `  </body>\n</html>\n${serial === undefined ? '' : `<!--SERIAL ${serial}-->\n`}`;
 }
 
-function fileLine(file: FileRecord, { fileLink, offersCoreMetadata }: RenderOptions): string {
+function fileLine(file: FileRecord, { fileLink, provenanceLink, offersCoreMetadata }: RenderOptions): string {
   const hash = linkHash(file.hashes);
   let line = `<a href="${escapeHtml(fileLink(file.url))}${hash === undefined ? '' : `#${hash}`}"`;
   if (file.requiresPython !== undefined) line += attribute('data-requires-python', file.requiresPython);
@@ -76,7 +76,8 @@ function fileLine(file: FileRecord, { fileLink, offersCoreMetadata }: RenderOpti
     line += ` data-core-metadata="${value}" data-dist-info-metadata="${value}"`;
   }
   if (file.gpgSig !== undefined) line += ` data-gpg-sig="${file.gpgSig}"`;
-  if (file.provenance !== undefined) line += attribute('data-provenance', file.provenance);
+  if (file.provenance !== undefined)
+    line += attribute('data-provenance', provenanceLink?.(file.provenance) ?? file.provenance);
   for (let i = 0; i < file.attributes.length; i += 2) line += attribute(file.attributes[i]!, file.attributes[i + 1]!);
   return `${line}>${escapeHtml(file.filename)}</a><br />\n`;
 }

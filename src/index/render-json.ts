@@ -30,8 +30,10 @@ function metaObject(source: JsonObject, apiVersion: string): JsonObject {
   return isJsonObject(meta) ? { ...meta, 'api-version': apiVersion } : { 'api-version': apiVersion };
 }
 
-function fileObject(file: FileRecord, { fileLink, offersCoreMetadata }: RenderOptions): JsonObject {
-  const { source, coreMetadata } = file;
+function fileObject(file: FileRecord, { fileLink, provenanceLink, offersCoreMetadata }: RenderOptions): JsonObject {
+  const { coreMetadata, provenance } = file;
+  const mapped = provenance === undefined ? undefined : provenanceLink?.(provenance);
+  const source = mapped === undefined ? file.source : { ...file.source, provenance: mapped };
   const url = fileLink(file.url);
   if (coreMetadata === undefined || coreMetadata === false) return { ...source, url };
   if (offersCoreMetadata !== undefined && !offersCoreMetadata(file)) return withoutCoreMetadata(source, url);

@@ -5,6 +5,8 @@ import type { FileRecord } from './page.ts';
 export interface RenderOptions {
   /** The link to give for a file's absolute upstream URL (file-links.ts). */
   readonly fileLink: (url: string) => string;
+  /** The link to give for a file's provenance URL; upstream's own without it. */
+  readonly provenanceLink?: (url: string) => string;
   /** False takes back upstream's claim of core metadata: pip fails the install when that cannot be had. */
   readonly offersCoreMetadata?: (file: FileRecord) => boolean;
 }

@@ -1,0 +1,68 @@
+// What the cache reads of an index beside its pages: the legacy JSON and provenance, which the public index and its
+// mirrors serve beside `/simple/`.
+
+import type { Ask, Profile, Resource } from '../cache/profile.ts';
+import { NotFound } from '../errors.ts';
+import type { IncomingResponse } from '../http-message.ts';
+import { DOCUMENT_TYPES, type DocumentKind } from './documents.ts';
+import type { IndexUnderName } from './page-resources.ts';
+import type { PageWorkshop } from './page-workshop.ts';
+import type { ProjectName } from './project-name.ts';
+import type { ProvenancePlace } from './provenance.ts';
+import { pageSource } from './stored-page.ts';
+
+export interface DocumentResourcesOptions {
+  readonly indexes: ReadonlyMap<string, IndexUnderName>;
+  readonly profile: Profile;
+  readonly workshop: PageWorkshop;
+}
+
+/** What stands beside a simple API: its base ends so, and the documents lie one step up. */
+const SIMPLE_BASE = /\/simple\/$/;
+
+export class DocumentResources {
+  readonly #options: DocumentResourcesOptions;
+
+  constructor(options: DocumentResourcesOptions) {
+    this.#options = options;
+  }
+
+  /** The legacy JSON of a project, or of one of its versions. Throws NotFound when the index has no such documents. */
+  legacyJson(index: string, project: ProjectName, version: string | undefined): Resource {
+    const path = version === undefined ? project : `${project}/${encodeURIComponent(version)}`;
+    const key = `json:${index}:${project}${version === undefined ? '' : `:${version}`}`;
+    return this.#resource(key, index, project, `pypi/${path}/json`, 'legacy-json');
+  }
+
+  /** A file's provenance. Throws NotFound when the index has no such documents. */
+  provenance(index: string, project: ProjectName, place: ProvenancePlace): Resource {
+    return this.#resource(`provenance:${index}:${place.path}`, index, project, place.path, 'provenance');
+  }
+
+  #resource(key: string, index: string, project: ProjectName, path: string, kind: DocumentKind): Resource {
+    const { upstream, base } = this.#options.indexes.get(index)!;
+    if (!SIMPLE_BASE.test(base)) {
+      throw new NotFound('The index behind has its simple API only, and no such documents.', 'no-such-document');
+    }
+    const relative = `../${path}`;
+    return {
+      key,
+      upstream: index,
+      profile: this.#options.profile,
+      request: { method: 'GET', url: new URL(relative, base).href, fields: [] },
+      fetch: (ask: Ask) =>
+        upstream.fetchPage(relative, [...ask.conditions, 'accept', DOCUMENT_TYPES[kind]], ask.signal),
+      check: (response, body) => this.#check(index, project, kind, response, body),
+      onWrongBody: () => {},
+    };
+  }
+
+  async #check(index: string, project: ProjectName, kind: DocumentKind, response: IncomingResponse, body: Buffer) {
+    try {
+      return await this.#options.workshop.checkDocument(pageSource(response, body, project), kind);
+    } catch (error) {
+      this.#options.indexes.get(index)!.upstream.reportInvalidPage(response.source, project);
+      throw error;
+    }
+  }
+}

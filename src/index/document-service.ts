@@ -1,0 +1,88 @@
+// Answers the legacy JSON and provenance. Both belong to a project, and so go through its page as files do: the index
+// that has the page is asked and no other, and what holds for the project holds for them.
+
+import type { Resource } from '../cache/profile.ts';
+import type { ReadOptions, ReadThrough } from '../cache/read-through.ts';
+import { NotFound, UnavailableForLegalReasons } from '../errors.ts';
+import type { DocumentResources } from './document-resources.ts';
+import type { DocumentForm } from './documents.ts';
+import type { IndexService, PageAnswer } from './index-service.ts';
+import type { PageCoding } from './negotiate.ts';
+import type { PageWorkshop } from './page-workshop.ts';
+import type { ProjectName } from './project-name.ts';
+import { provenancePlace } from './provenance.ts';
+import { requireServable } from './quarantine.ts';
+import type { RenderedPages } from './rendered-pages.ts';
+import { pageSource, withBody } from './stored-page.ts';
+
+export interface DocumentServiceOptions {
+  readonly index: IndexService;
+  readonly resources: DocumentResources;
+  readonly readThrough: ReadThrough;
+  readonly rendered: RenderedPages;
+  readonly workshop: PageWorkshop;
+}
+
+/** Which file's provenance. */
+export interface ProvenanceRequest {
+  readonly project: ProjectName;
+  readonly version: string;
+  readonly filename: string;
+}
+
+export class DocumentService {
+  readonly #options: DocumentServiceOptions;
+
+  constructor(options: DocumentServiceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The legacy JSON of a project, or of one of its versions, its links beginning with `root`. Throws as
+   * `IndexService.projectDetail` does, and NotFound when the index that has the project has no such document.
+   */
+  async legacyJson(
+    indexes: readonly string[],
+    wanted: { readonly project: ProjectName; readonly version: string | undefined; readonly root: string },
+    coding: PageCoding,
+    options: ReadOptions,
+  ): Promise<PageAnswer> {
+    const { project, version, root } = wanted;
+    const { index, answer } = await this.#options.index.locate(indexes, project);
+    requireServable(project, answer);
+    const resource = this.#options.resources.legacyJson(index, project, version);
+    return this.#read(resource, { kind: 'legacy-json', root }, coding, options);
+  }
+
+  /** The provenance of a file whose page offers it. Throws as `legacyJson` does. */
+  async provenance(
+    indexes: readonly string[],
+    wanted: ProvenanceRequest,
+    coding: PageCoding,
+    options: ReadOptions,
+  ): Promise<PageAnswer> {
+    const { project, version, filename } = wanted;
+    const listing = await this.#options.index.findFile(indexes, project, { key: '', filename });
+    requireServable(project, listing.answer);
+    const place = provenancePlace(listing.named?.provenance ?? '');
+    if (place?.project !== project || place.version !== version || place.filename !== filename) {
+      throw new NotFound('The page of the project offers no provenance for this file.', 'provenance-not-found');
+    }
+    const resource = this.#options.resources.provenance(listing.index, project, place);
+    return this.#read(resource, { kind: 'provenance', root: '' }, coding, options);
+  }
+
+  async #read(resource: Resource, form: DocumentForm, coding: PageCoding, options: ReadOptions): Promise<PageAnswer> {
+    const { readThrough, rendered, workshop } = this.#options;
+    const found = await readThrough.read(resource, options);
+    const { status } = found.entry;
+    if (status === 451) throw new UnavailableForLegalReasons('Upstream withholds this document for legal reasons.');
+    if (status !== 200) throw new NotFound('The index has no such document.', 'document-not-found');
+    const ready = rendered.peek(found.entry, form, coding);
+    if (ready !== undefined) return { answer: found, page: ready };
+    return withBody(readThrough, resource, found, async (body, answer) => {
+      const source = pageSource(answer.entry, body, undefined, answer.entry.body!.digest);
+      return { answer, page: await rendered.get(answer.entry, form, coding, () => workshop.document(source, form)) };
+    });
+  }
+}
