@@ -1,6 +1,6 @@
 // What the read-through flow hands to a service: a stored or arriving response and how it came about.
 
-import type { IncomingResponse } from '../http-message.ts';
+import type { Fields, IncomingResponse } from '../http-message.ts';
 import type { Entry } from './entry.ts';
 import type { GrowingReader } from './growing-body.ts';
 
@@ -25,12 +25,20 @@ export interface Answer {
   /** Seconds of freshness left; not positive when stale. */
   readonly remainingSeconds: number;
   readonly stale?: { readonly reason: StaleReason; readonly cause?: unknown };
+  /** For the one who asked: the fields as they came, with those that must not be stored (RFC 9111 3.1). */
+  readonly received?: Fields;
   /** RFC 9211: why the request went forward, where it did. */
   readonly forward?: Forward;
   /** Present while the body is arriving; otherwise `ReadThrough.open` gives it. */
-  readonly arriving?: { readonly reader: GrowingReader; readonly tag: string; readonly arrived: Promise<Entry> };
+  readonly arriving?: Arriving;
   /** Present when nothing was stored: the response belongs to this request alone. */
   readonly passing?: IncomingResponse;
+}
+
+export interface Arriving {
+  readonly reader: GrowingReader;
+  readonly tag: string;
+  readonly arrived: Promise<Entry>;
 }
 
 /** RFC 9211 2.2 and its companions. */

@@ -251,7 +251,8 @@ export class Flight {
   }
 
   async #store(entry: Entry): Promise<void> {
-    if (this.#overtaken) return;
+    // Nor may its body stay behind, for bodies describe themselves and come back as entries.
+    if (this.#overtaken) return this.#keeper.removeOwned(entry);
     // Another variant may have been stored since this flight began.
     const stored = this.#tools.entries.peek(this.#resource.key) ?? this.#record;
     const record = withVariant(stored, this.#held, entry);

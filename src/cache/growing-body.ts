@@ -83,6 +83,11 @@ export class GrowingBody {
     return this.#state !== 'failed' && this.#memoryStart <= this.#onDisk;
   }
 
+  /** Whether every byte is here and right. */
+  get isComplete(): boolean {
+    return this.#state === 'complete';
+  }
+
   get readers(): number {
     return this.#readers.size;
   }
@@ -280,6 +285,11 @@ export class GrowingReader {
 
   get sizeBytes(): number | undefined {
     return this.#body.sizeBytes;
+  }
+
+  /** Bytes that are here; more may be on their way. */
+  get arrivedBytes(): number {
+    return this.#body.received;
   }
 
   /**

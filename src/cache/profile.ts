@@ -66,6 +66,8 @@ export interface Ask {
   /** Sources whose bytes were wrong; a new connection is used when this is not empty. */
   readonly avoid: ReadonlySet<string>;
   readonly signal: AbortSignal;
+  /** The answer is for this request alone, so that its own conditions and range may go along. */
+  readonly alone?: boolean;
 }
 
 /** One thing to read: what it is called, by which rules, and how to get it. */

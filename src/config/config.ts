@@ -41,6 +41,8 @@ export interface RawMountConfig {
   readonly staleIfErrorMs?: number;
   /** The operator speaks for the origin: replaces the received Cache-Control of 200 answers. */
   readonly overrideCacheControl?: string;
+  /** Origins to which its redirects are followed here, so that what lies behind them is kept as well. */
+  readonly redirectOrigins: readonly string[];
   readonly maxBodyBytes: number;
   readonly credentials?: Credentials;
 }

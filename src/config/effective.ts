@@ -60,6 +60,7 @@ function structures(config: Config) {
           stale_if_error: OPTIONS.staleIfError.unit.format(mount.staleIfErrorMs),
         }),
         ...(mount.overrideCacheControl !== undefined && { override_cache_control: mount.overrideCacheControl }),
+        ...(mount.redirectOrigins.length > 0 && { redirect_origins: mount.redirectOrigins }),
         max_body: OPTIONS.maxFile.unit.format(mount.maxBodyBytes),
         ...(mount.credentials && { credentials: hidden(mount.credentials) }),
       },

@@ -82,6 +82,7 @@ export class StructureBuilder {
         name,
         origin: mount.origin,
         maxBodyBytes: mount.max_body ?? maxBodyBytes,
+        redirectOrigins: mount.redirect_origins,
         ...(mount.listen && { listen: mount.listen }),
         ...(mount.stale_if_error !== undefined && { staleIfErrorMs: mount.stale_if_error }),
         ...(mount.override_cache_control !== undefined && { overrideCacheControl: mount.override_cache_control }),

@@ -81,6 +81,7 @@ const mount = record({
   listen: inUnit(listenAddress).optional(),
   stale_if_error: inUnit(duration({ unlimited: true })).optional(),
   override_cache_control: z.string({ error: 'expected a Cache-Control value, for example max-age=3600' }).optional(),
+  redirect_origins: z.array(inUnit(origin), { error: 'expected a list of origins' }).default([]),
   max_body: inUnit(size).optional(),
   credentials: credentials.optional(),
 });

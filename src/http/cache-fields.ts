@@ -3,6 +3,7 @@
 
 import type { Answer } from '../cache/answer.ts';
 import { cacheStatus } from '../cache/cache-status.ts';
+import { UpstreamFailure } from '../errors.ts';
 
 /** Cache-Status of an answer. */
 export function statusOf(answer: Answer): string {
@@ -10,7 +11,15 @@ export function statusOf(answer: Answer): string {
   const { forward, stale } = answer;
   if (stale !== undefined) {
     // RFC 9211 2.1: `hit` when upstream was not waited for in vain, `fwd` when its failure made us serve this.
-    if (stale.reason === 'failure') return cacheStatus({ fwd: 'stale', ttl, detail: answer.outcome });
+    if (stale.reason === 'failure') {
+      const fwdStatus = stale.cause instanceof UpstreamFailure ? stale.cause.upstreamStatus : undefined;
+      return cacheStatus({
+        fwd: 'stale',
+        ...(fwdStatus === undefined ? {} : { fwdStatus }),
+        ttl,
+        detail: answer.outcome,
+      });
+    }
     return cacheStatus({ hit: true, ttl, detail: `${answer.outcome}-${stale.reason}` });
   }
   if (forward === undefined) return cacheStatus({ hit: true, ttl });

@@ -1,19 +1,23 @@
 // From a route to the one who answers it.
 
 import { randomUUID } from 'node:crypto';
-import { Forbidden, MethodNotAllowed, NotFound } from '../errors.ts';
+import { Forbidden, MethodNotAllowed } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { FileHandler } from './file-handler.ts';
 import { answerLive, answerReady, type Readiness } from './health.ts';
+import type { JsonHandler } from './json-handler.ts';
 import { answerMetrics, type MetricsEndpointOptions } from './metrics-endpoint.ts';
 import type { PageHandler } from './page-handler.ts';
 import type { Passthrough } from './passthrough.ts';
+import type { RawHandler } from './raw-handler.ts';
 import { type Route, routeOf } from './routes.ts';
 import { requireReading } from './server.ts';
 
 export interface DispatchOptions {
   readonly pages: PageHandler;
   readonly files: FileHandler;
+  readonly documents: JsonHandler;
+  readonly raw: RawHandler;
   readonly passthrough: Passthrough;
   readonly metrics: MetricsEndpointOptions;
   readonly readiness: () => Readiness;
@@ -40,6 +44,7 @@ export class Dispatch {
   async handle(exchange: Exchange): Promise<void> {
     const route = routeOf(exchange.request.url ?? '', this.#options.indexNames);
     if (route.kind === 'upload' || route.kind === 'xml-rpc') return this.#forward(exchange, route.kind);
+    if (route.kind === 'raw') return this.#options.raw.handle(exchange, route.mount, route.rest);
     requireReading(exchange);
     switch (route.kind) {
       case 'detail':
@@ -48,10 +53,12 @@ export class Dispatch {
         return this.#options.pages.list(exchange, route.index, route.format);
       case 'file':
         return this.#options.files.file(exchange, route);
+      case 'legacy-json':
+        return this.#options.documents.legacyJson(exchange, route);
+      case 'provenance':
+        return this.#options.documents.provenance(exchange, route);
       case 'redirect':
         return redirect(exchange, route);
-      case 'raw':
-        throw new NotFound('No raw mount has this name.', 'no-such-route');
       case 'live':
         exchange.kind = 'health';
         return answerLive(exchange.request, exchange.response);
@@ -74,8 +81,13 @@ export class Dispatch {
     const target = what === 'upload' ? this.#options.uploadsTo : this.#options.xmlRpcTo;
     if (target === undefined) {
       const [name, option] = what === 'upload' ? ['Uploads', 'uploads'] : ['XML-RPC', 'xml_rpc'];
-      throw new Forbidden(`${name} are not forwarded by this proxy: its option ${option} is off.`, `${option}-disabled`);
+      throw new Forbidden(
+        `${name} are not forwarded by this proxy: its option ${option} is off.`,
+        `${option}-disabled`,
+      );
     }
+    // The expectation is not forwarded here: without our word the client would not send its body.
+    if (exchange.request.headers.expect !== undefined) exchange.response.writeContinue();
     await this.#options.passthrough.forward(exchange.request, exchange.response, {
       url: target,
       kind: 'passthrough',
@@ -86,7 +98,14 @@ export class Dispatch {
   }
 }
 
-const PLAIN = ['content-type', 'text/plain; charset=utf-8', 'x-content-type-options', 'nosniff', 'cache-control', 'no-store'];
+const PLAIN = [
+  'content-type',
+  'text/plain; charset=utf-8',
+  'x-content-type-options',
+  'nosniff',
+  'cache-control',
+  'no-store',
+];
 
 /** Only names and slashes are redirected for ever: pip repeats such an answer without asking (301). */
 function redirect(exchange: Exchange, route: Extract<Route, { kind: 'redirect' }>): void {

@@ -1,7 +1,7 @@
 // Which header lines a forwarded message keeps (RFC 9110 7.6.1): pure, from raw lines to raw lines, order and
 // repetition kept.
 
-import type { Fields } from '../http-message.ts';
+import { type Fields, fieldsFromRaw } from '../http-message.ts';
 
 /** Meant for one connection only, whatever Connection says; Trailer because trailers are not merged. */
 const HOP_BY_HOP = [
@@ -31,6 +31,13 @@ export function requestFields(raw: readonly string[], kind: Kind, via: string): 
   const dropped = new Set([...HOP_BY_HOP, ...REPLACED_IN_REQUESTS, ...namedByConnection(raw)]);
   const fields = kept(raw, (name) => dropped.has(name) || (kind === 'passthrough' && PRIVATE_IN_REQUESTS.test(name)));
   return [...fields, 'Via', via];
+}
+
+/** All of the client's fields that are end-to-end, names in lower case: what a cache sees of a request. */
+export function endToEndFields(raw: readonly string[]): Fields {
+  // Host names us; a body, where there is one, is not part of what is cached; an expectation is met or forwarded.
+  const dropped = new Set([...HOP_BY_HOP, ...namedByConnection(raw), 'host', 'content-length', 'expect']);
+  return fieldsFromRaw(kept(raw, (name) => dropped.has(name)));
 }
 
 /** Upstream's lines that go to the client. */

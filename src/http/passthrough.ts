@@ -42,8 +42,8 @@ export interface PassthroughTarget {
    * `credentials: request.headers.authorization`.
    */
   readonly credentials?: string | undefined;
-  /** Called with the final head before it is sent on. */
-  readonly onResponse?: (status: number, fields: Fields) => void;
+  /** Called with the final head, and waited for, before it is sent on. */
+  readonly onResponse?: (status: number, fields: Fields) => void | Promise<void>;
   /**
    * Called for each 1xx. With it `Expect: 100-continue` is forwarded, and the caller answers 100 by
    * `response.writeContinue()`; without it the expectation counts as met by our server and is not forwarded.
@@ -220,7 +220,7 @@ export class Passthrough {
   async #deliver(answer: IncomingMessage, response: ServerResponse, target: PassthroughTarget): Promise<void> {
     const fields = [...responseFields(answer.rawHeaders, target.kind), ...(target.addFields ?? [])];
     const status = answer.statusCode!;
-    target.onResponse?.(status, fieldsFromRaw(fields));
+    await target.onResponse?.(status, fieldsFromRaw(fields));
     try {
       // Node refuses control characters in the reason and in values: nobody can split a response through us (S09).
       response.writeHead(status, answer.statusMessage, fields);

@@ -35,7 +35,19 @@ export type Route =
       readonly filename: string;
     }
   | { readonly kind: 'raw'; readonly mount: string; readonly rest: string }
-  | { readonly kind: 'upload' | 'xml-rpc' | 'live' | 'ready' | 'metrics' | 'status' };
+  | { readonly kind: FixedKind };
+
+/** What is at one path only. */
+type FixedKind =
+  | 'upload'
+  | 'xml-rpc'
+  | 'live'
+  | 'ready'
+  | 'metrics'
+  | 'status'
+  | 'last-modified'
+  | 'local-stats'
+  | 'admin';
 
 /** Longer targets name nothing that exists. */
 const MAX_TARGET = 2048;
@@ -88,7 +100,7 @@ export function routeOf(target: string, indexes: ReadonlySet<string>): Route {
 
 const SLASH = 0x2f;
 
-const FIXED: ReadonlyMap<string, 'upload' | 'xml-rpc' | 'live' | 'ready' | 'metrics' | 'status'> = new Map([
+const FIXED: ReadonlyMap<string, FixedKind> = new Map([
   ['/', 'status'],
   ['/metrics', 'metrics'],
   ['/-/live', 'live'],
@@ -98,10 +110,13 @@ const FIXED: ReadonlyMap<string, 'upload' | 'xml-rpc' | 'live' | 'ready' | 'metr
   ['/pypi', 'xml-rpc'],
   ['/pypi/', 'xml-rpc'],
   ['/RPC2', 'xml-rpc'],
+  ['/last-modified', 'last-modified'],
+  ['/local-stats/', 'local-stats'],
+  ['/local-stats', 'local-stats'],
 ]);
 
 function pathOfAbsolute(target: string): string {
-  const match = /^https?:\/\/[^/?#]*(.*)$/i.exec(target);
+  const match = /^https?:\/\/[^/?#]+(.*)$/i.exec(target);
   if (match === null) throw new BadRequest('The request target is neither a path nor an absolute URL.');
   const path = match[1]!;
   return path.startsWith('/') ? path : `/${path}`;

@@ -15,8 +15,8 @@ export interface HttpServerOptions {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly ledger: Ledger;
-  /** The hot path: what was answered a moment ago. */
-  readonly ready: ReadyAnswers;
+  /** The hot path: what was answered a moment ago. Raw mounts have none. */
+  readonly ready?: ReadyAnswers;
   /** Answers the exchange, or rejects with what sendProblem shall say. */
   readonly handle: (exchange: Exchange) => Promise<void>;
   /** How this process names itself in Via: a request that carries it has come back to us. */
@@ -102,7 +102,7 @@ export class HttpServer {
     response.on('close', () => this.#done(exchange));
     // A broken connection is told by 'close'; without a listener the error would end the process.
     response.on('error', () => {});
-    if (this.#options.ready.repeat(exchange)) return;
+    if (this.#options.ready?.repeat(exchange) === true) return;
     this.#answer(exchange).catch((error) => this.#fail(exchange, error));
   }
 

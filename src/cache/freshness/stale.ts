@@ -31,6 +31,14 @@ export function mustNotBeStale(stored: StoredHead, rules: CacheRules): boolean {
   return directives.mustRevalidate || directives.proxyRevalidate || directives.sMaxage !== undefined;
 }
 
+/**
+ * Whether the response is not used without upstream's word once it needs one, so that in an outage there is nothing to
+ * answer with: 504 (RFC 9111 5.2.2.2; and 5.2.2.4 for no-cache).
+ */
+export function needsUpstream(stored: StoredHead, rules: CacheRules): boolean {
+  return mustNotBeStale(stored, rules) || governingDirectives(stored.fields, rules).noCache;
+}
+
 /** Whether the stored response may be sent in place of what upstream failed to give, at `now` (ms since the epoch). */
 export function staleAllowed(stored: StoredHead, trouble: UpstreamTrouble, now: number, rules: CacheRules): boolean {
   const windowSeconds = standInSeconds(stored, trouble, rules);

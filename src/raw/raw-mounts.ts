@@ -1,0 +1,43 @@
+// Builds the raw mounts of a configuration: one service each, over the one cache and the one client.
+
+import type { ReadThrough } from '../cache/read-through.ts';
+import type { Fetcher } from '../upstream/upstream-client.ts';
+import { rawProfile } from './raw-profile.ts';
+import { RawService } from './raw-service.ts';
+import { RawSource } from './raw-source.ts';
+
+export interface RawMountOptions {
+  readonly name: string;
+  /** Base URL with the final slash. */
+  readonly origin: string;
+  readonly maxBodyBytes: number;
+  /** Milliseconds past expiry during which a copy may stand in for a failing origin; without it for ever. */
+  readonly staleIfErrorMs?: number;
+  readonly overrideCacheControl?: string;
+  readonly redirectOrigins: readonly string[];
+}
+
+export function rawServices(
+  mounts: readonly RawMountOptions[],
+  shared: { readonly readThrough: ReadThrough; readonly client: Fetcher },
+): ReadonlyMap<string, RawService> {
+  return new Map(mounts.map((mount) => [mount.name, serviceOf(mount, shared)]));
+}
+
+function serviceOf(
+  mount: RawMountOptions,
+  { readThrough, client }: { readonly readThrough: ReadThrough; readonly client: Fetcher },
+): RawService {
+  const { name, origin, maxBodyBytes, redirectOrigins, staleIfErrorMs, overrideCacheControl } = mount;
+  return new RawService({
+    name,
+    origin,
+    readThrough,
+    profile: rawProfile({
+      maxBodyBytes,
+      ...(staleIfErrorMs !== undefined && { staleIfErrorSeconds: staleIfErrorMs / 1000 }),
+      ...(overrideCacheControl !== undefined && { overrideCacheControl }),
+    }),
+    source: new RawSource({ client, maxBodyBytes, redirectOrigins }),
+  });
+}

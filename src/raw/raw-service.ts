@@ -1,0 +1,143 @@
+// One raw mount: any other origin, cached by RFC 9111 alone. Reading goes through the one read-through flow; what may
+// not be shared goes straight through, and what changes the origin makes us forget.
+
+import type { Answer, Forward } from '../cache/answer.ts';
+import type { Blob } from '../cache/blob-store.ts';
+import type { Entry } from '../cache/entry.ts';
+import { invalidatedUrls } from '../cache/freshness/invalidate.ts';
+import { readRequest } from '../cache/freshness/request.ts';
+import type { Profile, Resource } from '../cache/profile.ts';
+import type { ReadThrough } from '../cache/read-through.ts';
+import { BadRequest, GatewayTimeout, UpstreamFailure } from '../errors.ts';
+import { fieldValue, type IncomingResponse, type RequestHead, type ResponseHead } from '../http-message.ts';
+import type { OnInformational, RawSource } from './raw-source.ts';
+
+export interface RawServiceOptions {
+  readonly name: string;
+  /** Base URL with the final slash. */
+  readonly origin: string;
+  readonly readThrough: ReadThrough;
+  readonly profile: Profile;
+  readonly source: RawSource;
+}
+
+/** RFC 9111 4.3.2: conditions that only the origin can decide. */
+const FOR_THE_ORIGIN = ['if-match', 'if-unmodified-since'];
+
+export class RawService {
+  readonly #options: RawServiceOptions;
+
+  constructor(options: RawServiceOptions) {
+    this.#options = options;
+  }
+
+  /** The URL at the origin for what follows the mount's own path. Throws BadRequest when it leads out of the base. */
+  urlOf(rest: string): string {
+    const { origin } = this.#options;
+    const url = URL.parse(origin + rest);
+    // Dot segments have been resolved by now, in all their spellings (S01).
+    if (url === null || !url.href.startsWith(origin)) throw new BadRequest('The path leads out of this mount.');
+    url.hash = '';
+    return url.href;
+  }
+
+  /** `request.url` is the origin's; `fields` are all that are end-to-end. 1xx are told to whoever starts a flight. */
+  resource(request: RequestHead, onInformational: OnInformational): Resource {
+    const { name, profile, source } = this.#options;
+    return {
+      key: this.#keyOf(request.url),
+      upstream: name,
+      profile,
+      request,
+      fetch: (ask) => source.fetch(request, ask, onInformational),
+      onWrongBody: () => {},
+    };
+  }
+
+  /**
+   * Reads by GET or HEAD. Throws UpstreamFailure, or GatewayTimeout when upstream does not answer in time or what is
+   * stored may not be used without it.
+   */
+  async read(resource: Resource): Promise<Answer> {
+    const { readThrough, profile } = this.#options;
+    const { request } = resource;
+    try {
+      if (FOR_THE_ORIGIN.some((name) => fieldValue(request.fields, name) !== undefined)) {
+        return await this.forward(resource, 'bypass');
+      }
+      if (request.method === 'HEAD') return await this.#describe(resource);
+      const personal =
+        fieldValue(request.fields, 'authorization') !== undefined || readRequest(request, profile.rules).noStore;
+      return readThrough.peek(resource) ?? (await readThrough.read(resource, { alone: personal }));
+    } catch (error) {
+      // RFC 9110 15.6.5; UpstreamFailure says 503, which is what installers try again after.
+      if (error instanceof UpstreamFailure && error.kind === 'timeout') throw new GatewayTimeout(error.message);
+      throw error;
+    }
+  }
+
+  /** Asks upstream with all that the client said, stores nothing. */
+  async forward(resource: Resource, reason: Forward['reason']): Promise<Answer> {
+    return this.#options.readThrough.pass(resource, await this.#ask(resource), reason);
+  }
+
+  /** The bytes of a stored answer; read anew, once, when they were lost or damaged. */
+  async body(
+    resource: Resource,
+    answer: Answer,
+  ): Promise<{ readonly answer: Answer; readonly blob: Blob | undefined }> {
+    const { readThrough } = this.#options;
+    const blob = await readThrough.open(resource, answer.entry);
+    if (blob !== undefined) return { answer, blob };
+    const healed = await readThrough.heal(resource, answer.entry);
+    const isStored = healed.arriving === undefined && healed.passing === undefined;
+    return { answer: healed, blob: isStored ? await readThrough.open(resource, healed.entry) : undefined };
+  }
+
+  /** A write was answered: what is stored of the URLs that it concerns is gone (RFC 9111 4.4). */
+  async written(request: RequestHead, response: ResponseHead): Promise<void> {
+    for (const url of invalidatedUrls(request, response)) await this.#options.readThrough.purge(this.#keyOf(url));
+  }
+
+  /** HEAD is answered from a stored GET, else by upstream, whose answer says something of that GET (4.3.5). */
+  async #describe(resource: Resource): Promise<Answer> {
+    const { readThrough } = this.#options;
+    const stored = await readThrough.readStored(resource);
+    if (stored !== undefined) return stored;
+    const held = await readThrough.held(resource);
+    let response: IncomingResponse;
+    try {
+      response = await this.#ask(resource);
+    } catch (error) {
+      const copy = this.#standIn(resource, held, { kind: 'disconnected' }, error);
+      if (copy === undefined) throw error;
+      return copy;
+    }
+    const copy = this.#standIn(resource, held, { kind: 'status', status: response.status });
+    if (response.status >= 400 && copy !== undefined) {
+      response.body.destroy();
+      return copy;
+    }
+    if (held !== undefined && response.status === 200) await readThrough.learnFromHead(resource, held, response);
+    return readThrough.pass(resource, response, held === undefined ? 'uri-miss' : 'stale');
+  }
+
+  #standIn(
+    resource: Resource,
+    held: Entry | undefined,
+    trouble: Parameters<ReadThrough['standIn']>[2],
+    cause?: unknown,
+  ): Answer | undefined {
+    return held === undefined ? undefined : this.#options.readThrough.standIn(resource, held, trouble, cause);
+  }
+
+  #ask(resource: Resource): Promise<IncomingResponse> {
+    // Whoever reads the body ends it; there is nobody else to end it for.
+    const { signal } = new AbortController();
+    return resource.fetch({ conditions: [], fromByte: 0, avoid: new Set(), signal, alone: true });
+  }
+
+  #keyOf(url: string): string {
+    return `raw:${this.#options.name}:${url}`;
+  }
+}

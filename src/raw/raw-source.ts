@@ -1,0 +1,78 @@
+// How a raw mount asks its origin: everything end-to-end goes along, no attempt is repeated, and a redirect is the
+// client's to follow, unless the operator lists its target as a place where the origin keeps its bytes.
+
+import type { Ask } from '../cache/profile.ts';
+import { type Fields, fieldValue, type IncomingResponse, type RequestHead, withoutFields } from '../http-message.ts';
+import { withoutSecrets } from '../upstream/credentials.ts';
+import { discard } from '../upstream/discard.ts';
+import { nextHop } from '../upstream/redirects.ts';
+import type { Fetcher } from '../upstream/upstream-client.ts';
+
+export interface RawSourceOptions {
+  readonly client: Fetcher;
+  readonly maxBodyBytes: number;
+  /** Origins to which redirects are followed here, so that the client sees, and we keep, what lies behind them. */
+  readonly redirectOrigins: readonly string[];
+}
+
+/** Told of each 1xx. */
+export type OnInformational = (status: number, fields: Fields) => void;
+
+const HEADERS_TIMEOUT_MS = 60_000;
+
+/** The fields by which a client asks for less than the whole, current response. */
+const OF_ONE_CLIENT: ReadonlySet<string> = new Set([
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'if-range',
+  'range',
+]);
+
+export class RawSource {
+  readonly #options: RawSourceOptions;
+  readonly #followed: ReadonlySet<string>;
+
+  constructor(options: RawSourceOptions) {
+    this.#options = options;
+    this.#followed = new Set(options.redirectOrigins.map((origin) => new URL(origin).origin));
+  }
+
+  /** Sends the request, with our conditions in place of the client's where the answer is for others too. */
+  async fetch(request: RequestHead, ask: Ask, onInformational: OnInformational): Promise<IncomingResponse> {
+    const own = ask.alone === true ? request.fields : withoutFields(request.fields, OF_ONE_CLIENT);
+    const part = ask.fromByte > 0 ? ['range', `bytes=${ask.fromByte}-`] : [];
+    const visited = [new URL(request.url)];
+    let fields = [...own, ...ask.conditions, ...part];
+    for (;;) {
+      const here = visited.at(-1)!;
+      const response = await this.#options.client.fetch({
+        url: here.href,
+        method: request.method,
+        fields,
+        signal: ask.signal,
+        headersTimeoutMs: HEADERS_TIMEOUT_MS,
+        maxBodyBytes: this.#options.maxBodyBytes,
+        mayRedirect: () => false,
+        followRedirects: false,
+        retry: false,
+        trusted: 'configured',
+        onInformational,
+        ...(ask.avoid.size > 0 ? { freshConnection: true } : {}),
+      });
+      if (!this.#isFollowed(response, here)) return response;
+      discard(response.body);
+      const next = nextHop(response, visited, () => true)!;
+      if (next.origin !== here.origin) fields = [...withoutSecrets(fields)];
+      visited.push(next);
+    }
+  }
+
+  #isFollowed(response: IncomingResponse, from: URL): boolean {
+    if (this.#followed.size === 0 || response.status < 300 || response.status > 399) return false;
+    const location = fieldValue(response.fields, 'location');
+    const to = location === undefined ? null : URL.parse(location, from.href);
+    return to !== null && this.#followed.has(to.origin);
+  }
+}
