@@ -1,6 +1,7 @@
 // The contenders: Wheelkeep as shipped, nginx in its two forms, and the bare server. One worker each; every one takes
 // the same paths, `/simple/<project>/` and `/files/http/<upstream>/<path>`.
 
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -48,7 +49,8 @@ export async function startWheelkeep(stage: Stage, options: WheelkeepOptions): P
   const { upstream, settings = {}, profileFolder } = options;
   const dataDir = options.dataDir ?? (await stage.newFolder('data'));
   const port = await freePort();
-  const log = openSync(join(stage.folder, `wheelkeep-${port}.log`), 'a');
+  const logPath = join(stage.folder, `wheelkeep-${port}.log`);
+  const log = openSync(logPath, 'a');
   const startedAt = performance.now();
   const child = stage.spawn(
     LAUNCHER,
@@ -67,7 +69,7 @@ export async function startWheelkeep(stage: Stage, options: WheelkeepOptions): P
   );
   closeSync(log);
   const url = `http://127.0.0.1:${port}`;
-  await ready(`${url}/-/ready`, 200);
+  await ready(child, `${url}/-/ready`, 200, logPath);
   return {
     name: 'wheelkeep',
     url,
@@ -94,17 +96,13 @@ export async function startNginx(stage: Stage, form: 'usual' | 'tuned', upstream
     configuration,
     template.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => values[name]!),
   );
-  const log = openSync(join(folder, 'output.log'), 'a');
+  const logPath = join(folder, 'error.log');
+  const log = openSync(logPath, 'a');
   const startedAt = performance.now();
-  const child = stage.spawn(
-    'nginx',
-    ['-p', folder, '-c', configuration, '-e', join(folder, 'error.log')],
-    process.env,
-    log,
-  );
+  const child = stage.spawn('nginx', ['-p', folder, '-c', configuration, '-e', logPath], process.env, log);
   closeSync(log);
   const url = `http://127.0.0.1:${port}`;
-  await ready(`${url}/`, 404);
+  await ready(child, `${url}/`, 404, logPath);
   const startMs = performance.now() - startedAt;
   return { name: `nginx ${form}`, url, pid: child.pid!, startMs, stop: () => stage.stop(child) };
 }
@@ -124,12 +122,12 @@ export async function startBare(stage: Stage): Promise<BareServer> {
   };
 }
 
-async function ready(url: string, status: number): Promise<void> {
+async function ready(child: ChildProcess, url: string, status: number, logPath: string): Promise<void> {
   const deadline = performance.now() + START_LIMIT_MS;
-  while (performance.now() < deadline) {
+  while (performance.now() < deadline && child.exitCode === null) {
     const answer = await fetchWhole(url).catch(() => undefined);
     if (answer?.status === status) return;
     await sleep(LOOK_MS);
   }
-  throw new Error(`not ready within ${START_LIMIT_MS} ms: ${url}`);
+  throw new Error(`a server did not become ready at ${url}:\n${await readFile(logPath, 'utf8')}`);
 }

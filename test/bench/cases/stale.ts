@@ -15,30 +15,30 @@ const PER_SECOND = 200;
 const CALM_SECONDS = 8;
 const TROUBLED_SECONDS = 3 * FRESH_SECONDS;
 const PATIENCE_MS = 500;
+/** So long after its end a page is surely stale. */
+const EXPIRED_MS = 1_000;
 /** A timer of 500 ms fires a little later, and the answer takes its way. */
 const TIMER_SLACK_MS = 20;
 
 export async function stale(bench: Bench): Promise<void> {
-  const settings = { WHEELKEEP_PAGE_FRESH: `${FRESH_SECONDS}s` };
-  const server = await startWheelkeep(bench.stage, { upstream: bench.upstream.origin, settings });
-  const longAgo = await fetchedLongAgo(server);
-  for (const trouble of ['hangs', 'is slow'] as const) await askedLately(bench, server, trouble);
-  await askedLongAgo(bench, longAgo);
-  await server.stop();
+  // A process for each: what an outage teaches one of the upstream shall not help it in the next.
+  await withServer(bench, (server) => askedLately(bench, server, 'hangs'));
+  await withServer(bench, (server) => askedLately(bench, server, 'is slow'));
+  await withServer(bench, (server) => askedLongAgo(bench, server));
 }
 
-/** Pages that are asked for now and, when the other cases are over, a second time. */
-async function fetchedLongAgo(server: Server): Promise<string[]> {
-  const urls = Array.from({ length: PAGES }, (_, n) => pageUrl(server, `longago-${n}`));
-  for (const url of urls) await fetchWhole(url, PAGE_FIELDS);
-  return urls;
+async function withServer(bench: Bench, use: (server: Server) => Promise<void>): Promise<void> {
+  const settings = { WHEELKEEP_PAGE_FRESH: `${FRESH_SECONDS}s` };
+  const server = await startWheelkeep(bench.stage, { upstream: bench.upstream.origin, settings });
+  await use(server);
+  await server.stop();
 }
 
 async function askedLately(bench: Bench, server: Server, trouble: 'hangs' | 'is slow'): Promise<void> {
   const work = `page of the last minute, upstream ${trouble}`;
   bench.say(work);
   const label = trouble === 'hangs' ? 'hanging' : 'slow';
-  const urls = Array.from({ length: PAGES }, (_, n) => pageUrl(server, `${label}-${n}`));
+  const urls = pageUrls(server, label);
   for (const url of urls) await fetchWhole(url, PAGE_FIELDS);
   const load = { urls, fields: PAGE_FIELDS, perSecond: PER_SECOND };
   const calm = await steadyLoad({ ...load, seconds: CALM_SECONDS });
@@ -68,11 +68,13 @@ async function askedLately(bench: Bench, server: Server, trouble: 'hangs' | 'is 
   });
 }
 
-async function askedLongAgo(bench: Bench, urls: readonly string[]): Promise<void> {
+async function askedLongAgo(bench: Bench, server: Server): Promise<void> {
   const work = 'page not asked for since long, upstream is slow';
   bench.say(work);
+  const urls = pageUrls(server, 'longago');
+  for (const url of urls) await fetchWhole(url, PAGE_FIELDS);
   await bench.upstream.shape({ part: '-longago-', delayMs: 3_000 });
-  await sleep(FRESH_SECONDS * 1000);
+  await sleep(FRESH_SECONDS * 1000 + EXPIRED_MS);
   const waits: number[] = [];
   for (const url of urls) waits.push((await fetchWhole(url, PAGE_FIELDS)).totalMs);
   bench.report.table(work, [{ name: 'wheelkeep', cells: { 'total ms': figure(waits) } }]);
@@ -85,6 +87,6 @@ async function askedLongAgo(bench: Bench, urls: readonly string[]): Promise<void
   });
 }
 
-function pageUrl(server: Server, label: string): string {
-  return `${server.url}/simple/${projectName(25, 51_200, label)}/`;
+function pageUrls(server: Server, label: string): string[] {
+  return Array.from({ length: PAGES }, (_, n) => `${server.url}/simple/${projectName(25, 51_200, `${label}-${n}`)}/`);
 }

@@ -2,14 +2,14 @@
 
 import { ask } from '../child-calls.ts';
 import type { Stage } from '../stage.ts';
-import type { Download, Downloaded } from './crowd-clients.ts';
+import type { CrowdResult, Download } from './crowd-clients.ts';
 
 export interface Crowd {
   /** All clients begin at once; resolves when the last one has its last byte. */
-  download(download: Download): Promise<Downloaded[]>;
+  download(download: Download): Promise<CrowdResult>;
 }
 
 export function startCrowd(stage: Stage): Crowd {
   const child = stage.fork(new URL('./crowd-clients.ts', import.meta.url));
-  return { download: (download) => ask<Downloaded[]>(child, download) };
+  return { download: (download) => ask<CrowdResult>(child, download) };
 }

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { answerParent } from '../child-calls.ts';
@@ -77,8 +78,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     'last-modified': LAST_MODIFIED,
     'cache-control': 'max-age=365000000, immutable, public',
   });
-  if (shape?.bytesPerSecond === undefined) await sendFast(response, fileChunks(url));
-  else await sendSlowly(response, fileChunks(url), shape.bytesPerSecond);
+  const chunks = fileChunks(url);
+  await pipeline(shape?.bytesPerSecond === undefined ? chunks : slowed(chunks, shape.bytesPerSecond), response);
 }
 
 function pageOf(url: string): Page {
@@ -111,32 +112,18 @@ function sendPage(request: IncomingMessage, response: ServerResponse, page: Page
   response.end(body);
 }
 
-async function sendFast(response: ServerResponse, chunks: Iterable<Buffer>): Promise<void> {
-  for (const chunk of chunks) if (!response.write(chunk)) await writable(response);
-  response.end();
-}
-
 /** By the clock, not by steps: a timer that is late is made up for by a larger piece. */
-async function sendSlowly(response: ServerResponse, chunks: Iterable<Buffer>, bytesPerSecond: number): Promise<void> {
+async function* slowed(chunks: Iterable<Buffer>, bytesPerSecond: number): AsyncGenerator<Buffer> {
   const startedAt = performance.now();
   let sent = 0;
   for (const chunk of chunks) {
     for (let from = 0; from < chunk.length; ) {
       const due = ((performance.now() - startedAt) / 1000) * bytesPerSecond - sent;
       const piece = chunk.subarray(from, from + Math.max(0, Math.floor(due)));
-      if (piece.length === 0) {
-        await sleep(STEP_MS);
-        continue;
-      }
       from += piece.length;
       sent += piece.length;
-      if (!response.write(piece)) await writable(response);
+      if (piece.length > 0) yield piece;
+      else await sleep(STEP_MS);
     }
   }
-  response.end();
-}
-
-async function writable(response: ServerResponse): Promise<void> {
-  await Promise.race([once(response, 'drain'), once(response, 'close')]);
-  if (response.destroyed) throw new Error('the client went away');
 }
