@@ -38,16 +38,7 @@ export type Route =
   | { readonly kind: FixedKind };
 
 /** What is at one path only. */
-type FixedKind =
-  | 'upload'
-  | 'xml-rpc'
-  | 'live'
-  | 'ready'
-  | 'metrics'
-  | 'status'
-  | 'last-modified'
-  | 'local-stats'
-  | 'admin';
+type FixedKind = 'upload' | 'xml-rpc' | 'live' | 'ready' | 'metrics' | 'status' | 'last-modified' | 'local-stats';
 
 /** Longer targets name nothing that exists. */
 const MAX_TARGET = 2048;
