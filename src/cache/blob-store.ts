@@ -24,9 +24,7 @@ export interface BlobWriter {
   publish(digest: Digest): Promise<Blob>;
   /** Moves the file to the place of `name`, with `description` in its trailer (see owned-body.ts). */
   publishAs(name: string, digest: Digest, description: Json): Promise<Blob>;
-  /** Ends reading through the writer; a published blob stays. */
-  close(): Promise<void>;
-  /** Closes and removes what was not published. */
+  /** Ends reading through the writer and removes what was not published. */
   discard(): Promise<void>;
 }
 
@@ -39,10 +37,13 @@ export interface OwnedBlob {
 export interface BlobStore {
   /** A file by the digest of its bytes. Absent, damaged and unreadable are all undefined; damage is removed. */
   open(digest: Digest): Promise<Blob | undefined>;
-  /** The body that belongs to `name`, whatever its digest. */
-  openOwned(name: string): Promise<OwnedBlob | undefined>;
-  /** Begins a new body. Rejects when the disk does not take it. */
-  create(): Promise<BlobWriter>;
+  /**
+   * The body that belongs to `name`, whatever its digest. Where one is expected and another is found, the disk is looked
+   * at anew: another process may have replaced the body a moment ago.
+   */
+  openOwned(name: string, expected?: Digest): Promise<OwnedBlob | undefined>;
+  /** Begins a new body; undefined while the disk is left alone after it failed. Rejects when it does not take it. */
+  create(): Promise<BlobWriter | undefined>;
   remove(digest: Digest): Promise<void>;
   removeOwned(name: string): Promise<void>;
   close(): Promise<void>;

@@ -2,27 +2,34 @@
 // flight upstream for all who wait. A failed flight never changes what is stored.
 
 import { GatewayTimeout, UpstreamFailure } from '../errors.ts';
+import type { IncomingResponse } from '../http-message.ts';
 import type { Answer, Forward, Outcome, StaleReason } from './answer.ts';
 import type { Blob } from './blob-store.ts';
 import { parseDigest } from './digest.ts';
-import { MemoryBlob } from './disk-blobs.ts';
 import type { Entry, EntryRecord } from './entry.ts';
 import { Flight, type FlightTools, type Landing } from './flight.ts';
 import { currentAgeSeconds, remainingSeconds } from './freshness/age.ts';
 import { type Verdict, verdict } from './freshness/reuse.ts';
-import { staleAllowed, type UpstreamTrouble } from './freshness/stale.ts';
+import type { TimedHead } from './freshness/rules.ts';
+import { needsUpstream, staleAllowed, type UpstreamTrouble } from './freshness/stale.ts';
 import { storedFields } from './freshness/storable.ts';
+import { freshenFromHead } from './freshness/validate.ts';
 import { selectVariant } from './freshness/vary.ts';
 import type { Resource } from './profile.ts';
 import { described, ownedName, withVariant } from './record.ts';
 import { RefreshAhead } from './refresh-ahead.ts';
 import { RetrySchedule } from './retry-schedule.ts';
+import { MemoryBlob } from './stored-blob.ts';
+import { StoredByOthers, type StoredLanding } from './stored-by-others.ts';
+import { Turns, type TurnsOptions } from './turns.ts';
 
 export interface ReadOptions {
   /** The client insists on a validated answer: at most once in five seconds per key, else ignored. */
   readonly insist?: boolean;
   /** Overrides the profile's patience; Infinity waits for the flight. */
   readonly patienceMs?: number;
+  /** The request is its sender's alone (it carries credentials, or forbids storing): no flight is shared. */
+  readonly alone?: boolean;
 }
 
 /** How often a client may force a revalidation of one key. */
@@ -40,6 +47,8 @@ interface Running {
   readonly landing: Promise<Landing>;
   /** Milliseconds on the monotonic clock. */
   readonly startedAt: number;
+  /** Set once the head is here and while the body arrives. */
+  growing?: Extract<Landing, { kind: 'growing' }>;
 }
 
 interface Joined {
@@ -56,12 +65,21 @@ export class ReadThrough {
   readonly #ahead: RefreshAhead;
   readonly #unshareable = new Map<string, number>();
   readonly #onCollapsed: (resource: Resource) => void;
+  readonly #others: StoredByOthers;
+  readonly #turns: Turns;
 
   constructor(
-    tools: FlightTools & { readonly random: () => number; readonly onCollapsed: (resource: Resource) => void },
+    tools: FlightTools & {
+      readonly random: () => number;
+      readonly onCollapsed: (resource: Resource) => void;
+      /** Where turns to ask upstream are given out, beyond this process. */
+      readonly leases?: TurnsOptions;
+    },
   ) {
     this.#tools = tools;
     this.#onCollapsed = tools.onCollapsed;
+    this.#others = new StoredByOthers(tools);
+    this.#turns = new Turns(tools.leases ?? {});
     this.#retries = new RetrySchedule(tools);
     this.#ahead = new RefreshAhead({
       now: tools.now,
@@ -84,6 +102,9 @@ export class ReadThrough {
    * with GatewayTimeout when the request forbids asking upstream (only-if-cached) or the copy forbids being stale.
    */
   async read(resource: Resource, options: ReadOptions = {}): Promise<Answer> {
+    const growing = this.#running.get(resource.key)?.growing;
+    // Its bytes are all here and are being put in place: what is stored a moment later decides.
+    if (growing?.body.isComplete === true) await growing.arrived.catch(() => {});
     const record = await this.#lookUp(resource);
     const now = this.#tools.now();
     const decided = decide(resource, record?.variants ?? [], now);
@@ -98,10 +119,50 @@ export class ReadThrough {
       case 'revalidate':
         return this.#revalidate(resource, record, decided.entry, decided.forward, options);
       case 'miss':
-        return this.#take(resource, record, undefined, this.#join(resource, record, undefined), decided.forward);
+        return this.#take(
+          resource,
+          record,
+          undefined,
+          this.#join(resource, record, undefined, options.alone),
+          decided.forward,
+        );
       case 'unavailable':
         throw new GatewayTimeout('The request asks for a stored answer only, and none may be used.');
     }
+  }
+
+  /** The answer from what is stored, where the rules allow it without upstream; undefined otherwise. */
+  async readStored(resource: Resource): Promise<Answer | undefined> {
+    const record = await this.#lookUp(resource);
+    const now = this.#tools.now();
+    const decided = decide(resource, record?.variants ?? [], now);
+    switch (decided.kind) {
+      case 'fresh':
+        return this.#hit(resource, decided.entry, now);
+      case 'stale-while-revalidate':
+        this.#refresh(resource, record, decided.entry);
+        return this.#stale(resource, decided.entry, 'refreshing');
+      case 'unavailable':
+        throw new GatewayTimeout('The request asks for a stored answer only, and none may be used.');
+      default:
+        return undefined;
+    }
+  }
+
+  /** The held copy in place of what upstream failed to give; undefined where that is not allowed. */
+  standIn(resource: Resource, held: Entry, trouble: UpstreamTrouble, cause?: unknown): Answer | undefined {
+    return this.#mayServe(resource, held, trouble) ? this.#stale(resource, held, 'failure', cause) : undefined;
+  }
+
+  /** RFC 9111 4.3.5: what a 200 to HEAD says of the response that is held for GET updates it, or drops it. */
+  async learnFromHead(resource: Resource, held: Entry, head: TimedHead): Promise<void> {
+    const { entries, blobs } = this.#tools;
+    const update = freshenFromHead(held, head);
+    const record = await entries.get(resource.key);
+    if (update.kind === 'updated') return entries.set(resource.key, withVariant(record, held, update.entry));
+    const variants = (record?.variants ?? []).filter((variant) => variant !== held);
+    await entries.set(resource.key, { format: 1, variants });
+    await blobs.removeOwned(ownedName(resource.key, held));
   }
 
   /** What is stored for the request, usable or not; asks nobody. */
@@ -118,7 +179,7 @@ export class ReadThrough {
     if (recent !== undefined) return new MemoryBlob(reference.digest, recent);
     const { body } = resource.profile;
     if (body.kind === 'streamed' && body.shared) return this.#tools.blobs.open(reference.digest);
-    const owned = await this.#tools.blobs.openOwned(ownedName(resource.key, entry));
+    const owned = await this.#tools.blobs.openOwned(ownedName(resource.key, entry), reference.digest);
     if (owned?.blob.digest === reference.digest) return owned.blob;
     owned?.blob.release();
     const shared = await this.#tools.entries.getSharedBody(reference.digest);
@@ -129,7 +190,8 @@ export class ReadThrough {
 
   /** Forgets an entry whose body is gone and reads the resource anew. */
   async heal(resource: Resource, entry: Entry): Promise<Answer> {
-    const record = await this.#tools.entries.get(resource.key);
+    // Past memory: another process may have put a new body, and its entry, in the place of the one we knew.
+    const record = this.#tools.entries.reread(resource.key) ?? (await this.#tools.entries.get(resource.key));
     const variants = (record?.variants ?? []).filter((variant) => variant.body?.digest !== entry.body?.digest);
     // Without any record the body on disk is asked what it is: after a crash it may be newer than its entry was.
     if (variants.length === 0) await this.#tools.entries.delete(resource.key);
@@ -139,6 +201,10 @@ export class ReadThrough {
 
   /** Forgets everything under the key, by an operator's order. */
   async purge(key: string): Promise<void> {
+    const running = this.#running.get(key);
+    // Who asks from now on gets an answer of after the change.
+    running?.flight.overtake();
+    this.#running.delete(key);
     const record = await this.#tools.entries.get(key);
     await this.#tools.entries.delete(key);
     this.#ahead.forget(key);
@@ -154,11 +220,13 @@ export class ReadThrough {
 
   close(): void {
     this.#ahead.close();
+    this.#turns.close();
     for (const { flight } of this.#running.values()) flight.abort();
   }
 
   async #lookUp(resource: Resource): Promise<EntryRecord | undefined> {
-    const record = await this.#tools.entries.get(resource.key);
+    const { entries } = this.#tools;
+    const record = entries.peek(resource.key) ?? entries.reread(resource.key) ?? (await this.#others.adopt(resource));
     if (record !== undefined) return record;
     const { body } = resource.profile;
     if (body.kind === 'streamed' && body.shared) return this.#adoptBlob(resource);
@@ -222,9 +290,10 @@ export class ReadThrough {
         return this.#stale(resource, entry, backOffReason(failure.cause), failure.cause);
       }
       // Asked again only because the client insists: not before its time.
-      if (remainingSeconds(entry, this.#tools.now(), resource.profile.rules) > 0) throw failure.cause;
+      const fresh = remainingSeconds(entry, this.#tools.now(), resource.profile.rules) > 0;
+      if (fresh && forward === 'request') throw failure.cause;
     }
-    const joined = this.#join(resource, record, entry);
+    const joined = this.#join(resource, record, entry, options.alone);
     const patienceMs = options.patienceMs ?? resource.profile.patienceMs;
     if (!Number.isFinite(patienceMs)) return this.#take(resource, record, entry, joined, forward);
     if (this.#mayServe(resource, entry, { kind: 'slow' })) {
@@ -239,7 +308,7 @@ export class ReadThrough {
     } else if (failure?.cause instanceof UpstreamFailure && !(await landsWithin(joined.landing, patienceMs))) {
       // A stored "there is none" may not stand in for upstream, but neither is known trouble waited out for it.
       if (!joined.collapsed) joined.landing.then(drop, () => {});
-      throw failure.cause;
+      throw this.#nothingInStead(resource, entry, failure.cause);
     }
     return this.#take(resource, record, entry, joined, forward);
   }
@@ -253,7 +322,12 @@ export class ReadThrough {
   async #refreshAhead(resource: Resource): Promise<void> {
     const record = await this.#lookUp(resource);
     const entry = selectVariant(resource.request, record?.variants ?? []);
-    if (entry !== undefined) this.#refresh(resource, record, entry);
+    if (entry === undefined) return;
+    const now = this.#tools.now();
+    const remaining = remainingSeconds(entry, now, resource.profile.rules);
+    // Another process or node has validated it meanwhile.
+    if (remaining > currentAgeSeconds(entry, now)) this.#ahead.validated(resource, remaining * 1000);
+    else this.#refresh(resource, record, entry);
   }
 
   /** Turns the landing into this reader's answer, or into the held copy when the flight failed and that is allowed. */
@@ -274,30 +348,37 @@ export class ReadThrough {
       if (held !== undefined && this.#mayServe(resource, held, troubleOf(error))) {
         return this.#stale(resource, held, 'failure', error);
       }
-      throw error;
+      throw held === undefined ? error : this.#nothingInStead(resource, held, error);
     }
     return this.#answer(resource, record, landing, { reason, collapsed: joined.collapsed });
   }
 
   /** The flight for the key: the one that is under way, or a new one. */
-  #join(resource: Resource, record: EntryRecord | undefined, held: Entry | undefined): Joined {
-    const alone = (this.#unshareable.get(resource.key) ?? 0) > this.#tools.now();
-    const running = alone ? undefined : this.#running.get(resource.key);
-    if (running !== undefined) {
+  #join(resource: Resource, record: EntryRecord | undefined, held: Entry | undefined, byItself = false): Joined {
+    const running = this.#running.get(resource.key);
+    const alone =
+      byItself ||
+      (this.#unshareable.get(resource.key) ?? 0) > this.#tools.now() ||
+      (running?.growing !== undefined && decide(resource, [running.growing.entry], this.#tools.now()).kind !== 'fresh');
+    if (running !== undefined && !alone) {
       this.#onCollapsed(resource);
       return { landing: running.landing, startedAt: running.startedAt, collapsed: true };
     }
     const startedAt = performance.now();
-    const flight = new Flight(this.#tools, resource, { record: this.#believed(resource.key, record), held });
-    const landing = this.#land(resource, flight, startedAt);
+    const flight = new Flight(this.#tools, resource, { record: this.#believed(resource.key, record), held }, alone);
+    const landing = this.#land(resource, flight, held, startedAt, byItself ? 'by-itself' : alone ? 'alone' : 'shared');
     if (!alone) {
-      const started = { flight, landing, startedAt };
+      const started: Running = { flight, landing, startedAt };
       this.#running.set(resource.key, started);
       const done = () => {
         if (this.#running.get(resource.key) === started) this.#running.delete(resource.key);
       };
       // A flight whose body still grows can be joined until it has arrived.
-      landing.then((landed) => (landed.kind === 'growing' ? landed.arrived.then(done, done) : done()), done);
+      landing.then((landed) => {
+        if (landed.kind !== 'growing') return done();
+        started.growing = landed;
+        landed.arrived.then(done, done);
+      }, done);
     }
     return { landing, startedAt, collapsed: false };
   }
@@ -311,12 +392,16 @@ export class ReadThrough {
     return record?.doubt !== undefined && failed ? { format: 1, variants: record.variants } : record;
   }
 
-  async #land(resource: Resource, flight: Flight, startedAt: number): Promise<Landing> {
-    // A copy that is stale here may have been validated by another node a moment ago.
-    const shared = await this.#fromPeers(resource);
-    if (shared !== undefined) return shared;
+  /** `by-itself`: what is one client's alone; `alone`: a flight of one reader, because others may not share it. */
+  async #land(
+    resource: Resource,
+    flight: Flight,
+    held: Entry | undefined,
+    startedAt: number,
+    whose: 'shared' | 'alone' | 'by-itself',
+  ): Promise<Landing> {
     try {
-      const landing = await flight.land();
+      const landing = await (whose === 'shared' ? this.#inTurn(resource, flight, held) : flight.land());
       if (landing.kind === 'kept') {
         this.#retries.failed(resource.key, { cause: landing.reason, slow: false }, landing.retryAfterMs);
       } else this.#retries.succeeded(resource.key);
@@ -324,7 +409,8 @@ export class ReadThrough {
         const remaining = remainingSeconds(landing.entry, this.#tools.now(), resource.profile.rules);
         this.#ahead.validated(resource, remaining * 1000);
       }
-      if (landing.kind === 'passing') this.#remember(resource.key);
+      // What is one client's alone says nothing of what others would get.
+      if (landing.kind === 'passing' && whose !== 'by-itself') this.#remember(resource.key);
       return landing;
     } catch (error) {
       const slow = performance.now() - startedAt > resource.profile.patienceMs;
@@ -333,18 +419,26 @@ export class ReadThrough {
     }
   }
 
-  /** What another node stored, when it is fresh; it then becomes ours. */
-  async #fromPeers(resource: Resource): Promise<Landing | undefined> {
-    const record = await this.#tools.entries.getShared(resource.key);
-    if (record === undefined) return undefined;
-    const decided = verdict(resource.request, record.variants, this.#tools.now(), resource.profile.rules);
-    if (decided.kind !== 'fresh') return undefined;
-    const { entry } = decided;
-    const body = entry.body === undefined ? undefined : await this.open(resource, entry);
-    if (entry.body !== undefined && body === undefined) return undefined;
-    body?.release();
-    await this.#tools.entries.set(resource.key, record);
-    return { kind: 'stored', outcome: 'revalidated', entry };
+  /** Asks upstream when it is our turn; until then another process or node may store what we want. */
+  async #inTurn(resource: Resource, flight: Flight, held: Entry | undefined): Promise<Landing> {
+    const turn = await this.#turns.take<StoredLanding>(resource, {
+      onDisk: () => this.#others.onDisk(resource, held),
+      amongNodes: () => this.#others.amongNodes(resource, held),
+    });
+    if (turn.kind === 'found') {
+      if (turn.waited) this.#onCollapsed(resource);
+      return turn.found;
+    }
+    try {
+      const landing = await flight.land();
+      // Others can use a body once it is whole and in its place.
+      if (landing.kind === 'growing') landing.arrived.then(turn.end, turn.end);
+      else turn.end();
+      return landing;
+    } catch (error) {
+      turn.end();
+      throw error;
+    }
   }
 
   #remember(key: string): void {
@@ -367,6 +461,7 @@ export class ReadThrough {
       case 'stored':
         return {
           ...this.#state(resource, landing.entry, landing.outcome, now),
+          ...(how.collapsed || landing.received === undefined ? {} : { received: landing.received }),
           forward: { ...how, stored: true, status: landing.outcome === 'revalidated' ? 304 : landing.entry.status },
         };
       case 'kept':
@@ -377,23 +472,37 @@ export class ReadThrough {
         return {
           ...this.#state(resource, landing.entry, landing.outcome, now),
           arriving,
+          ...(how.collapsed ? {} : { received: landing.received }),
           forward: { ...how, stored: true, status: landing.entry.status },
         };
       }
       case 'passing':
         // Only who started the flight may have the body; the others ask for themselves, all at once.
         if (how.collapsed) return this.#fetchAlone(resource, record, how.reason);
-        return {
-          ...this.#state(resource, passingEntry(landing), 'passthrough', now),
-          passing: landing.response,
-          forward: { ...how, stored: false, status: landing.response.status },
-        };
+        return this.pass(resource, landing.response, how.reason);
     }
   }
 
+  /** The answer of a response that is not stored. */
+  pass(resource: Resource, passing: IncomingResponse, reason: Forward['reason']): Answer {
+    return {
+      ...this.#state(resource, passingEntry(passing), 'passthrough', this.#tools.now()),
+      passing,
+      forward: { reason, collapsed: false, stored: false, status: passing.status },
+    };
+  }
+
   async #fetchAlone(resource: Resource, record: EntryRecord | undefined, reason: Forward['reason']): Promise<Answer> {
-    const landing = await new Flight(this.#tools, resource, { record, held: undefined }).land();
+    const landing = await new Flight(this.#tools, resource, { record, held: undefined }, true).land();
     return this.#answer(resource, record, landing, { reason, collapsed: false });
+  }
+
+  /** The error when upstream failed and the copy may not stand in: RFC 9111 5.2.2.2 names it where it forbids that. */
+  #nothingInStead(resource: Resource, held: Entry, cause: unknown): unknown {
+    if (!(cause instanceof UpstreamFailure) || !needsUpstream(held, resource.profile.rules)) return cause;
+    return new GatewayTimeout('Upstream cannot be asked, and what is stored may not be used without asking it.', {
+      cause,
+    });
   }
 
   #mayServe(resource: Resource, entry: Entry, trouble: UpstreamTrouble | undefined): boolean {
@@ -457,8 +566,7 @@ function drop(landing: Landing): void {
   if (landing.kind === 'passing') landing.response.body.destroy();
 }
 
-function passingEntry(landing: Extract<Landing, { kind: 'passing' }>): Entry {
-  const { response } = landing;
+function passingEntry(response: IncomingResponse): Entry {
   return {
     status: response.status,
     fields: storedFields(response),

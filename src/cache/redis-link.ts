@@ -36,6 +36,9 @@ export class RedisAway extends Error {
 
 type Client = ReturnType<typeof connectionTo>;
 
+/** Redis has no command for it before 8.4 (redis.io, "Distributed locks"). */
+const REMOVE_IF_SAME = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
+
 /** Values as bytes under the keys as they are: no envelope of Keyv's, no prefix, no expiry. */
 class ByteStore extends KeyvRedis<Buffer> {
   readonly #client: Client;
@@ -96,6 +99,19 @@ export class RedisLink {
     await this.#store(0).delete(key);
   }
 
+  /** Stores the bytes for `ttlMs`; false when something is there already. */
+  async putIfAbsent(key: string, bytes: Buffer, ttlMs: number): Promise<boolean> {
+    this.#requireReady();
+    const reply = await this.#client.set(key, bytes, { condition: 'NX', expiration: { type: 'PX', value: ttlMs } });
+    return reply !== null;
+  }
+
+  /** Removes the key if it still holds these bytes. */
+  async removeIfSame(key: string, bytes: Buffer): Promise<void> {
+    this.#requireReady();
+    await this.#client.eval(REMOVE_IF_SAME, { keys: [key], arguments: [bytes as never] });
+  }
+
   /** Ends the connection without waiting for a server that does not answer. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -107,8 +123,7 @@ export class RedisLink {
 
   /** Keyv over a store that reads at most `maxBytes`; there are as many as there are kinds of values. */
   #store(maxBytes: number): Keyv<Buffer> {
-    // KeyvRedis would otherwise start to connect by itself, and wait for it.
-    if (!this.ready) throw new RedisAway(this.#reason);
+    this.#requireReady();
     let store = this.#stores.get(maxBytes);
     if (store === undefined) {
       store = new Keyv<Buffer>({
@@ -121,6 +136,11 @@ export class RedisLink {
       this.#stores.set(maxBytes, store);
     }
     return store;
+  }
+
+  /** KeyvRedis would otherwise start to connect by itself, and wait for it. */
+  #requireReady(): void {
+    if (!this.ready) throw new RedisAway(this.#reason);
   }
 
   #connect(): void {

@@ -3,9 +3,11 @@
 
 import { DeadlineExceeded, withinDeadline } from './deadline.ts';
 import { type Digest, digestOf } from './digest.ts';
+import type { LeaseDesk } from './lease.ts';
 import { codeOf, isReply, RedisLink } from './redis-link.ts';
 import { SharedBreaker } from './shared-breaker.ts';
 import { FRAME_BYTES, type MacConfig, SharedEnvelope } from './shared-envelope.ts';
+import { SharedLeases } from './shared-leases.ts';
 import type { StoreEvent } from './store-event.ts';
 import { WriteBehind } from './write-behind.ts';
 
@@ -23,6 +25,8 @@ const DEADLINE_MS = 100;
 /** Nobody waits for a write, so a large one may take longer: 10 MB/s is the slowest network that counts as well. */
 const WRITE_BYTES_PER_MS = 10_000;
 const CLOSE_MS = 300;
+/** How long a lease waits for the writes that were made under it. */
+const STORED_MS = 500;
 const ENTRY_PREFIX = 'wheelkeep:1:entry:';
 const BODY_PREFIX = 'wheelkeep:1:body:';
 const MAX_ENTRY_BYTES = 256 * 1024;
@@ -30,6 +34,8 @@ const MAX_STORED_BODY_BYTES = 8 * 1024 * 1024;
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 export class SharedEntries {
+  /** Among the nodes that share this Redis. */
+  readonly leases: LeaseDesk;
   readonly #link: RedisLink;
   readonly #envelope: SharedEnvelope;
   readonly #breaker: SharedBreaker;
@@ -56,6 +62,13 @@ export class SharedEntries {
         this.#noteState(reason);
         this.#probeIfDue();
       },
+    });
+    this.leases = new SharedLeases({
+      link: this.#link,
+      envelope: this.#envelope,
+      now: options.now,
+      attempt: (command) => this.#attempt(command),
+      stored: () => withinDeadline(this.#writes.drained(), STORED_MS).catch(ignoreLate),
     });
   }
 
@@ -144,6 +157,24 @@ export class SharedEntries {
     }
     // A write that is late still holds its bytes, and counts as under way until the client lets go of them.
     await operation.catch(ignoreLate);
+  }
+
+  /** One command; undefined when Redis is away, does not answer in time or says no. */
+  async #attempt<T>(command: () => Promise<T>): Promise<T | undefined> {
+    if (!this.#isWorthAsking()) {
+      this.#count('redis-skipped');
+      return undefined;
+    }
+    try {
+      const reply = await withinDeadline(command(), DEADLINE_MS);
+      this.#breaker.succeeded();
+      return reply;
+    } catch (error) {
+      // Full, a replica, no permission, another type of value: it answered, and can still be read.
+      if (isReply(error)) this.#count('redis-write-refused');
+      else this.#failed(error);
+      return undefined;
+    }
   }
 
   #isWorthAsking(): boolean {

@@ -44,12 +44,16 @@ export function serveCommand(terminal: Terminal, exitCode: ExitCode): Command {
 /** Resolves when the server has drained and closed. */
 async function serve({ config, warnings }: LoadedConfig): Promise<void> {
   const stop = stopSignal();
-  // Loaded here, because `check`, `env` and `--help` need none of the machine.
-  const [{ startApp }, { createLog, openSink }] = await Promise.all([import('../app.ts'), import('../observe/log.ts')]);
-  const sink = openSink(1);
+  // Loaded here, because `check`, `env` and `--help` need none of the machine, and a primary process only its workers.
+  const starting =
+    config.workers > 1
+      ? import('../workers/primary.ts').then(({ startWorkers }) => startWorkers)
+      : import('../app.ts').then(({ startApp }) => startApp);
+  const [start, { createLog, openSharedSink, openSink }] = await Promise.all([starting, import('../observe/log.ts')]);
+  const sink = config.workers > 1 ? openSharedSink(1) : openSink(1);
   process.on('exit', () => sink.flush());
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
-  const app = await startApp(config, { log, sink, version: packageVersion() });
+  const app = await start(config, { log, sink, version: packageVersion() });
   // A promise that nobody awaited harms nobody else: it is logged and counted, and we go on. After an exception that
   // nobody caught the state is unknown: it is logged, and whoever supervises us starts us anew.
   process.on('unhandledRejection', (reason) => app.unexpected(reason));

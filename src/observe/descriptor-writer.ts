@@ -14,12 +14,15 @@ const FINAL_TRIES = 50;
 /** Writes to `descriptor` without ever making the event loop wait, except in `flush()`. */
 export class DescriptorWriter implements LineWriter {
   readonly #descriptor: number;
+  readonly #mostBytes: number;
   #waiting = '';
   #writing = false;
   #gone = false;
 
-  constructor(descriptor: number) {
+  /** `mostBytes` bounds what is written at once; longer lines still go in one piece. */
+  constructor(descriptor: number, mostBytes = Number.POSITIVE_INFINITY) {
     this.#descriptor = descriptor;
+    this.#mostBytes = mostBytes;
   }
 
   write(lines: string): boolean {
@@ -33,11 +36,11 @@ export class DescriptorWriter implements LineWriter {
   flush(): void {
     // Time for the write that is under way, so that the lines stay in order.
     if (this.#writing) sleep(RETRY_MS);
-    let rest = Buffer.from(this.#waiting);
-    this.#waiting = '';
+    let rest = this.#takeWaiting();
     for (let tries = 0; rest.length > 0 && !this.#gone && tries < FINAL_TRIES; ) {
       try {
         rest = rest.subarray(writeSync(this.#descriptor, rest));
+        if (rest.length === 0) rest = this.#takeWaiting();
       } catch (error) {
         if (!isBehind(error)) this.#gone = true;
         tries++;
@@ -48,10 +51,25 @@ export class DescriptorWriter implements LineWriter {
 
   #writeNext(): void {
     if (this.#waiting === '') return;
-    const chunk = Buffer.from(this.#waiting);
-    this.#waiting = '';
     this.#writing = true;
-    this.#writeChunk(chunk);
+    this.#writeChunk(this.#takeWaiting());
+  }
+
+  /** As many whole lines as may be written at once, one at least. */
+  #takeWaiting(): Buffer {
+    const text = this.#waiting;
+    let end = text.length;
+    if (Buffer.byteLength(text) > this.#mostBytes) {
+      end = text.indexOf('\n') + 1;
+      for (let bytes = Buffer.byteLength(text.slice(0, end)); end < text.length; ) {
+        const next = text.indexOf('\n', end) + 1;
+        bytes += Buffer.byteLength(text.slice(end, next));
+        if (next === 0 || bytes > this.#mostBytes) break;
+        end = next;
+      }
+    }
+    this.#waiting = text.slice(end);
+    return Buffer.from(text.slice(0, end));
   }
 
   #writeChunk(chunk: Buffer): void {

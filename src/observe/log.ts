@@ -24,6 +24,9 @@ export interface LogOptions {
   readonly sink: LogSink;
 }
 
+/** Linux writes so many bytes into a pipe in one piece, or not at all (pipe(7)). */
+const PIPE_BUF = 4096;
+
 /** A log that says nothing, for tests. */
 export const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -79,4 +82,9 @@ function describe(error: Error): string {
 /** Lines to a file descriptor; 1 is standard output. `process.on('exit', () => sink.flush())` is the caller's. */
 export function openSink(descriptor: number): LogSink {
   return new LogSink(new DescriptorWriter(descriptor));
+}
+
+/** The same for a descriptor into which other processes write too: their lines and ours stay whole. */
+export function openSharedSink(descriptor: number): LogSink {
+  return new LogSink(new DescriptorWriter(descriptor, PIPE_BUF));
 }

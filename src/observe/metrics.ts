@@ -111,7 +111,9 @@ export class Metrics {
   /** The registry needs a metric's name and `get()` only; prom-client's own aggregation of workers relies on that too. */
   #registerTallied(definition: Definition, samples: (name: string) => Sample[]): void {
     const { type, name, help } = definition;
-    const metric = { name, help, type, aggregator: 'sum', get: () => ({ ...metric, values: samples(name) }) };
+    // What `get()` gives is plain data: snapshots of it go to other processes.
+    const about = { name, help, type, aggregator: 'sum' };
+    const metric = { ...about, get: () => ({ ...about, values: samples(name) }) };
     this.#registry.registerMetric(metric as unknown as Metric);
   }
 }

@@ -1,0 +1,111 @@
+// Whose turn it is to ask upstream for a key, beyond this process: first among the workers of this machine, who share
+// the data folder, then among the nodes, who share Redis. Who comes second waits for what the first one stores, but not
+// for long: then it asks for itself. With one worker and no Redis nothing of this costs anything.
+
+import { LEASE_MS, type LeaseAnswer, type LeaseDesk } from './lease.ts';
+import type { Resource } from './profile.ts';
+
+export interface TurnsOptions {
+  readonly workers?: LeaseDesk | undefined;
+  readonly nodes?: LeaseDesk | undefined;
+}
+
+/** Where to look for what others have stored; undefined when nothing newer is there. */
+export interface Lookouts<Found> {
+  readonly onDisk: () => Promise<Found | undefined>;
+  readonly amongNodes: () => Promise<Found | undefined>;
+}
+
+export type Turn<Found> =
+  /** Somebody else has asked meanwhile. `waited`: we were about to ask at the same time. */
+  | { readonly kind: 'found'; readonly found: Found; readonly waited: boolean }
+  /** Ask; `end` has to be called when the answer is stored, or there is none. */
+  | { readonly kind: 'ask'; readonly end: () => void };
+
+/** A large file may take minutes: rather fetched twice on one machine than waited for. */
+const STREAMED_WAIT_MS = 1_000;
+/** How often a waiting reader looks for itself, in case nobody tells it. */
+const LOOK_MS = 100;
+
+export class Turns {
+  readonly #options: TurnsOptions;
+  readonly #closed = Promise.withResolvers<void>();
+
+  constructor(options: TurnsOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when it is known who asks. Rejects only when a lookout does; then nothing is held. */
+  async take<Found>(resource: Resource, lookouts: Lookouts<Found>): Promise<Turn<Found>> {
+    const { body } = resource.profile;
+    const deadline = performance.now() + (body.kind === 'whole' ? LEASE_MS : STREAMED_WAIT_MS);
+    const releases: (() => void)[] = [];
+    const end = () => {
+      for (const release of releases.splice(0)) release();
+    };
+    let waited = false;
+    try {
+      const { workers, nodes } = this.#options;
+      if (workers !== undefined) {
+        const answer = await workers.request(resource.key);
+        if (answer.kind === 'granted') releases.push(answer.release);
+        waited = answer.kind === 'held';
+        // Looked for after the lease was asked for: who had it before us has stored what he got.
+        const found = (await lookouts.onDisk()) ?? (await this.#await(answer, lookouts.onDisk, deadline));
+        if (found !== undefined) return { kind: 'found', found, waited };
+      }
+      // Files are not shared through Redis, so there is nothing to wait for.
+      const desk = body.kind === 'whole' ? nodes : undefined;
+      // At once, so that a Redis that is silent costs its 100 ms once; Redis runs them in this order.
+      const [answer, seen] = await Promise.all([desk?.request(resource.key), lookouts.amongNodes()]);
+      if (answer?.kind === 'granted') releases.push(answer.release);
+      if (seen !== undefined && answer?.kind === 'held') answer.leave();
+      const waits = seen === undefined && answer?.kind === 'held';
+      const found = waits ? await this.#await(answer, lookouts.amongNodes, deadline) : seen;
+      if (found !== undefined) {
+        end();
+        return { kind: 'found', found, waited: waited || waits };
+      }
+      return { kind: 'ask', end };
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** Nobody waits any more. */
+  close(): void {
+    this.#closed.resolve();
+  }
+
+  async #await<Found>(
+    answer: LeaseAnswer,
+    look: () => Promise<Found | undefined>,
+    deadline: number,
+  ): Promise<Found | undefined> {
+    if (answer.kind !== 'held') return undefined;
+    let isOver = false;
+    const over = Promise.race([answer.over, this.#closed.promise]).then(() => {
+      isOver = true;
+    });
+    try {
+      for (;;) {
+        await settledWithin(over, Math.min(LOOK_MS, deadline - performance.now()));
+        // Read before looking: what is stored between the two is then seen.
+        const last = isOver || performance.now() >= deadline;
+        const found = await look();
+        if (found !== undefined || last) return found;
+      }
+    } finally {
+      answer.leave();
+    }
+  }
+}
+
+/** Resolves when the promise does, or after `ms`. */
+async function settledWithin(settled: Promise<void>, ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, Math.max(0, ms));
+  await Promise.race([settled, promise]);
+  clearTimeout(timer);
+}

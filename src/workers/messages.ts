@@ -1,0 +1,34 @@
+// What the primary process and its workers say to one another (node:cluster, structured clone).
+
+import type { Config } from '../config/config.ts';
+import type { MetricsSnapshot } from '../observe/metrics.ts';
+
+/** A start that failed, with what start-failure.ts looks at; an Error would lose these on the way. */
+export interface StartError {
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly code: string | undefined;
+  readonly syscall: string | undefined;
+  readonly path: string | undefined;
+  readonly port: number | undefined;
+}
+
+export type ToPrimary =
+  /** Its code is loaded: it waits for its configuration. */
+  | { readonly kind: 'loaded' }
+  | { readonly kind: 'ready'; readonly url: string }
+  | { readonly kind: 'failed'; readonly error: StartError }
+  /** `id` names the request, within its worker. */
+  | { readonly kind: 'lease'; readonly id: number; readonly key: string }
+  | { readonly kind: 'release'; readonly id: number; readonly key: string }
+  /** Asks for the metrics of all. */
+  | { readonly kind: 'collect'; readonly id: number }
+  | { readonly kind: 'snapshot'; readonly round: number; readonly snapshot: MetricsSnapshot };
+
+export type ToWorker =
+  | { readonly kind: 'start'; readonly config: Config; readonly version: string }
+  | { readonly kind: 'stop'; readonly how: 'drain' | 'finish' | 'now' }
+  /** `held` comes at once and is followed by `over` when the holder is done. */
+  | { readonly kind: 'lease'; readonly id: number; readonly state: 'granted' | 'held' | 'over' }
+  | { readonly kind: 'snapshot'; readonly round: number }
+  | { readonly kind: 'collected'; readonly id: number; readonly snapshots: readonly MetricsSnapshot[] };

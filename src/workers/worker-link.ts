@@ -1,0 +1,83 @@
+// A worker's side of the talk with its primary: leases on keys, and the metrics of all workers.
+
+import type { LeaseAnswer, LeaseDesk } from '../cache/lease.ts';
+import { type MetricsSnapshot, renderWorkers } from '../observe/metrics.ts';
+import type { ToPrimary, ToWorker } from './messages.ts';
+
+/** A primary that says nothing for so long is stopped or overwhelmed: one goes on without a lease. */
+const LEASE_ANSWER_MS = 100;
+/** Twice what the primary takes when a worker is silent. */
+const METRICS_MS = 2_000;
+
+interface PendingLease {
+  readonly answer: (state: 'granted' | 'held') => void;
+  readonly over: () => void;
+}
+
+export class WorkerLink {
+  readonly leases: LeaseDesk = { request: (key) => this.#requestLease(key) };
+  readonly #send: (message: ToPrimary) => void;
+  readonly #leases = new Map<number, PendingLease>();
+  readonly #collecting = new Map<number, (snapshots: readonly MetricsSnapshot[]) => void>();
+  #ids = 0;
+
+  constructor(send: (message: ToPrimary) => void) {
+    this.#send = send;
+  }
+
+  /** Takes a message of these kinds. */
+  receive(message: Extract<ToWorker, { kind: 'lease' | 'collected' }>): void {
+    if (message.kind === 'collected') {
+      this.#collecting.get(message.id)?.(message.snapshots);
+      return;
+    }
+    const lease = this.#leases.get(message.id);
+    if (message.state === 'over') lease?.over();
+    else lease?.answer(message.state);
+  }
+
+  /** The metrics of all workers in Prometheus' text format. Rejects when the primary does not answer. */
+  async renderMetrics(): Promise<string> {
+    const id = this.#ids++;
+    const { promise, resolve, reject } = Promise.withResolvers<readonly MetricsSnapshot[]>();
+    const timer = setTimeout(() => reject(new Error('the primary process does not answer')), METRICS_MS);
+    this.#collecting.set(id, resolve);
+    this.#send({ kind: 'collect', id });
+    try {
+      return await renderWorkers(await promise);
+    } finally {
+      clearTimeout(timer);
+      this.#collecting.delete(id);
+    }
+  }
+
+  #requestLease(key: string): Promise<LeaseAnswer> {
+    const id = this.#ids++;
+    const { promise: over, resolve: isOver } = Promise.withResolvers<void>();
+    const release = () => {
+      this.#leases.delete(id);
+      this.#send({ kind: 'release', id, key });
+    };
+    return new Promise((resolve) => {
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        resolve({ kind: 'unknown' });
+      }, LEASE_ANSWER_MS);
+      this.#leases.set(id, {
+        answer: (state) => {
+          clearTimeout(timer);
+          if (state === 'granted') {
+            if (late) release();
+            else resolve({ kind: 'granted', release });
+          } else {
+            if (late) this.#leases.delete(id);
+            else resolve({ kind: 'held', over, leave: () => void this.#leases.delete(id) });
+          }
+        },
+        over: isOver,
+      });
+      this.#send({ kind: 'lease', id, key });
+    });
+  }
+}
