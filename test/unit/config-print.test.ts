@@ -1,13 +1,11 @@
 // What is shown of a configuration: effective values, first lines, README's table. Never a secret.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { installerVariables } from '../../src/commands/env.ts';
 import { explainStartFailure } from '../../src/commands/start-failure.ts';
 import { effectiveYaml } from '../../src/config/effective.ts';
-import { withOptionsTable } from '../../src/config/options-table.ts';
 import { clientUrl, startLines } from '../../src/config/start-lines.ts';
 import { load, UPSTREAM } from '../support/config-world.ts';
 
@@ -132,9 +130,4 @@ test('a start that fails by the machine is explained by key, value and cure', as
   );
   assert.match(explain({ code: 'ENOSPC', path: `${config.dataDir}/entries` })!, /free some space/);
   assert.equal(explain({ code: 'EIO' }), undefined);
-});
-
-test("README's table of options is the generated one", () => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  assert.ok(readme === withOptionsTable(readme), 'README.md is behind the table of options; run: npm run readme');
 });

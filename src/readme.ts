@@ -1,0 +1,84 @@
+// What README.md has from the code: the options, the metrics and the tree of src/, each between two markers.
+// `npm run readme` writes them, a test compares them.
+
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { optionsTable } from './config/options-table.ts';
+import { metricsTable } from './observe/metric-table.ts';
+
+/** Characters of a file's line in the tree. */
+const LONGEST_LINE = 130;
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+
+/** What each folder is for, in the order in which one reads the code: from the whole machine down to its words. */
+const FOLDERS: Readonly<Record<string, string>> = {
+  '': 'the whole machine, and what every layer may use',
+  commands: 'the command line, one file a command',
+  config: 'options, the YAML file, the upstream of this machine',
+  workers: 'several processes that share one listener',
+  http: 'speaks HTTP to clients',
+  'status-page': 'the page for a person',
+  index: 'answers index pages',
+  files: 'answers distribution files and core metadata',
+  raw: 'any other origin, cached by RFC 9111 alone',
+  policy: "an operator's rules",
+  cache: 'remembers: the read-through flow, entries, blobs',
+  'cache/freshness': 'RFC 9111 as pure functions',
+  upstream: 'speaks HTTP to upstreams',
+  observe: 'metrics, log, events',
+};
+
+const REGIONS = { options: optionsTable, metrics: metricsTable, tree: sourceTree };
+
+/** `readme` with the generated text between its markers; throws when a marker is missing. */
+export function withGeneratedParts(readme: string): string {
+  return Object.entries(REGIONS).reduce((text, [name, generate]) => {
+    const [opening, closing] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+    const start = text.indexOf(opening);
+    const end = text.indexOf(closing);
+    if (start < 0 || end < start) throw new Error(`README.md needs the lines ${opening} and ${closing}`);
+    return `${text.slice(0, start + opening.length)}\n${generate().trimEnd()}\n${text.slice(end)}`;
+  }, readme);
+}
+
+export function writeReadme(): void {
+  const path = `${ROOT}README.md`;
+  writeFileSync(path, withGeneratedParts(readFileSync(path, 'utf8')));
+}
+
+/** Markdown: a list for each folder of src/, a line for each file: the first sentence of its opening comment. */
+export function sourceTree(): string {
+  const files = globSync('**/*.ts', { cwd: `${ROOT}src` }).sort();
+  const unknown = files.map(folderOf).find((folder) => !(folder in FOLDERS));
+  if (unknown !== undefined) throw new Error(`src/readme.ts must say what src/${unknown}/ is for`);
+  return Object.entries(FOLDERS)
+    .map(([folder, purpose]) => ({ folder, purpose, inside: files.filter((file) => folderOf(file) === folder) }))
+    .filter(({ inside }) => inside.length > 0)
+    .map(({ folder, purpose, inside }) => {
+      const lines = inside.map((file) => `- \`${file.slice(file.lastIndexOf('/') + 1)}\`: ${openingSentence(file)}`);
+      return [`**\`src/${folder === '' ? '' : `${folder}/`}\`**: ${purpose}`, '', ...lines, ''].join('\n');
+    })
+    .join('\n');
+}
+
+function folderOf(file: string): string {
+  return file.slice(0, Math.max(0, file.lastIndexOf('/')));
+}
+
+/** The first sentence of the comment that opens a file; of a long one what fits on a line, up to a comma or colon. */
+function openingSentence(file: string): string {
+  const lines = readFileSync(`${ROOT}src/${file}`, 'utf8').split('\n');
+  // A comment may go on with a drawing, which is indented.
+  const length = lines.findIndex((line) => !/^\/\/ ?\S/.test(line));
+  if (length < 1) throw new Error(`src/${file} must open with a comment on its purpose`);
+  const comment = lines
+    .slice(0, length)
+    .map((line) => line.replace(/^\/\/ ?/, ''))
+    .join(' ');
+  const sentence = /^.*?[.?!](?= |$)/.exec(comment)?.[0] ?? comment.replace(/:$/, '.');
+  if (sentence.length <= LONGEST_LINE) return sentence;
+  const pauses = [...sentence.slice(0, LONGEST_LINE).matchAll(/[,;:] /g)].map(({ index }) => sentence.slice(0, index));
+  const whole = pauses.findLast((part) => part.split('(').length === part.split(')').length);
+  return whole === undefined ? sentence : `${whole}.`;
+}
