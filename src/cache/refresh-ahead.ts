@@ -35,11 +35,9 @@ export class RefreshAhead {
   readonly #backlog: string[] = [];
   readonly #options: RefreshAheadOptions;
   readonly #timer: NodeJS.Timeout;
-  #lastTick: number;
 
   constructor(options: RefreshAheadOptions) {
     this.#options = options;
-    this.#lastTick = tickOf(options.now());
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#timer.unref();
   }
@@ -84,7 +82,7 @@ export class RefreshAhead {
   }
 
   #lookAgain(watched: Watched, at: number): void {
-    watched.tick = Math.max(this.#lastTick + 1, tickOf(at));
+    watched.tick = tickOf(at);
     const keys = this.#ticks.get(watched.tick);
     if (keys === undefined) this.#ticks.set(watched.tick, [watched.resource.key]);
     else keys.push(watched.resource.key);
@@ -92,7 +90,6 @@ export class RefreshAhead {
 
   #tick(): void {
     const current = tickOf(this.#options.now());
-    this.#lastTick = current;
     for (const [tick, keys] of this.#ticks) {
       if (tick > current) continue;
       this.#ticks.delete(tick);

@@ -13,7 +13,7 @@ export class NameRouting {
   /** As configured, for those who work on another thread. */
   readonly routes: readonly NameRoute[];
   readonly #exact = new Map<string, string>();
-  readonly #patterns: { readonly pattern: RegExp; readonly index: string }[] = [];
+  readonly #patterns: { readonly matches: (name: string) => boolean; readonly index: string }[] = [];
 
   /** The first route that matches a name decides. */
   constructor(routes: readonly NameRoute[]) {
@@ -25,7 +25,7 @@ export class NameRouting {
   boundTo(name: ProjectName): string | undefined {
     const exact = this.#exact.get(name);
     if (exact !== undefined || this.#patterns.length === 0) return exact;
-    return this.#patterns.find(({ pattern }) => pattern.test(name))?.index;
+    return this.#patterns.find(({ matches }) => matches(name))?.index;
   }
 
   /** Of the indexes that a request may ask, in order, those that this name may be asked at. */
@@ -36,8 +36,8 @@ export class NameRouting {
   }
 
   #add(pattern: string, index: string): void {
-    if (pattern.includes('*')) this.#patterns.push({ pattern: wildcard(pattern), index });
-    else if (!this.#exact.has(pattern)) this.#exact.set(pattern, index);
+    if (pattern.includes('*')) this.#patterns.push({ matches: wildcard(pattern), index });
+    else if (this.boundTo(pattern as ProjectName) === undefined) this.#exact.set(pattern, index);
   }
 }
 
@@ -46,8 +46,23 @@ function normalPattern(pattern: string): string {
   return pattern.toLowerCase().replace(/[-_.]+/g, '-');
 }
 
-/** Names are at most 200 characters, and runs of stars are one star, so matching stays cheap. */
-function wildcard(pattern: string): RegExp {
-  const parts = pattern.split(/\*+/).map((part) => part.replace(/[^a-z0-9-]/g, '\\$&'));
-  return new RegExp(`^${parts.join('[a-z0-9-]*')}$`);
+/**
+ * Whether a name matches: the parts between stars occur in it in order, the first at its start and the last at its end.
+ * Taking each at its first place is enough, and no name can make it slow, as one could a regular expression.
+ */
+function wildcard(pattern: string): (name: string) => boolean {
+  const parts = pattern.split('*');
+  const first = parts.shift()!;
+  const last = parts.pop()!;
+  return (name) => {
+    let from = first.length;
+    const end = name.length - last.length;
+    if (end < from || !name.startsWith(first) || !name.endsWith(last)) return false;
+    for (const part of parts) {
+      const at = name.indexOf(part, from);
+      if (at < 0 || at + part.length > end) return false;
+      from = at + part.length;
+    }
+    return true;
+  };
 }

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { RetrySchedule } from '../../src/cache/retry-schedule.ts';
+import { FakeClock } from '../support/clock.ts';
+
+const FAILURE = { cause: new Error('down'), slow: false };
+
+function schedule(random = 0.5) {
+  const clock = new FakeClock();
+  return { clock, retries: new RetrySchedule({ now: clock.now, random: () => random }) };
+}
+
+/** Milliseconds until the key may be tried, to 10 ms. */
+function waitMs(clock: FakeClock, retries: RetrySchedule): number {
+  let waited = 0;
+  for (; retries.isWaiting('key'); waited += 10) clock.advance(10);
+  return waited;
+}
+
+it('waits 5, 10, 20, 30 and again 30 seconds, and begins anew after a success', () => {
+  const { clock, retries } = schedule();
+  for (const expected of [5, 10, 20, 30, 30]) {
+    retries.failed('key', FAILURE);
+    assert.equal(waitMs(clock, retries), expected * 1000);
+  }
+  retries.succeeded('key');
+  assert.equal(retries.lastFailure('key'), undefined);
+  retries.failed('key', FAILURE);
+  assert.equal(waitMs(clock, retries), 5_000);
+});
+
+it('spreads the waits by a tenth', () => {
+  for (const [random, expected] of [
+    [0, 4_500],
+    [1, 5_500],
+  ] as const) {
+    const { clock, retries } = schedule(random);
+    retries.failed('key', FAILURE);
+    assert.equal(waitMs(clock, retries), expected);
+  }
+});
+
+it('waits exactly as long as it is told', () => {
+  const { clock, retries } = schedule(1);
+  retries.failed('key', { cause: 'missing', slow: false }, 60_000);
+  assert.equal(waitMs(clock, retries), 60_000);
+});
+
+it('remembers why, also when the wait is over, and by key', () => {
+  const { clock, retries } = schedule();
+  retries.failed('key', { ...FAILURE, slow: true });
+  waitMs(clock, retries);
+  assert.equal(retries.lastFailure('key')?.cause, FAILURE.cause);
+  assert.equal(retries.lastFailure('key')?.slow, true);
+  assert.equal(retries.isWaiting('other'), false);
+  assert.equal(retries.size, 1);
+});
+
+it('does not wait longer because the clock was set back', () => {
+  const { clock, retries } = schedule();
+  retries.failed('key', FAILURE);
+  clock.advance(-3_600_000);
+  assert.equal(retries.isWaiting('key'), false);
+});
+
+it('remembers a bounded number of keys, the newest', () => {
+  const { retries } = schedule();
+  for (let i = 0; i < 100_010; i += 1) retries.failed(`key ${i}`, FAILURE);
+  assert.equal(retries.size, 100_000);
+  assert.equal(retries.lastFailure('key 0'), undefined);
+  assert.ok(retries.lastFailure('key 100009') !== undefined);
+});
