@@ -1,0 +1,60 @@
+// Lists of what software is made of: CycloneDX (JSON, 1.2 and later) and SPDX (JSON, 2.2 and 2.3). They name versions
+// by package URL, and at best some of the files.
+
+import { namesDistribution } from '../index/distribution-name.ts';
+import { filenameOfUrl } from '../index/file-links.ts';
+import { type Lock, type LockedFile, type LockedVersion, lockedFile, lockedVersion } from './lock.ts';
+import { pythonPackage } from './package-url.ts';
+import { type Table, tables, text } from './values.ts';
+
+export function parseCycloneDx(document: Table): Lock {
+  const versions = allComponents(document).flatMap((component) =>
+    versionOf(text(component.purl), () => {
+      const files = tables(component.externalReferences)
+        .filter(({ type }) => type === 'distribution')
+        .flatMap((reference) => filesAt(text(reference.url), cycloneHashes(reference)));
+      return files.length > 0 ? files : filesAt(undefined, cycloneHashes(component));
+    }),
+  );
+  return { versions, elsewhere: [] };
+}
+
+export function parseSpdx(document: Table): Lock {
+  const versions = tables(document.packages).flatMap((entry) => {
+    const reference = tables(entry.externalRefs).find(({ referenceType }) => referenceType === 'purl');
+    return versionOf(text(reference?.referenceLocator), () => {
+      const hashes = tables(entry.checksums).map(({ algorithm, checksumValue }) => hash(algorithm, checksumValue));
+      return filesAt(text(entry.downloadLocation), hashes);
+    });
+  });
+  return { versions, elsewhere: [] };
+}
+
+/** The Python packages that are not the subject of the list itself; components may hold components. */
+function allComponents(holder: Table): Table[] {
+  return tables(holder.components).flatMap((component) => [component, ...allComponents(component)]);
+}
+
+function versionOf(packageUrl: string | undefined, files: () => LockedFile[]): LockedVersion[] {
+  const named = packageUrl === undefined ? undefined : pythonPackage(packageUrl);
+  if (named === undefined) return [];
+  const { name, version, filename } = named;
+  return [lockedVersion(name, version, filename === undefined ? files() : [lockedFile({ filename, hashes: [] })])];
+}
+
+/** A URL of a file is that file with all the hashes; any other URL says nothing, and each hash is of some file. */
+function filesAt(url: string | undefined, hashes: readonly string[]): LockedFile[] {
+  if (url !== undefined && /^https?:/.test(url) && namesDistribution(filenameOfUrl(url))) {
+    return [lockedFile({ url, hashes })];
+  }
+  return hashes.map((one) => lockedFile({ hashes: [one] }));
+}
+
+function cycloneHashes(holder: Table): string[] {
+  return tables(holder.hashes).map(({ alg, content }) => hash(alg, content));
+}
+
+/** `SHA-256` and `SHA256` are `sha256` everywhere else. */
+function hash(algorithm: unknown, hex: unknown): string {
+  return `${String(algorithm).toLowerCase().replace('sha-', 'sha')}:${String(hex)}`;
+}
