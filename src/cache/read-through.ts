@@ -102,9 +102,7 @@ export class ReadThrough {
    * with GatewayTimeout when the request forbids asking upstream (only-if-cached) or the copy forbids being stale.
    */
   async read(resource: Resource, options: ReadOptions = {}): Promise<Answer> {
-    const growing = this.#running.get(resource.key)?.growing;
-    // Its bytes are all here and are being put in place: what is stored a moment later decides.
-    if (growing?.body.isComplete === true) await growing.arrived.catch(() => {});
+    await this.#inPlace(resource.key);
     const record = await this.#lookUp(resource);
     const now = this.#tools.now();
     const decided = decide(resource, record?.variants ?? [], now);
@@ -133,6 +131,7 @@ export class ReadThrough {
 
   /** The answer from what is stored, where the rules allow it without upstream; undefined otherwise. */
   async readStored(resource: Resource): Promise<Answer | undefined> {
+    await this.#inPlace(resource.key);
     const record = await this.#lookUp(resource);
     const now = this.#tools.now();
     const decided = decide(resource, record?.variants ?? [], now);
@@ -222,6 +221,12 @@ export class ReadThrough {
     this.#ahead.close();
     this.#turns.close();
     for (const { flight } of this.#running.values()) flight.abort();
+  }
+
+  /** A body whose bytes are all here is being put in its place: what is stored a moment later decides. */
+  async #inPlace(key: string): Promise<void> {
+    const growing = this.#running.get(key)?.growing;
+    if (growing?.body.isComplete === true) await growing.arrived.catch(() => {});
   }
 
   async #lookUp(resource: Resource): Promise<EntryRecord | undefined> {
