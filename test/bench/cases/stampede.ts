@@ -5,7 +5,7 @@ import { type Bench, FILE_FIELDS, MEGABYTE, PAGE_FIELDS } from '../bench-context
 import { startCrowd } from '../crowd/crowd.ts';
 import { fetchWhole } from '../fetch-whole.ts';
 import { figure, median } from '../figures.ts';
-import { rssMegabytes } from '../process-cost.ts';
+import { cpuSeconds, rssMegabytes } from '../process-cost.ts';
 import { type Server, startWheelkeep } from '../servers.ts';
 import { fileDigest, filePath, projectName } from '../upstream/projects.ts';
 
@@ -27,11 +27,13 @@ export async function stampede(bench: Bench): Promise<void> {
   await upstream.shape({ part: path, bytesPerSecond: FILE_BYTES / (IDEAL_MS / 1000) });
   await fetchWhole(`${server.url}/simple/${project}/`, PAGE_FIELDS);
 
+  const cpuBefore = cpuSeconds(server.pid);
   const memory = watchMemory(server);
   const url = `${server.url}/files/http/${new URL(upstream.origin).host}${path}`;
   const crowd = await startCrowd(stage).download({ url, fields: FILE_FIELDS, clients: CLIENTS, hashed: HASHED });
   const { clients } = crowd;
   const peak = await memory.peak();
+  const cpuPerGigabyte = (cpuSeconds(server.pid) - cpuBefore) / ((CLIENTS * FILE_BYTES) / 1e9);
   const digest = fileDigest(path);
   const wrong = clients.find(
     ({ status, bytes, sha256, error }) =>
@@ -51,6 +53,7 @@ export async function stampede(bench: Bench): Promise<void> {
         'median first byte ms': figure([firstByteMs]),
         'last done ms': figure([lastDoneMs]),
         'peak RSS MB': figure([peak]),
+        'CPU s/GB': figure([cpuPerGigabyte]),
         "clients' load": `${Math.round(crowd.load * 100)}% of a core`,
       },
     },
