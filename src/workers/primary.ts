@@ -74,9 +74,9 @@ export class Primary {
   async start(): Promise<void> {
     // The name of this file ends as it runs: .ts from the sources, .js in the package.
     const program = join(import.meta.dirname, `worker-main${extname(import.meta.filename)}`);
-    // In turn: left to the system, one worker takes most connections of a burst while the others idle. A connection
-    // costs the primary 20 µs, the requests on it nothing.
-    cluster.schedulingPolicy = cluster.SCHED_RR;
+    // Workers take connections from one queue of the system. Handed out in turn by the primary, a new connection costs
+    // nearly as much as the request on it, and one that is on its way to a worker when that dies is lost without an end.
+    cluster.schedulingPolicy = cluster.SCHED_NONE;
     cluster.setupPrimary({ exec: program, args: [], serialization: 'advanced' });
     cluster.on('message', (worker, message: ToPrimary) => this.#receive(worker, message));
     cluster.on('exit', (worker, code, signal) => this.#ended(worker, signal ?? `code ${code}`));
