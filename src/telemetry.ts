@@ -1,8 +1,8 @@
 // Translates what the layers tell into metrics, events and log lines. They know nothing of one another's words: this
 // is the only place that does.
 
-import type { FlightObserver } from './cache/flight.ts';
 import type { Answer } from './cache/answer.ts';
+import type { FlightObserver } from './cache/flight.ts';
 import type { Resource } from './cache/profile.ts';
 import type { RedisState } from './cache/shared-entries.ts';
 import type { StoreEvent } from './cache/store-event.ts';
@@ -12,7 +12,7 @@ import type { Log, LogFields } from './observe/log.ts';
 import type { RedisResultLabel } from './observe/metric-table.ts';
 import type { Metrics } from './observe/metrics.ts';
 import type { MirrorResult } from './upstream/index-upstream.ts';
-import type { MirrorEvent } from './upstream/mirror.ts';
+import type { MirrorEvent, Refusal } from './upstream/mirror.ts';
 
 export interface TelemetryOptions {
   readonly metrics: Metrics;
@@ -20,6 +20,13 @@ export interface TelemetryOptions {
   readonly log: Log;
   readonly now: () => number;
 }
+
+const REFUSED: Readonly<Record<Refusal, string>> = {
+  lagging: 'its page is older than ours',
+  'changed-hash': 'its page gives a known file another hash',
+  'files-left': 'its page has no serial and lacks files that we know',
+  missing: 'it does not have a project that we know',
+};
 
 /** The same trouble is written to the log at most this often; the metrics count every one. */
 const REPEAT_MS = 10_000;
@@ -34,7 +41,7 @@ export class Telemetry implements FlightObserver {
 
   integrityFailure(resource: Resource, kind: 'wrong-digest' | 'damaged-body'): void {
     this.#meters.integrityFailures.inc({ kind: kind === 'damaged-body' ? 'damaged-blob' : kind });
-    this.#tell('integrity', `bytes from upstream did not match their hash: ${resource.request.url}`, {
+    this.#tell('integrity', `bytes from upstream did not match their hash: ${resource.request.url.split('?')[0]}`, {
       upstream: resource.upstream,
     });
   }
@@ -50,19 +57,32 @@ export class Telemetry implements FlightObserver {
 
   damagedBody(what: 'blob' | 'body', name: string): void {
     this.#meters.integrityFailures.inc({ kind: 'damaged-blob' });
+    this.#meters.evictions.inc({ reason: 'damaged' });
     this.#tell('integrity', `a stored ${what} was damaged and has been removed: ${name}`);
+  }
+
+  evicted(reason: 'quota' | 'free-space', bytes: number): void {
+    this.#meters.evictions.inc({ reason });
+    this.#meters.evictedBytes.inc({}, bytes);
+  }
+
+  diskPaused(paused: boolean): void {
+    if (paused) this.#tell('disk-full', 'the data folder takes no bytes: nothing is stored for a while');
+    else this.#tell('disk-recovered', 'the data folder takes bytes again');
   }
 
   changedDigest(project: string, filename: string): void {
     this.#meters.integrityFailures.inc({ kind: 'changed-digest' });
-    this.#tell('changed-digest', `upstream gives other bytes under a name it has used before: ${filename}`, { project });
+    this.#tell('changed-digest', `upstream gives other bytes under a name it has used before: ${filename}`, {
+      project,
+    });
   }
 
   collapsed(resource: Resource): void {
     this.#meters.collapsedRequests.inc({ kind: resource.profile.name });
   }
 
-  stale(kind: 'page' | 'list', answer: Answer): void {
+  stale(kind: 'page' | 'list' | 'json', answer: Answer): void {
     this.#meters.staleAnswers.inc({ kind, reason: answer.stale!.reason });
   }
 
@@ -86,7 +106,10 @@ export class Telemetry implements FlightObserver {
 
   mirrorEvent(event: MirrorEvent): void {
     const upstream = new URL(event.mirror).host;
-    if (event.kind === 'closed') this.#tell('upstream-up', `${upstream} answers again`, { upstream });
+    if (event.kind === 'set-aside') {
+      this.#meters.mirrorRefusals.inc({ upstream, reason: event.refusal! });
+      this.#tell('mirror-set-aside', `${upstream} is asked last for a while: ${REFUSED[event.refusal!]}`, { upstream });
+    } else if (event.kind === 'closed') this.#tell('upstream-up', `${upstream} answers again`, { upstream });
     else {
       const why = event.kind === 'paused' ? 'asked us to wait' : `failed (${event.reason ?? 'unknown'})`;
       this.#tell('upstream-down', `${upstream} ${why}; stored copies are served`, { upstream });
@@ -100,12 +123,18 @@ export class Telemetry implements FlightObserver {
   }
 
   redisState(state: RedisState, reason: string): void {
-    this.#tell(state === 'up' ? 'redis-up' : 'redis-down', state === 'up' ? 'redis answers' : `redis is away: ${reason}`);
+    this.#tell(
+      state === 'up' ? 'redis-up' : 'redis-down',
+      state === 'up' ? 'redis answers' : `redis is away: ${reason}`,
+    );
   }
 
   entriesDamaged(): void {
     this.#meters.integrityFailures.inc({ kind: 'damaged-entry' });
-    this.#tell('integrity', 'the entry database was damaged and set aside; entries are read back from the stored pages');
+    this.#tell(
+      'integrity',
+      'the entry database was damaged and set aside; entries are read back from the stored pages',
+    );
   }
 
   unexpected(error: unknown): void {

@@ -35,21 +35,26 @@ export interface KnownFile {
   readonly sizeBytes: number | undefined;
 }
 
+export interface FoundFile {
+  readonly kind: 'found';
+  readonly what: 'file' | 'metadata';
+  readonly resource: Resource;
+  readonly answer: Answer;
+  /** Its record; undefined when no page lists it any more. */
+  readonly file: ListedFile | undefined;
+}
+
 export type FileAnswer =
-  | {
-      readonly kind: 'found';
-      readonly what: 'file' | 'metadata';
-      readonly resource: Resource;
-      readonly answer: Answer;
-      /** Set where the page tells; the size of what is not stored yet. */
-      readonly file: ListedFile | undefined;
-    }
+  | FoundFile
   /** The page lists the file elsewhere: a path of ours to redirect to, relative to our root. */
   | { readonly kind: 'elsewhere'; readonly url: string };
 
 /** What may stand behind the name of a distribution file. */
 const COMPANIONS = ['.metadata', '.asc'] as const;
 type Companion = (typeof COMPANIONS)[number];
+
+/** A file that is lost again each time it was fetched is given up. */
+const MAX_HEALINGS = 4;
 
 export interface FileServiceOptions {
   readonly index: IndexService;
@@ -84,7 +89,7 @@ export class FileService {
     const listing = await this.#listing(wanted);
     if (listing === undefined) return this.#removed(wanted);
     if (listing.at !== undefined) return this.#answer(wanted, listing, listing.at);
-    return { kind: 'elsewhere', url: listing.named!.url + (wanted.companion ?? '') };
+    return { kind: 'elsewhere', url: listing.named!.link + (wanted.companion ?? '') };
   }
 
   /**
@@ -101,20 +106,27 @@ export class FileService {
     return { kind: 'known', file: listing.at, sizeBytes };
   }
 
-  /** The bytes of a stored file; fetched again, once, when they were lost or damaged. */
-  async body(
-    found: Extract<FileAnswer, { kind: 'found' }>,
-  ): Promise<{ readonly answer: Answer; readonly blob: Blob | undefined }> {
+  /**
+   * The bytes of a stored file. Those that were lost, damaged or evicted a moment ago are fetched again; then the answer
+   * may be an arriving one, and there is no blob.
+   */
+  async body(found: FoundFile): Promise<{ readonly answer: Answer; readonly blob: Blob | undefined }> {
     const { readThrough } = this.#options;
-    const blob = await readThrough.open(found.resource, found.answer.entry);
-    if (blob !== undefined) return { answer: found.answer, blob };
-    // What no page lists is not fetched, not even to mend what was held of it.
-    if (found.file === undefined) throw notListed(filenameOfUrl(found.resource.request.url));
-    const healed = await readThrough.heal(found.resource, found.answer.entry);
-    return {
-      answer: healed,
-      blob: healed.arriving === undefined ? await readThrough.open(found.resource, healed.entry) : undefined,
-    };
+    let { answer } = found;
+    for (let attempt = 1; attempt <= MAX_HEALINGS; attempt++) {
+      const blob = await this.storedBody(found, answer.entry);
+      if (blob !== undefined) return { answer, blob };
+      // What no page lists is not fetched, not even to mend what was held of it.
+      if (found.file === undefined) throw notListed(filenameOfUrl(found.resource.request.url));
+      answer = await readThrough.heal(found.resource, answer.entry);
+      if (answer.arriving !== undefined) return { answer, blob: undefined };
+    }
+    throw new Overloaded('This file is evicted as often as it is fetched: the disk quota is too small.');
+  }
+
+  /** The bytes of the entry, if they are here. */
+  storedBody({ resource }: FoundFile, entry: Entry): Promise<Blob | undefined> {
+    return this.#options.readThrough.open(resource, entry);
   }
 
   /** Where the file stands; undefined when no page lists it although the pages could be asked. */
@@ -211,6 +223,7 @@ export class FileService {
         key: resourceKey(index, wanted.key, wanted.companion),
         index,
         url: urlOf(wanted.request),
+        elsewhere: undefined,
         profile: this.#options.profiles.verified,
         expected: undefined,
         sizeBytes: undefined,
@@ -249,9 +262,10 @@ export class FileService {
           ? profiles.companion
           : profiles.unverifiedCompanion;
     return source.resource({
-      key: resourceKey(index, fileKey(file.url), companion),
+      key: resourceKey(index, fileKey(file.link), companion),
       index,
       url: withCompanion(file.url, companion),
+      elsewhere: file.link === file.url ? undefined : withCompanion(file.link, companion),
       profile,
       expected,
       sizeBytes: companion === undefined ? file.sizeBytes : undefined,

@@ -18,6 +18,8 @@ export interface FileResource {
   readonly key: string;
   readonly index: string;
   readonly url: string;
+  /** Where another mirror of the index has it, when that is known. */
+  readonly elsewhere: string | undefined;
   readonly profile: Profile;
   readonly expected: Expectation | undefined;
   readonly sizeBytes: number | undefined;
@@ -66,14 +68,31 @@ export class FileSource {
     return contentLength(response);
   }
 
+  /** From the mirror whose page lists it, else from the other one that is known: the hash judges both alike. */
   async #fetch(file: FileResource, ask: Ask): Promise<IncomingResponse> {
+    const { url, elsewhere } = file;
+    if (elsewhere === undefined || file.expected === undefined) return this.#ask(file, url, ask, HEADERS_TIMEOUT_MS);
+    // Wrong bytes came from the one: the other is asked first.
+    const [first, second] = ask.avoid.size > 0 ? [elsewhere, url] : [url, elsewhere];
+    try {
+      const response = await this.#ask(file, first, ask, HEADERS_TIMEOUT_MS / 2);
+      if (response.status < 400) return response;
+      response.body.destroy();
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure) || error.kind === 'aborted') throw error;
+    }
+    return this.#ask(file, second, ask, HEADERS_TIMEOUT_MS / 2);
+  }
+
+  async #ask(file: FileResource, url: string, ask: Ask, headersTimeoutMs: number): Promise<IncomingResponse> {
     // Identity: a coding on the way would change the bytes that the hash is about.
     const fields = ['accept', '*/*', 'accept-encoding', 'identity', ...ask.conditions];
     if (ask.fromByte > 0) fields.push('range', `bytes=${ask.fromByte}-`);
     const kind = file.profile.name === 'metadata' ? 'metadata' : 'file';
     try {
       const response = await this.#options.client.fetch({
-        ...this.#common(file.url),
+        ...this.#common(url),
+        headersTimeoutMs,
         method: 'GET',
         fields,
         signal: ask.signal,

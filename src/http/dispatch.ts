@@ -2,15 +2,18 @@
 
 import { randomUUID } from 'node:crypto';
 import { Forbidden, MethodNotAllowed } from '../errors.ts';
+import type { ServedDay } from '../observe/served-days.ts';
 import type { Exchange } from './exchange.ts';
 import type { FileHandler } from './file-handler.ts';
 import { answerLive, answerReady, type Readiness } from './health.ts';
 import type { JsonHandler } from './json-handler.ts';
+import { sendLastModified } from './last-modified.ts';
 import { answerMetrics, type MetricsEndpointOptions } from './metrics-endpoint.ts';
 import type { PageHandler } from './page-handler.ts';
 import type { Passthrough } from './passthrough.ts';
 import type { RawHandler } from './raw-handler.ts';
 import { type Route, routeOf } from './routes.ts';
+import { sendJson } from './send-json.ts';
 import { requireReading } from './server.ts';
 
 export interface DispatchOptions {
@@ -21,6 +24,9 @@ export interface DispatchOptions {
   readonly passthrough: Passthrough;
   readonly metrics: MetricsEndpointOptions;
   readonly readiness: () => Readiness;
+  /** When the longest silent of the default indexes last agreed with us. */
+  readonly lastAgreed: () => Promise<number | undefined>;
+  readonly servedDays: () => readonly ServedDay[];
   /** Names that may stand before `/simple/` and `/files/`. */
   readonly indexNames: ReadonlySet<string>;
   /** Where uploads and XML-RPC go, by method path; undefined while they are switched off. */
@@ -68,6 +74,12 @@ export class Dispatch {
       case 'metrics':
         exchange.kind = 'metrics';
         return answerMetrics(exchange.request, exchange.response, this.#options.metrics);
+      case 'last-modified':
+        exchange.kind = 'status';
+        return sendLastModified(exchange, await this.#options.lastAgreed());
+      case 'local-stats':
+        exchange.kind = 'status';
+        return sendJson(exchange, { days: this.#options.servedDays() });
       case 'status':
         exchange.kind = 'status';
         return exchange.send(200, PLAIN, Buffer.from('Wheelkeep: the package index is at simple/\n'));

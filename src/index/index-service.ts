@@ -14,7 +14,7 @@ import type { PageWorkshop } from './page-workshop.ts';
 import type { ProjectName } from './project-name.ts';
 import { ProjectNotFound } from './project-not-found.ts';
 import type { RenderedPage, RenderedPages } from './rendered-pages.ts';
-import { pageSource, withBody } from './stored-page.ts';
+import { storedSource, withBody } from './stored-page.ts';
 
 /** A page as it goes to a client: how it was answered, and its bytes. */
 export interface PageAnswer {
@@ -195,7 +195,7 @@ export class IndexService {
         found.map(({ index, resource, answer }) =>
           withBody(readThrough, resource, answer, async (body, { entry }) => ({
             index,
-            source: pageSource(entry, body, undefined, entry.body!.digest),
+            source: storedSource(entry, body, undefined),
           })),
         ),
       );
@@ -230,7 +230,7 @@ export class IndexService {
     use: (source: PageSource, answer: Answer) => Promise<T>,
   ): Promise<T> {
     return withBody(this.#options.readThrough, found.resource, found.answer, (body, answer) =>
-      use({ ...pageSource(answer.entry, body, name, answer.entry.body!.digest), ...this.#provenance(found) }, answer),
+      use({ ...storedSource(answer.entry, body, name), ...this.#provenance(found) }, answer),
     );
   }
 }

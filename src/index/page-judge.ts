@@ -13,6 +13,8 @@ const CONFIRM_AFTER_MS = 60_000;
 /** An older page counts when upstream insists on it for this long: its own clock of changes may have been reset. */
 const OLDER_AFTER_MS = 30 * 60_000;
 const OLDER_CLAIMS = 3;
+/** Files that left, where neither serial nor a second mirror confirms it. */
+const LEFT_AFTER_MS = 15 * 60_000;
 
 export function judgePage(held: Entry, candidate: Entry, doubt: Doubt | undefined, now: number): Judgement {
   if (held.status !== 200) return { kind: 'replace' };
@@ -20,6 +22,8 @@ export function judgePage(held: Entry, candidate: Entry, doubt: Doubt | undefine
   const before = held.facts as PageFacts | null | undefined;
   const after = candidate.facts as PageFacts | null | undefined;
   if (before == null || after == null || after.status === 'quarantined') return { kind: 'replace' };
+  if (after.agreed === true) return { kind: 'replace' };
+  if (after.left !== undefined) return unlessConfirmed(`left ${after.left}`, doubt, now, LEFT_AFTER_MS, 2);
   if (isOlder(before.serial, after.serial)) {
     return unlessConfirmed(`serial ${after.serial ?? 'none'}`, doubt, now, OLDER_AFTER_MS, OLDER_CLAIMS);
   }

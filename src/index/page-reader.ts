@@ -3,6 +3,7 @@
 
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { Digest } from '../cache/digest.ts';
+import { type Comparison, comparePages, type Move, mover } from './compare-pages.ts';
 import { leadsBackTo } from './distribution-name.ts';
 import { checkDocument, type DocumentForm, type DocumentKind, renderDocument } from './documents.ts';
 import { fileKey, fileLink, filenameOfUrl } from './file-links.ts';
@@ -29,6 +30,8 @@ export interface PageSource {
   readonly project: ProjectName | undefined;
   /** What links to provenance begin with; upstream's own are kept without it. */
   readonly provenanceRoot?: string;
+  /** How its file URLs become those that clients know. */
+  readonly moves?: readonly Move[];
 }
 
 /** A list of projects and whose it is. */
@@ -38,10 +41,14 @@ export interface SourceOfIndex {
 }
 
 /** What serving a file needs to know of its record; plain data that crosses threads. */
-export type ListedFile = Pick<
-  FileRecord,
-  'filename' | 'url' | 'hashes' | 'sizeBytes' | 'uploadTime' | 'coreMetadata' | 'yanked' | 'provenance'
->;
+export interface ListedFile
+  extends Pick<
+    FileRecord,
+    'filename' | 'url' | 'hashes' | 'sizeBytes' | 'uploadTime' | 'coreMetadata' | 'yanked' | 'provenance'
+  > {
+  /** The URL by which clients know it: `url`, unless another mirror's was given out first. */
+  readonly link: string;
+}
 
 /** Facts for judging successors, and the filenames whose one reading leads to another project. */
 export interface Checked {
@@ -57,7 +64,8 @@ export interface ReaderLimits {
 
 interface Parsed {
   readonly page: ProjectDetail;
-  index?: Map<string, FileRecord>;
+  /** The files by key, made for one set of moves. */
+  index?: { readonly moves: string; readonly files: ReadonlyMap<string, ListedFile> };
 }
 
 /** Aliases stored for one page; more would be an attack on the entry store. */
@@ -93,11 +101,19 @@ export class PageReader {
 
   render(source: PageSource, format: PageFormat): Buffer {
     if (source.project === undefined) return renderProjectList(this.#readList(source), format);
-    const { provenanceRoot } = source;
+    const { provenanceRoot, moves = [] } = source;
+    const known = mover(moves);
     return renderProjectDetail(this.#read(source).page, format, {
-      fileLink,
+      fileLink: (url) => fileLink(known(url)),
       ...(provenanceRoot !== undefined && { provenanceLink: (url) => provenanceLink(url, provenanceRoot) }),
     });
+  }
+
+  /** What `source` says that differs from the page we hold. */
+  compare(held: PageSource, source: PageSource): Comparison {
+    const known = mover(held.moves ?? []);
+    const files = this.#read(held).page.files.map((file) => ({ ...file, url: known(file.url) }));
+    return comparePages(files, this.#read(source).page.files);
   }
 
   /** The lists of several indexes as one. */
@@ -118,11 +134,19 @@ export class PageReader {
   /** The record of the file at this key (file-links.ts), or of the file of this name wherever it lies. */
   find(source: PageSource, key: string, filename: string): { at?: ListedFile; named?: ListedFile } {
     const parsed = this.#read(source);
-    parsed.index ??= indexOf(parsed.page);
-    const at = parsed.index.get(key);
-    if (at !== undefined) return { at: listed(at) };
-    const named = parsed.page.files.find((file) => file.filename === filename);
-    return named === undefined ? {} : { named: listed(named) };
+    const moves = JSON.stringify(source.moves ?? []);
+    if (parsed.index?.moves !== moves) parsed.index = { moves, files: indexOf(parsed.page, mover(source.moves ?? [])) };
+    const { files } = parsed.index;
+    const at = files.get(key);
+    if (at !== undefined) return { at };
+    const named = [...files.values()].find((file) => file.filename === filename);
+    return named === undefined ? {} : { named };
+  }
+
+  /** Every file of the page, as serving needs it. */
+  files(source: PageSource): ListedFile[] {
+    const known = mover(source.moves ?? []);
+    return this.#read(source).page.files.map((file) => listed(file, known));
   }
 
   #checkList(source: PageSource): Checked {
@@ -174,17 +198,18 @@ export class PageReader {
   }
 }
 
-function listed(file: FileRecord): ListedFile {
+function listed(file: FileRecord, known: (url: string) => string): ListedFile {
   const { filename, url, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance } = file;
-  return { filename, url, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance };
+  return { filename, url, link: known(url), hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance };
 }
 
 /** The first of two records with one key wins: they differ in nothing that a URL can say. */
-function indexOf(page: ProjectDetail): Map<string, FileRecord> {
-  const index = new Map<string, FileRecord>();
+function indexOf(page: ProjectDetail, known: (url: string) => string): Map<string, ListedFile> {
+  const index = new Map<string, ListedFile>();
   for (const file of page.files) {
-    const key = fileKey(file.url);
-    if (!index.has(key)) index.set(key, file);
+    const record = listed(file, known);
+    const key = fileKey(record.link);
+    if (!index.has(key)) index.set(key, record);
   }
   return index;
 }

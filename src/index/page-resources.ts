@@ -2,15 +2,16 @@
 // elsewhere. The key of a page is the index and the normal name, and nothing else from any request (S03).
 
 import { LRUCache } from 'lru-cache';
-import { digestOf } from '../cache/digest.ts';
 import type { Entry, Json } from '../cache/entry.ts';
 import type { EntryStore } from '../cache/entry-store.ts';
 import type { Ask, Profile, Resource } from '../cache/profile.ts';
+import type { ReadThrough } from '../cache/read-through.ts';
 import type { IncomingResponse, RequestHead } from '../http-message.ts';
-import { fieldValue } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
+import type { HeldPage, MirrorJudgement } from './mirror-judgement.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import { type ProjectName, parseProjectName } from './project-name.ts';
+import { pageSource, readAll, storedSource } from './stored-page.ts';
 
 export interface IndexUnderName {
   readonly upstream: Pick<IndexUpstream, 'fetchPage' | 'reportInvalidPage'>;
@@ -20,6 +21,9 @@ export interface IndexUnderName {
 
 export interface PageResourcesOptions {
   readonly indexes: ReadonlyMap<string, IndexUnderName>;
+  /** By index, for those of several mirrors. */
+  readonly mirrors: ReadonlyMap<string, MirrorJudgement>;
+  readonly readThrough: Pick<ReadThrough, 'held' | 'open'>;
   readonly detailProfile: Profile;
   readonly listProfile: Profile;
   readonly workshop: PageWorkshop;
@@ -69,15 +73,32 @@ export class PageResources {
   #resource(key: string, index: string, path: string, project: ProjectName | undefined): Resource {
     const { upstream, base } = this.#options.indexes.get(index)!;
     const request: RequestHead = { method: 'GET', url: base + path, fields: [] };
-    return {
+    const judgement = project === undefined ? undefined : this.#options.mirrors.get(index);
+    const resource: Resource = {
       key,
       upstream: index,
       profile: project === undefined ? this.#options.listProfile : this.#options.detailProfile,
       request,
-      fetch: (ask: Ask) => upstream.fetchPage(path, ask.conditions, ask.signal),
+      fetch: (ask: Ask) =>
+        judgement === undefined || project === undefined
+          ? upstream.fetchPage(path, ask.conditions, ask.signal)
+          : this.#held(resource, project).then((held) => judgement.fetch(project, held, ask)),
       check: (response, body) => this.#check(index, project, response, body),
       onWrongBody: () => {},
     };
+    return resource;
+  }
+
+  /** The page that candidates of several mirrors are measured by. */
+  async #held(resource: Resource, project: ProjectName): Promise<HeldPage | undefined> {
+    const entry = await this.#options.readThrough.held(resource);
+    const blob = entry?.status === 200 ? await this.#options.readThrough.open(resource, entry) : undefined;
+    if (entry === undefined || blob === undefined) return undefined;
+    try {
+      return { entry, source: storedSource(entry, await readAll(blob), project) };
+    } finally {
+      blob.release();
+    }
   }
 
   async #check(
@@ -87,18 +108,10 @@ export class PageResources {
     body: Buffer,
   ): Promise<Json> {
     try {
-      const checked = await this.#options.workshop.check({
-        digest: digestOf(body),
-        body,
-        contentType: fieldValue(response.fields, 'content-type'),
-        contentEncoding: fieldValue(response.fields, 'content-encoding'),
-        serialHeader: fieldValue(response.fields, 'x-pypi-last-serial'),
-        url: response.url,
-        project,
-      });
+      const checked = await this.#options.workshop.check(pageSource(response, body, project));
       if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', checked.remarks);
       if (project !== undefined) await this.#storeAliases(index, project, checked.strays);
-      return checked.facts;
+      return { ...checked.facts, ...this.#options.mirrors.get(index)?.factsOf(response) };
     } catch (error) {
       this.#options.indexes.get(index)!.upstream.reportInvalidPage(response.source, project ?? '');
       throw error;

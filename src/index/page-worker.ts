@@ -31,10 +31,14 @@ function perform(job: PageJob): unknown {
       return reader.render(job.source, job.format);
     case 'merge':
       return reader.merge(job.lists, job.routes, job.format);
+    case 'compare':
+      return reader.compare(job.held, job.source);
     case 'check-document':
       return reader.checkDocument(job.source, job.kind);
     case 'document':
       return reader.document(job.source, job.form);
+    case 'files':
+      return reader.files(job.source);
     case 'find':
       return reader.find(job.source, job.key, job.filename);
   }

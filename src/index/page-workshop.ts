@@ -3,6 +3,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { UpstreamFailure } from '../errors.ts';
+import type { Comparison } from './compare-pages.ts';
 import type { DocumentForm, DocumentKind } from './documents.ts';
 import { InvalidPage } from './invalid-page.ts';
 import type { NameRoute } from './name-routing.ts';
@@ -21,6 +22,7 @@ import {
 export type PageJob =
   | { readonly task: 'check'; readonly source: PageSource }
   | { readonly task: 'render'; readonly source: PageSource; readonly format: PageFormat }
+  | { readonly task: 'files'; readonly source: PageSource }
   | { readonly task: 'find'; readonly source: PageSource; readonly key: string; readonly filename: string }
   | {
       readonly task: 'merge';
@@ -28,6 +30,7 @@ export type PageJob =
       readonly routes: readonly NameRoute[];
       readonly format: PageFormat;
     }
+  | { readonly task: 'compare'; readonly source: PageSource; readonly held: PageSource }
   | { readonly task: 'check-document'; readonly source: PageSource; readonly kind: DocumentKind }
   | { readonly task: 'document'; readonly source: PageSource; readonly form: DocumentForm };
 
@@ -65,6 +68,11 @@ export class PageWorkshop {
     );
   }
 
+  /** What a page says that differs from the held one. Both have been checked. */
+  compare(held: PageSource, source: PageSource): Promise<Comparison> {
+    return this.#run({ task: 'compare', source, held }, (reader) => reader.compare(held, source));
+  }
+
   /** Facts of another document. Rejects with an UpstreamFailure of kind 'invalid-body' when the body is none. */
   checkDocument(source: PageSource, kind: DocumentKind): Promise<PageFacts> {
     const job: PageJob = { task: 'check-document', source, kind };
@@ -90,6 +98,11 @@ export class PageWorkshop {
 
   find(source: PageSource, key: string, filename: string): Promise<{ at?: ListedFile; named?: ListedFile }> {
     return this.#run({ task: 'find', source, key, filename }, (reader) => reader.find(source, key, filename));
+  }
+
+  /** Every file that the page lists. */
+  files(source: PageSource): Promise<readonly ListedFile[]> {
+    return this.#run({ task: 'files', source }, (reader) => reader.files(source));
   }
 
   async close(): Promise<void> {
@@ -145,6 +158,7 @@ export class PageWorkshop {
 }
 
 function sizeOf(job: PageJob): number {
+  if (job.task === 'compare') return job.source.body.length + job.held.body.length;
   if (job.task !== 'merge') return job.source.body.length;
   return job.lists.reduce((sum, { source }) => sum + source.body.length, 0);
 }

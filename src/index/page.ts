@@ -1,6 +1,7 @@
 // The index pages as values. Upstream's JSON is the master copy: `source` holds it whole, so what we do not know
 // survives; the other fields are what we understand of it. Sentences in quotes are the specification's.
 
+import type { Move } from './compare-pages.ts';
 import type { JsonObject } from './exact-json.ts';
 
 /** "A dictionary mapping a hash name to a hex encoded digest of the file." Spelled as upstream spells it. */
@@ -106,6 +107,12 @@ export type PageFacts = {
   readonly reason?: string;
   readonly apiVersion: string;
   readonly versions?: number;
+  /** It was measured against the page before it, among the mirrors of its index, and accepted (mirror-judgement.ts). */
+  readonly agreed?: boolean;
+  /** No serial tells that it is newer, and files of the page before it are gone: which ones, as a claim. */
+  readonly left?: string;
+  /** How its file URLs become those that clients know, when another mirror's were given out first. */
+  readonly moves?: readonly Move[];
 };
 
 export function pageFacts(page: ProjectDetail): PageFacts {

@@ -94,7 +94,8 @@ export class RenderedPages {
   #key(entry: Entry, form: Form, coding: PageCoding): string {
     let name = this.#names.get(entry);
     if (name === undefined) {
-      name = `${entry.body?.digest ?? ''} ${entry.url}`;
+      const { moves } = (entry.facts ?? {}) as Partial<PageFacts>;
+      name = `${entry.body?.digest ?? ''} ${entry.url}${moves === undefined ? '' : ` ${JSON.stringify(moves)}`}`;
       this.#names.set(entry, name);
     }
     return `${nameOf(form)} ${coding} ${name}`;

@@ -3,10 +3,12 @@
 import type { Answer } from '../cache/answer.ts';
 import type { Blob } from '../cache/blob-store.ts';
 import { type Digest, digestOf } from '../cache/digest.ts';
+import type { Entry } from '../cache/entry.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { UpstreamFailure } from '../errors.ts';
 import { fieldValue, type ResponseHead } from '../http-message.ts';
+import type { PageFacts } from './page.ts';
 import type { PageSource } from './page-reader.ts';
 import type { ProjectName } from './project-name.ts';
 
@@ -47,6 +49,12 @@ export async function readAll(blob: Blob): Promise<Buffer> {
     position += count;
   }
   return bytes;
+}
+
+/** A page as it is stored, with what was found out about its file URLs when it came. */
+export function storedSource(entry: Entry, body: Buffer, project: ProjectName | undefined): PageSource {
+  const { moves } = (entry.facts ?? {}) as Partial<PageFacts>;
+  return { ...pageSource(entry, body, project, entry.body!.digest), ...(moves !== undefined && { moves }) };
 }
 
 /** A page as it came or is stored; `project` is undefined for the list of projects. */

@@ -9,6 +9,7 @@ export const EVENT_KINDS = [
   'stop',
   'upstream-down',
   'upstream-up',
+  'mirror-set-aside',
   'integrity',
   'changed-digest',
   'removed',

@@ -198,6 +198,12 @@ export const METRIC_TABLE = {
     labels: { upstream: CONFIGURED },
     aggregator: 'max',
   },
+  mirrorRefusals: {
+    type: 'counter',
+    name: 'wheelkeep_mirror_refusals_total',
+    help: 'Pages of a mirror that were not accepted: older than ours, another hash, files or the project gone.',
+    labels: { upstream: CONFIGURED, reason: ['lagging', 'changed-hash', 'files-left', 'missing'] },
+  },
   integrityFailures: {
     type: 'counter',
     name: 'wheelkeep_integrity_failures_total',

@@ -12,7 +12,7 @@ import { toUpstreamFailure } from './failures.ts';
 import { type Ask, firstAnswer } from './first-answer.ts';
 import { HedgeBudget } from './hedge-budget.ts';
 import type { MinimumRate } from './minimum-rate.ts';
-import { Mirror, type MirrorEvent, type MirrorStatus } from './mirror.ts';
+import { Mirror, type MirrorEvent, type MirrorStatus, type Refusal } from './mirror.ts';
 import { requestedPause } from './retry-after.ts';
 import type { UpstreamClient } from './upstream-client.ts';
 
@@ -23,6 +23,11 @@ export interface MirrorResult {
   readonly hedge: boolean;
   /** Until the head of the answer or the failure. */
   readonly latencyMs: number;
+}
+
+/** Whether the mirror answered for itself: a page, its confirmation, or that there is none. */
+export function isAnswer({ result }: MirrorResult): boolean {
+  return result === 'ok' || result === 'not-modified' || result === 'missing';
 }
 
 export interface IndexUpstreamOptions {
@@ -58,6 +63,8 @@ const ACCEPT = {
 /** Answers that the cache understands; 410 counts as 404 there, 451 is passed on. Everything else is a failure. */
 const ANSWERS: ReadonlySet<number> = new Set([200, 304, 404, 410, 451]);
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** A page may be asked for at several mirrors: what they share. */
 interface PageRequest {
   readonly path: string;
@@ -85,6 +92,8 @@ export class IndexUpstream {
   /** Which mirror a response's source belongs to; as many as there are addresses. */
   readonly #mirrorOf = new LRUCache<string, Mirror>({ max: 1000 });
 
+  readonly #answeredBy = new WeakMap<IncomingResponse, string>();
+
   constructor(options: IndexUpstreamOptions) {
     this.#options = options;
     const { now, random, onEvent } = options;
@@ -97,18 +106,19 @@ export class IndexUpstream {
    * The page at `path`, resolved against the base (`numpy/`; empty for the project list): status 200, 304, 404, 410 or
    * 451, the body still arriving. `conditions` are further fields, validators above all, which may differ by mirror and
    * replace ours of the same name. Throws UpstreamFailure: 'circuit-open' at once, everything else within the deadline;
-   * BadRequest when `path` leads away from the index's own origin.
+   * BadRequest when `path` leads away from the index's own origin. Mirrors whose base is in `except` are not asked.
    */
   async fetchPage(
     path: string,
     conditions: Fields | ((base: string) => Fields),
     signal: AbortSignal,
+    except: ReadonlySet<string> = NONE,
   ): Promise<IncomingResponse> {
     const page: PageRequest = {
       path,
       conditions: typeof conditions === 'function' ? conditions : () => conditions,
       deadline: this.#options.now() + (this.#options.totalMs ?? 9_500),
-      tried: new Set(),
+      tried: new Set(this.#mirrors.filter(({ url }) => except.has(url))),
       running: new Set(),
     };
     pageUrl(path, this.#mirrors[0]!.url);
@@ -126,6 +136,16 @@ export class IndexUpstream {
       signal,
       late: ({ body }) => discard(body),
     });
+  }
+
+  /** The base of the mirror that gave this answer of `fetchPage`. */
+  mirrorOf(response: IncomingResponse): string | undefined {
+    return this.#answeredBy.get(response);
+  }
+
+  /** The page of the mirror with this base was refused: it is asked last for a while. */
+  setAside(base: string, reason: Refusal): void {
+    this.#mirrors.find(({ url }) => url === base)?.setAside(reason);
   }
 
   /** The body that `source` sent for this project was no page. */
@@ -171,6 +191,7 @@ export class IndexUpstream {
       const answer = this.#judge(await this.#fetch(page, attempt, url, othersSources, signal), url);
       mirror.answered(now() - started);
       this.#mirrorOf.set(answer.source, mirror);
+      this.#answeredBy.set(answer, mirror.url);
       finish(answer.status === 200 ? 'ok' : answer.status === 304 ? 'not-modified' : 'missing');
       settleWithBody(answer, mirror, permit);
       if (hedge) this.#overtaken(page, attempt);

@@ -15,13 +15,22 @@ const DEMOTED_MS = 30_000;
 /** The share of the newest latency in the average. */
 const LATENCY_WEIGHT = 0.2;
 
+/** A mirror whose page was refused is asked after the others for that long. */
+const SET_ASIDE_MS = 300_000;
+
+/** Why a mirror's page was refused: older than ours, another hash, files or the whole project gone. */
+export const REFUSALS = ['lagging', 'changed-hash', 'files-left', 'missing'] as const;
+export type Refusal = (typeof REFUSALS)[number];
+
 /** What happened to a mirror's circuit; for the log and the list of events. */
 export interface MirrorEvent {
-  readonly kind: 'opened' | 'closed' | 'paused';
+  readonly kind: 'opened' | 'closed' | 'paused' | 'set-aside';
   readonly mirror: string;
   /** Why it opened. */
   readonly reason?: FailureKind;
   readonly pauseMs?: number;
+  /** Why it was set aside. */
+  readonly refusal?: Refusal;
 }
 
 export interface MirrorStatus {
@@ -33,6 +42,8 @@ export interface MirrorStatus {
   readonly nextTry: number;
   readonly lastSuccess: number | undefined;
   readonly lastFailure: { readonly kind: FailureKind; readonly time: number } | undefined;
+  /** The last page of it that was refused, and why. */
+  readonly lastRefusal: { readonly reason: Refusal; readonly time: number } | undefined;
   /** Moving average of the time to the head of an answer, in milliseconds. */
   readonly latencyMs: number | undefined;
 }
@@ -56,6 +67,7 @@ export class Mirror {
   #demotedUntil = 0;
   #lastSuccess: number | undefined;
   #lastFailure: MirrorStatus['lastFailure'];
+  #lastRefusal: MirrorStatus['lastRefusal'];
   #latencyMs: number | undefined;
 
   constructor(options: MirrorOptions) {
@@ -116,7 +128,15 @@ export class Mirror {
 
   /** Another mirror that was asked seconds later answered first. */
   demote(): void {
-    this.#demotedUntil = this.#now() + DEMOTED_MS;
+    this.#demotedUntil = Math.max(this.#demotedUntil, this.#now() + DEMOTED_MS);
+  }
+
+  /** Its page cannot be accepted. */
+  setAside(reason: Refusal): void {
+    const time = this.#now();
+    this.#demotedUntil = time + SET_ASIDE_MS;
+    this.#lastRefusal = { reason, time };
+    this.#onEvent?.({ kind: 'set-aside', mirror: this.url, refusal: reason });
   }
 
   /** What it sent for this project was no page. */
@@ -139,6 +159,7 @@ export class Mirror {
       nextTry: this.#breaker.nextTry,
       lastSuccess: this.#lastSuccess,
       lastFailure: this.#lastFailure,
+      lastRefusal: this.#lastRefusal,
       latencyMs: this.#latencyMs,
     };
   }

@@ -214,9 +214,10 @@ export class FakeIndex {
     if (path !== right) return { status: 301, fields: ['location', right], body: Buffer.alloc(0) };
     const project = this.#projects.get(normalized(name));
     if (project === undefined) return plain(404, '404 Not Found');
+    const shown = this.#manners.serials ? project : { ...project, serial: undefined };
     return pageAnswer(request, this.#manners, {
       ...project,
-      render: (format) => (format === 'json' ? projectJson(project) : projectHtml(project)),
+      render: (format) => (format === 'json' ? projectJson(shown) : projectHtml(shown)),
     });
   }
 }

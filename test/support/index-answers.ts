@@ -14,7 +14,7 @@ export interface PageManners {
   readonly validators: 'etag' | 'last-modified' | 'both' | 'none';
   /** Cache-Control of pages. */
   readonly pageCacheControl: string;
-  /** False: no X-PyPI-Last-Serial, as most products send none. */
+  /** False: none in the fields and none on a project's page, as with most products. */
   readonly serials: boolean;
 }
 

@@ -19,6 +19,9 @@ export interface ListedFile {
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
+/** What a page says of a project: an index may have serials and not show them. */
+export type ShownProject = Omit<ListedProject, 'serial'> & { readonly serial: number | undefined };
+
 export interface ListedProject {
   /** Normalized. */
   readonly name: string;
@@ -37,7 +40,7 @@ export const CONTENT_TYPES: Readonly<Record<PageFormat, string>> = {
   'legacy-html': 'text/html; charset=utf-8',
 };
 
-export function projectJson({ name, files, serial, status }: ListedProject): string {
+export function projectJson({ name, files, serial, status }: ShownProject): string {
   return JSON.stringify({
     meta: { 'api-version': '1.4', '_last-serial': serial },
     name,
@@ -59,7 +62,7 @@ export function projectJson({ name, files, serial, status }: ListedProject): str
   });
 }
 
-export function projectHtml({ name, files, serial, status }: ListedProject): string {
+export function projectHtml({ name, files, serial, status }: ShownProject): string {
   const anchors = files.map((file) => {
     const { filename, requiresPython } = file.distribution;
     const [hash] = Object.entries(file.hashes);
@@ -87,7 +90,7 @@ export function listHtml(projects: readonly ListedProject[], serial: number): st
   return document('Simple index', '', anchors.join(''), serial);
 }
 
-function document(title: string, meta: string, body: string, serial: number): string {
+function document(title: string, meta: string, body: string, serial: number | undefined): string {
   return `<!DOCTYPE html>
 <html>
 <head>
@@ -96,8 +99,12 @@ ${meta}<title>${title}</title>
 </head>
 <body>
 ${body}</body>
-</html>
-<!--SERIAL ${serial}-->`;
+</html>${
+    serial === undefined
+      ? ''
+      : `
+<!--SERIAL ${serial}-->`
+  }`;
 }
 
 function escaped(text: string): string {
