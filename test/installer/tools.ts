@@ -29,7 +29,11 @@ export interface Machine {
 const COMMAND_LIMIT_MS = 60_000;
 
 /** A home without caches and configuration, whose only index is `indexUrl`; everything beyond loopback is refused. */
-export async function emptyMachine(home: string, indexUrl: string): Promise<Machine> {
+export async function emptyMachine(
+  home: string,
+  indexUrl: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Machine> {
   await mkdir(home, { recursive: true });
   const env = {
     PATH: process.env.PATH ?? '',
@@ -54,6 +58,7 @@ export async function emptyMachine(home: string, indexUrl: string): Promise<Mach
     POETRY_NO_INTERACTION: '1',
     POETRY_VIRTUALENVS_IN_PROJECT: 'true',
     POETRY_VIRTUALENVS_OPTIONS_NO_PIP: 'true',
+    ...more,
   };
   const run: Machine['run'] = (command, args, cwd = home) => {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
