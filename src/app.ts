@@ -1,58 +1,79 @@
 // The whole machine on one page: the only place that constructs. Configuration in, a listening server out.
 
 import * as fs from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiskBlobs } from './cache/disk-blobs.ts';
+import type { LeaseDesk } from './cache/lease.ts';
 import { ReadThrough } from './cache/read-through.ts';
 import { RecentBodies } from './cache/recent-bodies.ts';
 import { TieredEntryStore } from './cache/tiered-entry-store.ts';
-import type { Config, IndexConfig } from './config/config.ts';
+import type { Config, IndexConfig, RawMountConfig } from './config/config.ts';
 import { fileProfiles } from './files/file-profile.ts';
 import { FileService } from './files/file-service.ts';
 import { FileSource } from './files/file-source.ts';
 import { Dispatch, viaName } from './http/dispatch.ts';
+import type { Exchange } from './http/exchange.ts';
 import { FileHandler } from './http/file-handler.ts';
 import { JsonHandler } from './http/json-handler.ts';
 import { Ledger } from './http/ledger.ts';
 import { PageHandler } from './http/page-handler.ts';
 import { Passthrough } from './http/passthrough.ts';
+import { RawHandler } from './http/raw-handler.ts';
 import { ReadyAnswers } from './http/ready-answers.ts';
 import { HttpServer } from './http/server.ts';
+import { Agreement } from './index/agreement.ts';
 import { DocumentResources } from './index/document-resources.ts';
 import { DocumentService } from './index/document-service.ts';
 import { IndexService } from './index/index-service.ts';
+import { MirrorJudgement } from './index/mirror-judgement.ts';
 import { NameRouting } from './index/name-routing.ts';
 import { pageProfile } from './index/page-profile.ts';
-import { type IndexUnderName, PageResources } from './index/page-resources.ts';
+import { PageResources } from './index/page-resources.ts';
 import { PageWorkshop } from './index/page-workshop.ts';
 import { RenderedPages } from './index/rendered-pages.ts';
 import { createAccessLog } from './observe/access-log.ts';
 import { Events } from './observe/events.ts';
 import { type Log, quietLog } from './observe/log.ts';
 import type { LogSink } from './observe/log-sink.ts';
-import { Metrics } from './observe/metrics.ts';
+import { Metrics, type MetricsSnapshot } from './observe/metrics.ts';
+import { ServedDays } from './observe/served-days.ts';
+import { rawServices } from './raw/raw-mounts.ts';
 import { Telemetry } from './telemetry.ts';
-import type { BoundCredentials } from './upstream/credentials.ts';
-import { IndexUpstream } from './upstream/index-upstream.ts';
+import { authorization, type BoundCredentials } from './upstream/credentials.ts';
+import { IndexUpstream, isAnswer } from './upstream/index-upstream.ts';
 import type { Lookup } from './upstream/resolver.ts';
 import { UpstreamClient } from './upstream/upstream-client.ts';
 
-/** What a test may put in the place of the real thing. */
+/** What one of several worker processes has from its fellows. */
+export interface Fellows {
+  readonly leases: LeaseDesk;
+  /** The metrics of all of them. */
+  renderMetrics(): Promise<string>;
+}
+
+/** What a test may put in the place of the real thing, and a command or a worker brings along. */
 export interface AppOverrides {
   readonly now?: () => number;
   readonly random?: () => number;
   readonly log?: Log;
   /** Resolves the names of upstreams. */
   readonly lookup?: Lookup;
+  /** No upstream can be reached: an outage, as `wheelkeep drill` plays it. */
+  readonly upstreamCut?: boolean;
   /** Where access lines go; without it there are none. */
   readonly sink?: LogSink;
   readonly version?: string;
+  /** Present in a worker process. */
+  readonly workers?: Fellows;
 }
 
 export interface App {
   /** Where it listens, with the final slash. */
   readonly url: string;
+  /** Where the raw mounts with a listener of their own are, by name; with the final slash. */
+  readonly rawUrls: ReadonlyMap<string, string>;
   /**
    * `drain`: not ready any more, but requests are served until balancers have seen that; then as `finish`: running
    * requests end within the grace. `now`: connections are cut.
@@ -60,6 +81,8 @@ export interface App {
   close(how: 'drain' | 'finish' | 'now'): Promise<void>;
   /** Takes an error that nobody expected: counted and logged. */
   unexpected(error: unknown): void;
+  /** What this process counted, for a primary process. */
+  snapshot(): Promise<MetricsSnapshot>;
 }
 
 /** Largest request body that is passed through. */
@@ -83,7 +106,11 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const blobs = new DiskBlobs({
     dataDir: config.dataDir,
     memoryBytes: share(1),
+    quotaBytes: config.diskQuotaBytes,
+    freeSpaceFloorBytes: config.freeSpaceFloorBytes,
     now,
+    onEvicted: (reason, bytes) => telemetry.evicted(reason, bytes),
+    onPaused: (paused) => telemetry.diskPaused(paused),
     onDamage: (what, name) => telemetry.damagedBody(what, name),
   });
   const entries = await TieredEntryStore.open({
@@ -97,6 +124,8 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   });
   const recent = new RecentBodies({ maxBytes: share(1) });
 
+  const agreement = new Agreement({ entries, now });
+
   // Upstreams.
   const origins = config.indexes.flatMap(({ upstreams }) => upstreams.map(({ url }) => new URL(url).origin));
   const client = new UpstreamClient({
@@ -104,31 +133,35 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     random,
     userAgent: `wheelkeep/${version} (caching proxy; +https://wheelkeep.example/)`,
     via,
-    credentials: config.indexes.flatMap(boundCredentials),
+    credentials: [...config.indexes.flatMap(boundCredentials), ...config.raw.flatMap(rawCredentials)],
     configuredOrigins: [...origins, ...config.fileOrigins],
     proxy: config.proxy,
     extraCertificates: config.extraCertificates,
     ...(overrides.lookup === undefined ? {} : { lookup: overrides.lookup }),
+    cut: overrides.upstreamCut ?? false,
   });
-  const indexes = new Map(
-    config.indexes.map((index): [string, IndexUnderName] => [
+  const upstreams = new Map(
+    config.indexes.map((index) => [
       index.name,
-      {
-        base: index.upstreams[0]!.url,
-        upstream: new IndexUpstream({
-          client,
-          bases: index.upstreams,
-          missingStatuses: index.missingStatuses,
-          pageOrigins: index.pageOrigins,
-          accept: index.accept,
-          maxPageBytes: config.maxPageBytes,
-          now,
-          random,
-          onEvent: (event) => telemetry.mirrorEvent(event),
-          count: (result) => telemetry.pageRequest(result),
-        }),
-      },
+      new IndexUpstream({
+        client,
+        bases: index.upstreams,
+        missingStatuses: index.missingStatuses,
+        pageOrigins: index.pageOrigins,
+        accept: index.accept,
+        maxPageBytes: config.maxPageBytes,
+        now,
+        random,
+        onEvent: (event) => telemetry.mirrorEvent(event),
+        count: (result) => {
+          telemetry.pageRequest(result);
+          if (isAnswer(result)) agreement.note(index.name);
+        },
+      }),
     ]),
+  );
+  const indexes = new Map(
+    config.indexes.map(({ name, upstreams: [first] }) => [name, { base: first!.url, upstream: upstreams.get(name)! }]),
   );
 
   // Services over one cache.
@@ -152,6 +185,8 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     provenanceRoot: config.publicUrl?.startsWith('https:') ? config.publicUrl : undefined,
     resources: new PageResources({
       indexes,
+      mirrors: mirrorJudgements(config, upstreams, workshop),
+      readThrough,
       detailProfile: pageProfile('page', config),
       listProfile: pageProfile('list', config),
       workshop,
@@ -185,13 +220,36 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
 
   // The listener.
   const ready = new ReadyAnswers({ changes: () => entries.changes, now, maxBytes: share(1) });
-  const ledger = new Ledger({ metrics, now, access: accessLog(config, overrides.sink) });
+  const served = new ServedDays();
+  const access = accessLog(config, overrides.sink);
+  const ledger = new Ledger({
+    metrics,
+    now,
+    access: (record) => {
+      served.note(record);
+      access?.(record);
+    },
+  });
   const passthrough = new Passthrough({
     maxBodyBytes: MAX_UPLOAD_BYTES,
     connectTimeoutMs: 3_000,
     idleTimeoutMs: 60_000,
     maxSockets: 32,
     via: `1.1 ${via}`,
+  });
+  const services = rawServices(config.raw, { readThrough, client });
+  const raw = new RawHandler({
+    mounts: new Map(
+      config.raw.map(({ name, credentials, overrideCacheControl }) => [
+        name,
+        {
+          service: services.get(name)!,
+          authorization: credentials === undefined ? undefined : authorization(credentials),
+          overridden: overrideCacheControl !== undefined,
+        },
+      ]),
+    ),
+    passthrough,
   });
   const dispatch = new Dispatch({
     pages: new PageHandler({
@@ -208,9 +266,15 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       publicUrl: config.publicUrl,
       onStale: (kind, answer) => telemetry.stale(kind, answer),
     }),
+    raw,
     passthrough,
-    metrics: { metrics, log, render: () => metrics.render() },
+    metrics: { metrics, log, render: () => overrides.workers?.renderMetrics() ?? metrics.render() },
     readiness: () => (server.draining ? { ready: false, reasons: ['draining'] } : { ready: true, reasons: [] }),
+    lastAgreed: () => agreement.oldest(config.defaultIndexes),
+    servedDays: () => {
+      ledger.settle();
+      return served.list();
+    },
     indexNames: new Set(config.indexes.map(({ name }) => name)),
     uploadsTo: config.uploads ? new URL('/legacy/', origins[0]).href : undefined,
     xmlRpcTo: config.xmlRpc ? new URL('/pypi', origins[0]).href : undefined,
@@ -228,22 +292,33 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const { memoryBytes, records } = entries.status();
     metrics.meters.storeBytes.set({ store: 'memory' }, memoryBytes);
     metrics.meters.storeObjects.set({ store: 'entries' }, records);
+    const stored = blobs.status();
+    metrics.meters.storeBytes.set({ store: 'blobs' }, stored.bytes);
+    metrics.meters.storeObjects.set({ store: 'blobs' }, stored.count);
+    metrics.meters.diskWritesPaused.set({}, stored.paused ? 1 : 0);
     metrics.meters.openConnections.set({}, await server.connections);
     metrics.meters.diskFree.set({}, await freeBytes(config.dataDir));
     if (overrides.sink !== undefined) metrics.meters.droppedLogLines.inc({}, 0);
   });
   const address = await server.listen(config.host, config.port);
+  const rawListeners = await listenForMounts(config.raw, (name) => {
+    const handle = (exchange: Exchange) => raw.root(exchange, name);
+    return new HttpServer({ metrics, log, via, ledger, handle });
+  });
   events.record({ kind: 'start', message: 'started', at: now() });
-  // Leftovers of a dead predecessor; nobody waits for it.
-  blobs.sweepLeftovers(Date.now()).catch((error) => telemetry.unexpected(error));
+  // What a dead predecessor left behind; nobody waits for it.
+  blobs.tidy().catch((error) => telemetry.unexpected(error));
 
   return {
-    url: `http://${reachable(address.address)}:${address.port}/`,
+    url: urlOf(address),
+    rawUrls: new Map(rawListeners.map(({ name, url }) => [name, url])),
     unexpected: (error) => telemetry.unexpected(error),
+    snapshot: () => metrics.snapshot(),
     async close(how) {
-      server.beginDrain();
+      const servers = [server, ...rawListeners.map((listener) => listener.server)];
+      for (const each of servers) each.beginDrain();
       if (how === 'drain') await sleep(config.drainMs);
-      await server.close(how === 'now' ? 0 : config.graceMs);
+      await Promise.all(servers.map((each) => each.close(how === 'now' ? 0 : config.graceMs)));
       ledger.settle();
       readThrough.close();
       passthrough.close();
@@ -252,8 +327,51 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   };
 }
 
+/** Pages of several mirrors are measured by one another. */
+function mirrorJudgements(
+  { indexes, maxPageBytes }: Config,
+  upstreams: ReadonlyMap<string, IndexUpstream>,
+  workshop: PageWorkshop,
+): Map<string, MirrorJudgement> {
+  const mirrored = indexes.filter((index) => index.upstreams.length > 1);
+  return new Map(
+    mirrored.map((index) => {
+      const bases = index.upstreams.map(({ url }) => url);
+      return [index.name, new MirrorJudgement({ upstream: upstreams.get(index.name)!, bases, workshop, maxPageBytes })];
+    }),
+  );
+}
+
 function boundCredentials({ upstreams }: IndexConfig): BoundCredentials[] {
   return upstreams.flatMap(({ url, credentials }) => (credentials === undefined ? [] : [{ url, credentials }]));
+}
+
+function rawCredentials({ origin, credentials }: RawMountConfig): BoundCredentials[] {
+  return credentials === undefined ? [] : [{ url: origin, credentials }];
+}
+
+interface MountListener {
+  readonly name: string;
+  readonly url: string;
+  readonly server: HttpServer;
+}
+
+/** The second listeners: each serves one raw mount at its root. */
+async function listenForMounts(
+  mounts: readonly RawMountConfig[],
+  serverFor: (name: string) => HttpServer,
+): Promise<MountListener[]> {
+  const listeners: MountListener[] = [];
+  for (const { name, listen } of mounts) {
+    if (listen === undefined) continue;
+    const server = serverFor(name);
+    listeners.push({ name, server, url: urlOf(await server.listen(listen.host, listen.port)) });
+  }
+  return listeners;
+}
+
+function urlOf({ address, port }: AddressInfo): string {
+  return `http://${reachable(address)}:${port}/`;
 }
 
 function accessLog(config: Config, sink: LogSink | undefined) {

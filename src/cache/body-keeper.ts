@@ -28,18 +28,21 @@ export class BodyKeeper {
     return this.#tools.blobs.create().catch(this.diskFailure);
   }
 
-  /** Keeps a body that is in memory: there for a while, and on disk. */
-  async keep(entry: Entry, bytes: Buffer, shared: boolean): Promise<void> {
+  /** Keeps a body that is in memory: there for a while, and on disk. Resolves with whether the disk took it. */
+  async keep(entry: Entry, bytes: Buffer, shared: boolean): Promise<boolean> {
     this.#tools.recent.add(entry.body!.digest, bytes);
     const writer = await this.create();
-    if (writer === undefined) return;
+    if (writer === undefined) return false;
     try {
       await writer.write([bytes]);
       await this.publish(writer, entry, shared);
+      return true;
     } catch (error) {
       this.diskFailure(error as NodeJS.ErrnoException);
+      return false;
+    } finally {
+      await writer.discard();
     }
-    await writer.discard();
   }
 
   /** Makes what was written the entry's body: under its digest where it is shared, else under the entry's own name. */

@@ -69,6 +69,20 @@ export class GrowingBody {
     this.#diskFailed = options.writer === undefined;
   }
 
+  /** A body that has arrived already, for readers of what is nowhere but in memory. */
+  static whole(bytes: Buffer): GrowingBody {
+    const body = new GrowingBody({
+      sizeBytes: bytes.length,
+      holdBackBytes: 0,
+      writer: undefined,
+      onDiskFailure: () => {},
+      onDeserted: () => {},
+    });
+    body.#copyIn(bytes);
+    body.complete();
+    return body;
+  }
+
   get received(): number {
     return this.#received;
   }

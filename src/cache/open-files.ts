@@ -109,6 +109,16 @@ export class OpenFiles {
     return file.acquire();
   }
 
+  /** Whether somebody reads the file now. */
+  isRead(path: string): boolean {
+    return this.#files.get(path)?.idle === false;
+  }
+
+  /** Whether the path still leads to this file, as far as is known. */
+  isCurrent(file: OpenFile): boolean {
+    return this.#files.get(file.path) === file;
+  }
+
   forget(path: string): void {
     const file = this.#files.get(path);
     this.#files.delete(path);
@@ -130,6 +140,17 @@ export class OpenFiles {
   }
 
   async #openFile(path: string): Promise<OpenFile | undefined> {
+    try {
+      return await this.#openNow(path);
+    } catch (error) {
+      if (!isOutOfDescriptors(error)) throw error;
+      // Descriptors that are kept for later are given up before anybody is refused.
+      for (const file of [...this.#files.values()]) if (file.idle) this.forget(file.path);
+      return this.#openNow(path);
+    }
+  }
+
+  async #openNow(path: string): Promise<OpenFile | undefined> {
     // O_NOFOLLOW: whoever can write into the folder must not be able to point us at another file (S32).
     const flags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW;
     const fd = await new Promise<number | undefined>((resolve, reject) =>
@@ -160,6 +181,12 @@ export class OpenFiles {
       return;
     }
   }
+}
+
+/** Whether the process or the system has no file descriptor left: a shortage that passes. */
+export function isOutOfDescriptors(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'EMFILE' || code === 'ENFILE';
 }
 
 function isAbsent(error: NodeJS.ErrnoException): boolean {

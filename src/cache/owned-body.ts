@@ -8,10 +8,11 @@ import { createHash } from 'node:crypto';
 import type { Digest } from './digest.ts';
 import { parseDigest } from './digest.ts';
 import type { Json } from './entry.ts';
+import { readAt } from './open-files.ts';
 
 const MAGIC = Buffer.from('WKB1');
 /** Bytes at the end of the file that say where the description begins. */
-export const FOOTER_BYTES = 16;
+const FOOTER_BYTES = 16;
 /** A description larger than this is damage. */
 const MAX_DESCRIPTION_BYTES = 1024 * 1024;
 
@@ -31,14 +32,14 @@ export function encodeTrailer(trailer: Trailer): Buffer {
 }
 
 /** How many bytes of description precede the footer; undefined when it is none of ours. */
-export function descriptionBytes(footer: Buffer): number | undefined {
+function descriptionBytes(footer: Buffer): number | undefined {
   if (footer.length !== FOOTER_BYTES || !footer.subarray(0, 4).equals(MAGIC)) return undefined;
   const length = footer.readUInt32BE(4);
   return length <= MAX_DESCRIPTION_BYTES ? length : undefined;
 }
 
 /** The trailer, when its check sum agrees. */
-export function decodeTrailer(json: Buffer, footer: Buffer): Trailer | undefined {
+function decodeTrailer(json: Buffer, footer: Buffer): Trailer | undefined {
   const check = createHash('sha256').update(json).digest().subarray(0, 8);
   if (!check.equals(footer.subarray(8, 16))) return undefined;
   const value = JSON.parse(json.toString('utf8')) as { readonly digest?: unknown; readonly description?: Json };
@@ -46,4 +47,20 @@ export function decodeTrailer(json: Buffer, footer: Buffer): Trailer | undefined
   return digest === undefined || value.description === undefined
     ? undefined
     : { digest, description: value.description };
+}
+
+/** The trailer of a file of `fileBytes` bytes, and how large the body before it is; undefined when it has none. */
+export async function readTrailer(
+  fd: number,
+  fileBytes: number,
+): Promise<(Trailer & { readonly sizeBytes: number }) | undefined> {
+  const footer = Buffer.alloc(FOOTER_BYTES);
+  const footerAt = fileBytes - FOOTER_BYTES;
+  if (footerAt < 0 || (await readAt(fd, footer, footerAt)) !== FOOTER_BYTES) return undefined;
+  const length = descriptionBytes(footer);
+  if (length === undefined || length > footerAt) return undefined;
+  const json = Buffer.alloc(length);
+  if ((await readAt(fd, json, footerAt - length)) !== length) return undefined;
+  const trailer = decodeTrailer(json, footer);
+  return trailer === undefined ? undefined : { ...trailer, sizeBytes: footerAt - length };
 }

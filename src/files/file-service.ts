@@ -7,7 +7,7 @@ import type { Blob } from '../cache/blob-store.ts';
 import type { Entry } from '../cache/entry.ts';
 import type { Expectation, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
-import { BadRequest, NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
+import { BadRequest, NotFound, Overloaded, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
 import { projectOfFilename } from '../index/distribution-name.ts';
 import { fileKey, filenameOfUrl, fileUrlOf } from '../index/file-links.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';

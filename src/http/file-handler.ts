@@ -5,7 +5,7 @@ import type { Blob } from '../cache/blob-store.ts';
 import type { Entry } from '../cache/entry.ts';
 import { type ByteRange, parseRange } from '../files/byte-range.ts';
 import { UNVERIFIED_CONTROL, VERIFIED_CONTROL } from '../files/file-profile.ts';
-import type { FileAnswer, FileRequest, FileService, KnownFile } from '../files/file-service.ts';
+import type { FileRequest, FileService, FoundFile, KnownFile } from '../files/file-service.ts';
 import { fieldValue } from '../http-message.ts';
 import { fileLink } from '../index/file-links.ts';
 import type { ListedFile } from '../index/page-reader.ts';
@@ -25,8 +25,6 @@ export interface FileTarget {
   readonly authority: string;
   readonly rawPath: string;
 }
-
-type Found = Extract<FileAnswer, { kind: 'found' }>;
 
 /** How long a range of a file that is still arriving waits for it; then the whole file is sent from the start. */
 const RANGE_WAIT_MS = 9_000;
@@ -59,32 +57,25 @@ export class FileHandler {
     }
   }
 
-  async #stored(exchange: Exchange, found: Found): Promise<void> {
+  async #stored(exchange: Exchange, found: FoundFile): Promise<void> {
     const { answer, blob } = await this.#options.service.body(found);
     exchange.outcome = answer.outcome;
-    if (blob === undefined) {
-      // Lost a moment ago and being fetched again.
-      if (answer.arriving !== undefined) return this.#arriving(exchange, { ...found, answer }, answer.arriving);
-      throw new Error('a stored file could be neither read nor fetched again');
-    }
-    try {
-      await sendBlob(exchange, answer, blob, found.file);
-    } finally {
-      blob.release();
-    }
+    if (blob !== undefined) return sendBlob(exchange, answer, blob, found.file);
+    // Lost a moment ago and being fetched again.
+    return this.#arriving(exchange, { ...found, answer }, answer.arriving!);
   }
 
   /** The body is on its way: followed from the start, or waited for when only a part of it is wanted. */
-  async #arriving(exchange: Exchange, found: Found, arriving: NonNullable<Answer['arriving']>): Promise<void> {
+  async #arriving(exchange: Exchange, found: FoundFile, arriving: NonNullable<Answer['arriving']>): Promise<void> {
     const { reader } = arriving;
     try {
       const etag = promisedTag(found.file);
       if (etag !== undefined && notModified(exchange, etag, undefined)) return exchange.send(304, ['etag', etag]);
       const part = wantsPart(exchange, etag);
       const entry = part ? await within(RANGE_WAIT_MS, arriving.arrived, exchange) : undefined;
-      if (entry !== undefined)
-        return await this.#stored(exchange, { ...found, answer: storedNow(found.answer, entry) });
       exchange.outcome = found.answer.outcome;
+      const blob = entry === undefined ? undefined : await this.#options.service.storedBody(found, entry);
+      if (blob !== undefined) return await sendBlob(exchange, { ...found.answer, entry: entry! }, blob, found.file);
       const fields = [
         ...contentFields(),
         'etag',
@@ -108,7 +99,21 @@ export class FileHandler {
   }
 }
 
+/** Sends the blob, or the part of it that is asked for, and releases it. */
 async function sendBlob(exchange: Exchange, answer: Answer, blob: Blob, file: ListedFile | undefined): Promise<void> {
+  try {
+    await sendOpenBlob(exchange, answer, blob, file);
+  } finally {
+    blob.release();
+  }
+}
+
+async function sendOpenBlob(
+  exchange: Exchange,
+  answer: Answer,
+  blob: Blob,
+  file: ListedFile | undefined,
+): Promise<void> {
   const verified = answer.entry.body?.verified === true;
   const etag = `"${blob.digest}"`;
   const lastModified = modifiedAt(answer.entry, file);
@@ -144,7 +149,6 @@ async function sendBlob(exchange: Exchange, answer: Answer, blob: Blob, file: Li
     if (left <= 0) return undefined;
     const target = lend();
     const count = await blob.read(left < target.length ? target.subarray(0, left) : target, position);
-    if (count === 0) throw new Error('a stored file is shorter than it was');
     position += count;
     return target.subarray(0, count);
   });
@@ -220,11 +224,6 @@ async function within(ms: number, arrived: Promise<Entry>, exchange: Exchange): 
   } finally {
     clearTimeout(timer);
   }
-}
-
-function storedNow(answer: Answer, entry: Entry): Answer {
-  const { arriving: _, ...rest } = answer;
-  return { ...rest, entry };
 }
 
 function redirect(exchange: Exchange, location: string): void {
