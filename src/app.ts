@@ -308,6 +308,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   events.record({ kind: 'start', message: 'started', at: now() });
   // What a dead predecessor left behind; nobody waits for it.
   blobs.tidy().catch((error) => telemetry.unexpected(error));
+  blobs.scrubInBackground(random).catch((error) => telemetry.unexpected(error));
 
   return {
     url: urlOf(address),

@@ -23,6 +23,8 @@ export interface UpstreamClientOptions extends Omit<ConnectorOptions, 'addresses
   readonly via?: string;
   readonly credentials: readonly BoundCredentials[];
   readonly minimumRate?: MinimumRate;
+  /** Nobody is asked: every fetch fails at once, as if no host could be reached. */
+  readonly cut?: boolean;
 }
 
 export interface FetchRequest {
@@ -104,6 +106,7 @@ export class UpstreamClient implements Fetcher {
   async fetch(request: FetchRequest): Promise<IncomingResponse> {
     const url = URL.parse(request.url);
     if (url === null) throw new UpstreamFailure('forbidden-address', 'upstream: the address is no URL');
+    if (this.#options.cut === true) throw new UpstreamFailure('connect', `${url.host}: every upstream is cut off`);
     url.hash = '';
     const control = new AbortController();
     const giveUp = (): void => control.abort(abortedFailure(url.host));
