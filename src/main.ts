@@ -3,8 +3,11 @@
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check.ts';
 import { type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './commands/command-line.ts';
+import { drillCommand } from './commands/drill.ts';
 import { envCommand } from './commands/env.ts';
+import { runCommand } from './commands/run.ts';
 import { serveCommand } from './commands/serve.ts';
+import { warmCommand } from './commands/warm.ts';
 import { packageVersion } from './config/version.ts';
 
 const EXAMPLES = `
@@ -12,6 +15,9 @@ Examples:
   $ wheelkeep serve                     serve what this machine's installers use today
   $ wheelkeep check --print             show every effective value and where it comes from
   $ eval "$(wheelkeep env)"             point the installers of this shell at it
+  $ wheelkeep run -- uv sync            run one command with a Wheelkeep of its own
+  $ wheelkeep warm uv.lock              fetch all that a lock file names
+  $ wheelkeep drill uv.lock             tell whether its install would survive an outage now
 
 Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.`;
 
@@ -22,8 +28,10 @@ async function main(argv: readonly string[], terminal: Terminal): Promise<number
     .version(packageVersion())
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(wheelkeep --help says more)')
-    .exitOverride();
-  for (const command of [serveCommand, checkCommand, envCommand]) {
+    .exitOverride()
+    // So that `run` leaves the options of the command behind it alone.
+    .enablePositionalOptions();
+  for (const command of [serveCommand, checkCommand, envCommand, runCommand, warmCommand, drillCommand]) {
     program.addCommand(command(terminal, exitCode).copyInheritedSettings(program));
   }
   try {

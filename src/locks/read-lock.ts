@@ -3,15 +3,13 @@
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { parseCycloneDx, parseSpdx } from './bill-of-materials.ts';
 import { parseFileLists } from './file-lists.ts';
+import { LOCK_FORMATS } from './formats.ts';
 import { type Lock, UnreadableLock } from './lock.ts';
 import { parsePipfileLock } from './pipfile-lock.ts';
 import { parsePylock } from './pylock.ts';
 import { parseRequirements } from './requirements.ts';
 import { parseUvLock } from './uv-lock.ts';
 import { type Table, table } from './values.ts';
-
-export const LOCK_FORMATS =
-  'uv.lock, pylock.toml, poetry.lock, pdm.lock, Pipfile.lock, pinned requirements, CycloneDX or SPDX in JSON';
 
 /** Throws UnreadableLock when the content is none of these formats. */
 export function readLock(filename: string, content: string): Lock {

@@ -1,0 +1,68 @@
+// A Wheelkeep of one command's own: in this process, on loopback, with the ordinary configuration and data folder.
+// A server that runs on the same data folder is not disturbed: the stores are made for several processes.
+
+import type { App } from '../app.ts';
+import type { Config } from '../config/config.ts';
+import { dataFolderProblem } from '../config/data-folder.ts';
+import { loadConfig } from '../config/load.ts';
+import { ConfigurationError } from '../config/problems.ts';
+import { packageVersion } from '../config/version.ts';
+import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './command-line.ts';
+import { explainStartFailure } from './start-failure.ts';
+
+export interface OwnServerOptions {
+  /** What the command was given; its configuration flags count. */
+  readonly given: Readonly<Record<string, unknown>>;
+  /** True: its upstreams cannot be reached, whatever the configuration says. */
+  readonly upstreamCut: boolean;
+}
+
+/**
+ * Calls `use` with the running app and closes it afterwards; the exit code is what `use` resolves with. What keeps it
+ * from starting is told on the terminal.
+ */
+export async function withOwnServer(
+  terminal: Terminal,
+  exitCode: ExitCode,
+  { given, upstreamCut }: OwnServerOptions,
+  use: (app: App) => Promise<number>,
+): Promise<void> {
+  try {
+    const { config, read, warnings } = await loadConfig(configInput(terminal, given));
+    const problem = await dataFolderProblem(config.dataDir, read.sources.dataDir);
+    if (problem) throw new ConfigurationError([problem]);
+    for (const warning of warnings) terminal.error(`warning: ${warning}`);
+    const { startApp } = await import('../app.ts');
+    const own = ownConfig(config, typeof given.port === 'string');
+    const app = await startApp(own, { version: packageVersion(), upstreamCut }).catch((error) => {
+      const sentence = explainStartFailure(error, own, read.sources);
+      if (sentence === undefined) throw error;
+      terminal.error(sentence);
+      return undefined;
+    });
+    if (app === undefined) {
+      exitCode.value = FAILED;
+      return;
+    }
+    // A promise that nobody awaited is counted, as in `serve`, and does not end what `use` does.
+    process.on('unhandledRejection', (reason) => app.unexpected(reason));
+    exitCode.value = await use(app).finally(() => app.close('now'));
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    terminal.error(error.message);
+    exitCode.value = WRONG_USAGE;
+  }
+}
+
+/** On loopback, and on a free port unless one was asked for: what the configuration names may be in use by a server. */
+function ownConfig(config: Config, portGiven: boolean): Config {
+  const { publicUrl: _elsewhere, ...rest } = config;
+  return {
+    ...rest,
+    host: '127.0.0.1',
+    port: portGiven ? config.port : 0,
+    raw: config.raw.map(({ listen: _taken, ...mount }) => mount),
+    workers: 1,
+    graceMs: 0,
+  };
+}

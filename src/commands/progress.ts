@@ -1,0 +1,64 @@
+// The one use of cli-progress: how far a long command has come. A bar on a terminal, elsewhere a line now and then.
+
+import type { WriteStream } from 'node:tty';
+import progress from 'cli-progress';
+import { bytesText, secondsText } from './figures.ts';
+
+export interface Progress {
+  /** More is to be done than was known. */
+  grow(steps: number): void;
+  /** So many steps are done, and so many bytes came with them. */
+  advance(steps: number, bytes: number): void;
+  /** Ends the bar, so that what is written next has a line of its own. */
+  end(): void;
+}
+
+/** Between two plain lines: a CI log shows that we live and stays readable. */
+const LINE_EVERY_MS = 5_000;
+const FORMAT = '{verb} {bar} {value}/{total}, {bytes}, {rate}/s, {left} left';
+
+/** `verb` says what is being done: `fetching`. Plain lines go to `line`. */
+export function openProgress(
+  verb: string,
+  stream: Pick<WriteStream, 'isTTY'> & NodeJS.WritableStream,
+  line: (text: string) => void,
+): Progress {
+  const startedAt = performance.now();
+  let [total, done, bytes] = [0, 0, 0];
+  const facts = () => {
+    const seconds = (performance.now() - startedAt) / 1000;
+    const left = done === 0 ? '?' : secondsText(((total - done) * seconds) / done);
+    return { verb, bytes: bytesText(bytes), rate: bytesText(Math.round(bytes / Math.max(seconds, 0.001))), left };
+  };
+  if (stream.isTTY) {
+    const bar = new progress.SingleBar({ format: FORMAT, stream, clearOnComplete: true, hideCursor: false });
+    bar.start(0, 0, facts());
+    return {
+      grow(steps) {
+        total += steps;
+        bar.setTotal(total);
+      },
+      advance(steps, more) {
+        done += steps;
+        bytes += more;
+        bar.update(done, facts());
+      },
+      end: () => bar.stop(),
+    };
+  }
+  let saidAt = startedAt;
+  return {
+    grow(steps) {
+      total += steps;
+    },
+    advance(steps, more) {
+      done += steps;
+      bytes += more;
+      if (performance.now() - saidAt < LINE_EVERY_MS) return;
+      saidAt = performance.now();
+      const { rate, left } = facts();
+      line(`${verb}: ${done} of ${total}, ${bytesText(bytes)}, ${rate}/s, ${left} left`);
+    },
+    end() {},
+  };
+}

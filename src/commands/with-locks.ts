@@ -1,0 +1,99 @@
+// What `warm` and `drill` share: their command line, and a walk through the lock files against a Wheelkeep of their own.
+
+import { constants } from 'node:os';
+import type { Command } from 'commander';
+import type { App } from '../app.ts';
+import { type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+import type { Refused } from './index-client.ts';
+import type { WalkedLock } from './lock-walk.ts';
+import { withOwnServer } from './own-server.ts';
+import { stopSignal } from './stop-signal.ts';
+
+/** Enough to keep a connection with some latency busy, few enough for any index. */
+const CONCURRENCY = 8;
+
+export interface LockCommand {
+  readonly terminal: Terminal;
+  readonly exitCode: ExitCode;
+  readonly given: Readonly<Record<string, unknown>>;
+  readonly paths: readonly string[];
+  /** What is being done, for the progress. */
+  readonly verb: string;
+  readonly upstreamCut: boolean;
+  readonly explain: (refused: Refused) => string;
+}
+
+export function withLockFlags(command: Command, formats: string): Command {
+  return withConfigFlags(command, ['config', 'upstream', 'dataDir'])
+    .argument('<lock files...>', formats)
+    .option('--only <pattern...>', 'only files whose names match, for example "*-none-any.whl" "*x86_64.whl"')
+    .option('--json', 'print the result as JSON');
+}
+
+/** Walks and reports; the exit code is what `report` returns, or 128 and the number of the signal that ended it. */
+export async function walkLocks(
+  { terminal, exitCode, given, paths, verb, upstreamCut, explain }: LockCommand,
+  report: (walked: readonly WalkedLock[], app: App) => Promise<number>,
+): Promise<void> {
+  // Loaded here, because `serve` and `--help` need no parser.
+  const [{ readLocks }, { walk }, { IndexClient }, { openProgress }, { UnreadableLock }] = await Promise.all([
+    import('./named-locks.ts'),
+    import('./lock-walk.ts'),
+    import('./index-client.ts'),
+    import('./progress.ts'),
+    import('../locks/lock.ts'),
+  ]);
+  try {
+    const locks = await readLocks(paths, terminal.cwd);
+    await withOwnServer(terminal, exitCode, { given, upstreamCut }, async (app) => {
+      const client = new IndexClient({ url: app.url, connections: CONCURRENCY });
+      const progress = openProgress(verb, process.stderr, (line) => terminal.error(line));
+      const control = new AbortController();
+      let stoppedBy: NodeJS.Signals | undefined;
+      void stopSignal().then((signal) => {
+        stoppedBy = signal;
+        control.abort();
+        client.close();
+      });
+      const accepts = acceptor(given.only);
+      const walking = walk(locks, {
+        client,
+        concurrency: CONCURRENCY,
+        progress,
+        accepts,
+        explain,
+        signal: control.signal,
+      });
+      const walked = await walking.catch((error) => {
+        if (!control.signal.aborted) throw error;
+      });
+      progress.end();
+      client.close();
+      if (walked !== undefined) return report(walked, app);
+      terminal.error(`stopped by ${stoppedBy}; what was done until now stays`);
+      return 128 + constants.signals[stoppedBy!];
+    });
+  } catch (error) {
+    if (!(error instanceof UnreadableLock)) throw error;
+    terminal.error(error.message);
+    exitCode.value = WRONG_USAGE;
+  }
+}
+
+/** Whether a file name matches one of the patterns, in which `*` is any text; without patterns all do. */
+function acceptor(only: unknown): (filename: string) => boolean {
+  if (!Array.isArray(only)) return () => true;
+  const patterns = only.map((pattern) => {
+    const parts = String(pattern).split('*');
+    return new RegExp(`^${parts.map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`);
+  });
+  return (filename) => patterns.some((pattern) => pattern.test(filename));
+}
+
+/** Notes on what a lock file leaves open, for people. */
+export function lockNotes({ elsewhere, built }: WalkedLock): string[] {
+  return [
+    ...elsewhere.map((one) => `note: ${one}; it does not come through Wheelkeep`),
+    ...built.map((one) => `note: ${one} is built from source: what its build requires is named by no lock file`),
+  ];
+}
