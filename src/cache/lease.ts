@@ -13,7 +13,7 @@ export interface LeaseDesk {
 export type LeaseAnswer =
   /** It is our turn; `release` tells those who wait, and is called once. */
   | { readonly kind: 'granted'; readonly release: () => void }
-  /** Another one asks at this moment; `over` resolves when it is done or dead. `leave` ends the interest in that. */
+  /** Another one asks at this moment; `over` resolves when it is done or dead. `leave` ends our interest. */
   | { readonly kind: 'held'; readonly over: Promise<void>; readonly leave: () => void }
   /** Nobody can say: there is no desk, or it does not answer. */
   | { readonly kind: 'unknown' };

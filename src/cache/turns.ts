@@ -22,6 +22,7 @@ export type Turn<Found> =
   /** Ask; `end` has to be called when the answer is stored, or there is none. */
   | { readonly kind: 'ask'; readonly end: () => void };
 
+const UNKNOWN: LeaseAnswer = { kind: 'unknown' };
 /** A large file may take minutes: rather fetched twice on one machine than waited for. */
 const STREAMED_WAIT_MS = 1_000;
 /** How often a waiting reader looks for itself, in case nobody tells it. */
@@ -39,38 +40,41 @@ export class Turns {
   async take<Found>(resource: Resource, lookouts: Lookouts<Found>): Promise<Turn<Found>> {
     const { body } = resource.profile;
     const deadline = performance.now() + (body.kind === 'whole' ? LEASE_MS : STREAMED_WAIT_MS);
-    const releases: (() => void)[] = [];
-    const end = () => {
-      for (const release of releases.splice(0)) release();
+    const interests: (() => void)[] = [];
+    const note = (answer: LeaseAnswer) => {
+      if (answer.kind === 'granted') interests.push(answer.release);
+      if (answer.kind === 'held') interests.push(answer.leave);
     };
+    const end = () => {
+      for (const giveUp of interests.splice(0)) giveUp();
+    };
+    let found: Found | undefined;
     let waited = false;
     try {
       const { workers, nodes } = this.#options;
       if (workers !== undefined) {
         const answer = await workers.request(resource.key);
-        if (answer.kind === 'granted') releases.push(answer.release);
+        note(answer);
         waited = answer.kind === 'held';
         // Looked for after the lease was asked for: who had it before us has stored what he got.
-        const found = (await lookouts.onDisk()) ?? (await this.#await(answer, lookouts.onDisk, deadline));
-        if (found !== undefined) return { kind: 'found', found, waited };
+        found = (await lookouts.onDisk()) ?? (await this.#await(answer, lookouts.onDisk, deadline));
       }
-      // Files are not shared through Redis, so there is nothing to wait for.
-      const desk = body.kind === 'whole' ? nodes : undefined;
-      // At once, so that a Redis that is silent costs its 100 ms once; Redis runs them in this order.
-      const [answer, seen] = await Promise.all([desk?.request(resource.key), lookouts.amongNodes()]);
-      if (answer?.kind === 'granted') releases.push(answer.release);
-      if (seen !== undefined && answer?.kind === 'held') answer.leave();
-      const waits = seen === undefined && answer?.kind === 'held';
-      const found = waits ? await this.#await(answer, lookouts.amongNodes, deadline) : seen;
-      if (found !== undefined) {
-        end();
-        return { kind: 'found', found, waited: waited || waits };
+      if (found === undefined) {
+        // Files are not shared through Redis, so there is nothing to wait for.
+        const desk = body.kind === 'whole' ? nodes : undefined;
+        // At once, so that a Redis that is silent costs its 100 ms once; Redis runs them in this order.
+        const [answer = UNKNOWN, seen] = await Promise.all([desk?.request(resource.key), lookouts.amongNodes()]);
+        note(answer);
+        waited ||= answer.kind === 'held' && seen === undefined;
+        found = seen ?? (await this.#await(answer, lookouts.amongNodes, deadline));
       }
-      return { kind: 'ask', end };
     } catch (error) {
       end();
       throw error;
     }
+    if (found === undefined) return { kind: 'ask', end };
+    end();
+    return { kind: 'found', found, waited };
   }
 
   /** Nobody waits any more. */
