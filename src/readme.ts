@@ -22,6 +22,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
   index: 'answers index pages',
   files: 'answers distribution files and core metadata',
   raw: 'any other origin, cached by RFC 9111 alone',
+  locks: 'reads lock files',
   policy: "an operator's rules",
   cache: 'remembers: the read-through flow, entries, blobs',
   'cache/freshness': 'RFC 9111 as pure functions',

@@ -15,7 +15,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/errors.ts', 'src/http-message.ts', 'src/observe'],
   ['src/cache', 'src/upstream', 'src/policy'],
   ['src/index', 'src/files', 'src/raw'],
-  ['src/http', 'src/status-page'],
+  ['src/http', 'src/status-page', 'src/locks'],
   ['src/app.ts', 'src/main.ts', 'src/telemetry.ts', 'src/readme.ts', 'src/commands', 'src/config', 'src/workers'],
 ];
 
@@ -39,7 +39,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/main.ts', 'src/commands'],
   yaml: ['src/config', 'src/commands'],
   zod: ['src/config'],
-  'smol-toml': ['src/commands'],
+  'smol-toml': ['src/locks'],
   'lru-cache': ['src/cache', 'src/upstream', 'src/index', 'src/http'],
 };
 

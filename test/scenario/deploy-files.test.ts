@@ -1,0 +1,174 @@
+// What lies in deploy/ is copied by users: it parses, it names only what exists, and the tools it is for accept it.
+
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { parseAllDocuments } from 'yaml';
+import { readYamlFile } from '../../src/config/yaml-file.ts';
+import { routeOf } from '../../src/http/routes.ts';
+import { certificateAuthority } from '../support/certificates.ts';
+import { unknownMetrics, unknownVariables } from '../support/metric-names.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const run = promisify(execFile);
+const FOLDER = fileURLToPath(new URL('../../deploy/', import.meta.url));
+const FILES = readdirSync(FOLDER);
+/** Variables of the recipes themselves. */
+const RECIPE_VARIABLES = ['WHEELKEEP_IMAGE'];
+
+function content(file: string): string {
+  return readFileSync(join(FOLDER, file), 'utf8');
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a foreign document, whose shape is what is being tested
+type Foreign = any;
+
+function documents(file: string): Foreign[] {
+  return parseAllDocuments(content(file), { merge: true }).map((document) => {
+    assert.deepEqual([...document.errors, ...document.warnings], [], file);
+    return document.toJS();
+  });
+}
+
+/** Why a test of a foreign tool is skipped, or false. */
+function without(tool: string): string | false {
+  try {
+    execFileSync('sh', ['-c', `command -v ${tool}`], { stdio: 'ignore' });
+    return false;
+  } catch {
+    return `there is no ${tool} on this machine`;
+  }
+}
+
+for (const file of FILES.filter((name) => name.endsWith('.yaml'))) {
+  test(`deploy/${file} is YAML`, () => {
+    assert.ok(documents(file).every((document) => typeof document === 'object'));
+  });
+}
+
+test('deploy files name only metrics, labels, values and variables that exist', () => {
+  for (const file of FILES) {
+    // In JSON the quotes of an expression are escaped.
+    const text = content(file).replaceAll('\\"', '"');
+    assert.deepEqual(unknownMetrics(text), [], file);
+    assert.deepEqual(unknownVariables(text, RECIPE_VARIABLES), [], file);
+  }
+});
+
+test('a metric, a label, a value or a variable that does not exist would be found', () => {
+  assert.deepEqual(unknownMetrics('rate(wheelkeep_nothing_total[5m])'), ['wheelkeep_nothing_total']);
+  const text =
+    'wheelkeep_requests_total{kind=~"page|pear",shape="round",job="x"} wheelkeep_request_duration_seconds_sum';
+  assert.deepEqual(unknownMetrics(text), ['wheelkeep_requests_total{kind="pear"}', 'wheelkeep_requests_total{shape}']);
+  assert.deepEqual(unknownVariables('WHEELKEEP_PORT WHEELKEEP_PRT WHEELKEEP_IMAGE', RECIPE_VARIABLES), [
+    'WHEELKEEP_PRT',
+  ]);
+});
+
+test('the configuration of a company, on a disk and in the cluster, is one that Wheelkeep takes', () => {
+  const [map] = documents('kubernetes.yaml').filter(({ kind }) => kind === 'ConfigMap');
+  for (const text of [content('wheelkeep.yaml'), map.data['wheelkeep.yaml']]) {
+    assert.deepEqual(readYamlFile('wheelkeep.yaml', text).problems, []);
+  }
+});
+
+test('the manifests of Kubernetes fit together: labels, ports, volumes, probes, time to end', () => {
+  const all = documents('kubernetes.yaml').filter((document) => document !== null);
+  const of = (kind: string): Foreign[] => all.filter((document) => document.kind === kind);
+  const [set] = of('StatefulSet');
+  const pod = set.spec.template;
+  const [container] = pod.spec.containers;
+  const selectors = [
+    set.spec.selector.matchLabels,
+    ...of('Service').map(({ spec }) => spec.selector),
+    of('PodDisruptionBudget')[0].spec.selector.matchLabels,
+    of('NetworkPolicy')[0].spec.podSelector.matchLabels,
+  ];
+  for (const selector of selectors) assert.deepEqual(selector, pod.metadata.labels);
+  assert.ok(of('Service').some(({ metadata }) => metadata.name === set.spec.serviceName));
+  const [{ name: portName, containerPort }] = container.ports;
+  for (const service of of('Service')) assert.equal(service.spec.ports[0].targetPort, portName);
+  assert.equal(of('NetworkPolicy')[0].spec.ingress[0].ports[0].port, containerPort);
+  const volumes = [...pod.spec.volumes, ...set.spec.volumeClaimTemplates.map((claim: Foreign) => claim.metadata)];
+  for (const mount of container.volumeMounts) assert.ok(volumes.some(({ name }) => name === mount.name));
+  for (const [probe, kind] of [
+    ['startupProbe', 'live'],
+    ['livenessProbe', 'live'],
+    ['readinessProbe', 'ready'],
+  ] as const) {
+    const { path, port } = container[probe].httpGet;
+    assert.equal(port, portName);
+    assert.equal(routeOf(path, new Set()).kind, kind);
+  }
+  const { scalars } = readYamlFile('w.yaml', of('ConfigMap')[0].data['wheelkeep.yaml']);
+  const seconds = ['drain', 'grace'].map((key) => Number.parseInt(String(scalars.get(key)), 10));
+  assert.ok(pod.spec.terminationGracePeriodSeconds > seconds[0]! + seconds[1]!);
+});
+
+test('what compose mounts is there, and every volume that a service uses is declared', () => {
+  const [compose] = documents('compose.yaml');
+  for (const { volumes = [], profiles } of Object.values<Foreign>(compose.services)) {
+    assert.ok(profiles.length > 0);
+    for (const volume of volumes as string[]) {
+      const [source = ''] = volume.split(':');
+      if (source.startsWith('./')) assert.ok(FILES.includes(source.slice(2)), source);
+      else assert.ok(source in compose.volumes, source);
+    }
+  }
+});
+
+test('the dashboard has a title, a place and expressions for every panel, none over another', () => {
+  const { panels } = JSON.parse(content('dashboard.json'));
+  const cells = new Set<string>();
+  for (const { title, gridPos, targets } of panels) {
+    assert.ok(title.length > 0 && targets.length > 0);
+    for (let x = gridPos.x; x < gridPos.x + gridPos.w; x += 1) {
+      for (let y = gridPos.y; y < gridPos.y + gridPos.h; y += 1) {
+        assert.ok(x < 24 && !cells.has(`${x},${y}`), title);
+        cells.add(`${x},${y}`);
+      }
+    }
+  }
+});
+
+test('every alert is tested, and says what is wrong and what that means', () => {
+  const rules = documents('alerts.yaml')[0].groups.flatMap((group: { rules: unknown[] }) => group.rules);
+  const tested = content('alerts.test.yaml');
+  for (const { alert, annotations, labels } of rules) {
+    assert.match(tested, new RegExp(`alertname: ${alert}\\b`));
+    assert.ok(annotations.summary && annotations.description);
+    assert.match(labels.severity, /^(page|ticket)$/);
+  }
+});
+
+test('the alerts do what they say', { skip: without('promtool') }, async () => {
+  const { stdout } = await run('promtool', ['test', 'rules', join(FOLDER, 'alerts.test.yaml')]);
+  assert.match(stdout, /SUCCESS/);
+  await run('promtool', ['check', 'config', join(FOLDER, 'prometheus.yaml')]);
+});
+
+test('nginx takes the file for TLS and a prefix', { skip: without('nginx') }, async (t) => {
+  const folder = await temporaryFolder(t);
+  const { cert, key } = certificateAuthority().issue(['wheels.example']);
+  await writeFile(join(folder, 'wheels.example.pem'), cert);
+  await writeFile(join(folder, 'wheels.example.key'), key);
+  await writeFile(join(folder, 'site.conf'), content('nginx.conf').replaceAll('/etc/ssl/', `${folder}/`));
+  const own = `pid ${folder}/pid; error_log ${folder}/error.log; events {} http { access_log off; include ${folder}/site.conf; }`;
+  await writeFile(join(folder, 'nginx.conf'), own);
+  await run('nginx', ['-t', '-c', join(folder, 'nginx.conf'), '-p', folder]);
+});
+
+test('systemd takes the unit', { skip: without('systemd-analyze') }, async (t) => {
+  const folder = await temporaryFolder(t);
+  // Only the place of the checkout differs: systemd looks whether the command is there.
+  const checkout = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+  const unit = join(folder, 'wheelkeep.service');
+  await writeFile(unit, content('wheelkeep.service').replaceAll('/opt/wheelkeep', checkout));
+  const { stdout, stderr } = await run('systemd-analyze', ['verify', unit]);
+  assert.equal(`${stdout}${stderr}`, '');
+});
