@@ -1,0 +1,43 @@
+// Several processes write their log into one pipe, and the reader is slow: every line is whole all the same.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const MODULE = new URL('../../src/observe/log.ts', import.meta.url).href;
+const LINES = 2_000;
+/** Writes lines in bursts, as a busy worker does, and what is left at its end. */
+const WRITER = `
+import { openSharedSink } from '${MODULE}';
+const sink = openSharedSink(1);
+process.on('exit', () => sink.flush());
+for (let i = 0; i < ${LINES}; i++) {
+  sink.write(\`\${process.env.NAME} \${i} \${'x'.repeat(100 + (i * 37) % 400)} end\\n\`);
+  if (i % 200 === 0) await new Promise(setImmediate);
+}
+`;
+
+test('lines of several processes never run into one another', async () => {
+  const program = '"$NODE" --disable-warning=ExperimentalWarning --input-type=module --eval "$WRITER"';
+  const script = ['a', 'b', 'c'].map((name) => `NAME=${name} ${program} &`).join(' ');
+  // What Node makes for a child is a pair of sockets; a log usually goes into a pipe.
+  const shell = spawn('/bin/sh', ['-c', `{ ${script} wait; } | cat`], {
+    env: { NODE: process.execPath, WRITER },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  for await (const chunk of shell.stdout.setEncoding('utf8')) {
+    text += chunk;
+    await sleep(1);
+  }
+  const lines = text.split('\n').slice(0, -1);
+  assert.deepEqual(
+    lines.filter((line) => !/^[abc] \d+ x{100,499} end$/.test(line)),
+    [],
+  );
+  for (const name of ['a', 'b', 'c']) {
+    const numbers = lines.filter((line) => line.startsWith(name)).map((line) => Number(line.split(' ')[1]));
+    assert.deepEqual(numbers, [...new Array(LINES).keys()], `the lines of ${name}, all and in order`);
+  }
+});
