@@ -154,9 +154,11 @@ describe('a page that was seen is served, one that was not is a clear error, whi
       await index.up();
       index.add('foo', wheel({ name: 'foo', version: '2.0' }));
       clock.advance(recoveryMs);
+      // A flight that fails only now begins the shortest wait, of five seconds.
       await until(
         () => getPage(proxy, 'foo'),
         (answer) => answer.status === 200 && listed(answer).length === 2,
+        12_000,
       );
       await until(
         () => getPage(proxy, 'bar'),

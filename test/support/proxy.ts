@@ -24,6 +24,7 @@ export interface RunningProxy {
   readonly port: number;
   readonly dataDir: string;
   readonly app: App;
+  /** A second call waits for the first: tests close what they restart, and their ends do so again. */
   close(): Promise<void>;
   /** Every sample of /metrics by its name with labels, as the text format writes it. */
   metrics(): Promise<Record<string, number>>;
@@ -37,14 +38,15 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     ...(options.now === undefined ? {} : { now: options.now }),
   });
   const url = app.url.replace(/\/$/, '');
+  let closed: Promise<void> | undefined;
   return {
     url,
     port: Number(new URL(url).port),
     dataDir,
     app,
-    close: async () => {
-      await app.close('now');
-      if (options.dataDir === undefined) await removeFolder(dataDir);
+    close: () => {
+      closed ??= app.close('now').then(() => (options.dataDir === undefined ? removeFolder(dataDir) : undefined));
+      return closed;
     },
     metrics: async () => parseMetrics((await get(`${url}/metrics`)).text()),
   };
