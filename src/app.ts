@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Administrator } from './administration.ts';
 import { DiskBlobs } from './cache/disk-blobs.ts';
 import type { LeaseDesk } from './cache/lease.ts';
 import { ReadThrough } from './cache/read-through.ts';
@@ -13,6 +14,8 @@ import type { Config, IndexConfig, RawMountConfig } from './config/config.ts';
 import { fileProfiles } from './files/file-profile.ts';
 import { FileService } from './files/file-service.ts';
 import { FileSource } from './files/file-source.ts';
+import { AdminApi } from './http/admin-api.ts';
+import { adminToken } from './http/admin-token.ts';
 import { Dispatch, viaName } from './http/dispatch.ts';
 import type { Exchange } from './http/exchange.ts';
 import { FileHandler } from './http/file-handler.ts';
@@ -26,6 +29,7 @@ import { HttpServer } from './http/server.ts';
 import { Agreement } from './index/agreement.ts';
 import { DocumentResources } from './index/document-resources.ts';
 import { DocumentService } from './index/document-service.ts';
+import { Explain } from './index/explain.ts';
 import { IndexService } from './index/index-service.ts';
 import { MirrorJudgement } from './index/mirror-judgement.ts';
 import { NameRouting } from './index/name-routing.ts';
@@ -177,23 +181,25 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   });
   const workshop = new PageWorkshop({ maxDecodedBytes: config.maxPageBytes });
   const rendered = new RenderedPages({ maxBytes: share(4) });
+  const routing = new NameRouting(config.routes);
+  const resources = new PageResources({
+    indexes,
+    mirrors: mirrorJudgements(config, upstreams, workshop),
+    readThrough,
+    detailProfile: pageProfile('page', config),
+    listProfile: pageProfile('list', config),
+    workshop,
+    entries,
+    now,
+    onRemarks: (name, project, remarks) => telemetry.pageRemarks(name, project, remarks),
+  });
   const index = new IndexService({
     readThrough,
     workshop,
-    routing: new NameRouting(config.routes),
+    routing,
     rendered,
     provenanceRoot: config.publicUrl?.startsWith('https:') ? config.publicUrl : undefined,
-    resources: new PageResources({
-      indexes,
-      mirrors: mirrorJudgements(config, upstreams, workshop),
-      readThrough,
-      detailProfile: pageProfile('page', config),
-      listProfile: pageProfile('list', config),
-      workshop,
-      entries,
-      now,
-      onRemarks: (name, project, remarks) => telemetry.pageRemarks(name, project, remarks),
-    }),
+    resources,
   });
   const documents = new DocumentService({
     index,
@@ -251,6 +257,25 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     ),
     passthrough,
   });
+  const servedDays = () => {
+    ledger.settle();
+    return served.list();
+  };
+  const administration = new Administrator({
+    version,
+    config,
+    now,
+    upstreams,
+    client,
+    entries,
+    blobs,
+    readThrough,
+    index,
+    files,
+    explain: new Explain({ routing, resources, readThrough, entries, now }),
+    events,
+    served: servedDays,
+  });
   const dispatch = new Dispatch({
     pages: new PageHandler({
       service: index,
@@ -260,6 +285,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       onStale: (kind, answer) => telemetry.stale(kind, answer),
     }),
     files: new FileHandler({ service: files, defaultIndexes: config.defaultIndexes }),
+    admin: new AdminApi({ token: adminToken(config.dataDir), administration }),
     documents: new JsonHandler({
       service: documents,
       defaultIndexes: config.defaultIndexes,
@@ -271,10 +297,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     metrics: { metrics, log, render: () => overrides.workers?.renderMetrics() ?? metrics.render() },
     readiness: () => (server.draining ? { ready: false, reasons: ['draining'] } : { ready: true, reasons: [] }),
     lastAgreed: () => agreement.oldest(config.defaultIndexes),
-    servedDays: () => {
-      ledger.settle();
-      return served.list();
-    },
+    servedDays,
     indexNames: new Set(config.indexes.map(({ name }) => name)),
     uploadsTo: config.uploads ? new URL('/legacy/', origins[0]).href : undefined,
     xmlRpcTo: config.xmlRpc ? new URL('/pypi', origins[0]).href : undefined,

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { LRUCache } from 'lru-cache';
+import { scrubInBackground } from './background-scrub.ts';
 import { BlobFolders } from './blob-folders.ts';
 import { BlobIndex, type BlobKind } from './blob-index.ts';
 import type { Blob, BlobStore, BlobWriter, OwnedBlob } from './blob-store.ts';
@@ -81,6 +82,16 @@ export class DiskBlobs implements BlobStore {
     if (!this.#index.complete) this.#reconciling = reconcile(this.#index, this.#folders, this.#closing.signal);
     await this.#reconciling;
     await this.#space.makeRoom();
+  }
+
+  /** Reads everything back once a day, slowly, until the store closes; what is wrong is removed and told of. */
+  scrubInBackground(random: () => number): Promise<void> {
+    const remove = async (kind: BlobKind, name: string) => {
+      if (kind === 'file') this.#small.delete(name);
+      await this.#remove(kind, name);
+      this.#options.onDamage(kind === 'file' ? 'blob' : 'body', name);
+    };
+    return scrubInBackground({ folders: this.#folders, random, remove, signal: this.#closing.signal });
   }
 
   async open(digest: Digest): Promise<Blob | undefined> {

@@ -17,6 +17,8 @@ export interface SpawnOptions {
   readonly port?: number;
   /** Further variables, with their whole names. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A limit of the shell's `ulimit` that it has to live with: `-n 60`, `-f 8192` (blocks of 512 bytes). */
+  readonly limit?: string;
 }
 
 export interface SpawnedProxy {
@@ -34,9 +36,11 @@ export interface SpawnedProxy {
 const START_LIMIT_MS = 15_000;
 
 /** Resolves once /-/ready says so; rejects with what was printed when the process ends before that. */
-export async function spawnProxy({ dataDir, upstreams, port, env = {} }: SpawnOptions): Promise<SpawnedProxy> {
+export async function spawnProxy({ dataDir, upstreams, port, env = {}, limit }: SpawnOptions): Promise<SpawnedProxy> {
   const chosen = port ?? (await freePort());
-  const child = spawn(LAUNCHER, ['serve'], {
+  const command =
+    limit === undefined ? [LAUNCHER, 'serve'] : ['sh', '-c', `ulimit ${limit} && exec "$0" serve`, LAUNCHER];
+  const child = spawn(command[0]!, command.slice(1), {
     env: {
       PATH: process.env.PATH ?? '',
       HOME: dataDir,

@@ -1,0 +1,155 @@
+// A disk that takes nothing costs the copy on disk, never the answer: clients get whole files, writing pauses and goes
+// on when there is room again.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { rm, writeFile } from 'node:fs/promises';
+import { type TestContext, test } from 'node:test';
+import { FakeIndex } from '../support/fake-index.ts';
+import * as faults from '../support/faults.ts';
+import { fetchAll, get } from '../support/http-client.ts';
+import { startProxy } from '../support/proxy.ts';
+import { spawnProxy } from '../support/spawned-proxy.ts';
+import { eventually, storedBlobs } from '../support/stored-files.ts';
+import { makeFolder, removeFolder } from '../support/temporary-folder.ts';
+import { type Distribution, wheel } from '../support/wheels.ts';
+
+const MEGABYTE = 1_000_000;
+
+/** A file system in memory, gone after the test. */
+async function smallDisk(t: TestContext, options: string): Promise<string> {
+  const folder = await makeFolder();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]);
+  t.after(() => {
+    execFileSync('umount', ['-l', folder]);
+    return removeFolder(folder);
+  });
+  return folder;
+}
+
+/** Whether a file system can be mounted here: the reason to skip, or false. */
+const cannotMount = (() => {
+  const where = execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim();
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', where]).status === 0;
+  if (mounted) execFileSync('umount', [where]);
+  execFileSync('rmdir', [where]);
+  return mounted ? false : 'mounting a file system needs root';
+})();
+
+async function serve(t: TestContext, dataDir: string, sizes: readonly number[], now: () => number = Date.now) {
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  const files = sizes.map((sizeBytes, i) => wheel({ name: `demo${i}`, version: '1.0', sizeBytes }));
+  for (const [i, file] of files.entries()) index.add(`demo${i}`, file);
+  const proxy = await startProxy({ upstreams: [index.url], dataDir, now });
+  t.after(() => proxy.close());
+  const url = (file: Distribution) => `${proxy.url}/files/http/${new URL(index.url).host}${index.pathOf(file)}`;
+  return { index, proxy, files, url };
+}
+
+test('a disk that fills up in the middle of a file: all clients get it whole, old files leave, storing goes on', {
+  skip: cannotMount,
+}, async (t) => {
+  const disk = await smallDisk(t, 'size=24m');
+  const now = { ms: Date.now() };
+  const { index, proxy, files, url } = await serve(
+    t,
+    disk,
+    [9, 9, 9, 3].map((n) => n * MEGABYTE),
+    () => now.ms,
+  );
+  for (const file of files.slice(0, 2)) assert.equal((await get(url(file))).sha256, file.sha256);
+  await eventually(async () => (await storedBlobs(disk)).length === 2);
+  const [, , third, fourth] = files as [Distribution, Distribution, Distribution, Distribution];
+  index.fault(index.pathOf(third), faults.rate(20 * MEGABYTE));
+  const clients = Array.from({ length: 5 }, () => fetchAll(url(third), { keepBody: false }));
+  const slow = fetchAll(url(third), { keepBody: false, bytesPerSecond: 8 * MEGABYTE });
+  for (const answer of await Promise.all([...clients, slow])) {
+    assert.deepEqual([answer.complete, answer.sha256], [true, third.sha256]);
+  }
+  const metrics = await proxy.metrics();
+  assert.ok(metrics['wheelkeep_disk_write_failures_total{reason="full"}']! >= 1);
+  assert.ok(metrics['wheelkeep_evictions_total{reason="free-space"}']! >= 1);
+  now.ms += 6_000;
+  assert.equal((await get(url(fourth))).sha256, fourth.sha256);
+  await eventually(async () => (await storedBlobs(disk)).some((place) => place.includes(fourth.sha256)));
+  assert.equal((await proxy.metrics()).wheelkeep_disk_writes_paused, 0);
+});
+
+test('a disk without room for anything serves every file whole, and stores again once there is room', {
+  skip: cannotMount,
+}, async (t) => {
+  const disk = await smallDisk(t, 'size=6m');
+  const now = { ms: Date.now() };
+  const { proxy, files, url } = await serve(
+    t,
+    disk,
+    [0.1, 1, 3].map((n) => n * MEGABYTE),
+    () => now.ms,
+  );
+  await writeFile(`${disk}/ballast`, Buffer.alloc(5.9 * MEGABYTE)).catch(() => {});
+  for (const file of [...files, ...files]) {
+    const answer = await get(url(file));
+    assert.deepEqual([answer.status, answer.complete, answer.sha256], [200, true, file.sha256]);
+  }
+  assert.deepEqual(await storedBlobs(disk), []);
+  assert.equal((await proxy.metrics()).wheelkeep_disk_writes_paused, 1);
+  await rm(`${disk}/ballast`);
+  now.ms += 6_000;
+  await get(url(files[2]!));
+  await eventually(async () => (await storedBlobs(disk)).length === 1);
+  assert.equal((await proxy.metrics()).wheelkeep_disk_writes_paused, 0);
+});
+
+test('a disk without inodes serves every file whole', { skip: cannotMount }, async (t) => {
+  const disk = await smallDisk(t, 'size=30m,nr_inodes=40');
+  const { files, url } = await serve(
+    t,
+    disk,
+    [0.1, 3].map((n) => n * MEGABYTE),
+  );
+  for (let i = 0; i < 60; i++) await writeFile(`${disk}/ballast${i}`, '').catch(() => {});
+  for (const file of [...files, ...files]) assert.equal((await get(url(file))).sha256, file.sha256);
+});
+
+test('a data folder that is read-only serves what it holds, and everything else whole', {
+  skip: cannotMount,
+}, async (t) => {
+  const disk = await smallDisk(t, 'size=30m');
+  const first = await serve(
+    t,
+    disk,
+    [3, 3, 0.1].map((n) => n * MEGABYTE),
+  );
+  const [held, large, small] = first.files as [Distribution, Distribution, Distribution];
+  await get(first.url(held));
+  await eventually(async () => (await storedBlobs(disk)).length === 1);
+  await first.proxy.close();
+  execFileSync('mount', ['-o', 'remount,ro', disk]);
+  const proxy = await startProxy({ upstreams: [first.index.url], dataDir: disk });
+  t.after(() => proxy.close());
+  for (const file of [held, large, small, large]) {
+    const url = first.url(file).replace(first.proxy.url, proxy.url);
+    assert.equal((await get(url)).sha256, file.sha256);
+  }
+  assert.equal(first.index.requests(first.index.pathOf(held)), 1);
+  assert.equal((await get(`${proxy.url}/-/ready`)).status, 200);
+});
+
+test('a limit on the size of files costs larger ones their place in the store, nothing else', async (t) => {
+  const folder = await makeFolder();
+  t.after(() => removeFolder(folder));
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  const [large, small] = [12, 1].map((n) => wheel({ name: `demo${n}`, version: '1.0', sizeBytes: n * MEGABYTE }));
+  index.add('demo12', large!);
+  index.add('demo1', small!);
+  const proxy = await spawnProxy({ dataDir: folder, upstreams: [index.url], limit: '-f 8192' });
+  t.after(() => proxy.stop('SIGKILL'));
+  for (const file of [large!, small!, large!]) {
+    const url = `${proxy.url}/files/http/${new URL(index.url).host}${index.pathOf(file)}`;
+    const answer = await get(url);
+    assert.deepEqual([answer.status, answer.complete, answer.sha256], [200, true, file.sha256]);
+  }
+  await eventually(async () => (await storedBlobs(folder)).length === 1);
+});
