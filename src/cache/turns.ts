@@ -25,6 +25,8 @@ export type Turn<Found> =
 const UNKNOWN: LeaseAnswer = { kind: 'unknown' };
 /** A large file may take minutes: rather fetched twice on one machine than waited for. */
 const STREAMED_WAIT_MS = 1_000;
+/** A file above this will not be here within that second: its clients had better see their first byte. */
+const WORTH_WAITING_BYTES = 16 * 1024 * 1024;
 /** How often a waiting reader looks for itself, in case nobody tells it. */
 const LOOK_MS = 100;
 
@@ -52,7 +54,7 @@ export class Turns {
     let waited = false;
     try {
       const { workers, nodes } = this.#options;
-      if (workers !== undefined) {
+      if (workers !== undefined && isWorthWaiting(resource)) {
         const answer = await workers.request(resource.key);
         note(answer);
         waited = answer.kind === 'held';
@@ -104,6 +106,10 @@ export class Turns {
       answer.leave();
     }
   }
+}
+
+function isWorthWaiting({ expectedSizeBytes = 0 }: Resource): boolean {
+  return expectedSizeBytes <= WORTH_WAITING_BYTES;
 }
 
 /** Resolves when the promise does, or after `ms`. */

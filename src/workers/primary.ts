@@ -74,8 +74,9 @@ export class Primary {
   async start(): Promise<void> {
     // The name of this file ends as it runs: .ts from the sources, .js in the package.
     const program = join(import.meta.dirname, `worker-main${extname(import.meta.filename)}`);
-    // Workers take connections from one queue of the system. Handed out in turn by the primary, a new connection costs
-    // nearly as much as the request on it, and one that is on its way to a worker when that dies is lost without an end.
+    // Workers take connections from one queue of the system. Handed out by the primary, in turn, they are spread a little
+    // more evenly, but each costs the primary half of what its request costs the worker, and one that is on its way to a
+    // worker when that dies hangs for ever.
     cluster.schedulingPolicy = cluster.SCHED_NONE;
     cluster.setupPrimary({ exec: program, args: [], serialization: 'advanced' });
     cluster.on('message', (worker, message: ToPrimary) => this.#receive(worker, message));

@@ -91,6 +91,13 @@ test('a file is waited for one second, and not across nodes, which do not share 
   assert.equal(nodes.requests, 0);
 });
 
+test('a file that cannot be here within that second is not waited for', async () => {
+  const workers = desk('held');
+  const large = { ...file, expectedSizeBytes: 100_000_000 };
+  assert.equal((await new Turns({ workers }).take(large, NOTHING)).kind, 'ask');
+  assert.equal(workers.requests, 0);
+});
+
 test('at the end of the process nobody goes on waiting', async () => {
   const workers = desk('held');
   const turns = new Turns({ workers });
