@@ -48,6 +48,7 @@ import { Telemetry } from './telemetry.ts';
 import { authorization, type BoundCredentials } from './upstream/credentials.ts';
 import { IndexUpstream, isAnswer } from './upstream/index-upstream.ts';
 import type { Lookup } from './upstream/resolver.ts';
+import { PassthroughAgents } from './upstream/passthrough-agents.ts';
 import { UpstreamClient } from './upstream/upstream-client.ts';
 
 /** What one of several worker processes has from its fellows. */
@@ -236,11 +237,19 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       access?.(record);
     },
   });
+  const agents = new PassthroughAgents({
+    proxy: config.proxy,
+    extraCertificates: config.extraCertificates,
+    connectTimeoutMs: 3_000,
+    maxSockets: 32,
+    keepAliveMs: 4_000,
+  });
   const passthrough = new Passthrough({
     maxBodyBytes: MAX_UPLOAD_BYTES,
     connectTimeoutMs: 3_000,
     idleTimeoutMs: 60_000,
     maxSockets: 32,
+    wayTo: agents.wayTo,
     via: `1.1 ${via}`,
   });
   const services = rawServices(config.raw, { readThrough, client });
@@ -346,6 +355,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       ledger.settle();
       readThrough.close();
       passthrough.close();
+      agents.close();
       await Promise.all([client.close(), workshop.close(), blobs.close(), entries.close()]);
     },
   };

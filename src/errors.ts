@@ -16,6 +16,12 @@ export class BadRequest extends ProxyError {
   override readonly code = 'bad-request';
 }
 
+/** The administration's token is missing or wrong. */
+export class Unauthorized extends ProxyError {
+  override readonly status = 401;
+  override readonly code = 'unauthorized';
+}
+
 /** Upstream answered cleanly that there is no such thing, or no route matches. */
 export class NotFound extends ProxyError {
   override readonly status = 404;

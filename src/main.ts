@@ -5,8 +5,11 @@ import { checkCommand } from './commands/check.ts';
 import { type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './commands/command-line.ts';
 import { drillCommand } from './commands/drill.ts';
 import { envCommand } from './commands/env.ts';
+import { explainCommand } from './commands/explain.ts';
+import { purgeCommand } from './commands/purge.ts';
 import { runCommand } from './commands/run.ts';
 import { serveCommand } from './commands/serve.ts';
+import { statsCommand } from './commands/stats.ts';
 import { warmCommand } from './commands/warm.ts';
 import { packageVersion } from './config/version.ts';
 
@@ -18,6 +21,9 @@ Examples:
   $ wheelkeep run -- uv sync            run one command with a Wheelkeep of its own
   $ wheelkeep warm uv.lock              fetch all that a lock file names
   $ wheelkeep drill uv.lock             tell whether its install would survive an outage now
+  $ wheelkeep explain numpy             tell why a project is visible or not, and how current
+  $ wheelkeep purge numpy               make the running server forget a project
+  $ wheelkeep stats                     tell what the running server has served
 
 Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.`;
 
@@ -31,7 +37,17 @@ async function main(argv: readonly string[], terminal: Terminal): Promise<number
     .exitOverride()
     // So that `run` leaves the options of the command behind it alone.
     .enablePositionalOptions();
-  for (const command of [serveCommand, checkCommand, envCommand, runCommand, warmCommand, drillCommand]) {
+  for (const command of [
+    serveCommand,
+    checkCommand,
+    envCommand,
+    runCommand,
+    warmCommand,
+    drillCommand,
+    purgeCommand,
+    statsCommand,
+    explainCommand,
+  ]) {
     program.addCommand(command(terminal, exitCode).copyInheritedSettings(program));
   }
   try {

@@ -212,6 +212,12 @@ export class ReadThrough {
     await this.#tools.blobs.removeOwned(key);
   }
 
+  /** How the last try of a key failed and whether it is too early for the next; undefined when it did not fail. */
+  trouble(key: string): { readonly cause: unknown; readonly waiting: boolean } | undefined {
+    const failure = this.#retries.lastFailure(key);
+    return failure === undefined ? undefined : { cause: failure.cause, waiting: this.#retries.isWaiting(key) };
+  }
+
   /** Upstream requests under way. */
   get flights(): number {
     return this.#running.size;

@@ -4,7 +4,7 @@
 
 import type { Answer } from '../cache/answer.ts';
 import type { Blob } from '../cache/blob-store.ts';
-import type { Entry } from '../cache/entry.ts';
+import type { BodyReference, Entry } from '../cache/entry.ts';
 import type { Expectation, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { BadRequest, NotFound, Overloaded, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
@@ -127,6 +127,15 @@ export class FileService {
   /** The bytes of the entry, if they are here. */
   storedBody({ resource }: FoundFile, entry: Entry): Promise<Blob | undefined> {
     return this.#options.readThrough.open(resource, entry);
+  }
+
+  /** The stored bytes of a listed file, opened to see that they are right; undefined when they are not here. */
+  async stored(index: string, file: ListedFile): Promise<BodyReference | undefined> {
+    const resource = this.#resource(index, file, undefined);
+    const entry = await this.#options.readThrough.held(resource);
+    const blob = entry === undefined ? undefined : await this.#options.readThrough.open(resource, entry);
+    blob?.release();
+    return blob === undefined ? undefined : entry?.body;
   }
 
   /** Where the file stands; undefined when no page lists it although the pages could be asked. */

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { Forbidden, MethodNotAllowed } from '../errors.ts';
 import type { ServedDay } from '../observe/served-days.ts';
+import type { AdminApi } from './admin-api.ts';
 import type { Exchange } from './exchange.ts';
 import type { FileHandler } from './file-handler.ts';
 import { answerLive, answerReady, type Readiness } from './health.ts';
@@ -19,6 +20,7 @@ import { requireReading } from './server.ts';
 export interface DispatchOptions {
   readonly pages: PageHandler;
   readonly files: FileHandler;
+  readonly admin: AdminApi;
   readonly documents: JsonHandler;
   readonly raw: RawHandler;
   readonly passthrough: Passthrough;
@@ -51,6 +53,7 @@ export class Dispatch {
     const route = routeOf(exchange.request.url ?? '', this.#options.indexNames);
     if (route.kind === 'upload' || route.kind === 'xml-rpc') return this.#forward(exchange, route.kind);
     if (route.kind === 'raw') return this.#options.raw.handle(exchange, route.mount, route.rest);
+    if (route.kind === 'admin') return this.#options.admin.handle(exchange, route);
     requireReading(exchange);
     switch (route.kind) {
       case 'detail':

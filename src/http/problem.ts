@@ -1,11 +1,12 @@
 // Failures as clients see them: application/problem+json (RFC 9457), which uv shows to its user.
 
-import { MethodNotAllowed, ProxyError } from '../errors.ts';
+import { MethodNotAllowed, ProxyError, Unauthorized } from '../errors.ts';
 import { ProjectNotFound } from '../index/project-not-found.ts';
 import type { Exchange } from './exchange.ts';
 
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad request',
+  401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not found',
   405: 'Method not allowed',
@@ -53,6 +54,7 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
   ];
   const retryAfter = known?.retryAfterSeconds ?? (status === 503 ? 1 : undefined);
   if (retryAfter !== undefined) fields.push('retry-after', String(retryAfter));
+  if (error instanceof Unauthorized) fields.push('www-authenticate', 'Bearer realm="wheelkeep"');
   if (error instanceof MethodNotAllowed) fields.push('allow', error.allow);
   // Whatever of the request was not read must not be taken for the next one.
   if (status === 400 || status === 413) fields.push('connection', 'close');

@@ -35,6 +35,7 @@ export type Route =
       readonly filename: string;
     }
   | { readonly kind: 'raw'; readonly mount: string; readonly rest: string }
+  | { readonly kind: 'admin'; readonly operation: string; readonly query: URLSearchParams }
   | { readonly kind: FixedKind };
 
 /** What is at one path only. */
@@ -74,6 +75,9 @@ export function routeOf(target: string, indexes: ReadonlySet<string>): Route {
   const first = segments[0]!;
   const fixed = FIXED.get(rawPath);
   if (fixed !== undefined) return { kind: fixed };
+  if (rawPath.startsWith(ADMINISTRATION)) {
+    return { kind: 'admin', operation: rawPath.slice(ADMINISTRATION.length), query: new URLSearchParams(query) };
+  }
   const index = indexes.has(first) ? first : undefined;
   const [what, ...rest] = index === undefined ? segments : segments.slice(1);
   switch (what) {
@@ -90,6 +94,7 @@ export function routeOf(target: string, indexes: ReadonlySet<string>): Route {
 }
 
 const SLASH = 0x2f;
+const ADMINISTRATION = '/-/api/';
 
 const FIXED: ReadonlyMap<string, FixedKind> = new Map([
   ['/', 'status'],

@@ -14,7 +14,7 @@ import type { PageWorkshop } from './page-workshop.ts';
 import type { ProjectName } from './project-name.ts';
 import { ProjectNotFound } from './project-not-found.ts';
 import type { RenderedPage, RenderedPages } from './rendered-pages.ts';
-import { storedSource, withBody } from './stored-page.ts';
+import { readAll, storedSource, withBody } from './stored-page.ts';
 
 /** A page as it goes to a client: how it was answered, and its bytes. */
 export interface PageAnswer {
@@ -114,6 +114,24 @@ export class IndexService {
       answer,
       ...(await this.#options.workshop.find(source, file.key, file.filename)),
     }));
+  }
+
+  /** As `findFile`, on the page that is held, whatever its age; asks nobody. Undefined when none is held. */
+  async findHeld(
+    index: string,
+    name: ProjectName,
+    file: { readonly key: string; readonly filename: string },
+  ): Promise<{ readonly at?: ListedFile; readonly named?: ListedFile } | undefined> {
+    const { readThrough, resources, workshop } = this.#options;
+    const resource = resources.detail(index, name);
+    const entry = await readThrough.held(resource);
+    const blob = entry?.status === 200 ? await readThrough.open(resource, entry) : undefined;
+    if (entry === undefined || blob === undefined) return undefined;
+    try {
+      return await workshop.find(storedSource(entry, await readAll(blob), name), file.key, file.filename);
+    } finally {
+      blob.release();
+    }
   }
 
   /** The project whose page lists this filename although its name leads elsewhere; undefined when none is known. */

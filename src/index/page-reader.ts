@@ -143,12 +143,6 @@ export class PageReader {
     return named === undefined ? {} : { named };
   }
 
-  /** Every file of the page, as serving needs it. */
-  files(source: PageSource): ListedFile[] {
-    const known = mover(source.moves ?? []);
-    return this.#read(source).page.files.map((file) => listed(file, known));
-  }
-
   #checkList(source: PageSource): Checked {
     const list = this.#readList(source);
     const facts: PageFacts = {

@@ -37,8 +37,6 @@ function perform(job: PageJob): unknown {
       return reader.checkDocument(job.source, job.kind);
     case 'document':
       return reader.document(job.source, job.form);
-    case 'files':
-      return reader.files(job.source);
     case 'find':
       return reader.find(job.source, job.key, job.filename);
   }

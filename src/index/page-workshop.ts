@@ -22,7 +22,6 @@ import {
 export type PageJob =
   | { readonly task: 'check'; readonly source: PageSource }
   | { readonly task: 'render'; readonly source: PageSource; readonly format: PageFormat }
-  | { readonly task: 'files'; readonly source: PageSource }
   | { readonly task: 'find'; readonly source: PageSource; readonly key: string; readonly filename: string }
   | {
       readonly task: 'merge';
@@ -98,11 +97,6 @@ export class PageWorkshop {
 
   find(source: PageSource, key: string, filename: string): Promise<{ at?: ListedFile; named?: ListedFile }> {
     return this.#run({ task: 'find', source, key, filename }, (reader) => reader.find(source, key, filename));
-  }
-
-  /** Every file that the page lists. */
-  files(source: PageSource): Promise<readonly ListedFile[]> {
-    return this.#run({ task: 'files', source }, (reader) => reader.files(source));
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,34 @@
+// `wheelkeep purge`: the running server forgets a project, or everything; the next request asks upstream.
+
+import { Command } from 'commander';
+import { type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+import { askRunningServer } from './running-server.ts';
+
+const EXAMPLES = `
+While upstream is down nothing that was purged can be had again.
+
+Examples:
+  $ wheelkeep purge numpy
+  $ wheelkeep purge --all
+
+Exit codes: 0 done, 1 no server runs or it refused, 2 the command line or the configuration is wrong.`;
+
+export function purgeCommand(terminal: Terminal, exitCode: ExitCode): Command {
+  return withConfigFlags(new Command('purge'), ['config', 'host', 'port', 'dataDir'])
+    .description('make the running server forget a project, or everything')
+    .argument('[project]', 'its pages, documents and files, at every index')
+    .option('--all', 'everything')
+    .addHelpText('after', EXAMPLES)
+    .action(async (project: string | undefined, given: Record<string, unknown>) => {
+      if ((project === undefined) === (given.all !== true)) {
+        terminal.error('name a project, or say --all');
+        exitCode.value = WRONG_USAGE;
+        return;
+      }
+      const body = project === undefined ? { all: true } : { project };
+      await askRunningServer(terminal, exitCode, given, { path: 'purge', body }, (answer) => {
+        const { removed } = answer as { readonly removed: number };
+        terminal.out(`${removed} ${removed === 1 ? 'entry' : 'entries'} removed`);
+      });
+    });
+}

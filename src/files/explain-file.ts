@@ -1,0 +1,54 @@
+// Why a file is visible or not: whether the held page of its project lists it, and whether its bytes are here.
+
+import type { IndexService } from '../index/index-service.ts';
+import type { ProjectName } from '../index/project-name.ts';
+import type { FileService } from './file-service.ts';
+
+export interface FileExplanation {
+  readonly filename: string;
+  /** One sentence. */
+  readonly verdict: string;
+  readonly listed: boolean;
+  readonly url?: string;
+  /** The URL by which clients know it, when that is another mirror's. */
+  readonly link?: string;
+  readonly hashes?: Readonly<Record<string, string>>;
+  readonly sizeBytes?: number;
+  readonly yanked?: boolean | string;
+  readonly stored?: { readonly digest: string; readonly sizeBytes: number; readonly verified: boolean };
+}
+
+export interface ExplainFileOptions {
+  readonly index: IndexService;
+  readonly files: FileService;
+}
+
+/** Looks at what is held of the index that answers for the project; asks nobody. */
+export async function explainFile(
+  { index, files }: ExplainFileOptions,
+  answeredBy: string | undefined,
+  project: ProjectName,
+  filename: string,
+): Promise<FileExplanation> {
+  if (answeredBy === undefined) return { filename, listed: false, verdict: 'no index here has its project' };
+  const file = (await index.findHeld(answeredBy, project, { key: '', filename }))?.named;
+  if (file === undefined) return { filename, listed: false, verdict: `the page of ${project} does not list it` };
+  const stored = await files.stored(answeredBy, file);
+  const { url, link, hashes, sizeBytes, yanked } = file;
+  return {
+    filename,
+    listed: true,
+    verdict: stored === undefined ? 'listed, and fetched when it is asked for' : 'listed, and its bytes are here',
+    url: withoutQuery(url),
+    ...(link !== url && { link }),
+    hashes,
+    ...(sizeBytes !== undefined && { sizeBytes }),
+    yanked,
+    ...(stored !== undefined && { stored }),
+  };
+}
+
+/** A query may be a signature. */
+function withoutQuery(url: string): string {
+  return url.split('?', 1)[0]!;
+}
