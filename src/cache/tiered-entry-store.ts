@@ -83,6 +83,7 @@ export class TieredEntryStore implements EntryStore {
   }
 
   reread(key: string): EntryRecord | undefined {
+    this.#changes++;
     return this.#readDisk(key);
   }
 
