@@ -29,7 +29,8 @@ export type Comparison = ReadonlyMap<string, Compared>;
 
 /** Above this spread of the calmest contender's rates a run cannot tell. */
 const NOISY = 0.25;
-const WARM_UP_SECONDS = 1;
+/** V8 compiles for about so long: before that, latencies are those of its compiler. */
+const WARM_UP_SECONDS = 3;
 
 export async function sideBySide(
   bench: Bench,

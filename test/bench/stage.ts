@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A process that has not ended this long after SIGTERM is killed. */
-const PATIENCE_MS = 3_000;
+/** A process that has not ended this long after SIGTERM is killed: Wheelkeep drains, and may have a profile to write. */
+const PATIENCE_MS = 10_000;
 
 export class Stage {
   readonly folder = mkdtempSync(join(tmpdir(), 'wheelkeep-bench-'));
