@@ -10,6 +10,7 @@ import { pipeline } from 'node:stream/promises';
 import httpProxy from 'http-proxy';
 import { BadRequest, UpstreamFailure } from '../errors.ts';
 import { type Fields, fieldsFromRaw } from '../http-message.ts';
+import type { Way } from '../upstream/passthrough-agents.ts';
 import { ContentTooLarge, ForwardedBody } from './forwarded-body.ts';
 import { requestFields, responseFields } from './forwarded-fields.ts';
 import { failureFrom } from './passthrough-failure.ts';
@@ -26,8 +27,8 @@ export interface PassthroughOptions {
   readonly certificateAuthorities?: readonly string[];
   /** Resolves names for our connections: the place of the egress guard. Its error reaches the caller as it is. */
   readonly lookup?: LookupFunction;
-  /** Takes the place of our agents where upstreams are reached through an HTTP proxy. */
-  readonly agentFor?: (url: URL) => http.Agent | undefined;
+  /** Takes the place of our own agents: the way by which all other requests of this process go. */
+  readonly wayTo?: (url: URL) => Way;
   /** How we name ourselves in `Via` (RFC 9110 7.6.3), as in `1.1 wheelkeep`. */
   readonly via: string;
 }
@@ -66,7 +67,7 @@ interface Exchange {
   readonly url: URL;
   /** Path and query, verbatim. */
   readonly path: string;
-  readonly agent: http.Agent;
+  readonly way: Way;
   readonly body: ForwardedBody;
 }
 
@@ -120,9 +121,9 @@ export class Passthrough {
   async forward(request: IncomingMessage, response: ServerResponse, target: PassthroughTarget): Promise<void> {
     this.#refuse(request);
     const url = new URL(target.url);
-    const agent = this.#options.agentFor?.(url) ?? this.#agents[url.protocol === 'https:' ? 'https:' : 'http:'];
+    const way = this.#options.wayTo?.(url) ?? { agent: this.#agents[url.protocol === 'https:' ? 'https:' : 'http:'] };
     const body = new ForwardedBody(this.#options.maxBodyBytes);
-    const exchange: Exchange = { request, response, target, url, path: pathOf(target.url), agent, body };
+    const exchange: Exchange = { request, response, target, url, path: pathOf(target.url), way, body };
     let answer: IncomingMessage | undefined;
     try {
       answer = await this.#ask(exchange);
@@ -146,7 +147,7 @@ export class Passthrough {
   }
 
   /** Sends the request; gives upstream's answer, or undefined when the client left before there was one. */
-  #ask({ request, response, target, url, path, agent, body }: Exchange): Promise<IncomingMessage | undefined> {
+  #ask({ request, response, target, url, path, way, body }: Exchange): Promise<IncomingMessage | undefined> {
     return new Promise((resolve, reject) => {
       const { expect } = request.headers;
       let timedOut = false;
@@ -154,7 +155,7 @@ export class Passthrough {
       const fail = (error: Error) =>
         request.socket.destroyed ? resolve(undefined) : reject(failureFrom(error, timedOut));
       body.onDestination = (outgoing) => {
-        this.#writeHead(outgoing, request, target, url.host, path);
+        this.#writeHead(outgoing, request, target, url, path, way);
         if (expect !== undefined && target.onInformational !== undefined) {
           outgoing.setHeader('Expect', expect);
           outgoing.flushHeaders();
@@ -189,7 +190,7 @@ export class Passthrough {
       const address = { protocol: url.protocol, host: url.host, hostname: bareHost(url), port: url.port, path: '/' };
       // With this field among the headers Node would write the head before we have replaced it.
       delete request.headers.expect;
-      this.#proxy.web(request, response, { target: address, agent, buffer: body }, fail);
+      this.#proxy.web(request, response, { target: address, agent: way.agent, buffer: body }, fail);
       if (expect !== undefined) request.headers.expect = expect;
     });
   }
@@ -202,16 +203,20 @@ export class Passthrough {
     outgoing: ClientRequest,
     request: IncomingMessage,
     target: PassthroughTarget,
-    host: string,
+    url: URL,
     path: string,
+    { absoluteForm }: Way,
   ): void {
     // Node remembers the removal of these two and would then frame the body by the end of the connection.
     outgoing.setHeader('Connection', 'keep-alive');
     for (const name of outgoing.getHeaderNames()) {
       if (name !== 'connection' && name !== 'transfer-encoding') outgoing.removeHeader(name);
     }
-    outgoing.path = path;
-    outgoing.setHeader('Host', host);
+    outgoing.path = absoluteForm === undefined ? path : url.origin + path;
+    outgoing.setHeader('Host', url.host);
+    if (absoluteForm?.proxyAuthorization !== undefined) {
+      outgoing.setHeader('Proxy-Authorization', absoluteForm.proxyAuthorization);
+    }
     const fields = requestFields(request.rawHeaders, target.kind, this.#options.via);
     for (let i = 0; i < fields.length; i += 2) outgoing.appendHeader(fields[i]!, fields[i + 1]!);
     if (target.credentials !== undefined) outgoing.setHeader('Authorization', target.credentials);

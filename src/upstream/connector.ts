@@ -6,7 +6,7 @@ import { type Fields, withField } from '../http-message.ts';
 import type { AddressBook, ReportAddress } from './addresses.ts';
 import { Connection } from './connection.ts';
 import { ConnectionPool, type PoolStatus } from './connection-pool.ts';
-import { authorization } from './credentials.ts';
+import { proxyAuthorization } from './credentials.ts';
 import { type Dialled, dial } from './dialer.ts';
 import { EgressGuard, type Trust } from './egress-guard.ts';
 import { openSocket, secureContext } from './open-socket.ts';
@@ -149,12 +149,6 @@ export class Connector {
 
 function portOf(url: URL): number {
   return Number(url.port || (url.protocol === 'https:' ? 443 : 80));
-}
-
-function proxyAuthorization(proxy: URL): string | undefined {
-  if (proxy.username === '') return undefined;
-  const user = decodeURIComponent(proxy.username);
-  return authorization({ kind: 'basic', user, password: decodeURIComponent(proxy.password) });
 }
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -20,6 +20,13 @@ export function authorization(credentials: Credentials): string {
   return `Basic ${Buffer.from(`${credentials.user}:${credentials.password}`, 'utf8').toString('base64')}`;
 }
 
+/** The value of Proxy-Authorization for a proxy whose URL holds user information; undefined when there is none. */
+export function proxyAuthorization(proxy: URL): string | undefined {
+  if (proxy.username === '') return undefined;
+  const user = decodeURIComponent(proxy.username);
+  return authorization({ kind: 'basic', user, password: decodeURIComponent(proxy.password) });
+}
+
 /** A function from a URL to the Authorization value that belongs to it. */
 export function credentialChooser(bound: readonly BoundCredentials[]): (url: URL) => string | undefined {
   const longestFirst = bound

@@ -26,6 +26,7 @@ raw:
     stale_if_error: 1d
     max_body: 1GiB
     override_cache_control: max-age=3600
+    redirect_origins: [https://storage.example]
 `),
   );
   assert.deepEqual(config.indexes, [
@@ -51,6 +52,7 @@ raw:
       name: 'python-builds',
       origin: 'https://builds.example/releases/',
       maxBodyBytes: 2 ** 30,
+      redirectOrigins: ['https://storage.example'],
       listen: { host: '127.0.0.1', port: 5031 },
       staleIfErrorMs: 86_400_000,
       overrideCacheControl: 'max-age=3600',

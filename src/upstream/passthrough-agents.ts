@@ -1,0 +1,97 @@
+// How http-proxy's requests get their connections: the same doors, the same trust as all our own (open-socket.ts), in
+// the form of Node's agents. What is forwarded goes to configured origins only, so there is no egress to judge.
+
+import http from 'node:http';
+import https from 'node:https';
+import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import { UpstreamFailure } from '../errors.ts';
+import { proxyAuthorization } from './credentials.ts';
+import { openSocket, secureContext } from './open-socket.ts';
+import { type ProxyOptions, proxyChooser } from './proxies.ts';
+
+export interface PassthroughAgentsOptions {
+  readonly proxy: ProxyOptions;
+  /** PEM texts of certificate authorities to trust beside Node's and the system's. */
+  readonly extraCertificates: readonly string[];
+  readonly connectTimeoutMs: number;
+  /** Connections to one origin at a time. */
+  readonly maxSockets: number;
+  /** Idle connections are closed after that; milliseconds. */
+  readonly keepAliveMs: number;
+}
+
+/** The way to one URL. */
+export interface Way {
+  readonly agent: http.Agent;
+  /** Set where an HTTP proxy is told the whole URL (RFC 9112 3.2.2), with what proves us to it. */
+  readonly absoluteForm?: { readonly proxyAuthorization: string | undefined };
+}
+
+export class PassthroughAgents {
+  readonly #options: PassthroughAgentsOptions;
+  readonly #proxyFor: (target: URL) => URL | undefined;
+  readonly #agents = new Map<string, http.Agent>();
+  #context: SecureContext | undefined;
+
+  constructor(options: PassthroughAgentsOptions) {
+    this.#options = options;
+    this.#proxyFor = proxyChooser(options.proxy);
+  }
+
+  readonly wayTo = (url: URL): Way => {
+    const proxy = this.#proxyFor(url);
+    const key = `${url.protocol} ${proxy?.href ?? ''}`;
+    let agent = this.#agents.get(key);
+    if (agent === undefined) {
+      agent = this.#create(url.protocol, proxy);
+      this.#agents.set(key, agent);
+    }
+    if (proxy === undefined || url.protocol === 'https:') return { agent };
+    return { agent, absoluteForm: { proxyAuthorization: proxyAuthorization(proxy) } };
+  };
+
+  /** Ends the idle connections. */
+  close(): void {
+    for (const agent of this.#agents.values()) agent.destroy();
+  }
+
+  #create(protocol: string, proxy: URL | undefined): http.Agent {
+    const { maxSockets, keepAliveMs } = this.#options;
+    const Base = protocol === 'https:' ? https.Agent : http.Agent;
+    const agent = new Base({ keepAlive: true, maxSockets, timeout: keepAliveMs });
+    // The one method of an agent that opens connections; Node documents it as the place to put one's own.
+    agent.createConnection = (options, callback) => {
+      const host = options.host!.includes(':') ? `[${options.host}]` : options.host!;
+      const target = new URL(`${protocol}//${host}:${options.port}`);
+      this.#open(target, proxy).then(
+        (socket) => callback?.(null, socket),
+        (error: Error) => callback?.(error, undefined as unknown as Socket),
+      );
+      return undefined;
+    };
+    return agent;
+  }
+
+  async #open(target: URL, proxy: URL | undefined): Promise<Socket> {
+    const control = new AbortController();
+    const late = () => control.abort(new UpstreamFailure('timeout', `${target.host}: no connection in time`));
+    const deadline = setTimeout(late, this.#options.connectTimeoutMs);
+    const door = proxy ?? target;
+    try {
+      return await openSocket(
+        {
+          target,
+          address: door.hostname.replace(/^\[|\]$/g, ''),
+          port: Number(door.port || (door.protocol === 'https:' ? 443 : 80)),
+          proxy,
+          proxyAuthorization: proxy === undefined ? undefined : proxyAuthorization(proxy),
+        },
+        () => (this.#context ??= secureContext(this.#options.extraCertificates)),
+        control.signal,
+      );
+    } finally {
+      clearTimeout(deadline);
+    }
+  }
+}
