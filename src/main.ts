@@ -10,6 +10,7 @@ import { purgeCommand } from './commands/purge.ts';
 import { runCommand } from './commands/run.ts';
 import { serveCommand } from './commands/serve.ts';
 import { statsCommand } from './commands/stats.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { warmCommand } from './commands/warm.ts';
 import { packageVersion } from './config/version.ts';
 
@@ -21,6 +22,7 @@ Examples:
   $ wheelkeep run -- uv sync            run one command with a Wheelkeep of its own
   $ wheelkeep warm uv.lock              fetch all that a lock file names
   $ wheelkeep drill uv.lock             tell whether its install would survive an outage now
+  $ wheelkeep verify                    hash all that is stored, remove what is wrong
   $ wheelkeep explain numpy             tell why a project is visible or not, and how current
   $ wheelkeep purge numpy               make the running server forget a project
   $ wheelkeep stats                     tell what the running server has served
@@ -44,6 +46,7 @@ async function main(argv: readonly string[], terminal: Terminal): Promise<number
     runCommand,
     warmCommand,
     drillCommand,
+    verifyCommand,
     purgeCommand,
     statsCommand,
     explainCommand,

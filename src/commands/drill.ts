@@ -50,7 +50,9 @@ function verdict({ path, findings, elsewhere, built }: WalkedLock) {
 function tell(terminal: Terminal, lock: WalkedLock): void {
   const { path, readiness, wanted, served, missing } = verdict(lock);
   const all = missing.length === 0 ? 'would survive' : 'would NOT survive';
-  terminal.out(`${path}: ${all} an outage now; ${served} of ${countText(wanted, 'item')} (${Number((readiness * 100).toFixed(1))} %)`);
+  terminal.out(
+    `${path}: ${all} an outage now; ${served} of ${countText(wanted, 'item')} (${Number((readiness * 100).toFixed(1))} %)`,
+  );
   for (const what of ['page', 'file', 'metadata'] as const) {
     const kind = lock.findings.filter((finding) => finding.what === what);
     const lost = kind.filter(({ problem }) => problem !== undefined);

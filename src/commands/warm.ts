@@ -62,7 +62,7 @@ function problemsOfKeeping(snapshot: MetricsSnapshot): string[] {
   const evicted = total(METRIC_TABLE.evictions.name);
   const problems: string[] = [];
   if (refused > 0)
-    problems.push(`${countText(refused, 'body')} could not be stored; free some space in the data folder`);
+    problems.push(`${countText(refused, 'file')} could not be stored; free some space in the data folder`);
   if (evicted > 0) {
     problems.push(
       `${countText(evicted, 'file')} had to go to make room; raise WHEELKEEP_DISK_QUOTA or free some space`,

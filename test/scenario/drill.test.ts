@@ -1,0 +1,177 @@
+// `wheelkeep drill`: what it predicts is what an outage does, in both directions, and it asks nobody to find out.
+
+import assert from 'node:assert/strict';
+import { appendFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { runCommand } from '../support/command.ts';
+import { FakeIndex } from '../support/fake-index.ts';
+import { get } from '../support/http-client.ts';
+import { hashedRequirements, type Locked, uvLock } from '../support/lock-files.ts';
+import { startProxy } from '../support/proxy.ts';
+import { storedBlobs } from '../support/stored-files.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { sdist, wheel } from '../support/wheels.ts';
+
+const NAMES = ['one', 'two', 'three', 'four'];
+
+async function world(t: TestContext, env: Readonly<Record<string, string>> = {}) {
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  const locked = Object.fromEntries(
+    NAMES.map((name) => [
+      name,
+      [wheel({ name, version: '1.0' }), wheel({ name, version: '1.0', tag: 'py3-none-win32' })],
+    ]),
+  );
+  for (const name of NAMES) index.add(name, ...locked[name]!);
+  const dataDir = await temporaryFolder(t);
+  await writeFile(join(dataDir, 'uv.lock'), uvLock(index, locked));
+  return { index, dataDir, locked, env };
+}
+
+interface Verdict {
+  readonly readiness: number;
+  readonly wanted: number;
+  readonly served: number;
+  readonly missing: readonly { readonly what: string; readonly name: string; readonly problem: string }[];
+  readonly elsewhere: readonly string[];
+  readonly built: readonly string[];
+}
+
+async function drilled(given: Awaited<ReturnType<typeof world>>, ...args: readonly string[]) {
+  const { code, stdout, stderr } = await runCommand(given, 'drill', '--json', ...args);
+  assert.equal(stderr, '');
+  const { locks } = JSON.parse(stdout) as { readonly locks: readonly Verdict[] };
+  return { code, verdict: locks[0]! };
+}
+
+test('an empty cache survives nothing, and upstream is not asked to find that out', async (t) => {
+  const given = await world(t);
+  const { code, verdict } = await drilled(given, 'uv.lock');
+  assert.deepEqual([code, verdict.readiness, verdict.served, verdict.wanted], [1, 0, 0, 12]);
+  assert.equal(verdict.missing.find(({ what }) => what === 'page')?.problem, 'not stored here');
+  assert.equal(given.index.log.entries.length, 0);
+});
+
+test('after warm everything survives: score 1, exit code 0, and upstream is not asked', async (t) => {
+  const given = await world(t);
+  assert.equal((await runCommand(given, 'warm', 'uv.lock')).code, 0);
+  const asked = given.index.log.entries.length;
+  const { code, verdict } = await drilled(given, 'uv.lock');
+  // Four pages, eight files, and the metadata of each.
+  assert.deepEqual([code, verdict.readiness, verdict.served, verdict.wanted], [0, 1, 20, 20]);
+  assert.equal(given.index.log.entries.length, asked);
+});
+
+test('pages that have gone stale survive, for that is what an outage is about', async (t) => {
+  const given = await world(t, { WHEELKEEP_PAGE_FRESH: '1ms' });
+  await runCommand(given, 'warm', 'uv.lock');
+  assert.equal((await drilled(given, 'uv.lock')).code, 0);
+});
+
+test('what it predicts of a half-filled cache is what a server then does, file by file', async (t) => {
+  const given = await world(t);
+  const { index, dataDir, locked } = given;
+  const upstream = new URL(index.url);
+  const paths = (name: string) =>
+    locked[name]!.flatMap((file) => [
+      { name: file.filename, path: `/files/http/${upstream.host}${index.pathOf(file)}` },
+      { name: `${file.filename}.metadata`, path: `/files/http/${upstream.host}${index.pathOf(file)}.metadata` },
+    ]);
+  const filling = await startProxy({ upstreams: [index.url], dataDir });
+  // One is whole, two lacks a file, three has its page alone, four has nothing; one blob is damaged afterwards.
+  for (const { path } of paths('one')) await get(filling.url + path);
+  for (const { path } of paths('two').slice(0, 3)) await get(filling.url + path);
+  await get(`${filling.url}/simple/three/`);
+  await filling.close();
+  const damaged = (await storedBlobs(dataDir)).find((place) => place.endsWith(locked.one![1]!.sha256))!;
+  await appendFile(damaged, 'x');
+
+  const { code, verdict } = await drilled(given, 'uv.lock');
+  assert.equal(code, 1);
+  const predicted = new Set(verdict.missing.map(({ name }) => name));
+
+  await index.down();
+  const server = await startProxy({ upstreams: [index.url], dataDir });
+  t.after(() => server.close());
+  const lost = new Set<string>();
+  for (const project of NAMES) {
+    const page = await get(`${server.url}/simple/${project}/`);
+    if (page.status !== 200) lost.add(project);
+    for (const { name, path } of paths(project)) {
+      // Of a project without a page nobody knows that there is metadata.
+      if (page.status !== 200 && name.endsWith('.metadata')) continue;
+      if ((await get(server.url + path)).status !== 200) lost.add(name);
+    }
+  }
+  assert.deepEqual(predicted, lost);
+  assert.ok(lost.size > 4 && lost.size < 20);
+});
+
+test('bytes that are here under another hash than the lock names do not count', async (t) => {
+  const given = await world(t);
+  await runCommand(given, 'warm', 'uv.lock');
+  const other = wheel({ name: 'one', version: '1.0', sizeBytes: 4_000 });
+  await writeFile(join(given.dataDir, 'other.lock'), uvLock(given.index, { one: [other] }));
+  await writeFile(join(given.dataDir, 'other.txt'), hashedRequirements({ one: [other] }));
+  const named = await drilled(given, 'other.lock');
+  assert.deepEqual(
+    [named.code, named.verdict.missing.map(({ problem }) => problem)],
+    [1, ['the page gives another hash than the lock']],
+  );
+  const hashed = await drilled(given, 'other.txt');
+  assert.deepEqual(
+    [hashed.code, hashed.verdict.missing.map(({ problem }) => problem)],
+    [1, ['the page lists no file with this hash']],
+  );
+});
+
+test('with --only the wheels of this platform count, and the others may be missing', async (t) => {
+  const given = await world(t);
+  await runCommand(given, 'warm', 'uv.lock', '--only', '*-none-any.whl');
+  assert.equal((await drilled(given, 'uv.lock')).code, 1);
+  assert.equal((await drilled(given, 'uv.lock', '--only', '*-none-any.whl')).code, 0);
+});
+
+test('what must be built is told, because no lock file names what its build requires', async (t) => {
+  const given = await world(t);
+  const locked: Locked = { built: [sdist({ name: 'built', version: '3' })], one: given.locked.one! };
+  given.index.add('built', ...locked.built!);
+  await writeFile(join(given.dataDir, 'uv.lock'), uvLock(given.index, locked));
+  await runCommand(given, 'warm', 'uv.lock');
+  assert.deepEqual((await drilled(given, 'uv.lock')).verdict.built, ['built 3']);
+});
+
+test('people get a table, the missing by name, and what comes from elsewhere as a note', async (t) => {
+  const given = await world(t);
+  await runCommand(given, 'warm', 'uv.lock');
+  const gone = wheel({ name: 'gone', version: '1' });
+  const content = hashedRequirements({ one: given.locked.one!, gone: [gone] });
+  await writeFile(join(given.dataDir, 'r.txt'), `${content}-e ./library\n`);
+  const { code, stdout } = await runCommand(given, 'drill', 'r.txt');
+  assert.equal(code, 1);
+  assert.deepEqual(stdout.split('\n'), [
+    'r.txt: would NOT survive an outage now; 5 of 7 items (71.4 %)',
+    '  page     1 of 2',
+    '    gone: not stored here',
+    '  file     2 of 3',
+    `    sha256:${gone.sha256}: its page cannot be had, so nobody knows where it is`,
+    '  metadata 2 of 2',
+    '  note: -e ./library: not from an index; it does not come through Wheelkeep',
+    '',
+  ]);
+});
+
+test('a drill beside a running server does not disturb it', async (t) => {
+  const given = await world(t, { WHEELKEEP_PAGE_FRESH: '1ms' });
+  const server = await startProxy({ upstreams: [given.index.url], dataDir: given.dataDir, config: { pageFreshMs: 1 } });
+  t.after(() => server.close());
+  assert.equal((await get(`${server.url}/simple/one/`)).status, 200);
+  await drilled(given, 'uv.lock');
+  const page = await get(`${server.url}/simple/one/`);
+  assert.equal(page.status, 200);
+  // Its own upstream answered: it believes in no outage.
+  assert.match(page.field('cache-status')!, /fwd-status=304/);
+  assert.equal((await get(`${server.url}/simple/two/`)).status, 200);
+});

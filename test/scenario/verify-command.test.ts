@@ -1,0 +1,72 @@
+// `wheelkeep verify`: finds what a disk changed behind our back.
+
+import assert from 'node:assert/strict';
+import { appendFile } from 'node:fs/promises';
+import { type TestContext, test } from 'node:test';
+import { runCommand } from '../support/command.ts';
+import { type FileWorld, fileWorld } from '../support/file-world.ts';
+import { get } from '../support/http-client.ts';
+import { eventually, filesBelow, storedBlobs } from '../support/stored-files.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+/** A running server with a stored page, a file and its metadata. */
+async function filled(t: TestContext): Promise<FileWorld & { readonly dataDir: string }> {
+  const world = await fileWorld(t);
+  await get(world.url);
+  await get(`${world.url}.metadata`);
+  const { dataDir } = world.proxy;
+  await eventually(async () => (await storedBlobs(dataDir)).length === 2);
+  return { ...world, url: world.url, proxy: world.proxy, dataDir };
+}
+
+test('a sound store is left alone, beside a running server too', async (t) => {
+  const { dataDir, index, url } = await filled(t);
+  const { code, stdout, stderr } = await runCommand({ index, dataDir }, 'verify');
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.match(stdout, /^3 stored files checked, 10\d kB; 0 wrong\n$/);
+  assert.equal((await get(url)).status, 200);
+  assert.equal(index.fileRequests, 2);
+});
+
+test('what is wrong is removed and told with exit code 1, and the server has it fetched again', async (t) => {
+  const { dataDir, index, url, file, restart } = await filled(t);
+  const [blob] = (await storedBlobs(dataDir)).filter((place) => place.endsWith(file.sha256));
+  await appendFile(blob!, 'x');
+  const { code, stdout } = await runCommand({ index, dataDir }, 'verify', '--json');
+  assert.equal(code, 1);
+  const { checked, wrong, removed } = JSON.parse(stdout);
+  assert.deepEqual([checked, wrong, removed], [3, [{ kind: 'file', name: file.sha256 }], true]);
+  assert.equal((await storedBlobs(dataDir)).length, 1);
+  const proxy = await restart();
+  assert.equal((await get(proxy.url + new URL(url).pathname)).sha256, file.sha256);
+});
+
+test('a damaged page is found as well', async (t) => {
+  const { dataDir, index } = await filled(t);
+  const [body] = await filesBelow(`${dataDir}/bodies`);
+  await appendFile(body!, 'x');
+  const { code, stdout } = await runCommand({ index, dataDir }, 'verify');
+  assert.equal(code, 1);
+  assert.match(stdout, /1 wrong\n {2}page [0-9a-f]{64} was wrong and is removed\n/);
+  assert.deepEqual(await filesBelow(`${dataDir}/bodies`), []);
+});
+
+test('--keep only tells', async (t) => {
+  const { dataDir, index } = await filled(t);
+  const [blob] = await storedBlobs(dataDir);
+  await appendFile(blob!, 'x');
+  for (let round = 0; round < 2; round++) {
+    const { code, stdout } = await runCommand({ index, dataDir }, 'verify', '--keep');
+    assert.equal(code, 1);
+    assert.match(stdout, /1 wrong\n {2}file [0-9a-f]{64} is wrong\n/);
+  }
+});
+
+test('a folder in which nothing is stored is told of: it may be the wrong one', async (t) => {
+  const { index } = await filled(t);
+  const dataDir = await temporaryFolder(t);
+  const { code, stderr } = await runCommand({ index, dataDir }, 'verify');
+  assert.equal(code, 0);
+  assert.match(stderr, /nothing is stored in .*; --data-dir names another folder/);
+  assert.deepEqual(await filesBelow(dataDir), []);
+});
