@@ -1,10 +1,12 @@
 // `workers: N` with real processes: one port, one data folder, one upstream request, and nobody misses one that dies.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { until } from '../support/entry-stores.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { rate, silence } from '../support/faults.ts';
@@ -12,7 +14,7 @@ import { fetchAll, get } from '../support/http-client.ts';
 import { freePort } from '../support/spawned-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { wheel } from '../support/wheels.ts';
-import { connectedTo, hasEnded, spawnTeam, type Team } from '../support/workers.ts';
+import { childrenOf, connectedTo, hasEnded, spawnTeam, type Team } from '../support/workers.ts';
 
 const index = await FakeIndex.start();
 after(() => index.close());
@@ -156,6 +158,33 @@ test('workers end when their primary is killed', async (t) => {
   const workers = team.workers();
   assert.equal(await team.stop('SIGKILL'), 'SIGKILL');
   await until(() => workers.every(hasEnded), 'the workers end', 2_000);
+});
+
+test('port 0 is one port for all workers, and the same one after all of them died at once', async (t) => {
+  const launcher = fileURLToPath(new URL('../../bin/wheelkeep', import.meta.url));
+  const args = ['serve', '--port', '0', '--upstream', index.url, '--data-dir', await temporaryFolder(t)];
+  const child = spawn(launcher, args, {
+    env: { PATH: process.env.PATH, WHEELKEEP_WORKERS: '2', WHEELKEEP_DRAIN: '0s' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  const said = (text: string, times: number) => until(() => output.split(text).length > times, text);
+  await said('all 2 workers serve', 1);
+  const url = /listens on (\S+)\//.exec(output)![1];
+  const victims = childrenOf(child.pid!);
+  assert.equal(victims.length, 2);
+  for (const worker of victims) process.kill(worker, 'SIGKILL');
+  // Those that died young wait a second before others take their place.
+  await said('another one starts', 2);
+  assert.match(output, /another one starts .*inMs=1000/);
+  await said('all 2 workers serve', 2);
+  assert.equal((await get(`${url}/simple/warm/`)).status, 200);
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
 });
 
 test('a port in use ends the start with one sentence and exit code 1', async (t) => {
