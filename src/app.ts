@@ -47,8 +47,8 @@ import { rawServices } from './raw/raw-mounts.ts';
 import { Telemetry } from './telemetry.ts';
 import { authorization, type BoundCredentials } from './upstream/credentials.ts';
 import { IndexUpstream, isAnswer } from './upstream/index-upstream.ts';
-import type { Lookup } from './upstream/resolver.ts';
 import { PassthroughAgents } from './upstream/passthrough-agents.ts';
+import type { Lookup } from './upstream/resolver.ts';
 import { UpstreamClient } from './upstream/upstream-client.ts';
 
 /** What one of several worker processes has from its fellows. */
@@ -183,6 +183,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const workshop = new PageWorkshop({ maxDecodedBytes: config.maxPageBytes });
   const rendered = new RenderedPages({ maxBytes: share(4) });
   const routing = new NameRouting(config.routes);
+  const extracting = new Set(config.indexes.filter((index) => index.extractMetadata).map(({ name }) => name));
   const resources = new PageResources({
     indexes,
     mirrors: mirrorJudgements(config, upstreams, workshop),
@@ -201,6 +202,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     rendered,
     provenanceRoot: config.publicUrl?.startsWith('https:') ? config.publicUrl : undefined,
     resources,
+    extracting,
   });
   const documents = new DocumentService({
     index,
@@ -211,6 +213,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   });
   const files = new FileService({
     index,
+    extracting,
     readThrough,
     profiles: fileProfiles({
       maxFileBytes: config.maxFileBytes,
@@ -293,7 +296,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       now,
       onStale: (kind, answer) => telemetry.stale(kind, answer),
     }),
-    files: new FileHandler({ service: files, defaultIndexes: config.defaultIndexes }),
+    files: new FileHandler({ service: files, defaultIndexes: config.defaultIndexes, ready, now }),
     admin: new AdminApi({ token: adminToken(config.dataDir), administration }),
     documents: new JsonHandler({
       service: documents,

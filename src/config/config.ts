@@ -23,6 +23,8 @@ export interface IndexConfig {
   readonly pageOrigins: readonly string[];
   /** What to ask it for: by negotiation, or one format only because it ignores q values. */
   readonly accept: 'any' | 'json' | 'html';
+  /** Cut core metadata out of its wheels where its pages offer none. */
+  readonly extractMetadata?: boolean;
 }
 
 /** A name pattern (`*` matches any run) that is only ever asked at one index. */

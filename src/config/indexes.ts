@@ -58,6 +58,7 @@ export class StructureBuilder {
         missingStatuses: index.missing_statuses,
         pageOrigins: index.page_origins,
         accept: index.accept,
+        ...(index.extract_metadata && { extractMetadata: true }),
       });
     }
     return indexes;

@@ -2,18 +2,22 @@
 // page lists it: the page gives its URL, hash and status, so we are no open proxy and every rule for the project holds
 // for its files.
 
-import type { Answer } from '../cache/answer.ts';
+import { Readable } from 'node:stream';
+import type { Answer, Arriving } from '../cache/answer.ts';
 import type { Blob } from '../cache/blob-store.ts';
 import type { BodyReference, Entry } from '../cache/entry.ts';
-import type { Expectation, Resource } from '../cache/profile.ts';
+import type { Ask, Expectation, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { BadRequest, NotFound, Overloaded, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
+import type { IncomingResponse } from '../http-message.ts';
 import { projectOfFilename } from '../index/distribution-name.ts';
+import { canExtract } from '../index/extracted-metadata.ts';
 import { fileKey, filenameOfUrl, fileUrlOf } from '../index/file-links.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import type { ProjectName } from '../index/project-name.ts';
 import { requireServable } from '../index/quarantine.ts';
+import { metadataOfWheel, UnreadableWheel } from './core-metadata.ts';
 import { expectationOf } from './expectation.ts';
 import type { FileProfiles } from './file-profile.ts';
 import type { FileSource } from './file-source.ts';
@@ -42,12 +46,17 @@ export interface FoundFile {
   readonly answer: Answer;
   /** Its record; undefined when no page lists it any more. */
   readonly file: ListedFile | undefined;
+  /** For how long its page is fresh; seconds, not positive when it has to be asked about. */
+  readonly listedSeconds: number;
 }
 
 export type FileAnswer =
   | FoundFile
   /** The page lists the file elsewhere: a path of ours to redirect to, relative to our root. */
   | { readonly kind: 'elsewhere'; readonly url: string };
+
+/** How long a request for core metadata waits for the wheel that holds it. */
+const WHEEL_WAIT_MS = 9_000;
 
 /** What may stand behind the name of a distribution file. */
 const COMPANIONS = ['.metadata', '.asc'] as const;
@@ -61,6 +70,8 @@ export interface FileServiceOptions {
   readonly readThrough: ReadThrough;
   readonly profiles: FileProfiles;
   readonly source: FileSource;
+  /** Indexes whose wheels give the core metadata that their pages do not offer. */
+  readonly extracting: ReadonlySet<string>;
   /** Told when a file's bytes changed upstream under a URL that we have served before. */
   readonly onChangedDigest: (project: string, filename: string) => void;
 }
@@ -172,9 +183,11 @@ export class FileService {
     }
   }
 
-  async #answer(wanted: Wanted, { index, project }: FileListing, file: ListedFile): Promise<FileAnswer> {
+  async #answer(wanted: Wanted, listing: FileListing, file: ListedFile): Promise<FileAnswer> {
+    const { index, project } = listing;
     const { companion } = wanted;
-    if (companion === '.metadata' && (file.coreMetadata === undefined || file.coreMetadata === false)) {
+    const offered = file.coreMetadata !== undefined && file.coreMetadata !== false;
+    if (companion === '.metadata' && !offered && !this.#extracts(index, file)) {
       throw new NotFound('The index does not offer core metadata for this file.', 'metadata-not-found');
     }
     const resource = this.#resource(index, file, companion);
@@ -182,7 +195,8 @@ export class FileService {
     const { status } = answer.entry;
     if (status === 451) throw new UnavailableForLegalReasons('Upstream withholds this file for legal reasons.');
     if (status !== 200) throw new NotFound('Upstream does not have this file.', 'file-not-found');
-    return { kind: 'found', what: companion === undefined ? 'file' : 'metadata', resource, answer, file };
+    const what = companion === undefined ? 'file' : 'metadata';
+    return { kind: 'found', what, resource, answer, file, listedSeconds: listing.answer.remainingSeconds };
   }
 
   async #readListed(wanted: Wanted, project: ProjectName, resource: Resource, file: ListedFile): Promise<Answer> {
@@ -246,13 +260,47 @@ export class FileService {
           resource,
           answer,
           file: undefined,
+          listedSeconds: 0,
         };
       }
     }
     throw notListed(wanted.filename);
   }
 
+  #extracts(index: string, file: ListedFile): boolean {
+    return this.#options.extracting.has(index) && canExtract(file);
+  }
+
   #resource(index: string, file: ListedFile, companion: Companion | undefined): Resource {
+    const resource = this.#resourceOfUpstream(index, file, companion);
+    if (companion !== '.metadata' || !this.#extracts(index, file)) return resource;
+    return { ...resource, fetch: (ask) => this.#extracted(resource, this.#resource(index, file, undefined), ask) };
+  }
+
+  /** The METADATA of a wheel as if upstream had sent it. The wheel is fetched whole: its hash proves what is in it. */
+  async #extracted(metadata: Resource, wheel: Resource, { signal }: Ask): Promise<IncomingResponse> {
+    const { readThrough } = this.#options;
+    const read = await readThrough.read(wheel);
+    const { arriving } = read;
+    // Followed by nobody, a large wheel would not be fetched to its end.
+    const entry = arriving === undefined ? read.entry : await arrivedWithin(WHEEL_WAIT_MS, arriving, signal);
+    const blob = await readThrough.open(wheel, entry);
+    if (blob === undefined) throw new UpstreamFailure('invalid-body', 'The wheel was lost before it could be read.');
+    try {
+      const body = Readable.from([await metadataOfWheel(blob)]);
+      const { requestTime, responseTime, source } = entry;
+      return { status: 200, fields: [], url: metadata.request.url, source, requestTime, responseTime, body };
+    } catch (error) {
+      if (!(error instanceof UnreadableWheel)) throw error;
+      throw new UpstreamFailure('invalid-body', `The wheel gives no core metadata: ${error.message}.`, {
+        cause: error,
+      });
+    } finally {
+      blob.release();
+    }
+  }
+
+  #resourceOfUpstream(index: string, file: ListedFile, companion: Companion | undefined): Resource {
     const { profiles, source } = this.#options;
     const hashes = typeof file.coreMetadata === 'object' ? file.coreMetadata : {};
     const expected =
@@ -279,6 +327,22 @@ export class FileService {
       expected,
       sizeBytes: companion === undefined ? file.sizeBytes : undefined,
     });
+  }
+}
+
+/** The stored entry of a body that is on its way. Rejects with an UpstreamFailure when it takes longer than `ms`. */
+async function arrivedWithin(ms: number, { reader, arrived }: Arriving, signal: AbortSignal): Promise<Entry> {
+  const late = Promise.withResolvers<never>();
+  const giveUp = () =>
+    late.reject(new UpstreamFailure('timeout', 'The wheel is still on its way, and its core metadata with it.'));
+  const timer = setTimeout(giveUp, ms);
+  signal.addEventListener('abort', giveUp);
+  try {
+    return await Promise.race([arrived, late.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
+    reader.leave();
   }
 }
 

@@ -1,5 +1,6 @@
 // Answers index pages: from one index or from an ordered list of them, in the format and coding a client wants.
 
+import { LRUCache } from 'lru-cache';
 import type { Answer } from '../cache/answer.ts';
 import { digestOf } from '../cache/digest.ts';
 import type { Entry } from '../cache/entry.ts';
@@ -41,6 +42,8 @@ export interface IndexServiceOptions {
   readonly workshop: PageWorkshop;
   /** Where clients reach us over https, with the final slash: provenance is then linked there. */
   readonly provenanceRoot: string | undefined;
+  /** Indexes whose wheels give the core metadata that their pages do not offer. */
+  readonly extracting: ReadonlySet<string>;
 }
 
 interface FoundPage {
@@ -51,6 +54,8 @@ interface FoundPage {
 
 export class IndexService {
   readonly #options: IndexServiceOptions;
+  /** Records found lately, by page and file: a large page is not opened and parsed for each of its files. */
+  readonly #records = new LRUCache<string, { readonly at?: ListedFile; readonly named?: ListedFile }>({ max: 5_000 });
 
   constructor(options: IndexServiceOptions) {
     this.#options = options;
@@ -108,12 +113,15 @@ export class IndexService {
     options: ReadOptions = {},
   ): Promise<FileListing> {
     const found = await this.#findPage(indexes, name, options);
-    return this.#withPage(found, name, async (source, answer) => ({
-      index: found.index,
-      project: name,
-      answer,
-      ...(await this.#options.workshop.find(source, file.key, file.filename)),
-    }));
+    const { body, url } = found.answer.entry;
+    const memory = `${found.index} ${body?.digest} ${url} ${file.key} ${file.filename}`;
+    const known = this.#records.get(memory);
+    if (known !== undefined) return { index: found.index, project: name, answer: found.answer, ...known };
+    return this.#withPage(found, name, async (source, answer) => {
+      const records = await this.#options.workshop.find(source, file.key, file.filename);
+      if (answer === found.answer) this.#records.set(memory, records);
+      return { index: found.index, project: name, answer, ...records };
+    });
   }
 
   /** As `findFile`, on the page that is held, whatever its age; asks nobody. Undefined when none is held. */
@@ -236,10 +244,14 @@ export class IndexService {
     });
   }
 
-  /** Below the index's own name: which index a project comes from may differ at the root. */
-  #provenance({ index }: FoundPage): Pick<PageSource, 'provenanceRoot'> {
-    const root = this.#options.provenanceRoot;
-    return root === undefined ? {} : { provenanceRoot: `${root}${index}/` };
+  /** What rendering a page of this index depends on beside the page. */
+  #manner({ index }: FoundPage): Pick<PageSource, 'provenanceRoot' | 'extractsMetadata'> {
+    const { provenanceRoot: root, extracting } = this.#options;
+    return {
+      // Below the index's own name: which index a project comes from may differ at the root.
+      ...(root !== undefined && { provenanceRoot: `${root}${index}/` }),
+      ...(extracting.has(index) && { extractsMetadata: true }),
+    };
   }
 
   #withPage<T>(
@@ -248,7 +260,7 @@ export class IndexService {
     use: (source: PageSource, answer: Answer) => Promise<T>,
   ): Promise<T> {
     return withBody(this.#options.readThrough, found.resource, found.answer, (body, answer) =>
-      use({ ...storedSource(answer.entry, body, name), ...this.#provenance(found) }, answer),
+      use({ ...storedSource(answer.entry, body, name), ...this.#manner(found) }, answer),
     );
   }
 }

@@ -6,6 +6,7 @@ import type { Digest } from '../cache/digest.ts';
 import { type Comparison, comparePages, type Move, mover } from './compare-pages.ts';
 import { leadsBackTo } from './distribution-name.ts';
 import { checkDocument, type DocumentForm, type DocumentKind, renderDocument } from './documents.ts';
+import { canExtract } from './extracted-metadata.ts';
 import { fileKey, fileLink, filenameOfUrl } from './file-links.ts';
 import { InvalidPage } from './invalid-page.ts';
 import { mergeLists } from './merge-lists.ts';
@@ -30,6 +31,8 @@ export interface PageSource {
   readonly project: ProjectName | undefined;
   /** What links to provenance begin with; upstream's own are kept without it. */
   readonly provenanceRoot?: string;
+  /** Core metadata is announced where upstream has none, for we cut it out of wheels. */
+  readonly extractsMetadata?: boolean;
   /** How its file URLs become those that clients know. */
   readonly moves?: readonly Move[];
 }
@@ -101,10 +104,11 @@ export class PageReader {
 
   render(source: PageSource, format: PageFormat): Buffer {
     if (source.project === undefined) return renderProjectList(this.#readList(source), format);
-    const { provenanceRoot, moves = [] } = source;
+    const { provenanceRoot, extractsMetadata, moves = [] } = source;
     const known = mover(moves);
     return renderProjectDetail(this.#read(source).page, format, {
       fileLink: (url) => fileLink(known(url)),
+      ...(extractsMetadata && { extractsCoreMetadata: canExtract }),
       ...(provenanceRoot !== undefined && { provenanceLink: (url) => provenanceLink(url, provenanceRoot) }),
     });
   }

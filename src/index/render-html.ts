@@ -65,7 +65,8 @@ function foot(serial: number | undefined): string {
   return `  </body>\n</html>\n${serial === undefined ? '' : `<!--SERIAL ${serial}-->\n`}`;
 }
 
-function fileLine(file: FileRecord, { fileLink, provenanceLink, offersCoreMetadata }: RenderOptions): string {
+function fileLine(file: FileRecord, options: RenderOptions): string {
+  const { fileLink, provenanceLink, offersCoreMetadata, extractsCoreMetadata } = options;
   const hash = linkHash(file.hashes);
   let line = `<a href="${escapeHtml(fileLink(file.url))}${hash === undefined ? '' : `#${hash}`}"`;
   if (file.requiresPython !== undefined) line += attribute('data-requires-python', file.requiresPython);
@@ -74,7 +75,7 @@ function fileLine(file: FileRecord, { fileLink, provenanceLink, offersCoreMetada
   if (claimsCoreMetadata(file) && (offersCoreMetadata === undefined || offersCoreMetadata(file))) {
     const value = (file.coreMetadata !== true && bestOf(LINK_HASHES, file.coreMetadata)) || 'true';
     line += ` data-core-metadata="${value}" data-dist-info-metadata="${value}"`;
-  }
+  } else if (extractsCoreMetadata?.(file)) line += ' data-core-metadata="true" data-dist-info-metadata="true"';
   if (file.gpgSig !== undefined) line += ` data-gpg-sig="${file.gpgSig}"`;
   if (file.provenance !== undefined)
     line += attribute('data-provenance', provenanceLink?.(file.provenance) ?? file.provenance);

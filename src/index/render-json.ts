@@ -30,12 +30,17 @@ function metaObject(source: JsonObject, apiVersion: string): JsonObject {
   return isJsonObject(meta) ? { ...meta, 'api-version': apiVersion } : { 'api-version': apiVersion };
 }
 
-function fileObject(file: FileRecord, { fileLink, provenanceLink, offersCoreMetadata }: RenderOptions): JsonObject {
+function fileObject(file: FileRecord, options: RenderOptions): JsonObject {
+  const { fileLink, provenanceLink, offersCoreMetadata, extractsCoreMetadata } = options;
   const { coreMetadata, provenance } = file;
   const mapped = provenance === undefined ? undefined : provenanceLink?.(provenance);
   const source = mapped === undefined ? file.source : { ...file.source, provenance: mapped };
   const url = fileLink(file.url);
-  if (coreMetadata === undefined || coreMetadata === false) return { ...source, url };
+  if (coreMetadata === undefined || coreMetadata === false) {
+    return extractsCoreMetadata?.(file)
+      ? { ...withoutCoreMetadata(source, url), 'core-metadata': true }
+      : { ...source, url };
+  }
   if (offersCoreMetadata !== undefined && !offersCoreMetadata(file)) return withoutCoreMetadata(source, url);
   // A claim under an old name only is repeated under today's.
   const named = source['core-metadata'];

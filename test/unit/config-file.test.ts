@@ -169,3 +169,19 @@ test('an empty file is no mistake, and a list reads like values by comma', async
   assert.equal(config.uploads, true);
   assert.deepEqual(config.redis, { url: 'redis://redis:6379/0', secret: undefined });
 });
+
+test('metadata is extracted where an index says so, and the value is checked', async (t) => {
+  const index = (value: string) =>
+    yaml(
+      `indexes: { main: { upstreams: [${UPSTREAM}], extract_metadata: ${value} }, other: { upstreams: [${UPSTREAM}] } }`,
+    );
+  const { config } = await load(t, index('true'));
+  assert.deepEqual(
+    config.indexes.map(({ extractMetadata }) => extractMetadata),
+    [true, undefined],
+  );
+  assert.match(
+    (await refusal(t, index('yes please'))).join('\n'),
+    /indexes\.main\.extract_metadata.*expected true or false/,
+  );
+});
