@@ -1,0 +1,196 @@
+// README promises things that a user types. Whatever of it can be run or looked up without a network is.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { parse } from 'yaml';
+import { installerVariables } from '../../src/commands/env.ts';
+import { startLines } from '../../src/config/start-lines.ts';
+import { readYamlFile } from '../../src/config/yaml-file.ts';
+import { routeOf } from '../../src/http/routes.ts';
+import { load } from '../support/config-world.ts';
+import { unknownMetrics, unknownVariables } from '../support/metric-names.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const run = promisify(execFile);
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const LAUNCHER = join(ROOT, 'bin', 'wheelkeep');
+const PAGES = ['README.md', 'SECURITY.md', 'CONTRIBUTING.md'];
+const README = text('README.md');
+const ADDRESS = 'http://127.0.0.1:5030/';
+const ENV = { PATH: process.env.PATH, HOME: '/nonexistent', WHEELKEEP_UPSTREAM: 'https://index.example/simple/' };
+
+/** Commands of others, of which only what they name of ours is looked at. */
+const FOREIGN = ['pip', 'uv', 'curl', 'docker', 'sed', 'export'];
+
+function text(page: string): string {
+  return readFileSync(join(ROOT, page), 'utf8');
+}
+
+function blocks(language: string, page = README): string[] {
+  return [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, body = '']) => body);
+}
+
+const COMMANDS = PAGES.flatMap((page) => blocks('sh', text(page))).flatMap((block) => block.trim().split('\n'));
+
+async function helpOf(...args: readonly string[]): Promise<string> {
+  return (await run(LAUNCHER, [...args, '--help'], { env: ENV })).stdout;
+}
+
+/** The words of a command, without the variables before it; what `eval "$(…)"` holds. */
+function wordsOf(line: string): string[] {
+  const inner = /^eval "\$\((.*)\)"$/.exec(line)?.[1] ?? line;
+  const words = inner.split(' ');
+  return words.slice(words.findIndex((word) => !/^[A-Z_]+=/.test(word)));
+}
+
+test('every command of the documents is one of ours that exists, or one of a known tool', async (t) => {
+  const { scripts } = JSON.parse(text('package.json'));
+  for (const line of new Set(COMMANDS)) {
+    await t.test(line, async () => {
+      const [first = '', ...rest] = wordsOf(line);
+      if (first === 'npm') {
+        const script = rest[0] === 'run' ? rest[1]! : rest[0]!;
+        assert.ok(script === 'ci' || script in scripts, `package.json has no script ${script}`);
+      } else if (first === 'npx') {
+        assert.equal(rest[0], 'node');
+        assert.ok(existsSync(join(ROOT, rest[1]!)), rest[1]);
+      } else if (first === 'bin/wheelkeep') {
+        // What stands behind `--` belongs to another command.
+        const own = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest;
+        const help = await helpOf(own[0]!);
+        assert.ok(help.startsWith(`Usage: wheelkeep ${own[0]} `), `there is no command ${own[0]}`);
+        for (const flag of own.filter((word) => word.startsWith('--'))) {
+          assert.match(help, new RegExp(`${flag}\\b`), `wheelkeep ${own[0]} has no ${flag}`);
+        }
+      } else {
+        assert.ok(FOREIGN.includes(first), `this test does not know ${first}`);
+      }
+      for (const [, path = ''] of line.matchAll(/(deploy\/[\w.-]+)/g)) assert.ok(existsSync(join(ROOT, path)), path);
+    });
+  }
+});
+
+test('commands that ask and change nothing do what README says of them', async (t) => {
+  const folder = await temporaryFolder(t);
+  for (const line of COMMANDS.filter((command) => /bin\/wheelkeep (env|check)\b/.test(command))) {
+    const [, ...args] = wordsOf(line);
+    const ran = run(LAUNCHER, args, { env: { ...ENV, WHEELKEEP_DATA_DIR: folder }, cwd: ROOT });
+    if (args[0] === 'env') assert.match((await ran).stdout, /PIP_INDEX_URL=/, line);
+    // Nothing is wrong with the example but that its secret is not here.
+    else {
+      const told = /^wheelkeep: indexes\.internal\.credentials .*internal-index cannot be read \(ENOENT\)\n$/;
+      await assert.rejects(ran, { code: 2, stderr: told }, line);
+    }
+  }
+});
+
+test('every command of the command line is told of in README', async () => {
+  const listed = /^Commands:\n(.*?)\n\n/ms.exec(await helpOf())?.[1] ?? '';
+  const names = [...listed.matchAll(/^ {2}(\w+)/gm)].map(([, name]) => name!).filter((name) => name !== 'help');
+  assert.ok(names.length > 3);
+  const told = (name: string) => new RegExp(`\`(?:wheelkeep )?${name}[ \`]|bin/wheelkeep ${name}\\b`).test(README);
+  // `serve` is what npm start runs.
+  assert.deepEqual(
+    names.filter((name) => name !== 'serve' && !told(name)),
+    [],
+  );
+});
+
+test('every address of a local Wheelkeep in README leads somewhere', () => {
+  const addresses = README.match(/http:\/\/127\.0\.0\.1:5030\/[\w./-]*/g) ?? [];
+  assert.ok(addresses.length > 5);
+  for (const address of addresses) {
+    const path = address.slice(ADDRESS.length - 1);
+    // The beginning of a file's address, as it stands in the rule for lock files.
+    routeOf(path === '/files/https/' ? `${path}files.example/a-1.0.tar.gz` : path, new Set());
+  }
+});
+
+test("the table of paths is the server's", () => {
+  const section = README.slice(README.indexOf('## Paths'), README.indexOf('## How a request flows'));
+  const paths = [...section.matchAll(/`(\/[^`]*)`/g)].map(([, path = '']) => path);
+  assert.ok(paths.length > 12);
+  const example: Readonly<Record<string, string>> = { '<scheme>': 'https', '<host>': 'files.example', '…': 'x' };
+  for (const path of paths) {
+    const target = path.replace(/<\w+>|…/g, (part) => example[part] ?? 'example');
+    assert.doesNotThrow(() => routeOf(target, new Set(['example'])), path);
+  }
+});
+
+test('the documents name only metrics, labels, values, variables and files that exist', () => {
+  for (const page of PAGES) {
+    const content = text(page);
+    assert.deepEqual(unknownMetrics(content), [], page);
+    assert.deepEqual(unknownVariables(content), [], page);
+    const files = content.match(/\b(?:src|test|deploy|bin)\/[\w./-]*\w/g) ?? [];
+    assert.deepEqual(
+      files.filter((file) => !existsSync(join(ROOT, file))),
+      [],
+      page,
+    );
+  }
+});
+
+test('links inside the documents lead to files and headings that exist', () => {
+  for (const page of PAGES) {
+    const content = text(page);
+    const anchors = [...content.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    );
+    for (const [, target = ''] of content.matchAll(/\]\(([^)]+)\)/g)) {
+      if (target.startsWith('#')) assert.ok(anchors.includes(target.slice(1)), `${page}: ${target}`);
+      else assert.ok(existsSync(join(ROOT, target)), `${page}: ${target}`);
+    }
+  }
+});
+
+test('the YAML of README is right, and says what deploy/wheelkeep.yaml says', () => {
+  const [given = ''] = blocks('yaml');
+  assert.deepEqual(readYamlFile('wheelkeep.yaml', given).problems, []);
+  const { raw, ...whole } = parse(text('deploy/wheelkeep.yaml'));
+  assert.deepEqual(parse(given), whole);
+  // The one about raw mounts stands in a sentence.
+  const [, inline = ''] = /\(`(raw: .*?)`\)/.exec(README) ?? [];
+  assert.deepEqual(parse(inline), { raw });
+});
+
+test('the first lines and the variables in README are those that users see', async (t) => {
+  const { config, folder } = await load(t, { machine: { env: { PIP_INDEX_URL: 'https://index.example/simple/' } } });
+  const lines = startLines(config, { url: ADDRESS, version: JSON.parse(text('package.json')).version });
+  const [first = '', variables = ''] = blocks('text');
+  assert.equal(first.trimEnd().replace('/srv/wheelkeep', folder), lines.join('\n'));
+  const { stdout } = await run(LAUNCHER, ['env', '--url', 'http://wheelkeep:5030/'], { env: ENV });
+  for (const line of variables.trimEnd().split('\n')) assert.ok(stdout.split('\n').includes(line), line);
+});
+
+test('the table of installers names every variable that wheelkeep env sets', () => {
+  const section = README.slice(README.indexOf('## Settings for each'), README.indexOf('## Lock files'));
+  for (const name of Object.keys(installerVariables('http://wheelkeep:5030/'))) {
+    assert.ok(section.includes(name), name);
+  }
+});
+
+test('the rule for lock files turns our addresses back into those of upstream', async (t) => {
+  const folder = await temporaryFolder(t);
+  const upstream = [
+    'source = { registry = "https://index.example/simple/" }',
+    'sdist = { url = "https://files.example/packages/ab/demo-1.0.tar.gz", hash = "sha256:00" }',
+    '',
+  ].join('\n');
+  const ours = upstream
+    .replace('https://index.example/simple/', `${ADDRESS}simple`)
+    .replace('https://files.example/', `${ADDRESS}files/https/files.example/`);
+  await writeFile(join(folder, 'uv.lock'), ours);
+  const command = COMMANDS.find((line) => line.startsWith('sed '))!;
+  await run('sh', ['-c', command], { cwd: folder });
+  assert.equal(readFileSync(join(folder, 'uv.lock'), 'utf8'), upstream);
+});
