@@ -11,11 +11,15 @@ import { fileLink } from '../index/file-links.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import { statusOf } from './cache-fields.ts';
 import type { Exchange } from './exchange.ts';
+import type { ReadyAnswers } from './ready-answers.ts';
 import { sendBody } from './send-body.ts';
 
 export interface FileHandlerOptions {
   readonly service: FileService;
   readonly defaultIndexes: readonly string[];
+  /** Small files are repeated from there while their page is fresh. */
+  readonly ready: ReadyAnswers;
+  readonly now: () => number;
 }
 
 /** The route's part of a request for a file. */
@@ -60,9 +64,37 @@ export class FileHandler {
   async #stored(exchange: Exchange, found: FoundFile): Promise<void> {
     const { answer, blob } = await this.#options.service.body(found);
     exchange.outcome = answer.outcome;
-    if (blob !== undefined) return sendBlob(exchange, answer, blob, found.file);
+    if (blob !== undefined) {
+      if (blob.bytes !== undefined) this.#keepReady(exchange, { ...found, answer }, blob.bytes);
+      return sendBlob(exchange, answer, blob, found.file);
+    }
     // Lost a moment ago and being fetched again.
     return this.#arriving(exchange, { ...found, answer }, answer.arriving!);
+  }
+
+  /** Leaves a small stored file where the next request for it finds it, as long as its page is fresh. */
+  #keepReady(exchange: Exchange, found: FoundFile, bytes: Buffer): void {
+    const { answer, listedSeconds } = found;
+    const lifetimeSeconds = Math.min(listedSeconds, answer.remainingSeconds);
+    if (answer.outcome !== 'hit' || lifetimeSeconds <= 0) return;
+    const head = headOf(answer, found.file);
+    this.#options.ready.keep(exchange, {
+      kind: found.what,
+      outcome: 'hit',
+      etag: head.etag,
+      bytes,
+      fields: [...head.fields, 'content-length', String(bytes.length)],
+      notModifiedFields: head.fields,
+      freshUntil: this.#options.now() + lifetimeSeconds * 1000,
+      agingFields: () => {
+        // What is repeated is in use, and must not look forgotten when room has to be made.
+        this.#options.service.storedBody(found, answer.entry).then(
+          (blob) => blob?.release(),
+          () => {},
+        );
+        return agingFields(answer, (this.#options.now() - answer.entry.responseTime) / 1000);
+      },
+    });
   }
 
   /** The body is on its way: followed from the start, or waited for when only a part of it is wanted. */
@@ -114,21 +146,8 @@ async function sendOpenBlob(
   blob: Blob,
   file: ListedFile | undefined,
 ): Promise<void> {
-  const verified = answer.entry.body?.verified === true;
-  const etag = `"${blob.digest}"`;
-  const lastModified = modifiedAt(answer.entry, file);
-  const fields = [
-    ...contentFields(),
-    'etag',
-    etag,
-    'cache-control',
-    verified ? VERIFIED_CONTROL : UNVERIFIED_CONTROL,
-    'age',
-    String(Math.max(0, Math.floor(answer.ageSeconds))),
-    'cache-status',
-    statusOf(answer),
-  ];
-  if (lastModified !== undefined) fields.push('last-modified', lastModified);
+  const { etag, lastModified, fields: lasting } = headOf(answer, file);
+  const fields = [...lasting, ...agingFields(answer, answer.ageSeconds)];
   if (notModified(exchange, etag, lastModified)) return exchange.send(304, fields);
 
   const range = requestedRange(exchange, blob.sizeBytes, etag);
@@ -152,6 +171,20 @@ async function sendOpenBlob(
     position += count;
     return target.subarray(0, count);
   });
+}
+
+/** The head of a stored file's answer, but for what changes with time. */
+function headOf({ entry }: Answer, file: ListedFile | undefined) {
+  const etag = `"${entry.body!.digest}"`;
+  const lastModified = modifiedAt(entry, file);
+  const control = entry.body!.verified ? VERIFIED_CONTROL : UNVERIFIED_CONTROL;
+  const fields = [...contentFields(), 'etag', etag, 'cache-control', control];
+  if (lastModified !== undefined) fields.push('last-modified', lastModified);
+  return { etag, lastModified, fields };
+}
+
+function agingFields(answer: Answer, ageSeconds: number): string[] {
+  return ['age', String(Math.max(0, Math.floor(ageSeconds))), 'cache-status', statusOf(answer)];
 }
 
 /** What a HEAD tells of a file that is not stored: its page gives size and hash, no upstream need be asked. */
