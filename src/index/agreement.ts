@@ -36,9 +36,10 @@ export class Agreement {
   }
 
   async #lastOf(index: string): Promise<number | undefined> {
+    // Another process on this folder may have heard of it later than we have.
+    const written = (await this.#options.entries.get(keyOf(index)))?.variants[0]?.responseTime;
     const known = this.#last.get(index);
-    if (known !== undefined) return known;
-    return (await this.#options.entries.get(keyOf(index)))?.variants[0]?.responseTime;
+    return known === undefined || written === undefined ? (known ?? written) : Math.max(known, written);
   }
 
   async #write(index: string, time: number): Promise<void> {

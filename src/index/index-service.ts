@@ -163,7 +163,7 @@ export class IndexService {
   #peek(resource: Resource, format: PageFormat, coding: PageCoding): PageAnswer | undefined {
     const answer = this.#options.readThrough.peek(resource);
     if (answer === undefined || answer.entry.status !== 200) return undefined;
-    const page = this.#options.rendered.peek(answer.entry, format, coding);
+    const page = this.#options.rendered.peek(answer.entry, format, coding, this.#mannerName(resource.upstream));
     return page === undefined ? undefined : { answer, page };
   }
 
@@ -236,11 +236,13 @@ export class IndexService {
     format: PageFormat,
     coding: PageCoding,
   ): Promise<PageAnswer> {
-    const ready = this.#options.rendered.peek(found.answer.entry, format, coding);
+    const { rendered, workshop } = this.#options;
+    const manner = this.#mannerName(found.index);
+    const ready = rendered.peek(found.answer.entry, format, coding, manner);
     if (ready !== undefined) return { answer: found.answer, page: ready };
     return this.#withPage(found, name, async (source, answer) => {
-      const render = () => this.#options.workshop.render(source, format);
-      return { answer, page: await this.#options.rendered.get(answer.entry, format, coding, render) };
+      const render = () => workshop.render(source, format);
+      return { answer, page: await rendered.get(answer.entry, format, coding, render, manner) };
     });
   }
 
@@ -252,6 +254,11 @@ export class IndexService {
       ...(root !== undefined && { provenanceRoot: `${root}${index}/` }),
       ...(extracting.has(index) && { extractsMetadata: true }),
     };
+  }
+
+  #mannerName(index: string): string {
+    const { provenanceRoot, extracting } = this.#options;
+    return provenanceRoot === undefined && extracting.size === 0 ? '' : index;
   }
 
   #withPage<T>(

@@ -88,8 +88,7 @@ export class MirrorJudgement {
 
   /** Validators are those of the mirror that gave them: another one may use the same text for another page. */
   #conditions(held: HeldPage | undefined, conditions: Fields): (base: string) => Fields {
-    const origin = held === undefined ? undefined : new URL(held.entry.url).origin;
-    return (base) => (origin === new URL(base).origin ? conditions : []);
+    return (base) => (held?.entry.url.startsWith(base) ? conditions : []);
   }
 
   async #judge(

@@ -45,19 +45,22 @@ export class RenderedPages {
     });
   }
 
-  /** The representation if it is ready. */
-  peek(entry: Entry, form: Form, coding: PageCoding): RenderedPage | undefined {
-    return this.#pages.get(this.#key(entry, form, coding));
+  /** The representation if it is ready. `manner`: see `get`. */
+  peek(entry: Entry, form: Form, coding: PageCoding, manner = ''): RenderedPage | undefined {
+    return this.#pages.get(this.#key(entry, form, coding, manner));
   }
 
-  /** The representation; `render` gives the uncoded bytes when they are not ready. Rejects as `render` does. */
-  async get(entry: Entry, form: Form, coding: PageCoding, render: Render): Promise<RenderedPage> {
-    const key = this.#key(entry, form, coding);
+  /**
+   * The representation; `render` gives the uncoded bytes when they are not ready. `manner` names what else they depend
+   * on: two indexes may hold the same page and show it differently. Rejects as `render` does.
+   */
+  async get(entry: Entry, form: Form, coding: PageCoding, render: Render, manner = ''): Promise<RenderedPage> {
+    const key = this.#key(entry, form, coding, manner);
     const ready = this.#pages.get(key);
     if (ready !== undefined) return ready;
     let making = this.#making.get(key);
     if (making === undefined) {
-      making = this.#make(entry, form, coding, render).finally(() => this.#making.delete(key));
+      making = this.#make(entry, form, coding, render, manner).finally(() => this.#making.delete(key));
       this.#making.set(key, making);
     }
     const page = await making;
@@ -69,9 +72,10 @@ export class RenderedPages {
     return this.#pages.calculatedSize;
   }
 
-  async #make(entry: Entry, form: Form, coding: PageCoding, render: Render): Promise<RenderedPage> {
+  async #make(entry: Entry, form: Form, coding: PageCoding, render: Render, manner: string): Promise<RenderedPage> {
     // Coded forms are made from the uncoded one, which others may want too.
-    const plain = coding === 'identity' ? await render() : (await this.get(entry, form, 'identity', render)).bytes;
+    const plain =
+      coding === 'identity' ? await render() : (await this.get(entry, form, 'identity', render, manner)).bytes;
     const bytes = await encoded(plain, coding);
     // A strong tag for exactly these bytes under exactly this type (RFC 9110 8.8.3).
     const seal = createHash('sha256')
@@ -91,14 +95,14 @@ export class RenderedPages {
   }
 
   /** By what the bytes depend on: the body, the URL that its links resolve against, and who asks for which form. */
-  #key(entry: Entry, form: Form, coding: PageCoding): string {
+  #key(entry: Entry, form: Form, coding: PageCoding, manner: string): string {
     let name = this.#names.get(entry);
     if (name === undefined) {
       const { moves } = (entry.facts ?? {}) as Partial<PageFacts>;
       name = `${entry.body?.digest ?? ''} ${entry.url}${moves === undefined ? '' : ` ${JSON.stringify(moves)}`}`;
       this.#names.set(entry, name);
     }
-    return `${nameOf(form)} ${coding} ${name}`;
+    return `${nameOf(form)} ${coding} ${manner} ${name}`;
   }
 }
 

@@ -81,6 +81,8 @@ test('only POST has an effect, and only for a clear order', async (t) => {
   const got = await get(url, fields);
   assert.deepEqual([got.status, got.field('allow')], [405, 'POST']);
   assert.equal((await fetchAll(`${world.proxy.url}/-/api/status`, { method: 'POST', fields })).status, 405);
+  const purge = await fetchAll(`${world.proxy.url}/simple/demo/`, { method: 'PURGE', fields });
+  assert.equal(purge.status, 405);
   const orders = ['', '{', '[]', '{}', 'null', '{"all":false}', '{"project":"../x"}', '{"all":true,"project":"demo"}'];
   for (const body of [...orders, '{"project":"demo","only":"pages"}', `{"project":"${'x'.repeat(20_000)}"}`]) {
     assert.equal((await fetchAll(url, { method: 'POST', fields, body })).status, 400, body.slice(0, 40));

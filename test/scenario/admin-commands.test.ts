@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { FakeIndex } from '../support/fake-index.ts';
@@ -18,7 +20,7 @@ test('purge, stats and explain ask the running server, and say so when there is 
   t.after(() => index.close());
   index.add('demo', demo);
   const dataDir = await temporaryFolder(t);
-  const proxy = await spawnProxy({ dataDir, upstreams: [index.url] });
+  const proxy = await spawnProxy({ dataDir, upstreams: [index.url], env: { WHEELKEEP_LOG_LEVEL: 'debug' } });
   t.after(() => proxy.stop('SIGKILL'));
   const env = {
     PATH: process.env.PATH,
@@ -48,6 +50,9 @@ test('purge, stats and explain ask the running server, and say so when there is 
   assert.match((await run('purge', '--help')).out, /Examples:\n.*Exit codes:/s);
 
   await proxy.stop('SIGTERM');
+  const token = (await readFile(join(dataDir, 'admin-token'), 'utf8')).trim();
+  assert.match(proxy.output(), /\/-\/api\/purge/);
+  assert.ok(!proxy.output().includes(token), 'the token stands in no log');
   const none = await run('purge', '--all');
   assert.equal(none.code, 1);
   assert.match(none.err, /no server answers at http:\/\/127\.0\.0\.1:\d+\/ \(ECONNREFUSED\)/);

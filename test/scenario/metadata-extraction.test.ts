@@ -94,3 +94,23 @@ test('a wheel with wrong bytes or without METADATA gives an error, never some me
   clock.advance(61_000);
   assert.equal((await get(`${await linkTo(odd.filename)}.metadata`)).status, 502);
 });
+
+test('of two indexes with the same upstream each shows metadata as it is configured', async (t) => {
+  const several = await severalIndexes(t, { main: {} });
+  several.upstream('main').addListed('demo', demo, { coreMetadata: false });
+  const shared = { upstreams: [{ url: several.upstream('main').url }], missingStatuses: [], pageOrigins: [] };
+  const plain = { ...shared, name: 'plain', accept: 'any' } as const;
+  await several.restart({
+    indexes: [plain, { ...plain, name: 'extracting', extractMetadata: true }],
+    defaultIndexes: ['plain'],
+  });
+  for (const [index, expected] of [
+    ['plain', false],
+    ['extracting', true],
+    ['plain', false],
+  ] as const) {
+    const answer = await get(`${several.proxy.url}/${index}/simple/demo/`, JSON_PAGE);
+    const [file] = (answer.json() as { files: { 'core-metadata': unknown }[] }).files;
+    assert.equal(file!['core-metadata'], expected, index);
+  }
+});
