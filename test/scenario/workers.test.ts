@@ -41,7 +41,7 @@ function clients(count: number, url: string) {
 const fileUrl = (team: Team) =>
   `${team.url}/files/${index.url.replace('://', '/').replace('/simple/', index.pathOf(LARGE))}`;
 
-test('100 clients of two workers ask for one cold page: upstream is asked once', async (t) => {
+test('100 clients of two workers ask for one cold page, then 60 for one cold file of 8 MB: upstream is asked once, and twice at most', async (t) => {
   const team = await startTeam(t);
   const answers = await clients(100, `${team.url}/simple/cold/`);
   assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
@@ -57,13 +57,12 @@ test('100 clients of two workers ask for one cold page: upstream is asked once',
     );
   };
   for (let scrape = 0; scrape < 4; scrape++) assert.equal(await pages(), 100);
-});
 
-test('60 clients of two workers ask for one cold file of 8 MB: upstream is asked twice at most', async (t) => {
-  const team = await startTeam(t);
-  const answers = await clients(60, fileUrl(team));
-  assert.deepEqual(new Set(answers.map(({ status, complete }) => `${status} ${complete}`)), new Set(['200 true']));
-  assert.deepEqual(new Set(answers.map(({ sha256 }) => sha256)), new Set([LARGE.sha256]));
+  const downloads = await clients(60, fileUrl(team));
+  assert.deepEqual(
+    new Set(downloads.map(({ status, sha256, complete }) => `${status} ${complete} ${sha256}`)),
+    new Set([`200 true ${LARGE.sha256}`]),
+  );
   assert.ok(index.requests(index.pathOf(LARGE)) <= 2, `${index.requests(index.pathOf(LARGE))} requests`);
 });
 
@@ -71,10 +70,14 @@ test('a worker that is killed costs the requests on its connections and no other
   const team = await startTeam(t);
   await clients(10, `${team.url}/simple/warm/`);
   const [victim] = team.workers();
+  /** Whether each was under way when the worker died: a connection may be accepted and the kill not yet done. */
   const failures: { readonly atMs: number; readonly running: boolean }[] = [];
   let answered = 0;
   let killedAt = Number.POSITIVE_INFINITY;
   let isOver = false;
+  t.after(() => {
+    isOver = true;
+  });
   const load = Array.from({ length: 20 }, async () => {
     while (!isOver) {
       const startedAt = performance.now();
@@ -91,7 +94,6 @@ test('a worker that is killed costs the requests on its connections and no other
   killedAt = performance.now();
   process.kill(victim!, 'SIGKILL');
   await team.allServe(2);
-  const backAfterMs = performance.now() - killedAt;
   const before = answered;
   await until(() => answered > before + 200, 'the load runs on');
   isOver = true;
@@ -101,22 +103,15 @@ test('a worker that is killed costs the requests on its connections and no other
     [],
   );
   assert.ok(failures.length <= 20, `${failures.length} failed`);
-  assert.ok(backAfterMs < 3_000, `two workers again after ${backAfterMs} ms`);
   assert.equal(team.workers().length, 2);
   assert.ok(!team.workers().includes(victim!));
-});
 
-test('what a dead worker counted stays in the sums', async (t) => {
-  const team = await startTeam(t);
-  await clients(20, `${team.url}/simple/warm/`);
-  const count = async () => {
-    const name = 'wheelkeep_response_bytes_total{kind="page"}';
-    return (await team.metrics())[name]!;
-  };
-  const before = await count();
+  // What a dead worker counted stays in the sums: Prometheus must not take its death for a restart of all.
+  const bytes = async () => (await team.metrics())['wheelkeep_response_bytes_total{kind="page"}'];
+  const sent = await bytes();
   process.kill(team.workers()[0]!, 'SIGKILL');
-  await team.allServe(2);
-  assert.equal(await count(), before);
+  await team.allServe(3);
+  assert.equal(await bytes(), sent);
 });
 
 test('SIGTERM to the whole group: running downloads of both workers are finished, then the exit code is 0', async (t) => {
