@@ -76,7 +76,7 @@ test('a disk that fills up in the middle of a file: all clients get it whole, ol
   assert.equal((await proxy.metrics()).wheelkeep_disk_writes_paused, 0);
 });
 
-test('a disk without room for anything serves every file whole, and stores again once there is room', {
+test('a disk without room for anything serves every file whole, and stores again once there is room (case 53)', {
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=6m');

@@ -37,6 +37,7 @@ interface Verdict {
   readonly missing: readonly { readonly what: string; readonly name: string; readonly problem: string }[];
   readonly elsewhere: readonly string[];
   readonly built: readonly string[];
+  readonly past: readonly { readonly host: string; readonly files: number }[];
 }
 
 async function drilled(given: Awaited<ReturnType<typeof world>>, ...args: readonly string[]) {
@@ -141,6 +142,19 @@ test('what must be built is told, because no lock file names what its build requ
   await writeFile(join(given.dataDir, 'uv.lock'), uvLock(given.index, locked));
   await runCommand(given, 'warm', 'uv.lock');
   assert.deepEqual((await drilled(given, 'uv.lock')).verdict.built, ['built 3']);
+});
+
+test('files locked at their own host are told of: installers that follow a lock ask there', async (t) => {
+  const given = await world(t);
+  const { host } = new URL(given.index.url);
+  const direct = await drilled(given, 'uv.lock');
+  assert.deepEqual(direct.verdict.past, [{ host, files: 8 }]);
+  const through = uvLock(given.index, given.locked).replaceAll(
+    `url = "http://${host}/`,
+    'url = "http://proxy.example/x/files/http/h/',
+  );
+  await writeFile(join(given.dataDir, 'through.lock'), through);
+  assert.deepEqual((await drilled(given, 'through.lock')).verdict.past, []);
 });
 
 test('people get a table, the missing by name, and what comes from elsewhere as a note', async (t) => {

@@ -18,7 +18,7 @@ test('core metadata with a hash is verified, stored and served for ever', async 
   assert.equal(index.requests(path), 0);
 });
 
-test('core metadata with a wrong hash is never served nor stored', async (t) => {
+test('core metadata with a wrong hash is never served nor stored (case 26)', async (t) => {
   const { index, proxy, path, url, file } = await fileWorld(t);
   index.fault(`${path}.metadata`, faults.wrongByte(3));
   assert.equal((await get(`${url}.metadata`)).status, 502);
@@ -58,7 +58,7 @@ test('a failure of upstream is no 404 for core metadata', async (t) => {
   assert.equal((await get(`${url}.metadata`)).status, 503);
 });
 
-test('core metadata of a file that no page lists is 404', async (t) => {
+test('core metadata of a file that no page lists is 404 (case 27)', async (t) => {
   const { url } = await fileWorld(t);
   assert.equal((await get(`${url.replace('demo-1.0', 'demo-9.9')}.metadata`)).status, 404);
 });
@@ -72,7 +72,7 @@ test('HEAD, ranges and conditions work on core metadata', async (t) => {
   assert.equal((await get(`${url}.metadata`, { 'if-none-match': `"${file.metadataSha256}"` })).status, 304);
 });
 
-test('a signature beside a listed file is fetched where upstream has one, else 404', async (t) => {
+test('a signature beside a listed file is fetched where upstream has one, else 404 (case 27)', async (t) => {
   const { index, path, url } = await fileWorld(t);
   assert.equal((await get(`${url}.asc`)).status, 404);
   assert.equal(index.requests(`${path}.asc`), 1);

@@ -39,7 +39,7 @@ describe('a page', () => {
   });
   const ask = (fields: Readonly<Record<string, string>>, path = '/simple/foo/') => get(`${proxy.url}${path}`, fields);
 
-  it('comes in the format that the client prefers, text/html for who says nothing that we know', async () => {
+  it('comes in the format that the client prefers, text/html for who says nothing that we know (case 7, case 8, case 9)', async () => {
     const plays: readonly (readonly [string | undefined, string])[] = [
       [undefined, HTML],
       ['*/*', HTML],
@@ -65,7 +65,7 @@ describe('a page', () => {
     }
   });
 
-  it('comes in the format of the query, which wins; unknown formats and other keys count for nothing', async () => {
+  it('comes in the format of the query, which wins; unknown formats and other keys count for nothing (case 10)', async () => {
     const before = index.requests();
     for (const format of [JSON_TYPE, encodeURIComponent(JSON_TYPE)]) {
       const answer = await ask({ accept: 'text/html' }, `/simple/foo/?x=1&format=${format}`);
@@ -75,7 +75,7 @@ describe('a page', () => {
     assert.equal(index.requests(), before, 'a query made another cache entry');
   });
 
-  it('is gzip or zstd for who takes it, and one snapshot whatever the form', async () => {
+  it('is gzip or zstd for who takes it, and one snapshot whatever the form (case 13, case 41)', async () => {
     const plain = await ask({ accept: JSON_TYPE });
     const plays: readonly (readonly [string, string | undefined])[] = [
       ['gzip, deflate', 'gzip'],
@@ -114,7 +114,7 @@ describe('a page', () => {
     assert.equal(tags.size, 9);
   });
 
-  it('is 304 for who has it, alone, in a list, weakly, by star; during an outage too', async () => {
+  it('is 304 for who has it, alone, in a list, weakly, by star; during an outage too (case 38)', async () => {
     const full = await ask({ accept: JSON_TYPE });
     const tag = full.field('etag')!;
     const play = async () => {
@@ -139,7 +139,7 @@ describe('a page', () => {
     clock.advance(31_000);
   });
 
-  it('has the same head for HEAD as for GET, and no body', async () => {
+  it('has the same head for HEAD as for GET, and no body (case 39)', async () => {
     for (const path of ['/simple/foo/', '/simple/', '/simple/no-such-project/']) {
       for (const fields of [{ accept: JSON_TYPE }, { accept: 'text/html', 'accept-encoding': 'gzip' }]) {
         await fetchAll(`${proxy.url}${path}`, { fields });
@@ -162,7 +162,7 @@ describe('an upstream', () => {
     'without serials and validators': { serials: false, validators: 'none' },
   } as const;
   for (const [name, manners] of Object.entries(UPSTREAMS)) {
-    it(`${name} is served in JSON and in HTML`, async (test) => {
+    it(`${name} is served in JSON and in HTML (case 11)`, async (test) => {
       const index = await FakeIndex.start(manners);
       test.after(() => index.close());
       const foo = wheel({ name: 'foo', version: '1.0', requiresPython: '>=3.8,<4' });
@@ -193,7 +193,7 @@ describe('an upstream', () => {
     });
   }
 
-  it('may call its JSON application/json or nothing at all, but not HTML what is JSON', async (test) => {
+  it('may call its JSON application/json or nothing at all, but not HTML what is JSON (case 12)', async (test) => {
     const index = await FakeIndex.start();
     test.after(() => index.close());
     const plays: readonly (readonly [string, Fault, number])[] = [

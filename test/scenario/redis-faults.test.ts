@@ -71,7 +71,7 @@ describe('with a Redis that fails', { skip: redisMissing, timeout: 60_000 }, () 
     await Promise.all([one.store.close(), other.store.close()]);
   });
 
-  test('absent at the start: opening and every call are immediate, and it is used once it comes', async (t) => {
+  test('absent at the start: opening and every call are immediate, and it is used once it comes (case 53)', async (t) => {
     const port = await freePort();
     const opened = await openStore({ redis: { url: `redis://127.0.0.1:${port}` } });
     t.after(() => opened.store.close());

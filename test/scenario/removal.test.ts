@@ -39,7 +39,7 @@ function assertKept(answer: ClientResponse, held: ClientResponse): void {
 }
 
 describe('a held project that the index calls missing', () => {
-  it('is served until it is called so again a minute later, and is 404 then', async (test) => {
+  it('is served until it is called so again a minute later, and is 404 then (case 45)', async (test) => {
     const { clock, index, proxy, held } = await setting(test);
     index.remove('foo');
     clock.advance(MINUTE);
@@ -146,7 +146,7 @@ describe('a held page that the index replaces', () => {
     assert.deepEqual(listed(await getPage(proxy, 'foo')), []);
   });
 
-  it('by an older one is served until the index has insisted for half an hour', async (test) => {
+  it('by an older one is served until the index has insisted for half an hour (case 48)', async (test) => {
     const { clock, index, proxy, held } = await setting(test);
     index.fault(PAGE, blank(index.serialOf('foo') - 1));
     for (let minute = 0; minute < 30; minute += 1) {
@@ -157,7 +157,7 @@ describe('a held page that the index replaces', () => {
     assert.deepEqual(listed(await getPage(proxy, 'foo')), []);
   });
 
-  it('is asked for anew when a 304 is about another page than the one we hold', async (test) => {
+  it('is asked for anew when a 304 is about another page than the one we hold (case 37)', async (test) => {
     const { clock, index, proxy } = await setting(test);
     index.add('foo', wheel({ name: 'foo', version: '2.0' }));
     index.fault(PAGE, notModified('"of-another-page"'), { times: 1 });
@@ -168,7 +168,7 @@ describe('a held page that the index replaces', () => {
 });
 
 describe('a quarantine', () => {
-  it('is honoured by the page and the file URL at once, and holds while the index is down', async (test) => {
+  it('is honoured by the page and the file URL at once, and holds while the index is down (case 33)', async (test) => {
     const { clock, index, proxy } = await setting(test);
     const file = () => get(`${proxy.url}/files/http/${new URL(index.url).host}${index.pathOf(foo)}`);
     assert.equal((await file()).status, 200);

@@ -114,7 +114,7 @@ describe('a held page', () => {
 });
 
 describe('a client that insists', () => {
-  it('gets a validated page at most once in five seconds; random queries make no difference', async (test) => {
+  it('gets a validated page at most once in five seconds; random queries make no difference (case 49)', async (test) => {
     const { clock, index, proxy } = await setting(test);
     clock.advance(4_000);
     await getPage(proxy, 'foo', { 'cache-control': 'no-cache' });
@@ -149,7 +149,7 @@ describe('a client that insists', () => {
 });
 
 describe('a clock that jumps', () => {
-  it('back an hour: a page from the future is asked about, and its age is never negative', async (test) => {
+  it('back an hour: a page from the future is asked about, and its age is never negative (case 53)', async (test) => {
     const { clock, index, proxy } = await setting(test);
     clock.advance(-3_600_000);
     const page = await getPage(proxy, 'foo');

@@ -45,7 +45,7 @@ test('a file that stalls before its last 64 KB has been sent up to there', async
 });
 
 for (const sizeBytes of [SMALL, LARGE]) {
-  test(`a hundred clients for one cold file of ${sizeBytes} bytes cost one upstream request`, async (t) => {
+  test(`a hundred clients for one cold file of ${sizeBytes} bytes cost one upstream request (case 43)`, async (t) => {
     const { index, file, path, url, proxy } = await fileWorld(t, { sizeBytes });
     index.fault(path, faults.delay(100, faults.rate(20_000_000)));
     const answers = await Promise.all(Array.from({ length: 100 }, () => fetchAll(url, { keepBody: false })));
@@ -101,7 +101,7 @@ test('a slow client gets the whole file from the disk after the transfer has end
   assert.equal(index.requests(path), 1);
 });
 
-test('when nobody is left a fetch of which little is missing goes on', async (t) => {
+test('when nobody is left a fetch of which little is missing goes on (case 44)', async (t) => {
   const { index, path, url, proxy } = await fileWorld(t, { sizeBytes: LARGE });
   index.fault(path, faults.rate(6_000_000));
   assert.equal((await fetchAll(url, { abortAfterBytes: 1 })).complete, false);
@@ -110,7 +110,7 @@ test('when nobody is left a fetch of which little is missing goes on', async (t)
   assert.equal(index.requests(path), 1);
 });
 
-test('when nobody is left a fetch of which much is missing ends at once and leaves nothing behind', async (t) => {
+test('when nobody is left a fetch of which much is missing ends at once and leaves nothing behind (case 44)', async (t) => {
   const { index, path, url, proxy } = await fileWorld(t, { sizeBytes: 40_000_000 });
   index.fault(path, faults.rate(2_000_000));
   const before = index.openConnections;

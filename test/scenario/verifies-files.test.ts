@@ -62,7 +62,7 @@ test('a body that is longer than announced gives exactly the bytes that the page
   assert.equal((await storedBlobs(proxy.dataDir)).length, 1);
 });
 
-test('a wheel that comes with an unasked gzip coding is stored and served as the page promises it', async (t) => {
+test('a wheel that comes with an unasked gzip coding is stored and served as the page promises it (case 42)', async (t) => {
   const { index, proxy, file, path, url } = await fileWorld(t);
   index.fault(path, faults.gzipped());
   const answer = await get(url);

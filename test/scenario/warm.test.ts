@@ -40,7 +40,7 @@ test('all that a lock file names is served when the index is gone, and no file b
   const { code, stdout, stderr } = await runCommand(given, 'warm', 'uv.lock');
   assert.deepEqual([code, stderr], [0, '']);
   // Two pages, three files, the core metadata of two wheels.
-  assert.match(stdout, /^uv\.lock: 7 of 7 items here, 3 MB\n$/);
+  assert.match(stdout, /^uv\.lock: 7 of 7 items here, 3 MB\n {2}note: 3 files locked at 127\.0\.0\.1:\d+: .*\n$/);
   await given.index.down();
   const proxy = await startProxy({ upstreams: [given.index.url], dataDir: given.dataDir });
   t.after(() => proxy.close());
@@ -81,7 +81,7 @@ test('several lock files share what they have in common, and each is told of', a
   const given = await world(t);
   await writeFile(join(given.dataDir, 'requirements.txt'), hashedRequirements(given.locked));
   const { stdout } = await runCommand(given, 'warm', 'uv.lock', 'requirements.txt');
-  assert.match(stdout, /^uv\.lock: 7 of 7.*\nrequirements\.txt: 7 of 7/);
+  assert.match(stdout, /^uv\.lock: 7 of 7.*\n.*\nrequirements\.txt: 7 of 7/);
   assert.equal(given.index.fileRequests, 5);
 });
 
