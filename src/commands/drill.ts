@@ -40,11 +40,11 @@ function explain({ code, message }: { readonly code: string | undefined; readonl
 }
 
 /** `readiness` is the share of what would be served; it rounds down, so that 1 means all. */
-function verdict({ path, findings, elsewhere, built }: WalkedLock) {
+function verdict({ path, findings, elsewhere, built, past }: WalkedLock) {
   const missing = findings.filter(({ problem }) => problem !== undefined);
   const served = findings.length - missing.length;
   const readiness = findings.length === 0 ? 1 : Math.floor((served / findings.length) * 1000) / 1000;
-  return { path, readiness, wanted: findings.length, served, missing, elsewhere, built };
+  return { path, readiness, wanted: findings.length, served, missing, elsewhere, built, past };
 }
 
 function tell(terminal: Terminal, lock: WalkedLock): void {

@@ -2,6 +2,7 @@
 // its hash, its core metadata where that is offered. `warm` walks to fetch, `drill` walks with upstream cut off.
 
 import { namesDistribution } from '../index/distribution-name.ts';
+import { type FollowedUrls, urlsPastUs } from '../locks/followed-urls.ts';
 import { type ListedFile, type Meant, meantFiles } from '../locks/listed-files.ts';
 import type { LockedVersion } from '../locks/lock.ts';
 import { type IndexClient, Refused } from './index-client.ts';
@@ -26,6 +27,8 @@ export interface WalkedLock {
   readonly elsewhere: readonly string[];
   /** Versions of which only source distributions are named: what building them needs is in no lock file. */
   readonly built: readonly string[];
+  /** Files whose URLs do not lead through Wheelkeep, for installers that follow the URLs of a lock. */
+  readonly past: readonly FollowedUrls[];
 }
 
 export interface WalkOptions {
@@ -58,6 +61,7 @@ export async function walk(locks: readonly NamedLock[], options: WalkOptions): P
         elsewhere: lock.elsewhere,
         findings: unique(walked.flatMap(({ findings }) => findings)),
         built: walked.flatMap(({ built }) => built),
+        past: urlsPastUs(lock.versions),
       };
     }),
   );

@@ -7,6 +7,7 @@ import { dataFolderProblem } from '../config/data-folder.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigurationError } from '../config/problems.ts';
 import { packageVersion } from '../config/version.ts';
+import type { Log, LogFields } from '../observe/log.ts';
 import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './command-line.ts';
 import { explainStartFailure } from './start-failure.ts';
 
@@ -32,9 +33,10 @@ export async function withOwnServer(
     const problem = await dataFolderProblem(config.dataDir, read.sources.dataDir);
     if (problem) throw new ConfigurationError([problem]);
     for (const warning of warnings) terminal.error(`warning: ${warning}`);
-    const { startApp } = await import('../app.ts');
+    const [{ startApp }, { quietLog }] = await Promise.all([import('../app.ts'), import('../observe/log.ts')]);
     const own = ownConfig(config, typeof given.port === 'string');
-    const app = await startApp(own, { version: packageVersion(), upstreamCut }).catch((error) => {
+    const log = { ...quietLog, ...errorsTo(terminal) };
+    const app = await startApp(own, { version: packageVersion(), upstreamCut, log }).catch((error) => {
       const sentence = explainStartFailure(error, own, read.sources);
       if (sentence === undefined) throw error;
       terminal.error(sentence);
@@ -52,6 +54,15 @@ export async function withOwnServer(
     terminal.error(error.message);
     exitCode.value = WRONG_USAGE;
   }
+}
+
+/** What upstreams do is told in the command's own words; what is nobody's fault but ours must not go unseen. */
+function errorsTo(terminal: Terminal): Pick<Log, 'error'> {
+  const error = (message: string, fields?: LogFields) => {
+    const { error: cause } = fields ?? {};
+    terminal.error(`${message}: ${cause instanceof Error ? cause.message : String(cause)}`);
+  };
+  return { error };
 }
 
 /** On loopback, and on a free port unless one was asked for: what the configuration names may be in use by a server. */

@@ -32,11 +32,11 @@ export function openProgress(
   };
   if (stream.isTTY) {
     const bar = new progress.SingleBar({ format: FORMAT, stream, clearOnComplete: true, hideCursor: false });
-    bar.start(0, 0, facts());
     return {
       grow(steps) {
         total += steps;
-        bar.setTotal(total);
+        if (bar.isActive) bar.setTotal(total);
+        else bar.start(total, done, facts());
       },
       advance(steps, more) {
         done += steps;

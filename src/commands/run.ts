@@ -14,11 +14,12 @@ import { summaryLines, summaryMarkdown } from './run-summary.ts';
 const EXAMPLES = `
 pip, uv, PDM and pipenv find it by variables (see wheelkeep env). Poetry reads none: give it a source once, by
   $ poetry source add --priority=primary wheelkeep http://127.0.0.1:5030/simple/
-and run with --port 5030.
+and run with --port 5030. Name a port as well when the command writes a uv.lock: it holds the address of its index.
 
 Examples:
   $ wheelkeep run -- pip install -r requirements.txt
   $ wheelkeep run -- uv sync
+  $ wheelkeep run --port 5030 -- uv lock
   $ wheelkeep run --port 5030 -- poetry install
   $ wheelkeep run --summary summary.md -- make test
 

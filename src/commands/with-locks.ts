@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import type { Command } from 'commander';
 import type { App } from '../app.ts';
 import { type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+import { countText } from './figures.ts';
 import type { Refused } from './index-client.ts';
 import type { WalkedLock } from './lock-walk.ts';
 import { withOwnServer } from './own-server.ts';
@@ -91,9 +92,13 @@ function acceptor(only: unknown): (filename: string) => boolean {
 }
 
 /** Notes on what a lock file leaves open, for people. */
-export function lockNotes({ elsewhere, built }: WalkedLock): string[] {
+export function lockNotes({ elsewhere, built, past }: WalkedLock): string[] {
   return [
     ...elsewhere.map((one) => `note: ${one}; it does not come through Wheelkeep`),
     ...built.map((one) => `note: ${one} is built from source: what its build requires is named by no lock file`),
+    ...past.map(({ host, files }) => {
+      const which = `${countText(files, 'file')} locked at ${host}`;
+      return `note: ${which}: an installer that follows these URLs (uv sync, pylock) asks there; lock through Wheelkeep`;
+    }),
   ];
 }
