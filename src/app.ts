@@ -27,6 +27,7 @@ import { RawHandler } from './http/raw-handler.ts';
 import { ReadyAnswers } from './http/ready-answers.ts';
 import { HttpServer } from './http/server.ts';
 import { Agreement } from './index/agreement.ts';
+import type { Move } from './index/compare-pages.ts';
 import { DocumentResources } from './index/document-resources.ts';
 import { DocumentService } from './index/document-service.ts';
 import { Explain } from './index/explain.ts';
@@ -324,6 +325,8 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   });
   metrics.onScrape(async () => {
     ledger.settle();
+    const mirrors = [...indexes.values()].flatMap(({ upstream }) => upstream.status());
+    telemetry.scrape(mirrors, readThrough.flights);
     const { memoryBytes, records } = entries.status();
     metrics.meters.storeBytes.set({ store: 'memory' }, memoryBytes);
     metrics.meters.storeObjects.set({ store: 'entries' }, records);
@@ -374,9 +377,16 @@ function mirrorJudgements(
   return new Map(
     mirrored.map((index) => {
       const bases = index.upstreams.map(({ url }) => url);
-      return [index.name, new MirrorJudgement({ upstream: upstreams.get(index.name)!, bases, workshop, maxPageBytes })];
+      const upstream = upstreams.get(index.name)!;
+      const declared = declaredMoves(index);
+      return [index.name, new MirrorJudgement({ upstream, bases, declared, workshop, maxPageBytes })];
     }),
   );
+}
+
+function declaredMoves({ upstreams: [first, ...others] }: IndexConfig): Move[] {
+  const to = first?.filesBase;
+  return others.flatMap(({ filesBase: from }) => (from === undefined || to === undefined ? [] : [{ from, to }]));
 }
 
 function boundCredentials({ upstreams }: IndexConfig): BoundCredentials[] {

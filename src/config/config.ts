@@ -11,6 +11,8 @@ export interface UpstreamConfig {
   /** The base of its simple API, with the final slash and without user information. */
   readonly url: string;
   readonly credentials?: Credentials;
+  /** Where its files lie, with the final slash: clients know them at the place of the first upstream's. */
+  readonly filesBase?: string;
 }
 
 /** One index: an upstream or several equivalent mirrors of it. */

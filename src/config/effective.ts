@@ -41,8 +41,14 @@ function structures(config: Config) {
     config.indexes.map((index) => [
       index.name,
       {
-        upstreams: index.upstreams.map(({ url, credentials }) =>
-          credentials ? { url, credentials: hidden(credentials) } : url,
+        upstreams: index.upstreams.map(({ url, credentials, filesBase }) =>
+          credentials || filesBase
+            ? {
+                url,
+                ...(credentials && { credentials: hidden(credentials) }),
+                ...(filesBase && { files_base: filesBase }),
+              }
+            : url,
         ),
         ...(index.missingStatuses.length > 0 && { missing_statuses: index.missingStatuses }),
         ...(index.pageOrigins.length > 0 && { page_origins: index.pageOrigins }),

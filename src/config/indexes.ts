@@ -47,10 +47,15 @@ export class StructureBuilder {
       if (RESERVED.has(name)) this.#problem(key, undefined, `${name} is a path of our own; choose another name`);
       const shared = index.credentials;
       const upstreams: UpstreamConfig[] = [];
-      for (const [position, { address, credentials }] of index.upstreams.entries()) {
+      if (index.upstreams.some(({ filesBase }) => filesBase) && !index.upstreams[0]!.filesBase) {
+        const cure = 'is missing; the files of the others are known to clients at the place of the first';
+        this.#problem(`${key}.upstreams.0.files_base`, undefined, cure);
+      }
+      for (const [position, { address, credentials, filesBase }] of index.upstreams.entries()) {
         const own = credentials ? `${key}.upstreams.${position}.credentials` : `${key}.credentials`;
         const secret = await this.#secret(own, credentials ?? shared, address.url);
-        upstreams.push(await withCredentials(address, secret, this.#credentials));
+        const upstream = await withCredentials(address, secret, this.#credentials);
+        upstreams.push(filesBase === undefined ? upstream : { ...upstream, filesBase });
       }
       indexes.push({
         name,

@@ -44,13 +44,14 @@ const credentials = record({
 
 const upstream = z.union(
   [
-    inUnit(upstreamAddress).transform((address) => ({ address, credentials: undefined })),
-    record({ url: inUnit(upstreamAddress), credentials: credentials.optional() }).transform((given) => ({
-      address: given.url,
-      credentials: given.credentials,
-    })),
+    inUnit(upstreamAddress).transform((address) => ({ address, credentials: undefined, filesBase: undefined })),
+    record({
+      url: inUnit(upstreamAddress),
+      credentials: credentials.optional(),
+      files_base: inUnit(baseUrl).optional(),
+    }).transform((given) => ({ address: given.url, credentials: given.credentials, filesBase: given.files_base })),
   ],
-  { error: 'expected an http or https URL, or { url, credentials }' },
+  { error: 'expected an http or https URL, or { url, credentials, files_base }' },
 );
 
 const NAME = 'expected a name of small letters, digits, "-", "_" and ".", beginning with a letter or digit';

@@ -23,8 +23,12 @@ export interface Comparison {
 /** Moves for single files, where no common rule is found; more would burden the entry. */
 const MOST_MOVES = 500;
 
-/** `held` has the URLs that clients know (`mover`). */
-export function comparePages(held: readonly Listed[], candidate: readonly Listed[]): Comparison {
+/** `held` has the URLs that clients know (`mover`); `declared` are the moves that the configuration names. */
+export function comparePages(
+  held: readonly Listed[],
+  candidate: readonly Listed[],
+  declared: readonly Move[] = [],
+): Comparison {
   const before = Map.groupBy(held, ({ filename }) => filename);
   const after = Map.groupBy(candidate, ({ filename }) => filename);
   const changed: string[] = [];
@@ -42,7 +46,7 @@ export function comparePages(held: readonly Listed[], candidate: readonly Listed
     changed: claim(changed),
     left: claim(left),
     example: (changed[0] ?? left[0])?.split(' ', 1)[0],
-    moves: moves(pairs),
+    moves: moves(pairs, declared),
   };
 }
 
@@ -68,11 +72,15 @@ function disagree(a: Hashes, b: Hashes): boolean {
   });
 }
 
-/** Rules first: one for each place where the files lie, since mirrors keep the paths of what they mirror. */
-function moves(pairs: readonly (readonly [now: string, known: string])[]): Move[] {
-  const rules = new Map<string, string>();
+/**
+ * Rules first: those declared, and one for each other place where the files lie, since mirrors keep the paths of what
+ * they mirror.
+ */
+function moves(pairs: readonly (readonly [now: string, known: string])[], declared: readonly Move[]): Move[] {
+  const rules = new Map(declared.map(({ from, to }) => [from, to]));
+  const asDeclared = mover(declared);
   for (const [now, known] of pairs) {
-    if (now === known) continue;
+    if (asDeclared(now) === known) continue;
     const common = commonEnd(now, known);
     const from = now.slice(0, now.length - common);
     if (from.endsWith('/') && !rules.has(from)) rules.set(from, known.slice(0, known.length - common));

@@ -10,7 +10,7 @@ import { UpstreamFailure } from '../errors.ts';
 import type { Fields, IncomingResponse } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { Refusal } from '../upstream/mirror.ts';
-import type { Comparison } from './compare-pages.ts';
+import type { Comparison, Move } from './compare-pages.ts';
 import type { PageFacts } from './page.ts';
 import type { PageSource } from './page-reader.ts';
 import type { PageWorkshop } from './page-workshop.ts';
@@ -21,6 +21,8 @@ export interface MirrorJudgementOptions {
   readonly upstream: Pick<IndexUpstream, 'fetchPage' | 'mirrorOf' | 'setAside' | 'reportInvalidPage'>;
   /** The bases of the mirrors. */
   readonly bases: readonly string[];
+  /** Where the mirrors say that their files lie, as moves to where the first one's lie. */
+  readonly declared: readonly Move[];
   readonly workshop: PageWorkshop;
   readonly maxPageBytes: number;
 }
@@ -107,8 +109,12 @@ export class MirrorJudgement {
     const whole: IncomingResponse = { ...response, body: Readable.from([body]) };
     const source = pageSource(response, body, project);
     const { facts } = await this.#options.workshop.check(source);
-    if (held === undefined) return { response: whole };
-    const comparison = await this.#options.workshop.compare(held.source, source);
+    const { declared } = this.#options;
+    if (held === undefined) {
+      if (declared.length > 0) this.#facts.set(whole, { moves: declared });
+      return { response: whole };
+    }
+    const comparison = await this.#options.workshop.compare(held.source, source, declared);
     const { moves } = comparison;
     const judged = verdict((held.entry.facts as PageFacts | null) ?? undefined, facts, comparison);
     const confirmed = judged !== undefined && refused.some((other) => confirms(other, judged));

@@ -114,10 +114,10 @@ export class PageReader {
   }
 
   /** What `source` says that differs from the page we hold. */
-  compare(held: PageSource, source: PageSource): Comparison {
+  compare(held: PageSource, source: PageSource, declared: readonly Move[]): Comparison {
     const known = mover(held.moves ?? []);
     const files = this.#read(held).page.files.map((file) => ({ ...file, url: known(file.url) }));
-    return comparePages(files, this.#read(source).page.files);
+    return comparePages(files, this.#read(source).page.files, declared);
   }
 
   /** The lists of several indexes as one. */

@@ -32,7 +32,7 @@ function perform(job: PageJob): unknown {
     case 'merge':
       return reader.merge(job.lists, job.routes, job.format);
     case 'compare':
-      return reader.compare(job.held, job.source);
+      return reader.compare(job.held, job.source, job.declared);
     case 'check-document':
       return reader.checkDocument(job.source, job.kind);
     case 'document':

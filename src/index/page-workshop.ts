@@ -3,7 +3,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { UpstreamFailure } from '../errors.ts';
-import type { Comparison } from './compare-pages.ts';
+import type { Comparison, Move } from './compare-pages.ts';
 import type { DocumentForm, DocumentKind } from './documents.ts';
 import { InvalidPage } from './invalid-page.ts';
 import type { NameRoute } from './name-routing.ts';
@@ -29,7 +29,12 @@ export type PageJob =
       readonly routes: readonly NameRoute[];
       readonly format: PageFormat;
     }
-  | { readonly task: 'compare'; readonly source: PageSource; readonly held: PageSource }
+  | {
+      readonly task: 'compare';
+      readonly source: PageSource;
+      readonly held: PageSource;
+      readonly declared: readonly Move[];
+    }
   | { readonly task: 'check-document'; readonly source: PageSource; readonly kind: DocumentKind }
   | { readonly task: 'document'; readonly source: PageSource; readonly form: DocumentForm };
 
@@ -68,8 +73,9 @@ export class PageWorkshop {
   }
 
   /** What a page says that differs from the held one. Both have been checked. */
-  compare(held: PageSource, source: PageSource): Promise<Comparison> {
-    return this.#run({ task: 'compare', source, held }, (reader) => reader.compare(held, source));
+  compare(held: PageSource, source: PageSource, declared: readonly Move[]): Promise<Comparison> {
+    const job: PageJob = { task: 'compare', source, held, declared };
+    return this.#run(job, (reader) => reader.compare(held, source, declared));
   }
 
   /** Facts of another document. Rejects with an UpstreamFailure of kind 'invalid-body' when the body is none. */

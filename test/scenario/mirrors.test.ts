@@ -162,6 +162,24 @@ test('a file keeps its URL whichever mirror gave the page, and comes from a mirr
   );
 });
 
+test('with files_base also the first page has the URLs of the first mirror', async (t) => {
+  const world = await severalIndexes(t, { main: { mirrors: [{}, {}] } });
+  const [first, second] = world.mirrors('main') as [FakeIndex, FakeIndex];
+  add([first, second], one);
+  const upstreams = [first, second].map(({ url }) => ({ url, filesBase: new URL('/packages/', url).href }));
+  await world.restart({
+    indexes: [{ name: 'main', upstreams, missingStatuses: [], pageOrigins: [], accept: 'any' }],
+  });
+  await first.down();
+  const [file] = files(await page(world));
+  assert.ok(file!.url.includes(new URL(first.url).host), file!.url);
+  assert.equal((await get(link(world, file!))).sha256, one.sha256);
+  await first.up();
+  world.clock.advance(61_000);
+  first.bumpSerial('demo', 5);
+  assert.equal(files(await page(world))[0]!.url, file!.url);
+});
+
 test('a file that the mirror of its page cannot give, or gives wrong, comes from the other one', async (t) => {
   const world = await mirrored(t, 2);
   const [first, second] = world.mirrors as [FakeIndex, FakeIndex];

@@ -64,6 +64,17 @@ test('files that no rule explains are moved one by one, and every known file get
   );
 });
 
+test('what is declared holds for every file, but a URL that was given out stays', () => {
+  const declared = [{ from: 'https://m.example/', to: 'https://f.example/' }];
+  const all = at('m.example', 'a', 'b');
+  assert.deepEqual(comparePages(at('f.example', 'a', 'b'), all, declared).moves, declared);
+  const known = mover(comparePages([file('a', 'https://m.example/p/a')], all, declared).moves);
+  assert.deepEqual(
+    all.map(({ url }) => known(url)),
+    ['https://m.example/p/a', 'https://f.example/p/b'],
+  );
+});
+
 test('the verdict: older is lagging, another hash is refused, files may leave only with a serial', () => {
   const facts = (serial?: number, status?: string) => ({
     files: 1,

@@ -185,3 +185,16 @@ test('metadata is extracted where an index says so, and the value is checked', a
     /indexes\.main\.extract_metadata.*expected true or false/,
   );
 });
+
+test('where the files of mirrors lie is read, and the first mirror must say it, too', async (t) => {
+  const mirrors = (first: string) =>
+    yaml(
+      `indexes: { main: { upstreams: [{ url: ${UPSTREAM}${first} }, { url: https://m.example/simple, files_base: https://m.example/p }] } }`,
+    );
+  const { config } = await load(t, mirrors(', files_base: https://files.example/packages/'));
+  assert.deepEqual(config.indexes[0]!.upstreams, [
+    { url: UPSTREAM, filesBase: 'https://files.example/packages/' },
+    { url: 'https://m.example/simple/', filesBase: 'https://m.example/p/' },
+  ]);
+  assert.match((await refusal(t, mirrors(''))).join('\n'), /indexes\.main\.upstreams\.0\.files_base.*is missing/);
+});
