@@ -12,7 +12,7 @@ import type { Log, LogFields } from './observe/log.ts';
 import type { RedisResultLabel } from './observe/metric-table.ts';
 import type { Metrics } from './observe/metrics.ts';
 import type { MirrorResult } from './upstream/index-upstream.ts';
-import type { MirrorEvent, Refusal } from './upstream/mirror.ts';
+import type { MirrorEvent, MirrorStatus, Refusal } from './upstream/mirror.ts';
 
 export interface TelemetryOptions {
   readonly metrics: Metrics;
@@ -30,10 +30,15 @@ const REFUSED: Readonly<Record<Refusal, string>> = {
 
 /** The same trouble is written to the log at most this often; the metrics count every one. */
 const REPEAT_MS = 10_000;
+/** How long a stale answer counts for the gauge of the oldest one. */
+const RECENT_MS = 60_000;
+/** The gauge of a breaker, by its state. */
+const BREAKER_VALUES = { closed: 0, 'half-open': 1, open: 2 } as const;
 
 export class Telemetry implements FlightObserver {
   readonly #options: TelemetryOptions;
   readonly #lastTold = new Map<string, number>();
+  #oldestStale = { ageSeconds: 0, servedAt: Number.NEGATIVE_INFINITY };
 
   constructor(options: TelemetryOptions) {
     this.#options = options;
@@ -84,6 +89,8 @@ export class Telemetry implements FlightObserver {
 
   stale(kind: 'page' | 'list' | 'json', answer: Answer): void {
     this.#meters.staleAnswers.inc({ kind, reason: answer.stale!.reason });
+    const { ageSeconds } = answer;
+    if (ageSeconds >= this.#oldestStaleSeconds()) this.#oldestStale = { ageSeconds, servedAt: this.#options.now() };
   }
 
   pageRemarks(index: string, project: string, remarks: number): void {
@@ -116,6 +123,18 @@ export class Telemetry implements FlightObserver {
     }
   }
 
+  /** Sets what only a scrape wants to know: the upstreams as they are now, and how many flights are under way. */
+  scrape(mirrors: readonly MirrorStatus[], flights: number): void {
+    for (const { url, state, lastSuccess, lastFailure } of mirrors) {
+      const upstream = new URL(url).host;
+      const sound = lastFailure === undefined || lastFailure.time < (lastSuccess ?? Number.NEGATIVE_INFINITY);
+      this.#meters.upstreamHealthy.set({ upstream }, sound ? 1 : 0);
+      this.#meters.upstreamBreakerState.set({ upstream }, BREAKER_VALUES[state]);
+    }
+    this.#meters.activeFlights.set({}, flights);
+    this.#meters.oldestStaleAge.set({}, this.#oldestStaleSeconds());
+  }
+
   storeEvent(event: StoreEvent): void {
     if (event.startsWith('redis-')) this.#meters.redisCalls.inc({ result: event.slice(6) as RedisResultLabel });
     else this.#meters.entryStoreFaults.inc({ fault: event.slice(5) as never });
@@ -140,6 +159,11 @@ export class Telemetry implements FlightObserver {
   unexpected(error: unknown): void {
     this.#meters.unhandledErrors.inc({});
     this.#options.log.error('unexpected', { error: error instanceof Error ? error : String(error) });
+  }
+
+  #oldestStaleSeconds(): number {
+    const { ageSeconds, servedAt } = this.#oldestStale;
+    return this.#options.now() - servedAt < RECENT_MS ? ageSeconds : 0;
   }
 
   get #meters() {

@@ -156,12 +156,12 @@ export const METRIC_TABLE = {
     type: 'gauge',
     name: 'wheelkeep_active_flights',
     help: 'Flights (upstream requests that clients may share) under way now.',
-    labels: { kind: KINDS },
+    labels: {},
   },
-  oldestRefreshAge: {
+  oldestStaleAge: {
     type: 'gauge',
-    name: 'wheelkeep_oldest_refresh_age_seconds',
-    help: 'Age of the oldest validation among the pages served in the last minute.',
+    name: 'wheelkeep_oldest_stale_age_seconds',
+    help: 'Time since validation of the oldest page that was served stale in the last minute; 0 when none was.',
     labels: {},
     aggregator: 'max',
   },
