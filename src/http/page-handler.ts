@@ -3,6 +3,7 @@
 import type { IndexService, PageAnswer } from '../index/index-service.ts';
 import { negotiateCoding, negotiateFormat, type PageCoding, type PageFormat } from '../index/negotiate.ts';
 import type { ProjectName } from '../index/project-name.ts';
+import { pageCacheFields } from './cache-fields.ts';
 import type { Exchange } from './exchange.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
 import { insists, sendRendered } from './send-rendered.ts';
@@ -54,6 +55,23 @@ export class PageHandler {
     const coding = this.#coding(exchange);
     const insist = insists(exchange);
     this.#send(exchange, await this.#options.service.projectList(this.#indexes(index), format, coding, { insist }));
+  }
+
+  /** Leaves a fresh answer where the next request of its kind finds it; `again` notes that the page is wanted. */
+  #keepReady(exchange: Exchange, found: PageAnswer, again: () => PageAnswer | undefined): void {
+    const { answer, page } = found;
+    if (answer.outcome !== 'hit' || answer.remainingSeconds <= 0) return;
+    this.#options.ready.keep(exchange, {
+      kind: 'page',
+      outcome: 'hit',
+      etag: page.etag,
+      bytes: page.bytes,
+      fields: page.fields,
+      notModifiedFields: page.notModifiedFields,
+      // Ages are whole seconds: the last one is left to the ordinary way.
+      freshUntil: this.#options.now() + (answer.remainingSeconds - 1) * 1000,
+      agingFields: () => pageCacheFields((again() ?? found).answer),
+    });
   }
 
   #send(exchange: Exchange, found: PageAnswer): void {

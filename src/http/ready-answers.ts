@@ -61,7 +61,9 @@ export class ReadyAnswers {
     const slots = this.#slots.get(request.url!);
     if (slots === undefined || request.method !== 'GET') return false;
     const { headers } = request;
-    const slot = slots.find((one) => one.accept === headers.accept && one.acceptEncoding === headers['accept-encoding']);
+    const slot = slots.find(
+      (one) => one.accept === headers.accept && one.acceptEncoding === headers['accept-encoding'],
+    );
     if (slot === undefined || slot.changes !== this.#options.changes() || !isPlain(headers)) return false;
     const now = this.#options.now();
     if (now >= slot.answer.freshUntil) return false;
