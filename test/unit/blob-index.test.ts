@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { BlobIndex } from '../../src/cache/blob-index.ts';
+import { evictionRank } from '../../src/cache/eviction-rank.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { sha256 } from '../support/wheels.ts';
+
+const DAY_MS = 86_400_000;
+const name = (i: number) => sha256(`blob ${i}`);
+
+test('what is old, large and seldom used leaves first', () => {
+  const now = Date.UTC(2026, 0, 1);
+  const rank = (ageDays: number, sizeBytes: number, uses = 1) => evictionRank(now - ageDays * DAY_MS, sizeBytes, uses);
+  assert.ok(rank(2, 1e6) < rank(1, 1e6));
+  assert.ok(rank(0, 1e8) < rank(0, 1e5));
+  assert.ok(rank(0, 1e6, 1) < rank(0, 1e6, 8));
+  // A small file of last week is worth more than a large one of yesterday, but not for ever.
+  assert.ok(rank(1, 1e9) < rank(5, 5e4));
+  assert.ok(rank(1, 1e9) > rank(30, 5e4));
+});
+
+test('24 hours of stores, uses, removals and restarts leave an exact account', async (t) => {
+  const path = join(await temporaryFolder(t), 'index.sqlite');
+  let now = Date.UTC(2026, 0, 1);
+  let index = BlobIndex.open({ path, now: () => now });
+  assert.equal(index.complete, false);
+  const truth = new Map<string, number>();
+  let state = 7;
+  const random = (below: number) => {
+    state = (Math.imul(state, 48_271) >>> 0) % 0x7fffffff;
+    return state % below;
+  };
+  for (let step = 0; step < 20_000; step++, now += DAY_MS / 20_000) {
+    const blob = name(random(500));
+    const action = random(10);
+    if (action < 5) {
+      const size = 1 + random(1e8);
+      index.put('file', blob, size);
+      truth.set(blob, size);
+    } else if (action < 8) index.used('file', blob);
+    else {
+      index.removed('file', blob);
+      truth.delete(blob);
+    }
+    if (step % 5_000 === 4_999) {
+      index.close(true);
+      index = BlobIndex.open({ path, now: () => now });
+      assert.equal(index.complete, true);
+    }
+  }
+  index.flush();
+  const bytes = [...truth.values()].reduce((sum, size) => sum + size, 0);
+  assert.deepEqual(index.totals, { bytes, count: truth.size });
+  const listed = index.leastWorth('file', undefined, 1_000);
+  assert.deepEqual(new Set(listed.map((blob) => blob.name)), new Set(truth.keys()));
+  assert.deepEqual(
+    listed.map((blob) => blob.rank),
+    listed.map((blob) => blob.rank).sort((a, b) => a - b),
+  );
+  index.close(true);
+});
+
+test('two processes on one folder keep one account', async (t) => {
+  const path = join(await temporaryFolder(t), 'index.sqlite');
+  const [one, two] = [BlobIndex.open({ path, now: Date.now }), BlobIndex.open({ path, now: Date.now })];
+  one.put('file', name(1), 100);
+  two.put('file', name(2), 200);
+  one.flush();
+  two.flush();
+  assert.deepEqual(two.totals, { bytes: 300, count: 2 });
+  one.close(true);
+  two.close(true);
+});
+
+test('a damaged index is begun anew and says that it is not complete', async (t) => {
+  const path = join(await temporaryFolder(t), 'index.sqlite');
+  await writeFile(path, Buffer.alloc(10_000, 'x'));
+  const index = BlobIndex.open({ path, now: Date.now });
+  assert.deepEqual([index.complete, index.totals], [false, { bytes: 0, count: 0 }]);
+  index.close(true);
+});
+
+test('a folder that cannot be written to leaves an index in memory', async (t) => {
+  const noFolder = join(await temporaryFolder(t), 'file');
+  await writeFile(noFolder, '');
+  const index = BlobIndex.open({ path: join(noFolder, 'index.sqlite'), now: Date.now });
+  index.put('file', name(1), 5);
+  index.flush();
+  assert.deepEqual(index.totals, { bytes: 5, count: 1 });
+  index.close(true);
+});
