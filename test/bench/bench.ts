@@ -3,7 +3,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench } from './bench-context.ts';
@@ -52,11 +52,11 @@ async function main(): Promise<void> {
   console.log(machine);
 
   const stage = new Stage();
-  const interrupted = (signal: NodeJS.Signals) => {
-    console.log(`${signal}: ending what was started`);
+  const interrupted = (reason: unknown) => {
+    console.error(reason, 'ending what was started');
     stage.close().finally(() => process.exit(1));
   };
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted).once('uncaughtException', interrupted);
   const report = new Report();
   try {
     const upstream = await startUpstream(stage);
@@ -66,9 +66,11 @@ async function main(): Promise<void> {
     await stage.close();
   }
   report.print();
+  const load = loadavg()[2]!.toFixed(1);
+  console.log(`\n  load average of the last 15 minutes, the bench included: ${load}`);
   if (json !== undefined) {
     const { tables, promises } = report;
-    const result = { date: new Date().toISOString(), machine, names, rounds, seconds, promises, tables };
+    const result = { date: new Date().toISOString(), machine, load, names, rounds, seconds, promises, tables };
     writeFileSync(json, `${JSON.stringify(result, undefined, 2)}\n`);
   }
 }

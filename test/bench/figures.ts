@@ -10,7 +10,7 @@ export interface Figure {
 
 export function figure(values: readonly number[]): Figure {
   const middle = median(values);
-  return { median: middle, spread: middle === 0 ? 0 : (Math.max(...values) - Math.min(...values)) / middle, values };
+  return { median: middle, spread: !(middle > 0) ? 0 : (Math.max(...values) - Math.min(...values)) / middle, values };
 }
 
 export function median(values: readonly number[]): number {

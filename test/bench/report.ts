@@ -79,7 +79,8 @@ function tableText({ title, rows }: Table): string {
 function cellText(cell: Figure | string | undefined): string {
   if (cell === undefined) return '-';
   if (typeof cell === 'string') return cell;
-  return cell.values.length > 1 ? `${shown(cell.median)} ±${Math.round(cell.spread * 50)}%` : shown(cell.median);
+  const spread = Number.isFinite(cell.spread) && cell.values.length > 1 ? ` ±${Math.round(cell.spread * 50)}%` : '';
+  return shown(cell.median) + spread;
 }
 
 function columns(lines: readonly (readonly string[])[]): string {

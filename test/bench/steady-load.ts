@@ -22,7 +22,11 @@ export async function steadyLoad({ urls, fields, perSecond, seconds }: SteadyLoa
       while (waits.length < count) {
         const dueAt = startedAt + (waits.length * 1000) / perSecond;
         if (dueAt > performance.now()) return;
-        waits.push(answered(urls[waits.length % urls.length]!, fields, agent).then(() => performance.now() - dueAt));
+        const answer = answered(urls[waits.length % urls.length]!, fields, agent);
+        const wait = answer.then(() => performance.now() - dueAt);
+        // Told by Promise.all below, when the last request is under way.
+        wait.catch(() => {});
+        waits.push(wait);
       }
       clearInterval(timer);
       resolve();
