@@ -1,0 +1,91 @@
+// Large pages are worked on by another thread: every kind of work comes back as if it had been done here.
+
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { digestOf } from '../../src/cache/digest.ts';
+import { UpstreamFailure } from '../../src/errors.ts';
+import { PageReader, type PageSource } from '../../src/index/page-reader.ts';
+import { PageWorkshop } from '../../src/index/page-workshop.ts';
+import { parseProjectName } from '../../src/index/project-name.ts';
+import { sha256 } from '../support/wheels.ts';
+
+const LIMITS = { maxDecodedBytes: 1 << 26 };
+const DEMO = parseProjectName('demo')!.name;
+
+function source(value: unknown, project: PageSource['project']): PageSource {
+  const body = Buffer.from(JSON.stringify(value));
+  assert.ok(body.length > 100_000, 'small bodies do not leave this thread');
+  const contentType = 'application/json';
+  const url = 'https://index.example/simple/demo/';
+  return { digest: digestOf(body), body, contentType, contentEncoding: undefined, serialHeader: '7', url, project };
+}
+
+const file = (host: string, i: number) => ({
+  filename: `demo-${i}.tar.gz`,
+  url: `https://${host}/p/${i}/demo-${i}.tar.gz`,
+  hashes: { sha256: sha256(String(i)) },
+});
+const page = (host: string, count: number) =>
+  source({ meta: {}, name: 'demo', files: Array.from({ length: count }, (_, i) => file(host, i)) }, DEMO);
+const list = (prefix: string) =>
+  source({ meta: {}, projects: Array.from({ length: 8_000 }, (_, i) => ({ name: `${prefix}-${i}` })) }, undefined);
+const legacy = source({ info: {}, urls: Array.from({ length: 1_500 }, (_, i) => file('files.example', i)) }, undefined);
+
+function both(t: TestContext) {
+  const workshop = new PageWorkshop(LIMITS);
+  t.after(() => workshop.close());
+  return { workshop, reader: new PageReader(LIMITS, 1 << 26) };
+}
+
+test('checking, rendering and finding', async (t) => {
+  const { workshop, reader } = both(t);
+  const large = {
+    ...page('mirror.example', 1_500),
+    moves: [{ from: 'https://mirror.example/', to: 'https://f.example/' }],
+  };
+  assert.deepEqual(await workshop.check(large), reader.check(large));
+  for (const format of ['json', 'html'] as const) {
+    const rendered = await workshop.render(large, format);
+    assert.ok(rendered.equals(reader.render(large, format)));
+    assert.ok(rendered.includes('files/https/f.example/p/7/demo-7.tar.gz'));
+  }
+  const found = await workshop.find(large, 'https://f.example/p/7/demo-7.tar.gz', 'demo-7.tar.gz');
+  assert.deepEqual(found, reader.find(large, 'https://f.example/p/7/demo-7.tar.gz', 'demo-7.tar.gz'));
+  assert.deepEqual(
+    [found.at?.url, found.at?.link],
+    ['https://mirror.example/p/7/demo-7.tar.gz', 'https://f.example/p/7/demo-7.tar.gz'],
+  );
+  assert.equal((await workshop.find(large, '', 'demo-7.tar.gz')).named?.filename, 'demo-7.tar.gz');
+});
+
+test('comparing pages, merging lists, mapping documents', async (t) => {
+  const { workshop, reader } = both(t);
+  const [held, candidate] = [page('a.example', 1_500), page('b.example', 1_400)];
+  const comparison = await workshop.compare(held, candidate, []);
+  assert.deepEqual(comparison, reader.compare(held, candidate, []));
+  assert.deepEqual(comparison.moves, [{ from: 'https://b.example/', to: 'https://a.example/' }]);
+  const lists = [
+    { index: 'a', source: list('x') },
+    { index: 'b', source: list('y') },
+  ];
+  const routes = [{ names: ['x-1*'], index: 'b' }];
+  const merged = await workshop.merge(lists, routes, 'json');
+  assert.ok(merged.equals(reader.merge(lists, routes, 'json')));
+  assert.equal((JSON.parse(merged.toString()) as { projects: unknown[] }).projects.length, 16_000 - 1_111);
+  const form = { kind: 'legacy-json', root: '../../' } as const;
+  assert.deepEqual(await workshop.checkDocument(legacy, 'legacy-json'), { serial: 7, files: 1_500, apiVersion: '1.0' });
+  const document = await workshop.document(legacy, form);
+  assert.ok(document.equals(reader.document(legacy, form)));
+  assert.ok(document.includes('../../files/https/files.example/p/7/demo-7.tar.gz'));
+});
+
+test('what is no page is a failure of upstream, from the other thread, too', async (t) => {
+  const { workshop } = both(t);
+  const invalid = (error: unknown) => error instanceof UpstreamFailure && error.kind === 'invalid-body';
+  await assert.rejects(
+    workshop.check(list('x')).then(() => workshop.check({ ...list('x'), project: DEMO })),
+    invalid,
+  );
+  await assert.rejects(workshop.checkDocument(list('x'), 'legacy-json'), invalid);
+  await assert.rejects(workshop.checkDocument(legacy, 'provenance'), invalid);
+});
