@@ -89,7 +89,8 @@ export class RawReply {
     if (blob === undefined) {
       // Lost a moment ago, and on its way again.
       if (answer.arriving !== undefined || answer.passing !== undefined) return this.send(answer);
-      throw new Error('a stored body could be neither read nor fetched again');
+      // Lost twice in a row: the disk keeps nothing now, but the origin has it.
+      return this.send(await service.forward(resource, 'miss'));
     }
     try {
       await this.#sendBlob(answer, blob);
