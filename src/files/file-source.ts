@@ -18,8 +18,8 @@ export interface FileResource {
   readonly key: string;
   readonly index: string;
   readonly url: string;
-  /** Where another mirror of the index has it, when that is known. */
-  readonly elsewhere: string | undefined;
+  /** Where other mirrors of the index are known to have it. */
+  readonly elsewhere: readonly string[];
   readonly profile: Profile;
   readonly expected: Expectation | undefined;
   readonly sizeBytes: number | undefined;
@@ -68,20 +68,24 @@ export class FileSource {
     return contentLength(response);
   }
 
-  /** From the mirror whose page lists it, else from the other one that is known: the hash judges both alike. */
+  /** From the mirror whose page lists it, else from those that are known to have it: the hash judges all alike. */
   async #fetch(file: FileResource, ask: Ask): Promise<IncomingResponse> {
     const { url, elsewhere } = file;
-    if (elsewhere === undefined || file.expected === undefined) return this.#ask(file, url, ask, HEADERS_TIMEOUT_MS);
-    // Wrong bytes came from the one: the other is asked first.
-    const [first, second] = ask.avoid.size > 0 ? [elsewhere, url] : [url, elsewhere];
-    try {
-      const response = await this.#ask(file, first, ask, HEADERS_TIMEOUT_MS / 2);
-      if (response.status < 400) return response;
-      response.body.destroy();
-    } catch (error) {
-      if (!(error instanceof UpstreamFailure) || error.kind === 'aborted') throw error;
+    if (elsewhere.length === 0 || file.expected === undefined) return this.#ask(file, url, ask, HEADERS_TIMEOUT_MS);
+    // Wrong bytes came from the one: the others are asked first.
+    const places = ask.avoid.size > 0 ? [...elsewhere, url] : [url, ...elsewhere];
+    const last = places.pop()!;
+    const timeoutMs = HEADERS_TIMEOUT_MS / (places.length + 1);
+    for (const place of places) {
+      try {
+        const response = await this.#ask(file, place, ask, timeoutMs);
+        if (response.status < 400) return response;
+        response.body.destroy();
+      } catch (error) {
+        if (!(error instanceof UpstreamFailure) || error.kind === 'aborted') throw error;
+      }
     }
-    return this.#ask(file, second, ask, HEADERS_TIMEOUT_MS / 2);
+    return this.#ask(file, last, ask, timeoutMs);
   }
 
   async #ask(file: FileResource, url: string, ask: Ask, headersTimeoutMs: number): Promise<IncomingResponse> {

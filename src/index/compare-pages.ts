@@ -64,6 +64,17 @@ export function mover(moves: readonly Move[]): (url: string) => string {
   };
 }
 
+/** The other URLs at which mirrors are known to have a file, from its URL on the page and the one clients know. */
+export function otherPlaces(moves: readonly Move[]): (url: string, link: string) => readonly string[] {
+  const prefixes = moves.filter(({ from }) => from.endsWith('/'));
+  return (url, link) => {
+    const places = new Set([link]);
+    for (const { from, to } of prefixes) if (link.startsWith(to)) places.add(from + link.slice(to.length));
+    places.delete(plain(url));
+    return [...places];
+  };
+}
+
 /** Some algorithm that both know gives another hash. */
 function disagree(a: Hashes, b: Hashes): boolean {
   return Object.entries(a).some(([algorithm, hex]) => {

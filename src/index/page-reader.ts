@@ -3,7 +3,7 @@
 
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { Digest } from '../cache/digest.ts';
-import { type Comparison, comparePages, type Move, mover } from './compare-pages.ts';
+import { type Comparison, comparePages, type Move, mover, otherPlaces } from './compare-pages.ts';
 import { leadsBackTo } from './distribution-name.ts';
 import { checkDocument, type DocumentForm, type DocumentKind, renderDocument } from './documents.ts';
 import { canExtract } from './extracted-metadata.ts';
@@ -51,6 +51,8 @@ export interface ListedFile
   > {
   /** The URL by which clients know it: `url`, unless another mirror's was given out first. */
   readonly link: string;
+  /** Further URLs at which other mirrors are known to have it. */
+  readonly elsewhere: readonly string[];
 }
 
 /** Facts for judging successors, and the filenames whose one reading leads to another project. */
@@ -139,7 +141,7 @@ export class PageReader {
   find(source: PageSource, key: string, filename: string): { at?: ListedFile; named?: ListedFile } {
     const parsed = this.#read(source);
     const moves = JSON.stringify(source.moves ?? []);
-    if (parsed.index?.moves !== moves) parsed.index = { moves, files: indexOf(parsed.page, mover(source.moves ?? [])) };
+    if (parsed.index?.moves !== moves) parsed.index = { moves, files: indexOf(parsed.page, source.moves ?? []) };
     const { files } = parsed.index;
     const at = files.get(key);
     if (at !== undefined) return { at };
@@ -196,18 +198,20 @@ export class PageReader {
   }
 }
 
-function listed(file: FileRecord, known: (url: string) => string): ListedFile {
+function listed(file: FileRecord, link: string, elsewhere: readonly string[]): ListedFile {
   const { filename, url, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance } = file;
-  return { filename, url, link: known(url), hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance };
+  return { filename, url, link, elsewhere, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance };
 }
 
 /** The first of two records with one key wins: they differ in nothing that a URL can say. */
-function indexOf(page: ProjectDetail, known: (url: string) => string): Map<string, ListedFile> {
+function indexOf(page: ProjectDetail, moves: readonly Move[]): Map<string, ListedFile> {
+  const known = mover(moves);
+  const places = otherPlaces(moves);
   const index = new Map<string, ListedFile>();
   for (const file of page.files) {
-    const record = listed(file, known);
-    const key = fileKey(record.link);
-    if (!index.has(key)) index.set(key, record);
+    const link = known(file.url);
+    const key = fileKey(link);
+    if (!index.has(key)) index.set(key, listed(file, link, places(file.url, link)));
   }
   return index;
 }

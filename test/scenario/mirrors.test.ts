@@ -178,6 +178,14 @@ test('with files_base also the first page has the URLs of the first mirror', asy
   world.clock.advance(61_000);
   first.bumpSerial('demo', 5);
   assert.equal(files(await page(world))[0]!.url, file!.url);
+
+  // The page is fresh and from the first mirror, whose files cannot be had: the other one's place is known.
+  add([first, second], two);
+  world.clock.advance(400_000);
+  const [, next] = files(await page(world));
+  first.fault(first.pathOf(two), status(404));
+  assert.equal((await get(link(world, next!))).sha256, two.sha256);
+  assert.equal(first.requests(first.pathOf(two)), 1);
 });
 
 test('a file that the mirror of its page cannot give, or gives wrong, comes from the other one', async (t) => {

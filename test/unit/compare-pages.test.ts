@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { comparePages, mover } from '../../src/index/compare-pages.ts';
+import { comparePages, mover, otherPlaces } from '../../src/index/compare-pages.ts';
 import { verdict } from '../../src/index/mirror-judgement.ts';
 
 const file = (filename: string, url: string, hashes: Record<string, string> = { sha256: 'aa' }) => ({
@@ -73,6 +73,23 @@ test('what is declared holds for every file, but a URL that was given out stays'
     all.map(({ url }) => known(url)),
     ['https://m.example/p/a', 'https://f.example/p/b'],
   );
+});
+
+test('the other places of a file are those that the rules lead to, in both directions', () => {
+  const places = otherPlaces([
+    { from: 'https://m.example/', to: 'https://f.example/' },
+    { from: 'https://n.example/x/', to: 'https://f.example/' },
+    { from: 'https://n.example/odd', to: 'https://f.example/p/a' },
+  ]);
+  assert.deepEqual(places('https://f.example/p/a', 'https://f.example/p/a'), [
+    'https://m.example/p/a',
+    'https://n.example/x/p/a',
+  ]);
+  assert.deepEqual(places('https://m.example/p/a?signature=1', 'https://f.example/p/a'), [
+    'https://f.example/p/a',
+    'https://n.example/x/p/a',
+  ]);
+  assert.deepEqual(places('https://other.example/p/a', 'https://other.example/p/a'), []);
 });
 
 test('the verdict: older is lagging, another hash is refused, files may leave only with a serial', () => {
