@@ -15,8 +15,7 @@ test('the first byte of a large file is sent long before its last one has arrive
   index.fault(path, faults.rate(6_000_000));
   const answer = await get(url);
   assert.equal(answer.sha256, file.sha256);
-  assert.ok(answer.firstByteMs < 200, `first byte after ${answer.firstByteMs} ms`);
-  assert.ok(answer.totalMs > 350, `all after ${answer.totalMs} ms`);
+  assert.ok(answer.firstByteMs < answer.totalMs - 300, `first byte after ${answer.firstByteMs} of ${answer.totalMs} ms`);
 });
 
 test('while it arrives a file is tagged by its flight, once it is verified by its digest', async (t) => {
