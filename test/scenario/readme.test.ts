@@ -164,6 +164,21 @@ test('the YAML of README is right, and says what deploy/wheelkeep.yaml says', ()
   assert.deepEqual(parse(inline), { raw });
 });
 
+test('the table of structures has every key that an index, an upstream, a route and a raw mount know', () => {
+  const stranger = `
+indexes: { a: { upstreams: [{ url: https://index.example/, stranger: 1 }], stranger: 1 } }
+routes: [{ names: [x], index: a, stranger: 1 }]
+raw: { b: { origin: https://builds.example/, stranger: 1 } }
+`;
+  const { problems } = readYamlFile('wheelkeep.yaml', stranger);
+  const known = problems.map(({ cure }) => /known here: (.*)/.exec(cure)?.[1]?.split(', ') ?? []);
+  assert.equal(known.length, 4);
+  const section = README.slice(README.indexOf('The structures of the YAML file'), README.indexOf('## Operations'));
+  const documented = new Set([...section.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(([, cell = '']) => cell.match(/\w+/g)));
+  for (const key of ['url', 'files_base']) documented.add(key);
+  assert.deepEqual([...new Set(known.flat())].sort(), [...documented].sort());
+});
+
 test('the first lines and the variables in README are those that users see', async (t) => {
   const { config, folder } = await load(t, { machine: { env: { PIP_INDEX_URL: 'https://index.example/simple/' } } });
   const lines = startLines(config, { url: ADDRESS, version: JSON.parse(text('package.json')).version });
