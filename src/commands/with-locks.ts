@@ -34,7 +34,7 @@ export function withLockFlags(command: Command, formats: string): Command {
 /** Walks and reports; the exit code is what `report` returns, or 128 and the number of the signal that ended it. */
 export async function walkLocks(
   { terminal, exitCode, given, paths, verb, upstreamCut, explain }: LockCommand,
-  report: (walked: readonly WalkedLock[], app: App) => Promise<number>,
+  report: (walked: readonly WalkedLock[], app: App, signal: AbortSignal) => Promise<number>,
 ): Promise<void> {
   // Loaded here, because `serve` and `--help` need no parser.
   const [{ readLocks }, { walk }, { IndexClient }, { openProgress }, { UnreadableLock }] = await Promise.all([
@@ -65,12 +65,14 @@ export async function walkLocks(
         explain,
         signal: control.signal,
       });
-      const walked = await walking.catch((error) => {
+      const unlessStopped = (error: unknown) => {
         if (!control.signal.aborted) throw error;
-      });
+      };
+      const walked = await walking.catch(unlessStopped);
       progress.end();
       client.close();
-      if (walked !== undefined) return report(walked, app);
+      const code = walked && (await report(walked, app, control.signal).catch(unlessStopped));
+      if (code !== undefined) return code;
       terminal.error(`stopped by ${stoppedBy}; what was done until now stays`);
       return 128 + constants.signals[stoppedBy!];
     });

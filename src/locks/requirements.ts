@@ -23,6 +23,12 @@ export function parseRequirements(content: string): Lock {
   return { versions, elsewhere };
 }
 
+/** The requirements that an index serves, one a line with markers and hashes; options and other sources are left out. */
+export function indexRequirements(content: string): string[] {
+  const lines = [...logicalLines(content)].map(({ line }) => line);
+  return lines.filter((line) => !line.startsWith('-') && !ELSEWHERE.test(line));
+}
+
 function pinned(line: string, number: number): LockedVersion {
   const [, name, version] = PINNED.exec(line) ?? [];
   if (name === undefined || version === undefined || version.includes('*')) {

@@ -1,0 +1,101 @@
+// `wheelkeep drill --live`: a real installer has the last word.
+
+import assert from 'node:assert/strict';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { runCommand } from '../support/command.ts';
+import { FakeIndex } from '../support/fake-index.ts';
+import { hashedRequirements } from '../support/lock-files.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { sdist, wheel } from '../support/wheels.ts';
+import { emptyMachine, tool } from './tools.ts';
+
+const uv = tool('WHEELKEEP_TEST_UV');
+const pip = tool('WHEELKEEP_TEST_PIP');
+
+/** One wheel that needs another, one sdist. */
+async function world(t: TestContext, installer: 'uv' | 'pip') {
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  const locked = {
+    alpha: [wheel({ name: 'alpha', version: '1.0', requires: ['beta'] })],
+    beta: [wheel({ name: 'beta', version: '2.0' }), wheel({ name: 'beta', version: '2.0', tag: 'py3-none-win32' })],
+    gamma: [sdist({ name: 'gamma', version: '3.0' })],
+  };
+  for (const [name, files] of Object.entries(locked)) index.add(name, ...files);
+  const dataDir = await temporaryFolder(t);
+  const temporary = join(dataDir, 'temporary');
+  await mkdir(temporary);
+  // A PATH on which only the one installer is.
+  const bin = join(dataDir, 'bin');
+  await mkdir(bin);
+  if (installer === 'uv') await symlink(uv.path, join(bin, 'uv'));
+  const python = dirname(pip.path);
+  const PATH = installer === 'uv' ? `${bin}:${python}:/usr/bin:/bin` : `${python}:/usr/bin:/bin`;
+  await writeFile(join(dataDir, 'requirements.txt'), hashedRequirements(locked));
+  return { index, dataDir, temporary, env: { PATH, TMPDIR: temporary } };
+}
+
+async function live(given: Awaited<ReturnType<typeof world>>, lock = 'requirements.txt') {
+  const { code, stdout, stderr } = await runCommand(given, 'drill', '--live', '--json', lock);
+  assert.equal(stderr, '');
+  return { code, verdict: JSON.parse(stdout).locks[0] };
+}
+
+for (const installer of ['uv', 'pip'] as const) {
+  test(`${installer} installs a warm lock with upstream cut off, and nothing is left behind`, {
+    skip: uv.skip || pip.skip,
+  }, async (t) => {
+    const given = await world(t, installer);
+    assert.equal((await runCommand(given, 'warm', 'requirements.txt')).code, 0);
+    const asked = given.index.log.entries.length;
+    const { code, verdict } = await live(given);
+    assert.equal(verdict.live.succeeded, true, verdict.live.output);
+    assert.deepEqual([code, verdict.live.installer, verdict.readiness], [0, installer, 1]);
+    assert.equal(given.index.log.entries.length, asked);
+    assert.deepEqual(await readdir(given.temporary), []);
+  });
+
+  test(`${installer} fails where something that it needs is not held, and the drill with it`, {
+    skip: uv.skip || pip.skip,
+  }, async (t) => {
+    const given = await world(t, installer);
+    assert.equal((await runCommand(given, 'warm', 'requirements.txt', '--only', '*.whl')).code, 0);
+    const { code, verdict } = await live(given);
+    assert.deepEqual([code, verdict.live.succeeded], [1, false]);
+    assert.match(verdict.live.output, /gamma/);
+    assert.deepEqual(await readdir(given.temporary), []);
+  });
+}
+
+test('what only another platform needs does not fail the live install', { skip: uv.skip || pip.skip }, async (t) => {
+  const given = await world(t, 'uv');
+  await runCommand(given, 'warm', 'requirements.txt', '--only', '*-none-any.whl', '*.tar.gz');
+  const { verdict } = await live(given);
+  assert.equal(verdict.live.succeeded, true, verdict.live.output);
+  assert.equal(verdict.missing.length > 0, true);
+});
+
+test('a uv.lock is installed as uv itself reads it', { skip: uv.skip || pip.skip }, async (t) => {
+  const given = await world(t, 'uv');
+  const project = ['[project]', 'name = "app"', 'version = "1"', 'requires-python = ">=3.9"'];
+  const dependencies = `dependencies = ["alpha", "gamma; sys_platform != 'nowhere'"]`;
+  await writeFile(join(given.dataDir, 'pyproject.toml'), `${[...project, dependencies].join('\n')}\n`);
+  const machine = await emptyMachine(join(given.dataDir, 'machine'), given.index.url);
+  await machine.run(uv.path, ['lock'], given.dataDir);
+  assert.equal((await runCommand(given, 'warm', 'uv.lock')).code, 0);
+  const asked = given.index.log.entries.length;
+  const { code, verdict } = await live(given, 'uv.lock');
+  assert.equal(verdict.live.succeeded, true, verdict.live.output);
+  assert.equal(code, 0);
+  assert.equal(given.index.log.entries.length, asked);
+});
+
+test('a lock that cannot be installed by itself is refused with a cure', { skip: uv.skip || pip.skip }, async (t) => {
+  const given = await world(t, 'uv');
+  await writeFile(join(given.dataDir, 'Pipfile.lock'), '{"_meta": {}, "default": {}}');
+  const { code, stderr } = await runCommand(given, 'drill', '--live', 'Pipfile.lock');
+  assert.equal(code, 2);
+  assert.match(stderr, /export it as requirements with hashes/);
+});
