@@ -68,7 +68,8 @@ export function mover(moves: readonly Move[]): (url: string) => string {
 export function otherPlaces(moves: readonly Move[]): (url: string, link: string) => readonly string[] {
   const prefixes = moves.filter(({ from }) => from.endsWith('/'));
   return (url, link) => {
-    const places = new Set([link]);
+    // Its own place under another query (a signature) is no other place.
+    const places = new Set(plain(link) === plain(url) ? [] : [link]);
     for (const { from, to } of prefixes) if (link.startsWith(to)) places.add(from + link.slice(to.length));
     places.delete(plain(url));
     return [...places];
