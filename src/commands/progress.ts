@@ -17,16 +17,17 @@ export interface Progress {
 const LINE_EVERY_MS = 5_000;
 const FORMAT = '{verb} {bar} {value}/{total}, {bytes}, {rate}/s, {left} left';
 
-/** `verb` says what is being done: `fetching`. Plain lines go to `line`. */
+/** `verb` says what is being done: `fetching`. Plain lines go to `line`; `now` counts milliseconds. */
 export function openProgress(
   verb: string,
   stream: Pick<WriteStream, 'isTTY'> & NodeJS.WritableStream,
   line: (text: string) => void,
+  now: () => number = () => performance.now(),
 ): Progress {
-  const startedAt = performance.now();
+  const startedAt = now();
   let [total, done, bytes] = [0, 0, 0];
   const facts = () => {
-    const seconds = (performance.now() - startedAt) / 1000;
+    const seconds = (now() - startedAt) / 1000;
     const left = done === 0 ? '?' : secondsText(((total - done) * seconds) / done);
     return { verb, bytes: bytesText(bytes), rate: bytesText(Math.round(bytes / Math.max(seconds, 0.001))), left };
   };
@@ -54,8 +55,8 @@ export function openProgress(
     advance(steps, more) {
       done += steps;
       bytes += more;
-      if (performance.now() - saidAt < LINE_EVERY_MS) return;
-      saidAt = performance.now();
+      if (now() - saidAt < LINE_EVERY_MS) return;
+      saidAt = now();
       const { rate, left } = facts();
       line(`${verb}: ${done} of ${total}, ${bytesText(bytes)}, ${rate}/s, ${left} left`);
     },
