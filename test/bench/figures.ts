@@ -14,7 +14,10 @@ export function figure(values: readonly number[]): Figure {
 }
 
 export function median(values: readonly number[]): number {
-  return percentile(values, 0.5);
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  // Of an even count the mean of the two in the middle: the upper one would flatter rates.
+  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
 }
 
 /** The value below which `share` (0 to 1) of the values lie, the nearest one; NaN without values. */
