@@ -256,7 +256,11 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     wayTo: agents.wayTo,
     via: `1.1 ${via}`,
   });
-  const services = rawServices(config.raw, { readThrough, client });
+  const services = rawServices(config.raw, {
+    readThrough,
+    client,
+    onAnswer: (mount, result) => telemetry.rawRequest(mount, result),
+  });
   const raw = new RawHandler({
     mounts: new Map(
       config.raw.map(({ name, credentials, overrideCacheControl }) => [
@@ -269,6 +273,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       ]),
     ),
     passthrough,
+    onStale: (answer) => telemetry.stale('raw', answer),
   });
   const servedDays = () => {
     ledger.settle();

@@ -87,7 +87,7 @@ export class Telemetry implements FlightObserver {
     this.#meters.collapsedRequests.inc({ kind: resource.profile.name });
   }
 
-  stale(kind: 'page' | 'list' | 'json', answer: Answer): void {
+  stale(kind: 'page' | 'list' | 'json' | 'raw', answer: Answer): void {
     this.#meters.staleAnswers.inc({ kind, reason: answer.stale!.reason });
     const { ageSeconds } = answer;
     if (ageSeconds >= this.#oldestStaleSeconds()) this.#oldestStale = { ageSeconds, servedAt: this.#options.now() };
@@ -109,6 +109,10 @@ export class Telemetry implements FlightObserver {
 
   fileRequest(kind: 'file' | 'metadata', result: 'ok' | 'not-modified' | 'missing' | FailureKind): void {
     this.#meters.upstreamRequests.inc({ upstream: 'files', kind, result });
+  }
+
+  rawRequest(mount: string, result: 'ok' | 'not-modified' | 'missing' | FailureKind): void {
+    this.#meters.upstreamRequests.inc({ upstream: mount, kind: 'raw', result });
   }
 
   mirrorEvent(event: MirrorEvent): void {

@@ -1,7 +1,7 @@
 // The first lines at start: what is listened on, whom we ask and how we know, where data lies, and what to type next.
 
 import { withoutSecrets } from './addresses.ts';
-import type { Config } from './config.ts';
+import type { Config, RawMountConfig } from './config.ts';
 import { OPTIONS } from './options.ts';
 
 export interface StartFacts {
@@ -23,7 +23,7 @@ export function startLines(config: Config, facts: StartFacts): string[] {
     }
     lines.push(`order of /simple/: ${config.defaultIndexes.join(', ')} (from ${config.upstreamFoundIn})`);
   }
-  for (const { name, origin } of config.raw) lines.push(`raw mount /raw/${name}/: ${origin}`);
+  for (const mount of config.raw) lines.push(rawLine(mount));
   lines.push(`data: ${config.dataDir}, at most ${OPTIONS.diskQuota.unit.format(config.diskQuotaBytes)}`);
   if (config.redis) lines.push(`redis: ${withoutSecrets(config.redis.url)}, ${protectionOf(config.redis)}`);
   const proxy = config.proxy.https ?? config.proxy.http;
@@ -35,6 +35,14 @@ export function startLines(config: Config, facts: StartFacts): string[] {
   const reached = config.publicUrl ?? clientUrl(config.host, Number(new URL(facts.url).port || 80));
   lines.push(`try: pip install ${pipArguments(reached).join(' ')} requests`);
   return lines;
+}
+
+/** An override is worth a word at every start: the operator answers for what the origin did not allow. */
+function rawLine({ name, origin, listen, overrideCacheControl }: RawMountConfig): string {
+  const root = listen === undefined ? '' : `, also at the root of ${listen.host}:${listen.port}`;
+  const override =
+    overrideCacheControl === undefined ? '' : `; its Cache-Control is replaced by ${overrideCacheControl}`;
+  return `raw mount /raw/${name}/: ${origin}${root}${override}`;
 }
 
 /** What the MAC of every record in Redis is worth, by where its secret comes from. */

@@ -1,5 +1,6 @@
 // Raw mounts over HTTP: reading goes through the cache, everything else through http-proxy.
 
+import type { Answer } from '../cache/answer.ts';
 import { cacheStatus } from '../cache/cache-status.ts';
 import { BadRequest, NotFound } from '../errors.ts';
 import type { RequestHead } from '../http-message.ts';
@@ -21,6 +22,7 @@ export interface RawMount {
 export interface RawHandlerOptions {
   readonly mounts: ReadonlyMap<string, RawMount>;
   readonly passthrough: Passthrough;
+  readonly onStale: (answer: Answer) => void;
 }
 
 export class RawHandler {
@@ -53,6 +55,7 @@ export class RawHandler {
   async #read(exchange: Exchange, { service, overridden }: RawMount, request: RequestHead): Promise<void> {
     const resource = service.resource(request, (status, fields) => sendInformational(exchange, status, fields));
     const answer = await service.read(resource);
+    if (answer.stale !== undefined) this.#options.onStale(answer);
     await new RawReply({ exchange, service, resource, overridden }).send(answer);
   }
 

@@ -4,7 +4,7 @@ import type { ReadThrough } from '../cache/read-through.ts';
 import type { Fetcher } from '../upstream/upstream-client.ts';
 import { rawProfile } from './raw-profile.ts';
 import { RawService } from './raw-service.ts';
-import { RawSource } from './raw-source.ts';
+import { type RawResult, RawSource } from './raw-source.ts';
 
 export interface RawMountOptions {
   readonly name: string;
@@ -17,17 +17,22 @@ export interface RawMountOptions {
   readonly redirectOrigins: readonly string[];
 }
 
+/** What all mounts use. */
+export interface SharedByMounts {
+  readonly readThrough: ReadThrough;
+  readonly client: Fetcher;
+  /** Told how each request to an origin ended. */
+  readonly onAnswer: (mount: string, result: RawResult) => void;
+}
+
 export function rawServices(
   mounts: readonly RawMountOptions[],
-  shared: { readonly readThrough: ReadThrough; readonly client: Fetcher },
+  shared: SharedByMounts,
 ): ReadonlyMap<string, RawService> {
   return new Map(mounts.map((mount) => [mount.name, serviceOf(mount, shared)]));
 }
 
-function serviceOf(
-  mount: RawMountOptions,
-  { readThrough, client }: { readonly readThrough: ReadThrough; readonly client: Fetcher },
-): RawService {
+function serviceOf(mount: RawMountOptions, { readThrough, client, onAnswer }: SharedByMounts): RawService {
   const { name, origin, maxBodyBytes, redirectOrigins, staleIfErrorMs, overrideCacheControl } = mount;
   return new RawService({
     name,
@@ -38,6 +43,6 @@ function serviceOf(
       ...(staleIfErrorMs !== undefined && { staleIfErrorSeconds: staleIfErrorMs / 1000 }),
       ...(overrideCacheControl !== undefined && { overrideCacheControl }),
     }),
-    source: new RawSource({ client, maxBodyBytes, redirectOrigins }),
+    source: new RawSource({ client, maxBodyBytes, redirectOrigins, onAnswer: (result) => onAnswer(name, result) }),
   });
 }

@@ -2,6 +2,7 @@
 // client's to follow, unless the operator lists its target as a place where the origin keeps its bytes.
 
 import type { Ask } from '../cache/profile.ts';
+import { type FailureKind, UpstreamFailure } from '../errors.ts';
 import { type Fields, fieldValue, type IncomingResponse, type RequestHead, withoutFields } from '../http-message.ts';
 import { withoutSecrets } from '../upstream/credentials.ts';
 import { discard } from '../upstream/discard.ts';
@@ -13,7 +14,11 @@ export interface RawSourceOptions {
   readonly maxBodyBytes: number;
   /** Origins to which redirects are followed here, so that the client sees, and we keep, what lies behind them. */
   readonly redirectOrigins: readonly string[];
+  /** Told how each request ended. */
+  readonly onAnswer: (result: RawResult) => void;
 }
+
+export type RawResult = 'ok' | 'not-modified' | 'missing' | FailureKind;
 
 /** Told of each 1xx. */
 export type OnInformational = (status: number, fields: Fields) => void;
@@ -41,6 +46,18 @@ export class RawSource {
 
   /** Sends the request, with our conditions in place of the client's where the answer is for others too. */
   async fetch(request: RequestHead, ask: Ask, onInformational: OnInformational): Promise<IncomingResponse> {
+    const { onAnswer } = this.#options;
+    try {
+      const response = await this.#fetch(request, ask, onInformational);
+      onAnswer(resultOf(response.status));
+      return response;
+    } catch (error) {
+      if (error instanceof UpstreamFailure) onAnswer(error.kind);
+      throw error;
+    }
+  }
+
+  async #fetch(request: RequestHead, ask: Ask, onInformational: OnInformational): Promise<IncomingResponse> {
     const own = ask.alone === true ? request.fields : withoutFields(request.fields, OF_ONE_CLIENT);
     const part = ask.fromByte > 0 ? ['range', `bytes=${ask.fromByte}-`] : [];
     const visited = [new URL(request.url)];
@@ -75,4 +92,10 @@ export class RawSource {
     const to = location === undefined ? null : URL.parse(location, from.href);
     return to !== null && this.#followed.has(to.origin);
   }
+}
+
+function resultOf(status: number): RawResult {
+  if (status === 304) return 'not-modified';
+  if (status === 404 || status === 410) return 'missing';
+  return status < 400 ? 'ok' : 'status';
 }

@@ -91,8 +91,9 @@ for (const [how, fault] of Object.entries(CUTS)) {
   it(`a body that was cut is never taken for whole: the origin ${how}`, async (test) => {
     const { origin, url } = await rawMount(test, { respond: () => answer(LARGE, FRESH) });
     origin.fault('/a', fault, { times: 1 });
-    const cut = await get(`${url}/a`);
-    assert.equal(cut.complete, false);
+    // After a reset there may not even be a head.
+    const cut = await get(`${url}/a`).catch(() => undefined);
+    assert.notEqual(cut?.complete, true);
     const whole = await get(`${url}/a`);
     assert.ok(whole.complete && whole.body.equals(LARGE));
     assert.equal(origin.log.count('/a'), 2);

@@ -12,7 +12,7 @@ const TROUBLES = { 'answers 503': status(503), 'cuts the connection': hangUp('rs
 
 for (const [name, fault] of Object.entries(TROUBLES)) {
   it(`serves the last good copy for as long as it takes while the origin ${name}`, async (test) => {
-    const { clock, origin, url } = await rawMount(test, {
+    const { clock, origin, proxy, url } = await rawMount(test, {
       respond: () => answer('good', ['cache-control', 'max-age=60']),
     });
     await get(`${url}/a`);
@@ -25,6 +25,14 @@ for (const [name, fault] of Object.entries(TROUBLES)) {
       assert.ok(Number(response.field('age')) >= (days * DAY_MS) / 1000, 'Age says how old it is');
       assert.match(response.field('cache-status')!, /^wheelkeep; fwd=stale.*; ttl=-\d+; detail=stale-if-error$/);
     }
+    const metrics = await proxy.metrics();
+    const stale = Object.entries(metrics).filter(([sample]) =>
+      /^wheelkeep_stale_answers_total\{kind="raw"/.test(sample),
+    );
+    assert.equal(
+      stale.reduce((sum, [, count]) => sum + count, 0),
+      3,
+    );
     origin.clearFaults();
     clock.advance(60_000);
     assert.match((await get(`${url}/a`)).field('cache-status')!, /fwd=stale; fwd-status=200/);
