@@ -41,7 +41,8 @@ export class Ledger {
       outcome,
       durationMs: endedAt - startedAt,
       firstByteMs: (firstByteAt === 0 ? endedAt : firstByteAt) - startedAt,
-      client: request.socket.remoteAddress ?? '',
+      // A request that was destroyed while its body was read has no socket any more, whatever its type says.
+      client: request.socket?.remoteAddress ?? '',
       userAgent: request.headers['user-agent'],
     });
     if (this.#open.length >= SETTLE_COUNT) this.settle();
