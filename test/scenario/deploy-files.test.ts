@@ -11,8 +11,9 @@ import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
 import { readYamlFile } from '../../src/config/yaml-file.ts';
 import { routeOf } from '../../src/http/routes.ts';
-import { certificateAuthority } from '../support/certificates.ts';
+import { FakeIndex } from '../support/fake-index.ts';
 import { unknownMetrics, unknownVariables } from '../support/metric-names.ts';
+import { freePort } from '../support/spawned-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const run = promisify(execFile);
@@ -152,15 +153,35 @@ test('the alerts do what they say', { skip: without('promtool') }, async () => {
   await run('promtool', ['check', 'config', join(FOLDER, 'prometheus.yaml')]);
 });
 
-test('nginx takes the file for TLS and a prefix', { skip: without('nginx') }, async (t) => {
+test('the recipe of GitLab starts Wheelkeep, points the installers at it and stops it', {
+  skip: without('curl'),
+}, async (t) => {
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
   const folder = await temporaryFolder(t);
-  const { cert, key } = certificateAuthority().issue(['wheels.example']);
-  await writeFile(join(folder, 'wheels.example.pem'), cert);
-  await writeFile(join(folder, 'wheels.example.key'), key);
-  await writeFile(join(folder, 'site.conf'), content('nginx.conf').replaceAll('/etc/ssl/', `${folder}/`));
-  const own = `pid ${folder}/pid; error_log ${folder}/error.log; events {} http { access_log off; include ${folder}/site.conf; }`;
-  await writeFile(join(folder, 'nginx.conf'), own);
-  await run('nginx', ['-t', '-c', join(folder, 'nginx.conf'), '-p', folder]);
+  const [{ variables, tests }] = documents('gitlab-ci.yaml');
+  const port = await freePort();
+  // As a runner does: before_script and script in one shell, after_script in another.
+  const ask = 'curl -fs "$PIP_INDEX_URL" > page';
+  for (const commands of [[...tests.before_script, ask], tests.after_script]) {
+    const script = ['set -e', ...commands].join('\n').replaceAll('5030', String(port));
+    await run('bash', ['-c', script], {
+      cwd: folder,
+      env: {
+        ...variables,
+        PATH: `${join(FOLDER, '..', 'bin')}:${process.env.PATH}`,
+        HOME: folder,
+        WHEELKEEP_DATA_DIR: variables.WHEELKEEP_DATA_DIR.replace('$CI_PROJECT_DIR', folder),
+        WHEELKEEP_PORT: String(port),
+        WHEELKEEP_UPSTREAM: index.url,
+      },
+    });
+  }
+  assert.match(readFileSync(join(folder, 'page'), 'utf8'), /<html/);
+  assert.match(readFileSync(join(folder, 'wheelkeep.log'), 'utf8'), /listens on/);
+  const pid = Number(readFileSync(join(folder, 'wheelkeep.pid'), 'utf8'));
+  assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' }, 'it has ended');
+  assert.ok(readdirSync(join(folder, '.wheelkeep')).includes('entries'), 'its data is where the cache is taken from');
 });
 
 test('systemd takes the unit', { skip: without('systemd-analyze') }, async (t) => {
