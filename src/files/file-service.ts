@@ -63,7 +63,7 @@ const COMPANIONS = ['.metadata', '.asc'] as const;
 type Companion = (typeof COMPANIONS)[number];
 
 /** A file that is lost again each time it was fetched is given up. */
-const MAX_HEALINGS = 4;
+const MAX_HEALINGS = 10;
 
 export interface FileServiceOptions {
   readonly index: IndexService;
