@@ -3,6 +3,7 @@
 
 import { LRUCache } from 'lru-cache';
 import type { Digest } from './digest.ts';
+import { exactBytes } from './exact-bytes.ts';
 
 export class RecentBodies {
   readonly #bodies: LRUCache<Digest, Buffer>;
@@ -12,7 +13,7 @@ export class RecentBodies {
   }
 
   add(digest: Digest, bytes: Buffer): void {
-    this.#bodies.set(digest, bytes);
+    this.#bodies.set(digest, exactBytes(bytes));
   }
 
   get(digest: Digest): Buffer | undefined {

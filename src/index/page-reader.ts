@@ -33,6 +33,8 @@ export interface PageSource {
   readonly provenanceRoot?: string;
   /** Core metadata is announced where upstream has none, for we cut it out of wheels. */
   readonly extractsMetadata?: boolean;
+  /** Files, by the URL that clients know, whose core metadata upstream claims and does not have. */
+  readonly withdrawnMetadata?: ReadonlySet<string>;
   /** How its file URLs become those that clients know. */
   readonly moves?: readonly Move[];
 }
@@ -106,11 +108,14 @@ export class PageReader {
 
   render(source: PageSource, format: PageFormat): Buffer {
     if (source.project === undefined) return renderProjectList(this.#readList(source), format);
-    const { provenanceRoot, extractsMetadata, moves = [] } = source;
+    const { provenanceRoot, extractsMetadata, withdrawnMetadata, moves = [] } = source;
     const known = mover(moves);
     return renderProjectDetail(this.#read(source).page, format, {
       fileLink: (url) => fileLink(known(url)),
       ...(extractsMetadata && { extractsCoreMetadata: canExtract }),
+      ...(withdrawnMetadata !== undefined && {
+        offersCoreMetadata: (file) => !withdrawnMetadata.has(known(file.url)),
+      }),
       ...(provenanceRoot !== undefined && { provenanceLink: (url) => provenanceLink(url, provenanceRoot) }),
     });
   }
@@ -171,8 +176,9 @@ export class PageReader {
       this.#parsed.set(key, known);
       return known;
     }
-    const parsed = { page: parsePage({ ...this.#input(source), expectedName: source.project }) };
-    this.#keep(key, parsed, source.body.length);
+    const input = this.#input(source);
+    const parsed = { page: parsePage({ ...input, expectedName: source.project }) };
+    this.#keep(key, parsed, input.body.length);
     return parsed;
   }
 

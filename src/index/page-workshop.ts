@@ -44,7 +44,7 @@ export type JobReply =
 
 /** Bodies above this size (as stored, often compressed) go to the worker. */
 const INLINE_BYTES = 96 * 1024;
-/** Parsed pages kept, by the size of their bodies. */
+/** Parsed pages kept, by the size of their decoded bodies; the parsed form takes a few times as much. */
 const PARSED_BYTES = 4 * 1024 * 1024;
 
 interface Waiting {

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { gzip, constants as zlib, zstdCompress } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
 import type { Entry } from '../cache/entry.ts';
+import { exactBytes } from '../cache/exact-bytes.ts';
 import type { Fields } from '../http-message.ts';
 import { DOCUMENT_TYPES, type DocumentForm } from './documents.ts';
 import { CONTENT_TYPES, type PageCoding, type PageFormat } from './negotiate.ts';
@@ -13,6 +14,7 @@ import type { PageFacts } from './page.ts';
 
 /** Part of every key and tag: raise it when the same page would be rendered into other bytes. */
 const RENDERER_VERSION = 1;
+const COMPRESSOR = `${process.versions.zlib} ${process.versions.zstd}`;
 /** From this size on speed of compression counts for more than the last per cent of size. */
 const LARGE_BYTES = 1024 * 1024;
 
@@ -60,7 +62,7 @@ export class RenderedPages {
     if (ready !== undefined) return ready;
     let making = this.#making.get(key);
     if (making === undefined) {
-      making = this.#make(entry, form, coding, render, manner).finally(() => this.#making.delete(key));
+      making = this.#make(key, entry, form, coding, render, manner).finally(() => this.#making.delete(key));
       this.#making.set(key, making);
     }
     const page = await making;
@@ -72,16 +74,21 @@ export class RenderedPages {
     return this.#pages.calculatedSize;
   }
 
-  async #make(entry: Entry, form: Form, coding: PageCoding, render: Render, manner: string): Promise<RenderedPage> {
+  async #make(
+    key: string,
+    entry: Entry,
+    form: Form,
+    coding: PageCoding,
+    render: Render,
+    manner: string,
+  ): Promise<RenderedPage> {
     // Coded forms are made from the uncoded one, which others may want too.
     const plain =
       coding === 'identity' ? await render() : (await this.get(entry, form, 'identity', render, manner)).bytes;
-    const bytes = await encoded(plain, coding);
-    // A strong tag for exactly these bytes under exactly this type (RFC 9110 8.8.3).
-    const seal = createHash('sha256')
-      .update(`${RENDERER_VERSION} ${nameOf(form)} ${coding} `)
-      .update(bytes)
-      .digest('hex');
+    const bytes = exactBytes(await encoded(plain, coding));
+    // A strong tag for exactly these bytes under exactly this type (RFC 9110 8.8.3). They follow from what is hashed
+    // here, so that megabytes need not be: the key, our renderer and the version of the compressor.
+    const seal = createHash('sha256').update(`${RENDERER_VERSION} ${COMPRESSOR} ${key}`).digest('hex');
     const etag = `"${seal.slice(0, 32)}"`;
     const serial = (entry.facts as PageFacts | null | undefined)?.serial;
     const vary = typeof form === 'string' ? 'Accept, Accept-Encoding' : 'Accept-Encoding';

@@ -14,20 +14,22 @@ export interface ServedDay {
 }
 
 const MOST_DAYS = 31;
+const DAY_MS = 86_400_000;
 const COUNTED = { page: 'pages', file: 'files', metadata: 'metadata' } as const;
 
 export class ServedDays {
-  readonly #days = new Map<string, { -readonly [Key in keyof ServedDay]: ServedDay[Key] }>();
+  /** By days since the epoch. */
+  readonly #days = new Map<number, { -readonly [Key in keyof ServedDay]: ServedDay[Key] }>();
 
   /** Counts an answered request, if it served something. */
   note({ kind, status, time, bytes }: Pick<AccessRecord, 'kind' | 'status' | 'time' | 'bytes'>): void {
     const what = COUNTED[kind as keyof typeof COUNTED];
     if (what === undefined || status < 200 || status >= 400) return;
-    const day = new Date(time).toISOString().slice(0, 10);
-    let counts = this.#days.get(day);
+    const number = Math.floor(time / DAY_MS);
+    let counts = this.#days.get(number);
     if (counts === undefined) {
-      counts = { day, pages: 0, files: 0, metadata: 0, bytes: 0 };
-      this.#days.set(day, counts);
+      counts = { day: new Date(time).toISOString().slice(0, 10), pages: 0, files: 0, metadata: 0, bytes: 0 };
+      this.#days.set(number, counts);
       if (this.#days.size > MOST_DAYS) this.#days.delete(this.#days.keys().next().value!);
     }
     counts[what]++;
