@@ -38,6 +38,7 @@ import { pageProfile } from './index/page-profile.ts';
 import { PageResources } from './index/page-resources.ts';
 import { PageWorkshop } from './index/page-workshop.ts';
 import { RenderedPages } from './index/rendered-pages.ts';
+import { WithdrawnMetadata } from './index/withdrawn-metadata.ts';
 import { createAccessLog } from './observe/access-log.ts';
 import { Events } from './observe/events.ts';
 import { type Log, quietLog } from './observe/log.ts';
@@ -204,6 +205,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     provenanceRoot: config.publicUrl?.startsWith('https:') ? config.publicUrl : undefined,
     resources,
     extracting,
+    withdrawn: new WithdrawnMetadata({ now }),
   });
   const documents = new DocumentService({
     index,

@@ -2,14 +2,12 @@
 // page lists it: the page gives its URL, hash and status, so we are no open proxy and every rule for the project holds
 // for its files.
 
-import { Readable } from 'node:stream';
-import type { Answer, Arriving } from '../cache/answer.ts';
+import type { Answer } from '../cache/answer.ts';
 import type { Blob } from '../cache/blob-store.ts';
 import type { BodyReference, Entry } from '../cache/entry.ts';
-import type { Ask, Expectation, Resource } from '../cache/profile.ts';
+import type { Expectation, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { BadRequest, NotFound, Overloaded, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
-import type { IncomingResponse } from '../http-message.ts';
 import { projectOfFilename } from '../index/distribution-name.ts';
 import { canExtract } from '../index/extracted-metadata.ts';
 import { fileKey, filenameOfUrl, fileUrlOf } from '../index/file-links.ts';
@@ -17,10 +15,10 @@ import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import type { ProjectName } from '../index/project-name.ts';
 import { requireServable } from '../index/quarantine.ts';
-import { metadataOfWheel, UnreadableWheel } from './core-metadata.ts';
 import { expectationOf } from './expectation.ts';
 import type { FileProfiles } from './file-profile.ts';
 import type { FileSource } from './file-source.ts';
+import { WheelMetadata } from './wheel-metadata.ts';
 
 /** What a request for a file names. */
 export interface FileRequest {
@@ -55,9 +53,6 @@ export type FileAnswer =
   /** The page lists the file elsewhere: a path of ours to redirect to, relative to our root. */
   | { readonly kind: 'elsewhere'; readonly url: string };
 
-/** How long a request for core metadata waits for the wheel that holds it. */
-const WHEEL_WAIT_MS = 9_000;
-
 /** What may stand behind the name of a distribution file. */
 const COMPANIONS = ['.metadata', '.asc'] as const;
 type Companion = (typeof COMPANIONS)[number];
@@ -86,9 +81,11 @@ interface Wanted {
 
 export class FileService {
   readonly #options: FileServiceOptions;
+  readonly #wheelMetadata: WheelMetadata;
 
   constructor(options: FileServiceOptions) {
     this.#options = options;
+    this.#wheelMetadata = new WheelMetadata(options.readThrough);
   }
 
   /**
@@ -193,6 +190,7 @@ export class FileService {
     const resource = this.#resource(index, file, companion);
     const answer = await this.#readListed(wanted, project, resource, file);
     const { status } = answer.entry;
+    if (companion === '.metadata' && offered) this.#options.index.noteMetadata(listing, file, status === 200);
     if (status === 451) throw new UnavailableForLegalReasons('Upstream withholds this file for legal reasons.');
     if (status !== 200) throw new NotFound('Upstream does not have this file.', 'file-not-found');
     const what = companion === undefined ? 'file' : 'metadata';
@@ -273,31 +271,11 @@ export class FileService {
 
   #resource(index: string, file: ListedFile, companion: Companion | undefined): Resource {
     const resource = this.#resourceOfUpstream(index, file, companion);
-    if (companion !== '.metadata' || !this.#extracts(index, file)) return resource;
-    return { ...resource, fetch: (ask) => this.#extracted(resource, this.#resource(index, file, undefined), ask) };
-  }
-
-  /** The METADATA of a wheel as if upstream had sent it. The wheel is fetched whole: its hash proves what is in it. */
-  async #extracted(metadata: Resource, wheel: Resource, { signal }: Ask): Promise<IncomingResponse> {
-    const { readThrough } = this.#options;
-    const read = await readThrough.read(wheel);
-    const { arriving } = read;
-    // Followed by nobody, a large wheel would not be fetched to its end.
-    const entry = arriving === undefined ? read.entry : await arrivedWithin(WHEEL_WAIT_MS, arriving, signal);
-    const blob = await readThrough.open(wheel, entry);
-    if (blob === undefined) throw new UpstreamFailure('invalid-body', 'The wheel was lost before it could be read.');
-    try {
-      const body = Readable.from([await metadataOfWheel(blob)]);
-      const { requestTime, responseTime, source } = entry;
-      return { status: 200, fields: [], url: metadata.request.url, source, requestTime, responseTime, body };
-    } catch (error) {
-      if (!(error instanceof UnreadableWheel)) throw error;
-      throw new UpstreamFailure('invalid-body', `The wheel gives no core metadata: ${error.message}.`, {
-        cause: error,
-      });
-    } finally {
-      blob.release();
-    }
+    if (companion !== '.metadata' || !/\.whl$/i.test(file.filename)) return resource;
+    const wheel = this.#resource(index, file, undefined);
+    return this.#extracts(index, file)
+      ? this.#wheelMetadata.extracted(resource, wheel)
+      : this.#wheelMetadata.orExtracted(resource, wheel);
   }
 
   #resourceOfUpstream(index: string, file: ListedFile, companion: Companion | undefined): Resource {
@@ -327,22 +305,6 @@ export class FileService {
       expected,
       sizeBytes: companion === undefined ? file.sizeBytes : undefined,
     });
-  }
-}
-
-/** The stored entry of a body that is on its way. Rejects with an UpstreamFailure when it takes longer than `ms`. */
-async function arrivedWithin(ms: number, { reader, arrived }: Arriving, signal: AbortSignal): Promise<Entry> {
-  const late = Promise.withResolvers<never>();
-  const giveUp = () =>
-    late.reject(new UpstreamFailure('timeout', 'The wheel is still on its way, and its core metadata with it.'));
-  const timer = setTimeout(giveUp, ms);
-  signal.addEventListener('abort', giveUp);
-  try {
-    return await Promise.race([arrived, late.promise]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', giveUp);
-    reader.leave();
   }
 }
 

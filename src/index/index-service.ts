@@ -16,6 +16,7 @@ import type { ProjectName } from './project-name.ts';
 import { ProjectNotFound } from './project-not-found.ts';
 import type { RenderedPage, RenderedPages } from './rendered-pages.ts';
 import { readAll, storedSource, withBody } from './stored-page.ts';
+import type { WithdrawnMetadata } from './withdrawn-metadata.ts';
 
 /** A page as it goes to a client: how it was answered, and its bytes. */
 export interface PageAnswer {
@@ -44,6 +45,8 @@ export interface IndexServiceOptions {
   readonly provenanceRoot: string | undefined;
   /** Indexes whose wheels give the core metadata that their pages do not offer. */
   readonly extracting: ReadonlySet<string>;
+  /** Files whose core metadata is not claimed, because upstream turned out not to have it. */
+  readonly withdrawn: WithdrawnMetadata;
 }
 
 interface FoundPage {
@@ -62,10 +65,20 @@ export class IndexService {
   }
 
   /** The project's page if it is fresh and its bytes are ready: the hot path. */
-  peekDetail(indexes: readonly string[], name: ProjectName, format: PageFormat, coding: PageCoding) {
+  peekDetail(
+    indexes: readonly string[],
+    name: ProjectName,
+    format: PageFormat,
+    coding: PageCoding,
+  ): PageAnswer | undefined {
     const allowed = this.#options.routing.allowed(name, indexes);
     const first = allowed[0];
-    return first === undefined ? undefined : this.#peek(this.#options.resources.detail(first, name), format, coding);
+    if (first === undefined) return undefined;
+    const { resources, readThrough, rendered } = this.#options;
+    const answer = readThrough.peek(resources.detail(first, name));
+    if (answer === undefined || answer.entry.status !== 200) return undefined;
+    const page = rendered.peek(answer.entry, format, coding, this.#mannerName(first, name));
+    return page === undefined ? undefined : { answer, page };
   }
 
   /**
@@ -142,6 +155,13 @@ export class IndexService {
     }
   }
 
+  /** Whether the core metadata that the page claims for a file could be had: pages claim only what is there. */
+  noteMetadata({ index, project }: FileListing, { link }: ListedFile, isThere: boolean): void {
+    const { withdrawn } = this.#options;
+    if (isThere) withdrawn.restore(index, project, link);
+    else withdrawn.withdraw(index, project, link);
+  }
+
   /** The project whose page lists this filename although its name leads elsewhere; undefined when none is known. */
   alias(indexes: readonly string[], filename: string): Promise<ProjectName | undefined> {
     return this.#options.resources.alias(indexes, filename);
@@ -158,13 +178,6 @@ export class IndexService {
       if (held?.status === 200) return [index];
     }
     return allowed;
-  }
-
-  #peek(resource: Resource, format: PageFormat, coding: PageCoding): PageAnswer | undefined {
-    const answer = this.#options.readThrough.peek(resource);
-    if (answer === undefined || answer.entry.status !== 200) return undefined;
-    const page = this.#options.rendered.peek(answer.entry, format, coding, this.#mannerName(resource.upstream));
-    return page === undefined ? undefined : { answer, page };
   }
 
   async #findPage(indexes: readonly string[], name: ProjectName, options: ReadOptions): Promise<FoundPage> {
@@ -237,7 +250,7 @@ export class IndexService {
     coding: PageCoding,
   ): Promise<PageAnswer> {
     const { rendered, workshop } = this.#options;
-    const manner = this.#mannerName(found.index);
+    const manner = this.#mannerName(found.index, name);
     const ready = rendered.peek(found.answer.entry, format, coding, manner);
     if (ready !== undefined) return { answer: found.answer, page: ready };
     return this.#withPage(found, name, async (source, answer) => {
@@ -247,18 +260,25 @@ export class IndexService {
   }
 
   /** What rendering a page of this index depends on beside the page. */
-  #manner({ index }: FoundPage): Pick<PageSource, 'provenanceRoot' | 'extractsMetadata'> {
-    const { provenanceRoot: root, extracting } = this.#options;
+  #manner(
+    { index }: FoundPage,
+    name: ProjectName | undefined,
+  ): Pick<PageSource, 'provenanceRoot' | 'extractsMetadata' | 'withdrawnMetadata'> {
+    const { provenanceRoot: root, extracting, withdrawn } = this.#options;
+    const links = name === undefined ? undefined : withdrawn.of(index, name);
     return {
       // Below the index's own name: which index a project comes from may differ at the root.
       ...(root !== undefined && { provenanceRoot: `${root}${index}/` }),
       ...(extracting.has(index) && { extractsMetadata: true }),
+      ...(links !== undefined && links.size > 0 && { withdrawnMetadata: links }),
     };
   }
 
-  #mannerName(index: string): string {
-    const { provenanceRoot, extracting } = this.#options;
-    return provenanceRoot === undefined && extracting.size === 0 ? '' : index;
+  #mannerName(index: string, name: ProjectName | undefined): string {
+    const { provenanceRoot, extracting, withdrawn } = this.#options;
+    const own = provenanceRoot === undefined && extracting.size === 0 ? '' : index;
+    const links = name === undefined ? undefined : withdrawn.of(index, name);
+    return links === undefined || links.size === 0 ? own : `${own} ${[...links].join(' ')}`;
   }
 
   #withPage<T>(
@@ -267,7 +287,7 @@ export class IndexService {
     use: (source: PageSource, answer: Answer) => Promise<T>,
   ): Promise<T> {
     return withBody(this.#options.readThrough, found.resource, found.answer, (body, answer) =>
-      use({ ...storedSource(answer.entry, body, name), ...this.#manner(found) }, answer),
+      use({ ...storedSource(answer.entry, body, name), ...this.#manner(found, name) }, answer),
     );
   }
 }

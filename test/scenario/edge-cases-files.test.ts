@@ -50,7 +50,7 @@ test('case 18: a file that redirects to a storage gets there without credentials
   t.after(() => storage.close());
   const index = await FakeIndex.start();
   t.after(() => index.close());
-  const credentials = { kind: 'basic', username: 'reader', password: 'secret' } as const;
+  const credentials = { kind: 'basic', user: 'reader', password: 'secret' } as const;
   const file = wheel({ name: 'foo', version: '1.0' });
   index.add('foo', file);
   storage.add('foo', file);

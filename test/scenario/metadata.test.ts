@@ -5,7 +5,9 @@ import { test } from 'node:test';
 import * as faults from '../support/faults.ts';
 import { fileWorld } from '../support/file-world.ts';
 import { fetchAll, get } from '../support/http-client.ts';
+import { getPage } from '../support/page-client.ts';
 import { storedBlobs } from '../support/stored-files.ts';
+import { wheel } from '../support/wheels.ts';
 
 test('core metadata with a hash is verified, stored and served for ever', async (t) => {
   const { index, file, path, url } = await fileWorld(t);
@@ -51,6 +53,49 @@ test('core metadata that is advertised but missing upstream is 404, remembered f
   clock.ms += 61_000;
   assert.equal((await get(`${url}.metadata`)).status, 200);
 });
+
+test('core metadata that is missing upstream is not claimed for an hour, or until it is there after all (case 25)', async (t) => {
+  const clock = { ms: Date.now() };
+  const { index, path, url, proxy, file } = await fileWorld(t, { now: () => clock.ms });
+  index.add('demo', wheel({ name: 'demo', version: '2.0' }));
+  const claims = async () => {
+    const { files } = (await getPage(proxy, 'demo')).json() as { readonly files: readonly Record<string, unknown>[] };
+    const html = (await get(`${proxy.url}/simple/demo/`)).text();
+    assert.equal(html.match(/data-core-metadata/g)?.length, files.filter((one) => one['core-metadata']).length);
+    return files.map((one) => one['core-metadata'] !== undefined);
+  };
+  assert.deepEqual(await claims(), [true, true]);
+  const tag = (await getPage(proxy, 'demo')).field('etag');
+  const lift = index.fault(`${path}.metadata`, faults.status(404));
+  assert.equal((await get(`${url}.metadata`)).status, 404);
+  assert.deepEqual(await claims(), [false, true]);
+  assert.notEqual((await getPage(proxy, 'demo')).field('etag'), tag);
+  clock.ms += 3_600_000;
+  assert.deepEqual(await claims(), [true, true], 'after an hour the claim is proved anew');
+  assert.equal((await get(`${url}.metadata`)).status, 404);
+  assert.deepEqual(await claims(), [false, true]);
+  lift();
+  clock.ms += 61_000;
+  assert.equal((await get(`${url}.metadata`)).sha256, file.metadataSha256);
+  assert.deepEqual(await claims(), [true, true]);
+});
+
+for (const [what, coreMetadata] of [
+  ['as promised by its hash', undefined],
+  ['that is promised without a hash', true],
+  ['that differs from its promised hash', { sha256: 'f'.repeat(64) }],
+] as const) {
+  test(`core metadata ${what} that is missing upstream comes out of the wheel if that is here and right (case 25)`, async (t) => {
+    const listing = coreMetadata === undefined ? {} : { coreMetadata };
+    const { index, path, url, file } = await fileWorld(t, { listing });
+    index.fault(`${path}.metadata`, faults.status(404));
+    assert.equal((await get(url)).sha256, file.sha256);
+    const answer = await get(`${url}.metadata`);
+    if (typeof coreMetadata === 'object') assert.equal(answer.status, 404);
+    else assert.deepEqual([answer.status, answer.sha256], [200, file.metadataSha256]);
+    assert.equal(index.requests(path), 1);
+  });
+}
 
 test('a failure of upstream is no 404 for core metadata', async (t) => {
   const { index, path, url } = await fileWorld(t);
