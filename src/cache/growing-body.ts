@@ -123,7 +123,7 @@ export class GrowingBody {
     }
   }
 
-  /** Resolves when every byte received so far is on disk, or the disk has failed. */
+  /** Resolves when every byte received so far is on disk, or the disk or the body has failed: nothing is written now. */
   async settled(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
   }
@@ -216,7 +216,7 @@ export class GrowingBody {
 
   /** One write at a time: while it runs the next chunks gather, so a fast upstream makes few, large writes. */
   async #writeBehind(): Promise<void> {
-    while (this.#onDisk < this.#received && !this.#diskFailed) {
+    while (this.#onDisk < this.#received && !this.#diskFailed && this.#state !== 'failed') {
       const pieces: Buffer[] = [];
       for (const { start, bytes, filled } of this.#blocks) {
         if (start + filled > this.#onDisk) pieces.push(bytes.subarray(Math.max(0, this.#onDisk - start), filled));

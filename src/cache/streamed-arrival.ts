@@ -124,9 +124,12 @@ export class StreamedArrival {
       },
     });
     const arrived = this.#arrive(response, chunks, body, writer);
-    // Readers read through the writer, and it is published through it: it closes when both are done. A failure is told
-    // to readers by the body; without readers it is nobody's.
-    void Promise.allSettled([arrived, body.finished]).then(() => writer?.discard());
+    // Readers read through the writer, and it is published through it: it closes when both are done, and no write is
+    // under way, whose failure would be taken for the disk's. A failure is told to readers by the body; without readers
+    // it is nobody's.
+    void Promise.allSettled([arrived, body.finished])
+      .then(() => body.settled())
+      .then(() => writer?.discard());
     const tag = `"flight-${randomUUID()}"`;
     return {
       kind: 'growing',
