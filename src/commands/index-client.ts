@@ -50,11 +50,10 @@ export class IndexClient {
     const response = await this.#get(url, '*/*');
     const checks = hashes.flatMap(checkOf);
     let sizeBytes = 0;
-    for await (const chunk of response as AsyncIterable<Buffer>) {
+    for await (const chunk of chunksOf(response)) {
       sizeBytes += chunk.length;
       for (const { hash } of checks) hash.update(chunk);
     }
-    if (!response.complete) throw new Refused('it ended before it was complete');
     for (const { algorithm, hex, hash } of checks) {
       if (hash.digest('hex') !== hex) throw new Refused(`its ${algorithm} is not that of the lock`);
     }
@@ -101,8 +100,18 @@ function checkOf(expected: string): { readonly algorithm: string; readonly hex: 
 
 async function bodyOf(response: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  for await (const chunk of chunksOf(response)) chunks.push(chunk);
   return Buffer.concat(chunks);
+}
+
+/** Rejects with Refused when the connection ends before the body does: so HTTP tells of a failure behind the head. */
+async function* chunksOf(response: IncomingMessage): AsyncGenerator<Buffer, void> {
+  try {
+    yield* response as AsyncIterable<Buffer>;
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    throw new Refused('it broke off, for upstream failed or sent wrong bytes');
+  }
 }
 
 /** What a problem document says (RFC 9457); its type ends in our code. */

@@ -60,13 +60,9 @@ function problemsOfKeeping(snapshot: MetricsSnapshot): string[] {
       }, 0);
   const refused = total(METRIC_TABLE.diskWriteFailures.name);
   const evicted = total(METRIC_TABLE.evictions.name);
+  const cure = 'raise WHEELKEEP_DISK_QUOTA, or free some space in the data folder';
   const problems: string[] = [];
-  if (refused > 0)
-    problems.push(`${countText(refused, 'file')} could not be stored; free some space in the data folder`);
-  if (evicted > 0) {
-    problems.push(
-      `${countText(evicted, 'file')} had to go to make room; raise WHEELKEEP_DISK_QUOTA or free some space`,
-    );
-  }
+  if (refused > 0) problems.push(`${countText(refused, 'file')} could not be stored; ${cure}`);
+  if (evicted > 0) problems.push(`${countText(evicted, 'file')} had to go to make room; ${cure}`);
   return problems;
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { runCommand, startCommand } from '../support/command.ts';
 import { FakeIndex } from '../support/fake-index.ts';
-import { rate } from '../support/faults.ts';
+import { rate, status, wrongByte } from '../support/faults.ts';
 import { get } from '../support/http-client.ts';
 import { hashedRequirements, uvLock } from '../support/lock-files.ts';
 import { startProxy } from '../support/proxy.ts';
@@ -122,6 +122,21 @@ test('what could not be had is listed with its reason, the rest is here, and the
   // The two pages, beta's wheel and its metadata.
   assert.equal(locks[0].wanted - locks[0].missing.length, 4);
 });
+
+for (const [what, fault] of [
+  ['wrong bytes', wrongByte(2_000_000)],
+  ['a refusal', status(500)],
+] as const) {
+  test(`${what} of a large file are told as a failure of that file alone, and nothing of it is kept`, async (t) => {
+    const given = await world(t);
+    given.index.fault(/beta_lib.*\.whl$/, fault);
+    const { code, stdout, stderr } = await runCommand(given, 'warm', 'uv.lock');
+    assert.deepEqual([code, stderr], [1, '']);
+    assert.match(stdout, /6 of 7 items here/);
+    assert.match(stdout, /\n {2}file beta_lib-2\.1-py3-none-any\.whl: \S/);
+    assert.equal((await storedBlobs(given.dataDir)).length, 4);
+  });
+}
 
 test('it works beside a running server, which then has everything', async (t) => {
   const given = await world(t);
