@@ -1,0 +1,111 @@
+// Edge cases of answers that are no pages, and of secrets that clients send (protocol.md section 6; the other cases are
+// proved by the scenarios of their subject, see edge-cases.test.ts).
+
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { quietLog } from '../../src/observe/log.ts';
+import { FakeClock } from '../support/clock.ts';
+import { FakeIndex } from '../support/fake-index.ts';
+import type { Fault } from '../support/fault-plan.ts';
+import * as faults from '../support/faults.ts';
+import { fetchAll } from '../support/http-client.ts';
+import { getPage, JSON_TYPE, listed } from '../support/page-client.ts';
+import { type ProxyOptions, startProxy } from '../support/proxy.ts';
+import { wheel } from '../support/wheels.ts';
+
+const PAGES = /^\/simple\/(?:foo|bar)\//;
+const foo = wheel({ name: 'foo', version: '1.0' });
+
+async function world(t: TestContext, more: Partial<ProxyOptions> = {}) {
+  const clock = new FakeClock();
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  index.add('foo', foo);
+  index.add('bar', wheel({ name: 'bar', version: '1.0' }));
+  const proxy = await startProxy({ upstreams: [index.url], now: clock.now, ...more });
+  t.after(() => proxy.close());
+  return { clock, index, proxy };
+}
+
+function page(type: string, body: string | Buffer, ...fields: readonly string[]): Fault {
+  return faults.alter(() => ({ status: 200, fields: ['content-type', type, ...fields], body: Buffer.from(body) }));
+}
+
+const HTML_IN_PLACE_OF_PAGES: Readonly<Record<string, Fault>> = {
+  'a login page': faults.loginPage(),
+  'the page of a portal with links to archives': page(
+    'text/html',
+    '<html><title>Welcome</title><a href="/logout">Sign out</a> <a href="/terms.pdf">Terms</a></html>',
+  ),
+  'an error in XML': page('application/xml', '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'),
+  'an error in XML called HTML': page('text/html', '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'),
+  'an empty body': page('text/html', ''),
+  'a redirect to a foreign host': faults.redirect('https://login.example/?next=/simple/foo/'),
+};
+
+const JSON_IN_PLACE_OF_PAGES: Readonly<Record<string, Fault>> = {
+  'JSON that was cut': page(JSON_TYPE, '{"meta":{"api-version":"1.0"},"name":"foo","files":[{"filena'),
+  'JSON with something behind it': page(JSON_TYPE, '{"meta":{"api-version":"1.0"},"files":[]}<!-- cached -->'),
+  'JSON with NaN': page(JSON_TYPE, '{"meta":{"api-version":"1.0"},"files":[],"x":NaN}'),
+  'JSON that is no object': page(JSON_TYPE, '[]'),
+  'fewer bytes than announced': faults.truncated(20),
+  'chunks without an end': faults.unfinishedChunks(20),
+  'gzip that was cut': page(
+    JSON_TYPE,
+    gzipSync(`{"meta":{"api-version":"1.0"},"files":[],"x":"${'y'.repeat(5000)}"}`).subarray(0, 40),
+    'content-encoding',
+    'gzip',
+  ),
+};
+
+for (const [name, plays] of [
+  ['case 35', HTML_IN_PLACE_OF_PAGES],
+  ['case 36', JSON_IN_PLACE_OF_PAGES],
+] as const) {
+  test(`${name}: what is no page keeps the old copy in place, and is 502 where there is none`, async (t) => {
+    for (const [what, fault] of Object.entries(plays)) {
+      const { clock, index, proxy } = await world(t);
+      const held = await getPage(proxy, 'foo');
+      index.bumpSerial('foo');
+      index.fault(PAGES, fault);
+      clock.advance(61_000);
+      const kept = await getPage(proxy, 'foo');
+      assert.deepEqual([kept.status, kept.text()], [200, held.text()], what);
+      assert.equal((await getPage(proxy, 'bar')).status, 502, what);
+      index.clearFaults();
+      clock.advance(31_000);
+      await getPage(proxy, 'foo');
+      assert.deepEqual(listed(await getPage(proxy, 'foo')), [foo.filename], what);
+    }
+  });
+}
+
+test('case 36: a byte order mark before JSON is no fault', async (t) => {
+  const { index, proxy } = await world(t);
+  index.fault(PAGES, page(JSON_TYPE, '\ufeff{"meta":{"api-version":"1.0"},"name":"foo","files":[]}'));
+  assert.deepEqual(listed(await getPage(proxy, 'foo')), []);
+});
+
+test("case 51: a client's credentials go nowhere: not upstream, not into the log, not into what others get", async (t) => {
+  const lines: string[] = [];
+  const log = { ...quietLog };
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) {
+    log[level] = (message: string, fields: unknown) => void lines.push(message, JSON.stringify(fields ?? {}));
+  }
+  const { index, proxy } = await world(t, { overrides: { log } });
+  const fields = {
+    accept: JSON_TYPE,
+    authorization: `Basic ${Buffer.from('me:hunter2').toString('base64')}`,
+    cookie: 'session=hunter2',
+  };
+  const mine = await fetchAll(`${proxy.url}/simple/foo/`, { fields });
+  assert.equal(mine.status, 200);
+  assert.equal((await fetchAll(`${proxy.url}/simple/nothing-here/?token=hunter2`, { fields })).status, 404);
+  const theirs = await getPage(proxy, 'foo');
+  assert.deepEqual(theirs.body, mine.body);
+  assert.equal(index.requests('/simple/foo/'), 1, 'one answer for all');
+  const secrets = /hunter2|aHVudGVy|bWU6aHVudGVyMg/;
+  for (const { path, fields: sent } of index.log.entries) assert.doesNotMatch(`${path} ${sent.join()}`, secrets);
+  assert.doesNotMatch(lines.join('\n'), secrets);
+});
