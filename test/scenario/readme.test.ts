@@ -135,6 +135,8 @@ test('the documents name only metrics, labels, values, variables and files that 
       [],
       page,
     );
+    const { scripts } = JSON.parse(text('package.json'));
+    for (const [, script = ''] of content.matchAll(/`npm run ([\w-]+)`/g)) assert.ok(script in scripts, script);
   }
 });
 
