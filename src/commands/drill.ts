@@ -16,12 +16,12 @@ uv.lock, installs what they name for this platform, and leaves nothing behind.
 
 Examples:
   $ wheelkeep drill uv.lock
-  $ wheelkeep drill requirements.txt --only "*-none-any.whl" "*manylinux*x86_64.whl"
+  $ wheelkeep drill requirements.txt --only "*-none-any.whl" --only "*manylinux*x86_64.whl"
   $ wheelkeep drill --live uv.lock
   $ wheelkeep drill --json uv.lock | jq '.locks[].readiness'
 
-Exit codes: 0 all of it would be served, 1 some would not (listed) or the live install failed, 2 the command line, the configuration or a lock
-file is wrong, 130 stopped by Ctrl-C.`;
+Exit codes: 0 all of it would be served, 1 some would not (listed) or the live install failed, 2 the command line, the
+configuration or a lock file is wrong, 130 stopped by Ctrl-C.`;
 
 export function drillCommand(terminal: Terminal, exitCode: ExitCode): Command {
   return withLockFlags(new Command('drill'), LOCK_FORMATS)

@@ -14,7 +14,7 @@ It works beside a server on the same data folder. What is here already is not fe
 Examples:
   $ wheelkeep warm uv.lock
   $ wheelkeep warm poetry.lock requirements.txt --json
-  $ wheelkeep warm uv.lock --only "*-none-any.whl" "*manylinux*x86_64.whl"
+  $ wheelkeep warm uv.lock --only "*-none-any.whl" --only "*manylinux*x86_64.whl"
 
 Exit codes: 0 all of it is here, 1 some could not be had or kept (listed at the end), 2 the command line, the
 configuration or a lock file is wrong, 130 stopped by Ctrl-C.`;
@@ -55,9 +55,8 @@ function problemsOfKeeping(snapshot: MetricsSnapshot): string[] {
   const total = (name: string) =>
     snapshot
       .filter((metric) => metric.name === name)
-      .reduce((sum, { values }) => {
-        return sum + values.reduce((inner, { value }) => inner + value, 0);
-      }, 0);
+      .flatMap(({ values }) => values.map(({ value }) => value))
+      .reduce((sum, value) => sum + value, 0);
   const refused = total(METRIC_TABLE.diskWriteFailures.name);
   const evicted = total(METRIC_TABLE.evictions.name);
   const cure = 'raise WHEELKEEP_DISK_QUOTA, or free some space in the data folder';

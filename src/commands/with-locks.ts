@@ -27,8 +27,12 @@ export interface LockCommand {
 export function withLockFlags(command: Command, formats: string): Command {
   return withConfigFlags(command, ['config', 'upstream', 'dataDir'])
     .argument('<lock files...>', formats)
-    .option('--only <pattern...>', 'only files whose names match, for example "*-none-any.whl" "*x86_64.whl"')
+    .option('--only <pattern>', 'only files whose names match, as in "*x86_64.whl"; may be given again', alsoGiven)
     .option('--json', 'print the result as JSON');
+}
+
+function alsoGiven(pattern: string, before: readonly string[] = []): readonly string[] {
+  return [...before, pattern];
 }
 
 /** Walks and reports; the exit code is what `report` returns, or 128 and the number of the signal that ended it. */

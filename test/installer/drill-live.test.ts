@@ -71,7 +71,7 @@ for (const installer of ['uv', 'pip'] as const) {
 
 test('what only another platform needs does not fail the live install', { skip: uv.skip || pip.skip }, async (t) => {
   const given = await world(t, 'uv');
-  await runCommand(given, 'warm', 'requirements.txt', '--only', '*-none-any.whl', '*.tar.gz');
+  await runCommand(given, 'warm', 'requirements.txt', '--only', '*-none-any.whl', '--only', '*.tar.gz');
   const { verdict } = await live(given);
   assert.equal(verdict.live.succeeded, true, verdict.live.output);
   assert.equal(verdict.missing.length > 0, true);

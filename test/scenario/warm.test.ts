@@ -87,7 +87,7 @@ test('several lock files share what they have in common, and each is told of', a
 
 test('files that --only does not name are left out', async (t) => {
   const given = await world(t);
-  const { code, stdout } = await runCommand(given, 'warm', 'uv.lock', '--only', '*.tar.gz', 'beta_*');
+  const { code, stdout } = await runCommand(given, 'warm', '--only', '*.tar.gz', '--only', 'beta_*', 'uv.lock');
   assert.equal(code, 0);
   assert.match(stdout, /^uv\.lock: 5 of 5 items here/);
   assert.equal((await storedBlobs(given.dataDir)).length, 3);
