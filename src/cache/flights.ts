@@ -1,0 +1,204 @@
+// The flights under way: one for a key, however many readers wait for it. Who comes first starts it, in turn with the
+// other processes and nodes; what became of it decides when the key may be tried again.
+
+import { UpstreamFailure } from '../errors.ts';
+import type { Entry, EntryRecord } from './entry.ts';
+import { Flight, type FlightTools, type Landing } from './flight.ts';
+import { remainingSeconds } from './freshness/age.ts';
+import type { Resource } from './profile.ts';
+import type { RefreshAhead } from './refresh-ahead.ts';
+import type { RetrySchedule } from './retry-schedule.ts';
+import type { StoredByOthers, StoredLanding } from './stored-by-others.ts';
+import { Turns, type TurnsOptions } from './turns.ts';
+import { decide } from './verdict-on-copies.ts';
+
+/** How long an unshareable answer keeps requests for its key from waiting for one another. */
+const UNSHAREABLE_MS = 60_000;
+const MAX_UNSHAREABLE = 10_000;
+
+interface Running {
+  readonly flight: Flight;
+  readonly landing: Promise<Landing>;
+  /** Milliseconds on the monotonic clock. */
+  readonly startedAt: number;
+  /** Set once the head is here and while the body arrives. */
+  growing?: Extract<Landing, { kind: 'growing' }>;
+}
+
+/** A reader's part in a flight. */
+export interface Joined {
+  readonly landing: Promise<Landing>;
+  /** Milliseconds on the monotonic clock. */
+  readonly startedAt: number;
+  /** Whether another reader started it. */
+  readonly collapsed: boolean;
+}
+
+export interface FlightsOptions {
+  readonly tools: FlightTools;
+  readonly others: StoredByOthers;
+  readonly retries: RetrySchedule;
+  readonly ahead: RefreshAhead;
+  readonly onCollapsed: (resource: Resource) => void;
+  /** Where turns to ask upstream are given out, beyond this process. */
+  readonly leases: TurnsOptions;
+}
+
+export class Flights {
+  readonly #tools: FlightTools;
+  readonly #others: StoredByOthers;
+  readonly #retries: RetrySchedule;
+  readonly #ahead: RefreshAhead;
+  readonly #onCollapsed: (resource: Resource) => void;
+  readonly #turns: Turns;
+  readonly #running = new Map<string, Running>();
+  readonly #unshareable = new Map<string, number>();
+
+  constructor({ tools, others, retries, ahead, onCollapsed, leases }: FlightsOptions) {
+    this.#tools = tools;
+    this.#others = others;
+    this.#retries = retries;
+    this.#ahead = ahead;
+    this.#onCollapsed = onCollapsed;
+    this.#turns = new Turns(leases);
+  }
+
+  /** How many are under way. */
+  get count(): number {
+    return this.#running.size;
+  }
+
+  /** The flight for the key: the one that is under way, or a new one. */
+  join(resource: Resource, record: EntryRecord | undefined, held: Entry | undefined, byItself = false): Joined {
+    const running = this.#running.get(resource.key);
+    const alone =
+      byItself ||
+      (this.#unshareable.get(resource.key) ?? 0) > this.#tools.now() ||
+      (running?.growing !== undefined && decide(resource, [running.growing.entry], this.#tools.now()).kind !== 'fresh');
+    if (running !== undefined && !alone) {
+      this.#onCollapsed(resource);
+      return { landing: running.landing, startedAt: running.startedAt, collapsed: true };
+    }
+    const startedAt = performance.now();
+    const flight = new Flight(this.#tools, resource, { record: this.#believed(resource.key, record), held }, alone);
+    const landing = this.#land(resource, flight, held, startedAt, byItself ? 'by-itself' : alone ? 'alone' : 'shared');
+    if (!alone) {
+      const started: Running = { flight, landing, startedAt };
+      this.#running.set(resource.key, started);
+      const done = () => {
+        if (this.#running.get(resource.key) === started) this.#running.delete(resource.key);
+      };
+      // A flight whose body still grows can be joined until it has arrived.
+      landing.then((landed) => {
+        if (landed.kind !== 'growing') return done();
+        started.growing = landed;
+        landed.arrived.then(done, done);
+      }, done);
+    }
+    return { landing, startedAt, collapsed: false };
+  }
+
+  /** A body whose bytes are all here is being put in its place: what is stored a moment later decides. */
+  async inPlace(key: string): Promise<void> {
+    const growing = this.#running.get(key)?.growing;
+    if (growing?.body.isComplete === true) await growing.arrived.catch(() => {});
+  }
+
+  /** What the flight of this key brings is of before a change: it is not stored, and nobody joins it any more. */
+  overtake(key: string): void {
+    this.#running.get(key)?.flight.overtake();
+    this.#running.delete(key);
+  }
+
+  /** A flight for one reader, whose answer nobody else may share. */
+  alone(resource: Resource, record: EntryRecord | undefined): Promise<Landing> {
+    return new Flight(this.#tools, resource, { record, held: undefined }, true).land();
+  }
+
+  close(): void {
+    this.#turns.close();
+    for (const { flight } of this.#running.values()) flight.abort();
+  }
+
+  /**
+   * The record as a flight shall see it. A claim that contradicts the copy has to be repeated without a failure in
+   * between: what an upstream says right after an outage begins the count anew (F11).
+   */
+  #believed(key: string, record: EntryRecord | undefined): EntryRecord | undefined {
+    const failed = this.#retries.lastFailure(key)?.cause instanceof UpstreamFailure;
+    return record?.doubt !== undefined && failed ? { format: 1, variants: record.variants } : record;
+  }
+
+  /** `by-itself`: what is one client's alone; `alone`: a flight of one reader, because others may not share it. */
+  async #land(
+    resource: Resource,
+    flight: Flight,
+    held: Entry | undefined,
+    startedAt: number,
+    whose: 'shared' | 'alone' | 'by-itself',
+  ): Promise<Landing> {
+    try {
+      const landing = await (whose === 'shared' ? this.#inTurn(resource, flight, held) : flight.land());
+      if (landing.kind === 'kept') {
+        this.#retries.failed(resource.key, { cause: landing.reason, slow: false }, landing.retryAfterMs);
+      } else this.#retries.succeeded(resource.key);
+      if (landing.kind === 'stored' && resource.profile.refreshAhead) {
+        const remaining = remainingSeconds(landing.entry, this.#tools.now(), resource.profile.rules);
+        this.#ahead.validated(resource, remaining * 1000);
+      }
+      // What is one client's alone says nothing of what others would get.
+      if (landing.kind === 'passing' && whose !== 'by-itself') this.#remember(resource.key);
+      return landing;
+    } catch (error) {
+      const slow = performance.now() - startedAt > resource.profile.patienceMs;
+      this.#retries.failed(resource.key, { cause: error, slow });
+      throw error;
+    }
+  }
+
+  /** Asks upstream when it is our turn; until then another process or node may store what we want. */
+  async #inTurn(resource: Resource, flight: Flight, held: Entry | undefined): Promise<Landing> {
+    const turn = await this.#turns.take<StoredLanding>(resource, {
+      onDisk: () => this.#others.onDisk(resource, held),
+      amongNodes: () => this.#others.amongNodes(resource, held),
+    });
+    if (turn.kind === 'found') {
+      if (turn.waited) this.#onCollapsed(resource);
+      return turn.found;
+    }
+    try {
+      const landing = await flight.land();
+      // Others can use a body once it is whole and in its place.
+      if (landing.kind === 'growing') landing.arrived.then(turn.end, turn.end);
+      else turn.end();
+      return landing;
+    } catch (error) {
+      turn.end();
+      throw error;
+    }
+  }
+
+  #remember(key: string): void {
+    this.#unshareable.set(key, this.#tools.now() + UNSHAREABLE_MS);
+    if (this.#unshareable.size > MAX_UNSHAREABLE) this.#unshareable.delete(this.#unshareable.keys().next().value!);
+  }
+}
+
+/** Whether the flight lands, or fails, in time. */
+export async function landsWithin(landing: Promise<Landing>, ms: number): Promise<boolean> {
+  if (ms <= 0) return false;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), ms);
+  const landed = () => resolve(true);
+  landing.then(landed, landed);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The landing of a flight that nobody waited for: an answer that may not be stored ends here. */
+export function drop(landing: Landing): void {
+  if (landing.kind === 'passing') landing.response.body.destroy();
+}

@@ -1,0 +1,122 @@
+// What this node has stored under a key: finding it, opening its body, and forgetting it. Nobody is asked for it but
+// the other processes and nodes that share a store with us.
+
+import type { Blob } from './blob-store.ts';
+import { parseDigest } from './digest.ts';
+import type { Entry, EntryRecord } from './entry.ts';
+import type { FlightTools } from './flight.ts';
+import type { TimedHead } from './freshness/rules.ts';
+import { storedFields } from './freshness/storable.ts';
+import { freshenFromHead } from './freshness/validate.ts';
+import { selectVariant } from './freshness/vary.ts';
+import type { Resource } from './profile.ts';
+import { described, ownedName, withVariant } from './record.ts';
+import { MemoryBlob } from './stored-blob.ts';
+import type { StoredByOthers } from './stored-by-others.ts';
+
+export class StoredCopies {
+  readonly #tools: FlightTools;
+  readonly #others: StoredByOthers;
+
+  constructor(tools: FlightTools, others: StoredByOthers) {
+    this.#tools = tools;
+    this.#others = others;
+  }
+
+  /** The record of the resource, from memory, disk, other nodes, or from a body that describes itself. */
+  async lookUp(resource: Resource): Promise<EntryRecord | undefined> {
+    const { entries } = this.#tools;
+    const record = entries.peek(resource.key) ?? entries.reread(resource.key) ?? (await this.#others.adopt(resource));
+    if (record !== undefined) return record;
+    const { body } = resource.profile;
+    if (body.kind === 'streamed' && body.shared) return this.#adoptBlob(resource);
+    // The entry store may have lost what the body still says of itself.
+    const owned = await this.#tools.blobs.openOwned(resource.key);
+    // What a flight stored while the disk was asked is newer, and a second flight would be one too many.
+    const stored = this.#tools.entries.peek(resource.key);
+    if (owned === undefined) return stored;
+    owned.blob.release();
+    if (stored !== undefined) return stored;
+    const recovered = described(resource.key, owned.description);
+    if (recovered !== undefined) await this.#tools.entries.set(resource.key, recovered);
+    return recovered;
+  }
+
+  /** What is stored for the request, usable or not; asks nobody. */
+  async held(resource: Resource): Promise<Entry | undefined> {
+    const record = await this.#tools.entries.get(resource.key);
+    return selectVariant(resource.request, record?.variants ?? []);
+  }
+
+  /** The body of a stored entry; undefined when it is lost or damaged, and then `heal` gets it again. */
+  async open(resource: Resource, entry: Entry): Promise<Blob | undefined> {
+    const reference = entry.body;
+    if (reference === undefined) return undefined;
+    const recent = this.#tools.recent.get(reference.digest);
+    if (recent !== undefined) return new MemoryBlob(reference.digest, recent);
+    const { body } = resource.profile;
+    if (body.kind === 'streamed' && body.shared) return this.#tools.blobs.open(reference.digest);
+    const owned = await this.#tools.blobs.openOwned(ownedName(resource.key, entry), reference.digest);
+    if (owned?.blob.digest === reference.digest) return owned.blob;
+    owned?.blob.release();
+    const shared = await this.#tools.entries.getSharedBody(reference.digest);
+    if (shared === undefined) return undefined;
+    this.#tools.recent.add(reference.digest, shared);
+    return new MemoryBlob(reference.digest, shared);
+  }
+
+  /** RFC 9111 4.3.5: what a 200 to HEAD says of the response that is held for GET updates it, or drops it. */
+  async learnFromHead(resource: Resource, held: Entry, head: TimedHead): Promise<void> {
+    const { entries, blobs } = this.#tools;
+    const update = freshenFromHead(held, head);
+    const record = await entries.get(resource.key);
+    if (update.kind === 'updated') return entries.set(resource.key, withVariant(record, held, update.entry));
+    const variants = (record?.variants ?? []).filter((variant) => variant !== held);
+    await entries.set(resource.key, { format: 1, variants });
+    await blobs.removeOwned(ownedName(resource.key, held));
+  }
+
+  /** Forgets an entry whose body is gone, so that it is fetched again. */
+  async dropLost(resource: Resource, entry: Entry): Promise<void> {
+    const { entries } = this.#tools;
+    // Past memory: another process may have put a new body, and its entry, in the place of the one we knew.
+    const record = entries.reread(resource.key) ?? (await entries.get(resource.key));
+    const variants = (record?.variants ?? []).filter((variant) => variant.body?.digest !== entry.body?.digest);
+    // Without any record the body on disk is asked what it is: after a crash it may be newer than its entry was.
+    if (variants.length === 0) await entries.delete(resource.key);
+    else await entries.set(resource.key, { format: 1, variants });
+  }
+
+  /** Forgets everything under the key, bodies included. */
+  async forget(key: string): Promise<void> {
+    const { entries, blobs } = this.#tools;
+    const record = await entries.get(key);
+    await entries.delete(key);
+    for (const entry of record?.variants ?? []) await blobs.removeOwned(ownedName(key, entry));
+    await blobs.removeOwned(key);
+  }
+
+  /** A file whose bytes are here under the digest that the page gives needs no upstream, whatever was forgotten. */
+  async #adoptBlob(resource: Resource): Promise<EntryRecord | undefined> {
+    const digest = resource.expected?.algorithm === 'sha256' ? parseDigest(resource.expected.hex) : undefined;
+    const blob = digest === undefined ? undefined : await this.#tools.blobs.open(digest);
+    if (blob === undefined) return undefined;
+    const now = this.#tools.now();
+    const head = { status: 200, fields: [] };
+    const entry: Entry = {
+      status: 200,
+      fields: storedFields({ status: 200, fields: resource.profile.grant(head) }),
+      url: resource.request.url,
+      requestTime: now,
+      responseTime: now,
+      varying: [],
+      source: 'stored',
+      body: { digest: blob.digest, sizeBytes: blob.sizeBytes, verified: true },
+      facts: null,
+    };
+    blob.release();
+    const record = withVariant(undefined, undefined, entry);
+    await this.#tools.entries.set(resource.key, record);
+    return record;
+  }
+}
