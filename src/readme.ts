@@ -83,3 +83,5 @@ function openingSentence(file: string): string {
   const whole = pauses.findLast((part) => part.split('(').length === part.split(')').length);
   return whole === undefined ? sentence : `${whole}.`;
 }
+
+if (import.meta.main) writeReadme();

@@ -18,6 +18,3 @@ export function optionsTable(): string {
   const table = [heading, heading.map(() => '---'), file, ...rows, ...structures];
   return table.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
-
-// `npm run readme` starts here and writes every generated part.
-if (import.meta.main) void import('../readme.ts').then(({ writeReadme }) => writeReadme());
