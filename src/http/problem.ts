@@ -58,8 +58,13 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
   if (error instanceof MethodNotAllowed) fields.push('allow', error.allow);
   // Whatever of the request was not read must not be taken for the next one.
   if (status === 400 || status === 413) fields.push('connection', 'close');
+  // Twine shows its user the reason phrase and nothing else of a refusal.
+  if (exchange.kind === 'passthrough' && PHRASE.test(detail)) response.statusMessage = detail;
   exchange.send(status, fields, body);
 }
+
+/** What may stand in a status line without ending it (RFC 9112 4). */
+const PHRASE = /^[\x20-\x7e]+$/;
 
 /** Whether the process has no file descriptor left: a shortage that passes, not a fault. */
 export function isOutOfDescriptors(error: unknown): boolean {

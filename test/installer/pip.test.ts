@@ -1,16 +1,14 @@
 // Real pip, the newest and one from before it read core metadata by PEP 714 names.
 
 import { writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { hashedRequirements } from './packages.ts';
 import { type Install, installsDirectly, survivesOutage } from './rounds.ts';
-import { tool } from './tools.ts';
+import { pythonOf } from './tools.ts';
 
 for (const variable of ['WHEELKEEP_TEST_PIP', 'WHEELKEEP_TEST_PIP_OLD'] as const) {
-  const { path, skip } = tool(variable);
-  // The variable may name any executable of pip's virtual environment, `bin/pip` or `bin/python`.
-  const python = join(dirname(path), 'python');
+  const { path: python, skip } = pythonOf(variable);
 
   const byName: Install = async ({ home, run }) => {
     const target = join(home, 'target');
@@ -31,5 +29,10 @@ for (const variable of ['WHEELKEEP_TEST_PIP', 'WHEELKEEP_TEST_PIP_OLD'] as const
     it('installs cold, hot, and with upstream down after a restart', (test) => survivesOutage(test, byName));
     it('accepts the bytes under --require-hashes, cold, hot and during the outage', (test) =>
       survivesOutage(test, byHash));
+
+    if (variable === 'WHEELKEEP_TEST_PIP') {
+      it('installs from an index that has HTML only', (test) =>
+        survivesOutage(test, byName, { index: { formats: 'html-only' }, hot: false }));
+    }
   });
 }

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fieldValue } from '../../src/http-message.ts';
-import { FakeIndex } from '../support/fake-index.ts';
+import { FakeIndex, type FakeIndexOptions } from '../support/fake-index.ts';
 import { freePort, spawnProxy } from '../support/spawned-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { infoFolders, installedFolders, publish, type World } from './packages.ts';
@@ -28,8 +28,15 @@ export async function installsDirectly(test: TestContext, install: Install): Pro
   await installOnEmptyMachine(folder, index.url, publish(index), install);
 }
 
-export async function survivesOutage(test: TestContext, install: Install): Promise<void> {
-  const index = await FakeIndex.start({ separateFiles: true });
+export interface Rounds {
+  /** How the index differs from the public one. */
+  readonly index?: FakeIndexOptions;
+  /** False leaves the second round out, for installers that take long. */
+  readonly hot?: boolean;
+}
+
+export async function survivesOutage(test: TestContext, install: Install, rounds: Rounds = {}): Promise<void> {
+  const index = await FakeIndex.start({ separateFiles: true, ...rounds.index });
   test.after(() => index.close());
   const world = publish(index);
   const folder = await temporaryFolder(test);
@@ -51,7 +58,7 @@ export async function survivesOutage(test: TestContext, install: Install): Promi
   const fetched = fileRequests(index);
   assert.ok(fetched.length > 0, 'the cold round must have gone through to the index');
 
-  await installOnEmptyMachine(join(folder, 'hot'), indexUrl, world, install);
+  if (rounds.hot !== false) await installOnEmptyMachine(join(folder, 'hot'), indexUrl, world, install);
   assert.deepEqual(fileRequests(index), fetched, 'a hot install asks upstream for no file');
 
   await proxy.stop('SIGKILL');

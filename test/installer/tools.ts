@@ -2,14 +2,19 @@
 
 import { execFile } from 'node:child_process';
 import { mkdir, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** Variables that name the installers; .ci/run sets them. */
 export type ToolVariable =
   | 'WHEELKEEP_TEST_PIP'
   | 'WHEELKEEP_TEST_PIP_OLD'
   | 'WHEELKEEP_TEST_UV'
-  | 'WHEELKEEP_TEST_POETRY';
+  | 'WHEELKEEP_TEST_POETRY'
+  | 'WHEELKEEP_TEST_PDM'
+  | 'WHEELKEEP_TEST_PIPENV'
+  | 'WHEELKEEP_TEST_HATCH'
+  | 'WHEELKEEP_TEST_EASY_INSTALL'
+  | 'WHEELKEEP_TEST_TWINE';
 
 /**
  * The tool's path, or why its tests are skipped. `npm test` turns skips into failures where all must run
@@ -18,6 +23,12 @@ export type ToolVariable =
 export function tool(variable: ToolVariable): { readonly path: string; readonly skip: string | false } {
   const path = process.env[variable];
   return path === undefined ? { path: '', skip: `set ${variable} to run this` } : { path, skip: false };
+}
+
+/** The Python of the tool's virtual environment: the variable may name any executable of that environment. */
+export function pythonOf(variable: ToolVariable): { readonly path: string; readonly skip: string | false } {
+  const { path, skip } = tool(variable);
+  return { path: join(dirname(path), 'python'), skip };
 }
 
 export interface Machine {
@@ -58,6 +69,11 @@ export async function emptyMachine(
     POETRY_NO_INTERACTION: '1',
     POETRY_VIRTUALENVS_IN_PROJECT: 'true',
     POETRY_VIRTUALENVS_OPTIONS_NO_PIP: 'true',
+    PDM_CHECK_UPDATE: '0',
+    PIPENV_VENV_IN_PROJECT: '1',
+    PIPENV_NOSPIN: '1',
+    // Twine and pipenv colour what they print, also where nobody sees it.
+    NO_COLOR: '1',
     ...more,
   };
   const run: Machine['run'] = (command, args, cwd = home) => {
