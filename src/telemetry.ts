@@ -38,6 +38,7 @@ const BREAKER_VALUES = { closed: 0, 'half-open': 1, open: 2 } as const;
 export class Telemetry implements FlightObserver {
   readonly #options: TelemetryOptions;
   readonly #lastTold = new Map<string, number>();
+  #evicted = { count: 0, bytes: 0 };
   #oldestStale = { ageSeconds: 0, servedAt: Number.NEGATIVE_INFINITY };
 
   constructor(options: TelemetryOptions) {
@@ -67,6 +68,7 @@ export class Telemetry implements FlightObserver {
   }
 
   evicted(reason: 'quota' | 'free-space', bytes: number): void {
+    this.#evicted = { count: this.#evicted.count + 1, bytes: this.#evicted.bytes + bytes };
     this.#meters.evictions.inc({ reason });
     this.#meters.evictedBytes.inc({}, bytes);
   }
@@ -90,7 +92,7 @@ export class Telemetry implements FlightObserver {
   stale(kind: 'page' | 'list' | 'json' | 'raw', answer: Answer): void {
     this.#meters.staleAnswers.inc({ kind, reason: answer.stale!.reason });
     const { ageSeconds } = answer;
-    if (ageSeconds >= this.#oldestStaleSeconds()) this.#oldestStale = { ageSeconds, servedAt: this.#options.now() };
+    if (ageSeconds >= this.oldestStaleSeconds) this.#oldestStale = { ageSeconds, servedAt: this.#options.now() };
   }
 
   pageRemarks(index: string, project: string, remarks: number): void {
@@ -136,7 +138,7 @@ export class Telemetry implements FlightObserver {
       this.#meters.upstreamBreakerState.set({ upstream }, BREAKER_VALUES[state]);
     }
     this.#meters.activeFlights.set({}, flights);
-    this.#meters.oldestStaleAge.set({}, this.#oldestStaleSeconds());
+    this.#meters.oldestStaleAge.set({}, this.oldestStaleSeconds);
   }
 
   storeEvent(event: StoreEvent): void {
@@ -165,7 +167,13 @@ export class Telemetry implements FlightObserver {
     this.#options.log.error('unexpected', { error: error instanceof Error ? error : String(error) });
   }
 
-  #oldestStaleSeconds(): number {
+  /** Blobs that left to make room since the start. */
+  get evictions(): { readonly count: number; readonly bytes: number } {
+    return this.#evicted;
+  }
+
+  /** The age of the oldest copy that was served stale in the last minute; 0 when none was. */
+  get oldestStaleSeconds(): number {
     const { ageSeconds, servedAt } = this.#oldestStale;
     return this.#options.now() - servedAt < RECENT_MS ? ageSeconds : 0;
   }

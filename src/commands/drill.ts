@@ -3,8 +3,8 @@
 
 import { Command } from 'commander';
 import { LOCK_FORMATS } from '../locks/formats.ts';
+import { countText } from '../observe/figures.ts';
 import { type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './command-line.ts';
-import { countText } from './figures.ts';
 import type { LiveInstall } from './live-install.ts';
 import type { WalkedLock } from './lock-walk.ts';
 import { lockNotes, walkLocks, withLockFlags } from './with-locks.ts';

@@ -2,7 +2,7 @@
 
 import type { WriteStream } from 'node:tty';
 import progress from 'cli-progress';
-import { bytesText, secondsText } from './figures.ts';
+import { bytesText, secondsText } from '../observe/figures.ts';
 
 export interface Progress {
   /** More is to be done than was known. */

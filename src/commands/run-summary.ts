@@ -1,6 +1,6 @@
 // The last words of `wheelkeep run`: lines for a terminal, Markdown for the summary page of a CI system.
 
-import { bytesText, countText, secondsText } from './figures.ts';
+import { bytesText, countText, secondsText } from '../observe/figures.ts';
 import type { RunFigures } from './run-figures.ts';
 
 export function summaryLines(figures: RunFigures): string[] {

@@ -6,8 +6,8 @@ import { BLOB_KINDS, BlobFolders, shards } from '../cache/blob-folders.ts';
 import type { BlobKind } from '../cache/blob-index.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigurationError } from '../config/problems.ts';
+import { bytesText, countText } from '../observe/figures.ts';
 import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
-import { bytesText, countText } from './figures.ts';
 import { stopSignal } from './stop-signal.ts';
 
 const EXAMPLES = `

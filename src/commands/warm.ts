@@ -2,10 +2,10 @@
 
 import { Command } from 'commander';
 import { LOCK_FORMATS } from '../locks/formats.ts';
+import { bytesText, countText } from '../observe/figures.ts';
 import { METRIC_TABLE } from '../observe/metric-table.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
 import { type ExitCode, FAILED, type Terminal } from './command-line.ts';
-import { bytesText, countText } from './figures.ts';
 import { lockNotes, walkLocks, withLockFlags } from './with-locks.ts';
 
 const EXAMPLES = `

@@ -3,8 +3,8 @@
 import { constants } from 'node:os';
 import type { Command } from 'commander';
 import type { App } from '../app.ts';
+import { countText } from '../observe/figures.ts';
 import { type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
-import { countText } from './figures.ts';
 import type { Refused } from './index-client.ts';
 import type { WalkedLock } from './lock-walk.ts';
 import { withOwnServer } from './own-server.ts';

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import { bytesText, countText, secondsText } from '../../src/commands/figures.ts';
 import { openProgress } from '../../src/commands/progress.ts';
+import { bytesText, countText, secondsText } from '../../src/observe/figures.ts';
 
 function stream(isTTY: boolean) {
   return Object.assign(new PassThrough(), { isTTY });
