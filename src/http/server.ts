@@ -1,7 +1,7 @@
 // The listener: accepts requests within limits, gives each to its route, turns errors into answers, and keeps count.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { BadRequest, MethodNotAllowed, ProxyError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -33,6 +33,8 @@ const STALLED_CLIENT_MS = 120_000;
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
+  /** Connections on which a request had a doubtful end: what follows on them is no request. */
+  readonly #refused = new WeakSet<Socket>();
   #draining = false;
   #closing = false;
 
@@ -97,11 +99,17 @@ export class HttpServer {
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#refused.has(request.socket)) return;
     const exchange = new Exchange(request, response);
     if (this.#draining) response.setHeader('connection', 'close');
     response.on('close', () => this.#done(exchange));
     // A broken connection is told by 'close'; without a listener the error would end the process.
     response.on('error', () => {});
+    if (endIsDoubtful(request)) {
+      this.#refused.add(request.socket);
+      this.#fail(exchange, new BadRequest('Of the transfer codings only "chunked" is taken.'));
+      return;
+    }
     if (this.#options.ready?.repeat(exchange) === true) return;
     this.#answer(exchange).catch((error) => this.#fail(exchange, error));
   }
@@ -145,6 +153,15 @@ export class HttpServer {
 class LoopDetected extends ProxyError {
   override readonly status = 508;
   override readonly code = 'loop';
+}
+
+/**
+ * A transfer coding that is not plainly "chunked": where the body ends is then a matter of opinion between us and a
+ * proxy before us (RFC 9112 6.1, S10).
+ */
+function endIsDoubtful({ headers }: IncomingMessage): boolean {
+  const coding = headers['transfer-encoding'];
+  return coding !== undefined && coding.toLowerCase() !== 'chunked';
 }
 
 /** A body on a request that has no use for one is how requests are smuggled past a proxy (S07, S10). */

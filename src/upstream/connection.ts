@@ -42,6 +42,8 @@ export class Connection {
   constructor(origin: string, socket: Socket, source: string) {
     this.source = source;
     this.#socket = socket;
+    // Until undici has the socket nobody else listens, and ours is destroyed with an error.
+    socket.on('error', () => {});
     let fresh = true;
     this.#client = new Client(origin, {
       allowH2: false,
@@ -72,7 +74,9 @@ export class Connection {
   }
 
   destroy(): void {
-    this.#socket.destroy();
+    // With an error: a socket that closes without one is to undici the end of a body that has no other end, even when
+    // that body was given up, and it throws where nobody can catch it.
+    this.#socket.destroy(new Error('the exchange was given up'));
     void this.#client.destroy();
   }
 

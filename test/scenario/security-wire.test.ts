@@ -1,0 +1,81 @@
+// What two readers of one connection may understand differently is refused, and what is dropped harms nobody
+// (S10, S11; F24, F71).
+
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { FakeIndex } from '../support/fake-index.ts';
+import { rawBytes } from '../support/faults.ts';
+import { get, sendRaw } from '../support/http-client.ts';
+import { getPage } from '../support/page-client.ts';
+import { startProxy } from '../support/proxy.ts';
+import { wheel } from '../support/wheels.ts';
+
+async function world(t: TestContext) {
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  const proxy = await startProxy({ upstreams: [index.url] });
+  t.after(() => proxy.close());
+  return { index, proxy };
+}
+
+test('a request of which the end is a matter of opinion is refused, and its connection closed', async (t) => {
+  const { index, proxy } = await world(t);
+  const inner = 'GET /simple/smuggled/ HTTP/1.1\r\nhost: x\r\n\r\n';
+  const framings = [
+    'content-length: 4\r\ntransfer-encoding: chunked',
+    'transfer-encoding: chunked\r\ncontent-length: 4',
+    'content-length: 0\r\ncontent-length: 4',
+    'content-length: 4, 4',
+    'content-length: +4',
+    'content-length: 0x4',
+    'transfer-encoding: identity',
+    'transfer-encoding: xchunked',
+    'transfer-encoding: chunked, identity',
+    'transfer-encoding: gzip, chunked',
+    'transfer-encoding: identity\r\ntransfer-encoding: chunked',
+    'transfer-encoding : chunked',
+    'transfer-encoding:\r\n chunked',
+  ];
+  for (const method of ['GET', 'POST']) {
+    for (const target of ['/simple/held/', '/legacy/', '/nothing']) {
+      for (const framing of framings) {
+        const request = `${method} ${target} HTTP/1.1\r\nhost: x\r\n${framing}\r\n\r\n0\r\n\r\n${inner}`;
+        const answer = await sendRaw(proxy.url, request);
+        // The parser may have its own word on what follows.
+        const statuses = new Set(answer.match(/^HTTP\/1\.1 \d+/gm));
+        assert.deepEqual([...statuses], ['HTTP/1.1 400'], JSON.stringify(request));
+      }
+    }
+  }
+  assert.equal(index.requests(), 0);
+});
+
+test('line ends and folds that only some understand are refused', async (t) => {
+  const { index, proxy } = await world(t);
+  const requests = [
+    'GET /simple/foo/ HTTP/1.1\nhost: x\n\n',
+    'GET /simple/foo/ HTTP/1.1\r\nhost: x\nx-a: b\r\n\r\n',
+    'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\nx-a: b\r\n folded\r\n\r\n',
+    'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\nx-a: b\rx-c: d\r\n\r\n',
+    'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\nx-a: b\0c\r\n\r\n',
+    'POST /legacy/ HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\nabcde\n0\n\n',
+  ];
+  for (const request of requests) {
+    assert.match(
+      await sendRaw(proxy.url, request),
+      /^HTTP\/1\.1 40[03] (?:.*\r\n)*connection: close/i,
+      JSON.stringify(request),
+    );
+  }
+  assert.equal(index.requests(), 0);
+});
+
+test('a long answer that only its connection ends is dropped without harm', async (t) => {
+  const { index, proxy } = await world(t);
+  index.add('foo', wheel({ name: 'foo', version: '1.0' }));
+  const lift = index.fault('/simple/foo/', rawBytes(`HTTP/1.1 500 x\r\n\r\n${'x'.repeat(3_000_000)}`));
+  // An exception that nobody can catch would end the process; here it fails the test.
+  assert.equal((await getPage(proxy, 'foo')).status, 502);
+  lift();
+  assert.equal((await get(`${proxy.url}/-/live`)).status, 200);
+});
