@@ -43,6 +43,9 @@ describe('uv', { skip }, () => {
 
   it('installs cold, hot, and with upstream down after a restart', (test) => survivesOutage(test, install));
 
+  it('installs from an index that has HTML only', (test) =>
+    survivesOutage(test, install, { index: { formats: 'html-only' }, hot: false }));
+
   it('writes the same right lock file cold, hot and during the outage', async (test) => {
     const locks: string[] = [];
     await survivesOutage(test, lockAndSync(locks));

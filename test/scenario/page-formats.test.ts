@@ -212,6 +212,22 @@ describe('an upstream', () => {
     }
   });
 
+  it('may redirect to another spelling of the name, not to the page of another project', async (test) => {
+    const index = await FakeIndex.start();
+    test.after(() => index.close());
+    index.add('renamed', wheel({ name: 'renamed', version: '1.0' }));
+    const page = (name: string) =>
+      status(200, ['content-type', JSON_TYPE], JSON.stringify({ meta: { 'api-version': '1.0' }, name, files: [] }));
+    index.fault('/simple/foo-bar/', redirect('/simple/Foo_Bar/'));
+    index.fault('/simple/Foo_Bar/', page('Foo_Bar'));
+    index.fault('/simple/old/', redirect('/simple/renamed/'));
+    const proxy = await startProxy({ upstreams: [index.url] });
+    test.after(() => proxy.close());
+    assert.equal((await getPage(proxy, 'foo-bar')).status, 200);
+    // Its files are not those of the project that was asked for, and no installer would take them for that.
+    assert.equal((await getPage(proxy, 'old')).status, 502);
+  });
+
   it('may redirect within its host: links resolve against where the page was found', async (test) => {
     const index = await FakeIndex.start();
     test.after(() => index.close());
