@@ -87,13 +87,16 @@ export function entryStoreContract(kind: EntryStoreKind): void {
       assert.throws(() => Object.assign(entry.facts as object, { serial: 2 }), TypeError);
     });
 
-    test('lists keys by prefix, in order, page by page', { skip: !kind.onDisk && 'there is no disk' }, async () => {
-      for (const name of ['c', 'a', 'b', 'ä']) await store.set(`list/${name}`, pageRecord(1));
-      await store.set('lisu', pageRecord(1));
-      assert.deepEqual(store.keys('list/', '', 2), ['list/a', 'list/b']);
-      assert.deepEqual(store.keys('list/', 'list/b', 10), ['list/c', 'list/ä']);
-      assert.deepEqual(store.keys('list/', 'list/ä', 10), []);
-    });
+    // Keys are listed from disk; memory alone promises none.
+    if (kind.onDisk) {
+      test('lists keys by prefix, in order, page by page', async () => {
+        for (const name of ['c', 'a', 'b', 'ä']) await store.set(`list/${name}`, pageRecord(1));
+        await store.set('lisu', pageRecord(1));
+        assert.deepEqual(store.keys('list/', '', 2), ['list/a', 'list/b']);
+        assert.deepEqual(store.keys('list/', 'list/b', 10), ['list/c', 'list/ä']);
+        assert.deepEqual(store.keys('list/', 'list/ä', 10), []);
+      });
+    }
 
     test('a record too large for the disk is still served from memory', async () => {
       await store.set('page/large', pageRecord(1, 'x'.repeat(300_000)));

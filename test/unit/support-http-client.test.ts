@@ -31,9 +31,10 @@ describe('the test client', () => {
 
   it('reads slowly', async (test) => {
     const { url } = await served(test);
-    const answer = await fetchAll(url, { bytesPerSecond: 40_000_000 });
+    const answer = await fetchAll(url, { bytesPerSecond: 20_000_000 });
     assert.equal(answer.sha256, large.sha256);
-    assert.ok(answer.totalMs >= 190, `8 MB at 40 MB/s took ${answer.totalMs} ms`);
+    // What the sockets' buffers hold came at full speed.
+    assert.ok(answer.totalMs >= 250, `8 MB at 20 MB/s took ${answer.totalMs} ms`);
   });
 
   it('sends bytes that are no request and shows what comes back', async (test) => {
