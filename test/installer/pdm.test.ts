@@ -48,7 +48,4 @@ describe('PDM', { skip }, () => {
     assert.equal(locks.length, 3);
     assert.deepEqual(locks.slice(1), [locks[0], locks[0]]);
   });
-
-  it('locks and installs from an index that has HTML only', (test) =>
-    survivesOutage(test, lockAndSync([]), { index: { formats: 'html-only' }, hot: false }));
 });
