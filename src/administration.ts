@@ -13,6 +13,7 @@ import { filenameOfUrl } from './index/file-links.ts';
 import type { IndexService } from './index/index-service.ts';
 import type { ProjectName } from './index/project-name.ts';
 import type { Events } from './observe/events.ts';
+import type { RecentlyStale } from './observe/recently-stale.ts';
 import type { ServedDays } from './observe/served-days.ts';
 import type { IndexUpstream } from './upstream/index-upstream.ts';
 import type { UpstreamClient } from './upstream/upstream-client.ts';
@@ -30,6 +31,7 @@ export interface AdministrationOptions {
   readonly files: FileService;
   readonly explain: Explain;
   readonly events: Events;
+  readonly recentlyStale: RecentlyStale;
   readonly served: () => ReturnType<ServedDays['list']>;
 }
 
@@ -48,7 +50,8 @@ export class Administrator implements Administration {
   }
 
   async status(): Promise<unknown> {
-    const { version, config, upstreams, client, entries, blobs, readThrough, now } = this.#options;
+    const { version, config, upstreams, client, entries, blobs, readThrough, recentlyStale, now } = this.#options;
+    const stale = recentlyStale.list(now());
     return {
       version,
       startedAt: new Date(this.#startedAt).toISOString(),
@@ -58,6 +61,7 @@ export class Administrator implements Administration {
       connections: client.status(),
       stores: { entries: entries.status(), blobs: blobs.status() },
       flights: readThrough.flights,
+      stale: stale.map((path) => ({ ...path, lastAt: new Date(path.lastAt).toISOString() })),
     };
   }
 

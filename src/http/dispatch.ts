@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { Forbidden, MethodNotAllowed } from '../errors.ts';
 import type { ServedDay } from '../observe/served-days.ts';
+import type { StatusAnswer, StatusPage } from '../status-page/status-page.ts';
 import type { AdminApi } from './admin-api.ts';
 import type { Exchange } from './exchange.ts';
 import type { FileHandler } from './file-handler.ts';
@@ -25,6 +26,7 @@ export interface DispatchOptions {
   readonly raw: RawHandler;
   readonly passthrough: Passthrough;
   readonly metrics: MetricsEndpointOptions;
+  readonly statusPage: StatusPage;
   readonly readiness: () => Readiness;
   /** When the longest silent of the default indexes last agreed with us. */
   readonly lastAgreed: () => Promise<number | undefined>;
@@ -55,6 +57,7 @@ export class Dispatch {
     if (route.kind === 'raw') return this.#options.raw.handle(exchange, route.mount, route.rest);
     if (route.kind === 'admin') return this.#options.admin.handle(exchange, route);
     requireReading(exchange);
+    const { statusPage } = this.#options;
     switch (route.kind) {
       case 'detail':
         return this.#options.pages.detail(exchange, route.index, route.project, route.format);
@@ -85,7 +88,13 @@ export class Dispatch {
         return sendJson(exchange, { days: this.#options.servedDays() });
       case 'status':
         exchange.kind = 'status';
-        return exchange.send(200, PLAIN, Buffer.from('Wheelkeep: the package index is at simple/\n'));
+        return sendStatus(exchange, statusPage.page(exchange.request.headers.accept));
+      case 'status-style':
+        exchange.kind = 'status';
+        return sendStatus(exchange, statusPage.asset('style', exchange.request.url ?? ''));
+      case 'status-script':
+        exchange.kind = 'status';
+        return sendStatus(exchange, statusPage.asset('script', exchange.request.url ?? ''));
     }
   }
 
@@ -113,14 +122,9 @@ export class Dispatch {
   }
 }
 
-const PLAIN = [
-  'content-type',
-  'text/plain; charset=utf-8',
-  'x-content-type-options',
-  'nosniff',
-  'cache-control',
-  'no-store',
-];
+function sendStatus(exchange: Exchange, { fields, body }: StatusAnswer): void {
+  exchange.send(200, fields, body);
+}
 
 /** Only names and slashes are redirected for ever: pip repeats such an answer without asking (301). */
 function redirect(exchange: Exchange, route: Extract<Route, { kind: 'redirect' }>): void {

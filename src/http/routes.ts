@@ -39,7 +39,17 @@ export type Route =
   | { readonly kind: FixedKind };
 
 /** What is at one path only. */
-type FixedKind = 'upload' | 'xml-rpc' | 'live' | 'ready' | 'metrics' | 'status' | 'last-modified' | 'local-stats';
+type FixedKind =
+  | 'upload'
+  | 'xml-rpc'
+  | 'live'
+  | 'ready'
+  | 'metrics'
+  | 'status'
+  | 'status-style'
+  | 'status-script'
+  | 'last-modified'
+  | 'local-stats';
 
 /** Longer targets name nothing that exists. */
 const MAX_TARGET = 2048;
@@ -98,6 +108,8 @@ const ADMINISTRATION = '/-/api/';
 
 const FIXED: ReadonlyMap<string, FixedKind> = new Map([
   ['/', 'status'],
+  ['/-/status.css', 'status-style'],
+  ['/-/status.js', 'status-script'],
   ['/metrics', 'metrics'],
   ['/-/live', 'live'],
   ['/-/ready', 'ready'],

@@ -1,0 +1,51 @@
+// What happened lately, as everybody may read it: the sentences stand here, because those of the events may name
+// projects, files and addresses. With the token the script puts the events' own in their place.
+
+import { escapeHtml } from '../index/render-html.ts';
+import type { Event, EventKind } from '../observe/events.ts';
+import type { StatusFacts } from './facts.ts';
+import { agoHtml } from './wording.ts';
+
+const SENTENCES: Readonly<Record<EventKind, string>> = {
+  start: 'started',
+  stop: 'stopped',
+  'upstream-down': 'does not answer as it should; stored copies are served',
+  'upstream-up': 'answers again',
+  'mirror-set-aside': 'is asked last for a while: its page disagrees with what is known',
+  integrity: 'bytes that do not have their hash; they were not served',
+  'changed-digest': 'upstream gives other bytes under a name it has used before',
+  removed: 'upstream removed something',
+  quarantined: 'upstream quarantined a project',
+  'disk-full': 'the disk takes no bytes',
+  'disk-recovered': 'the disk takes bytes again',
+  'redis-down': 'Redis is away',
+  'redis-up': 'Redis answers',
+  purge: 'something was purged by an operator',
+  warm: 'a lock file was fetched',
+  verify: 'the store was verified',
+  error: 'an error that nobody expected: see the log',
+};
+
+const BAD: ReadonlySet<EventKind> = new Set(['integrity', 'changed-digest', 'disk-full', 'error']);
+const ATTENTION: ReadonlySet<EventKind> = new Set(['upstream-down', 'mirror-set-aside', 'redis-down', 'quarantined']);
+
+/** Without a project, whatever the event says. */
+export function publicSentence({ kind, upstream }: Event): string {
+  return upstream === undefined ? SENTENCES[kind] : `${upstream} ${SENTENCES[kind]}`;
+}
+
+export function eventsHtml({ events, now }: StatusFacts): string {
+  const rows = events.map(
+    (event) =>
+      `<tr><td>${agoHtml(event.at, now)}</td><td><span class="${weightOf(event.kind)}">${event.kind}</span></td><td>${escapeHtml(publicSentence(event))}</td></tr>`,
+  );
+  return `<section aria-labelledby="events"><h2 id="events">Recent events</h2>
+<table><caption>The newest first; projects and files are named with the token only</caption>
+<thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">Told</th></tr></thead>
+<tbody id="event-rows">${rows.join('\n')}</tbody></table></section>`;
+}
+
+function weightOf(kind: EventKind): 'good' | 'warning' | 'bad' {
+  if (BAD.has(kind)) return 'bad';
+  return ATTENTION.has(kind) ? 'warning' : 'good';
+}

@@ -1,0 +1,88 @@
+// What the status page shows, as one plain value: gathered from what is in memory, so that asking for the page costs
+// nothing and waits for nothing. It is for everybody: hosts of upstreams are in it, as in /metrics; projects are not.
+
+import type { DiskBlobs } from '../cache/disk-blobs.ts';
+import type { EntryStore } from '../cache/entry-store.ts';
+import type { Event, Events } from '../observe/events.ts';
+import type { RecentlyStale } from '../observe/recently-stale.ts';
+import type { Period, Traffic } from '../observe/traffic.ts';
+import type { IndexUpstream } from '../upstream/index-upstream.ts';
+import type { MirrorStatus } from '../upstream/mirror.ts';
+import type { FreeSpace } from './free-space.ts';
+
+export interface StatusSources {
+  readonly version: string;
+  readonly now: () => number;
+  /** Processes that share the listener; the page shows the one that answers. */
+  readonly workers: number;
+  readonly publicUrl: string | undefined;
+  readonly quotaBytes: number;
+  readonly upstreams: ReadonlyMap<string, Pick<IndexUpstream, 'status'>>;
+  readonly entries: Pick<EntryStore, 'status'>;
+  readonly blobs: Pick<DiskBlobs, 'status'>;
+  readonly freeSpace: Pick<FreeSpace, 'bytes'>;
+  readonly traffic: Traffic;
+  readonly recentlyStale: RecentlyStale;
+  readonly events: Events;
+  /** Seconds since the validation of the oldest copy that was served stale in the last minute. */
+  readonly oldestStaleSeconds: () => number;
+  /** Blobs that left to make room. */
+  readonly evictions: () => { readonly count: number; readonly bytes: number };
+  /** Accounts for the answers that have not been counted yet. */
+  readonly settle: () => void;
+}
+
+/** Times are milliseconds since the epoch. */
+export interface StatusFacts {
+  readonly version: string;
+  readonly now: number;
+  readonly startedAt: number;
+  readonly workers: number;
+  readonly publicUrl: string | undefined;
+  readonly indexes: readonly { readonly name: string; readonly mirrors: readonly MirrorStatus[] }[];
+  readonly hours: readonly Period[];
+  readonly days: readonly Period[];
+  readonly stale: { readonly paths: number; readonly oldestSeconds: number };
+  readonly store: {
+    readonly bytes: number;
+    readonly count: number;
+    readonly records: number;
+    readonly quotaBytes: number;
+    /** Undefined while nobody has looked. */
+    readonly freeBytes: number | undefined;
+    readonly paused: boolean;
+    readonly evictions: { readonly count: number; readonly bytes: number };
+  };
+  readonly redis: 'off' | 'up' | 'down';
+  /** Newest first. */
+  readonly events: readonly Event[];
+}
+
+const MOST_EVENTS = 15;
+
+export function factsOf(sources: StatusSources, startedAt: number): StatusFacts {
+  const { version, workers, publicUrl, quotaBytes, upstreams, traffic, recentlyStale } = sources;
+  sources.settle();
+  const now = sources.now();
+  const { records, redis } = sources.entries.status();
+  return {
+    version,
+    now,
+    startedAt,
+    workers,
+    publicUrl,
+    indexes: [...upstreams].map(([name, upstream]) => ({ name, mirrors: upstream.status() })),
+    hours: traffic.hours(now),
+    days: traffic.days(now),
+    stale: { paths: recentlyStale.list(now).length, oldestSeconds: sources.oldestStaleSeconds() },
+    store: {
+      ...sources.blobs.status(),
+      records,
+      quotaBytes,
+      freeBytes: sources.freeSpace.bytes,
+      evictions: sources.evictions(),
+    },
+    redis,
+    events: sources.events.recent(MOST_EVENTS),
+  };
+}

@@ -1,0 +1,74 @@
+// The top of the page: is everything well, and if not, what; then the four figures that people ask for.
+
+import { bytesText, countText } from '../observe/figures.ts';
+import { sumOf } from '../observe/traffic.ts';
+import type { StatusFacts } from './facts.ts';
+import { healthOf } from './upstreams.ts';
+import { durationText, shareText } from './wording.ts';
+
+/** One sentence and how much it matters. The sentence is HTML that holds nothing from outside. */
+export interface Notice {
+  readonly weight: 'good' | 'warning' | 'bad';
+  readonly text: string;
+}
+
+/** What is not as it should be, the worst first; one good word when there is nothing. */
+export function noticesOf(facts: StatusFacts): Notice[] {
+  const notices: Notice[] = [];
+  for (const { name, mirrors } of facts.indexes) {
+    const away = mirrors.filter((mirror) => healthOf(mirror).weight === 'bad').length;
+    if (away === 0) continue;
+    const all = away === mirrors.length;
+    const index = facts.indexes.length === 1 ? '' : ` of the index ${name}`;
+    notices.push(
+      all
+        ? {
+            weight: 'bad',
+            text: `${mirrors.length === 1 ? 'The upstream' : 'Every upstream'}${index} is away. What is here is served from here; what was never here cannot be had.`,
+          }
+        : {
+            weight: 'warning',
+            text: `${away} of ${mirrors.length} upstreams${index} ${away === 1 ? 'is' : 'are'} away; another one answers.`,
+          },
+    );
+  }
+  const { stale, store, redis } = facts;
+  if (stale.paths > 0) {
+    const age = stale.oldestSeconds > 0 ? `, the oldest confirmed ${durationText(stale.oldestSeconds * 1000)} ago` : '';
+    notices.push({ weight: 'warning', text: `${countText(stale.paths, 'page')} served from stale copies now${age}.` });
+  }
+  if (store.paused) {
+    notices.push({ weight: 'bad', text: 'The disk takes no bytes: everything is served, nothing new is kept.' });
+  }
+  if (redis === 'down') {
+    notices.push({ weight: 'warning', text: 'Redis is away: this node works with what it knows by itself.' });
+  }
+  if (notices.length === 0) notices.push({ weight: 'good', text: 'All is well.' });
+  return notices.sort((a, b) => Number(b.weight === 'bad') - Number(a.weight === 'bad'));
+}
+
+const WORDS = { good: 'Well', warning: 'Attention', bad: 'Trouble' } as const;
+
+export function glanceHtml(facts: StatusFacts): string {
+  const notices = noticesOf(facts).map(
+    // The weight is a word as well as a colour.
+    ({ weight, text }) => `<li class="${weight}"><strong>${WORDS[weight]}:</strong> ${text}</li>`,
+  );
+  const today = facts.days.at(-1)!;
+  const month = sumOf(facts.days);
+  const tiles = [
+    ['From the cache today', shareText(today.fromCache, today.answers), `of ${countText(today.answers, 'answer')}`],
+    ['Saved today', bytesText(today.savedBytes), `of ${bytesText(today.bytes)} sent`],
+    [
+      'Saved in 31 days',
+      bytesText(month.savedBytes),
+      `${shareText(month.fromCache, month.answers)} of ${countText(month.answers, 'answer')} from the cache`,
+    ],
+    ['Stale now', String(facts.stale.paths), facts.stale.paths === 0 ? 'every page is current' : 'in the last 10 min'],
+  ];
+  return `<section aria-labelledby="glance"><h2 id="glance">At a glance</h2>
+<ul class="notices">${notices.join('')}</ul>
+<dl class="tiles">${tiles
+    .map(([name, value, about]) => `<div><dt>${name}</dt><dd><b>${value}</b><span>${about}</span></dd></div>`)
+    .join('')}</dl></section>`;
+}

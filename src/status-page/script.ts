@@ -1,0 +1,141 @@
+// The script of the status page, as the browser gets it. It puts the address of the page into the settings, copies
+// them, and, given the token, asks the administration for a project. Whatever it shows becomes text, never markup.
+
+export const SCRIPT = `'use strict';
+(() => {
+  const KEY = 'wheelkeep-token';
+  const base = new URL('.', location.href);
+  const byId = (id) => document.getElementById(id);
+  const say = (text) => { byId('said').textContent = text; };
+  const make = (name, text, ...children) => {
+    const element = document.createElement(name);
+    element.textContent = text;
+    element.append(...children);
+    return element;
+  };
+
+  // The settings, for the address that this browser used.
+  const isLoopback = base.hostname === 'localhost' || base.hostname === '[::1]' || /^127\\./.test(base.hostname);
+  // A quote would end the one around it in a shell.
+  const index = new URL('simple/', base).href.replaceAll("'", '%27');
+  for (const line of document.querySelectorAll('[data-line]')) {
+    line.textContent = line.dataset.line.replaceAll('{index}', index).replaceAll('{host}', base.hostname) + '\\n';
+    line.hidden = 'plainHttp' in line.dataset && (base.protocol !== 'http:' || isLoopback);
+  }
+  byId('gap')?.remove();
+  for (const button of document.querySelectorAll('.copy')) {
+    const block = button.parentElement.querySelector('pre');
+    button.hidden = false;
+    button.addEventListener('click', async () => {
+      const lines = [...block.querySelectorAll('[data-line]')].filter((line) => !line.hidden);
+      try {
+        // Browsers have a clipboard over https and on this machine only.
+        await navigator.clipboard.writeText(lines.map((line) => line.textContent).join(''));
+        button.textContent = 'Copied';
+        setTimeout(() => { button.textContent = 'Copy'; }, 2000);
+      } catch {
+        getSelection().selectAllChildren(block);
+        button.textContent = 'Selected: now copy';
+      }
+    });
+  }
+
+  // The administration.
+  const showForms = () => {
+    const hasToken = sessionStorage.getItem(KEY) !== null;
+    byId('token-form').hidden = hasToken;
+    byId('unlocked').hidden = !hasToken;
+  };
+  const forget = () => {
+    sessionStorage.removeItem(KEY);
+    byId('explained').replaceChildren();
+    byId('stale').replaceChildren();
+    showForms();
+  };
+  const ask = async (what) => {
+    const authorization = 'Bearer ' + sessionStorage.getItem(KEY);
+    const answer = await fetch(new URL('-/api/' + what, base), { headers: { authorization }, cache: 'no-store' });
+    if (answer.status === 401) {
+      forget();
+      throw new Error('This is not the token.');
+    }
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.detail ?? 'The administration answered ' + answer.status + '.');
+    return told;
+  };
+  /** Runs what a button asks for; what goes wrong is said. */
+  const attempt = async (action) => {
+    say('');
+    try {
+      await action();
+    } catch (error) {
+      say(error.message);
+    }
+  };
+  const clock = (iso) => {
+    const time = make('time', iso.slice(0, 19).replace('T', ' ') + ' UTC');
+    time.dateTime = iso;
+    return time;
+  };
+
+  const unlock = async () => {
+    const [{ events }, { stale }] = await Promise.all([ask('events?limit=50'), ask('status')]);
+    byId('event-rows').replaceChildren(...events.map(({ at, kind, message, project }) =>
+      make('tr', '', make('td', '', clock(at)), make('td', kind),
+        make('td', project === undefined || message.includes(project) ? message : project + ': ' + message))));
+    byId('stale').replaceChildren(
+      make('h3', stale.length === 0 ? 'Nothing is served stale now' : 'Served stale now'),
+      make('ul', '', ...stale.slice(0, 100).map(({ path, answers, lastAt }) =>
+        make('li', path + ', ' + answers + (answers === 1 ? ' answer' : ' answers') + ', last ', clock(lastAt)))),
+    );
+    showForms();
+  };
+
+  const listOf = (facts) => {
+    const list = make('dl', '');
+    list.className = 'facts';
+    for (const [name, value] of Object.entries(facts)) {
+      if (value === null || typeof value === 'object') continue;
+      list.append(make('div', '', make('dt', name), make('dd', String(value))));
+    }
+    return list;
+  };
+  const explain = async (project) => {
+    const told = await ask('explain?project=' + encodeURIComponent(project));
+    const where = told.answeredBy === undefined ? 'no index has it here' : 'served by the index ' + told.answeredBy;
+    const raw = make('details', '', make('summary', 'All of it'), make('pre', JSON.stringify(told, null, 2)));
+    raw.querySelector('pre').tabIndex = 0;
+    byId('explained').replaceChildren(
+      make('h3', told.project + ': ' + where),
+      ...told.indexes.flatMap(({ index, verdict, page, trouble }) => [
+        make('p', '', make('strong', index + ': '), verdict),
+        ...(trouble === undefined ? [] : [make('p', trouble.cause)]),
+        ...(page === undefined ? [] : [listOf({ ...page, ...page.facts })]),
+      ]),
+      raw,
+    );
+    say('');
+  };
+
+  byId('token-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    sessionStorage.setItem(KEY, byId('token').value.trim());
+    byId('token').value = '';
+    attempt(async () => {
+      await unlock();
+      byId('project').focus();
+    });
+  });
+  byId('search').addEventListener('submit', (event) => {
+    event.preventDefault();
+    attempt(() => explain(byId('project').value.trim()));
+  });
+  byId('forget').addEventListener('click', () => {
+    forget();
+    // What the token showed goes with it.
+    location.reload();
+  });
+  showForms();
+  if (sessionStorage.getItem(KEY) !== null) attempt(unlock);
+})();
+`;

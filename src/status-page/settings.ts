@@ -1,0 +1,79 @@
+// The box to copy from: what to tell each installer. The address is the one in the reader's browser, which the script
+// knows; the Host field of the request is never believed. `wheelkeep env` says the same on the command line.
+
+import { escapeHtml } from '../index/render-html.ts';
+
+/** `{index}` stands for the address of the index, `{host}` for its host. */
+interface Line {
+  readonly text: string;
+  /** Needed where the address is plain http and not this machine's own. */
+  readonly plainHttp?: true;
+}
+
+interface Settings {
+  readonly id: string;
+  readonly title: string;
+  readonly lines: readonly Line[];
+}
+
+export const SETTINGS: readonly Settings[] = [
+  {
+    id: 'shell',
+    title: 'All of them, in this shell',
+    lines: [
+      { text: "export PIP_INDEX_URL='{index}'" },
+      { text: "export PIP_TRUSTED_HOST='{host}'", plainHttp: true },
+      { text: "export UV_DEFAULT_INDEX='{index}'" },
+      { text: "export PDM_PYPI_URL='{index}'" },
+      { text: "export PDM_PYPI_VERIFY_SSL='false'", plainHttp: true },
+      { text: "export PIPENV_PYPI_MIRROR='{index}'" },
+    ],
+  },
+  {
+    id: 'pip',
+    title: 'pip, for good',
+    lines: [
+      { text: "pip config set global.index-url '{index}'" },
+      { text: "pip config set global.trusted-host '{host}'", plainHttp: true },
+    ],
+  },
+  {
+    id: 'uv',
+    title: 'uv, in pyproject.toml',
+    lines: [{ text: '[[tool.uv.index]]' }, { text: 'url = "{index}"' }, { text: 'default = true' }],
+  },
+  {
+    id: 'poetry',
+    title: 'Poetry, in the project',
+    lines: [{ text: "poetry source add --priority=primary wheelkeep '{index}'" }],
+  },
+  {
+    id: 'pdm',
+    title: 'PDM, for good',
+    lines: [{ text: "pdm config pypi.url '{index}'" }, { text: 'pdm config pypi.verify_ssl false', plainHttp: true }],
+  },
+  { id: 'pipenv', title: 'pipenv', lines: [{ text: "pipenv install --pypi-mirror '{index}'" }] },
+];
+
+/** The box as it is without a script: for the address that the configuration names, or with a gap to fill. */
+export function settingsHtml(publicUrl: string | undefined): string {
+  const url = publicUrl === undefined ? undefined : new URL(publicUrl);
+  const index = url === undefined ? 'http://<this address>/simple/' : `${url.href}simple/`;
+  const host = url?.hostname ?? '<this host>';
+  const blocks = SETTINGS.map(({ id, title, lines }) => {
+    const shown = lines.map(({ text, plainHttp }) => {
+      const filled = text.replaceAll('{index}', index).replaceAll('{host}', host);
+      const condition = plainHttp === undefined ? '' : ' data-plain-http';
+      const hidden = plainHttp !== undefined && url?.protocol === 'https:' ? ' hidden' : '';
+      return `<span data-line="${escapeHtml(text)}"${condition}${hidden}>${escapeHtml(filled)}\n</span>`;
+    });
+    return `<div class="setting"><h3 id="set-${id}">${title}</h3><button type="button" class="copy" aria-describedby="set-${id}" hidden>Copy</button>
+<pre tabindex="0" role="region" aria-labelledby="set-${id}"><code>${shown.join('')}</code></pre></div>`;
+  });
+  const gap =
+    url === undefined
+      ? '<p id="gap">Put the address of this page in the place of <code>&lt;this address&gt;</code>. What names a trusted host or switches verification off is for plain http from another machine only.</p>'
+      : '';
+  return `<section aria-labelledby="settings"><h2 id="settings">Use it</h2>${gap}
+<div class="settings">${blocks.join('\n')}</div></section>`;
+}

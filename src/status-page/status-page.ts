@@ -1,0 +1,95 @@
+// `/` for a person, with its style and script: what is sent and by which rules a browser may use it.
+
+import { createHash } from 'node:crypto';
+import { factsOf, type StatusSources } from './facts.ts';
+import { statusPageHtml, statusText } from './page.ts';
+import { SCRIPT } from './script.ts';
+import { STYLE } from './style.ts';
+
+export interface StatusAnswer {
+  readonly fields: readonly string[];
+  readonly body: Buffer;
+}
+
+/** Nothing inline, nothing from elsewhere, nothing may frame it; the icon is part of the page. */
+const POLICY = [
+  "default-src 'none'",
+  "style-src 'self'",
+  "script-src 'self'",
+  "connect-src 'self'",
+  'img-src data:',
+  "form-action 'none'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+export class StatusPage {
+  readonly #sources: StatusSources;
+  readonly #startedAt: number;
+  readonly #assets = { style: new Asset('text/css', STYLE), script: new Asset('text/javascript', SCRIPT) };
+
+  constructor(sources: StatusSources) {
+    this.#sources = sources;
+    this.#startedAt = sources.now();
+  }
+
+  /** The page, or one line of text for a client that asks for text or for nothing in particular. */
+  page(accept: string | undefined): StatusAnswer {
+    const facts = factsOf(this.#sources, this.#startedAt);
+    const isText = accept === undefined || (accept.includes('text/plain') && !accept.includes('text/html'));
+    const { style, script } = this.#assets;
+    return isText
+      ? answer('text/plain', statusText(facts), 'no-store')
+      : answer(
+          'text/html',
+          statusPageHtml(facts, { style: `-/status.css?${style.version}`, script: `-/status.js?${script.version}` }),
+          'no-store',
+        );
+  }
+
+  /** Style or script. `target` is the request's: one that names the version which is sent may be kept for ever. */
+  asset(which: 'style' | 'script', target: string): StatusAnswer {
+    return this.#assets[which].answer(target);
+  }
+}
+
+class Asset {
+  /** Beginning of the hash of its bytes: another release's page asks for another address. */
+  readonly version: string;
+  readonly #type: string;
+  readonly #text: string;
+
+  constructor(type: string, text: string) {
+    this.version = createHash('sha256').update(text).digest('hex').slice(0, 16);
+    this.#type = type;
+    this.#text = text;
+  }
+
+  answer(target: string): StatusAnswer {
+    const isCurrent = target.endsWith(`?${this.version}`);
+    return answer(this.#type, this.#text, isCurrent ? 'public, max-age=31536000, immutable' : 'no-cache');
+  }
+}
+
+function answer(type: string, text: string, cacheControl: string): StatusAnswer {
+  const body = Buffer.from(text);
+  const fields = [
+    'content-type',
+    `${type}; charset=utf-8`,
+    'content-length',
+    String(body.length),
+    'cache-control',
+    cacheControl,
+    'content-security-policy',
+    POLICY,
+    'x-content-type-options',
+    'nosniff',
+    'referrer-policy',
+    'no-referrer',
+    'cross-origin-opener-policy',
+    'same-origin',
+    'vary',
+    'accept',
+  ];
+  return { fields, body };
+}
