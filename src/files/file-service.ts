@@ -222,6 +222,8 @@ export class FileService {
     try {
       return await this.#options.readThrough.read(again);
     } catch (error) {
+      // Storage also says 403 of what it does not have; pip fails the install over a claim that comes to nothing.
+      if (wanted.companion === '.metadata') this.#options.index.noteMetadata(listing, file, false);
       const status = error instanceof UpstreamFailure ? error.upstreamStatus : undefined;
       if (status === 404 || status === 410) throw new NotFound('Upstream does not have this file.', 'file-not-found');
       throw error;

@@ -34,21 +34,35 @@ export class WheelMetadata {
     };
   }
 
-  /** `metadata` as upstream sends it; where it has none, out of the wheel if that is here and holds what was promised. */
+  /**
+   * `metadata` as upstream sends it; where it has none or cannot be asked, out of the wheel if that is here and holds
+   * what was promised.
+   */
   orExtracted(metadata: Resource, wheel: Resource): Resource {
     return {
       ...metadata,
       fetch: async (ask) => {
-        const answer = await metadata.fetch(ask);
-        if (answer.status !== 404 && answer.status !== 410) return answer;
-        const entry = await this.#readThrough.held(wheel);
-        if (entry?.body?.verified !== true) return answer;
-        const bytes = await this.#read(wheel, entry).catch(noneOfFailure);
-        if (bytes === undefined || !isPromised(bytes, metadata)) return answer;
+        const answer = await metadata.fetch(ask).catch(asValue);
+        // What is withheld for legal reasons (451) is not given out by another way.
+        if (!(answer instanceof UpstreamFailure) && (answer.status < 400 || answer.status === 451)) return answer;
+        const packed = await this.#packed(metadata, wheel);
+        if (answer instanceof UpstreamFailure) {
+          if (packed === undefined) throw answer;
+          return packed;
+        }
+        if (packed === undefined) return answer;
         discard(answer.body);
-        return response(metadata, entry, bytes);
+        return packed;
       },
     };
+  }
+
+  async #packed(metadata: Resource, wheel: Resource): Promise<IncomingResponse | undefined> {
+    const entry = await this.#readThrough.held(wheel);
+    if (entry?.body?.verified !== true) return undefined;
+    const bytes = await this.#read(wheel, entry).catch(asValue);
+    if (bytes instanceof UpstreamFailure || !isPromised(bytes, metadata)) return undefined;
+    return response(metadata, entry, bytes);
   }
 
   async #fetched(wheel: Resource, { signal }: Ask): Promise<Entry> {
@@ -84,8 +98,10 @@ function isPromised(bytes: Buffer, { expected }: Resource): boolean {
   return expected === undefined || createHash(expected.algorithm).update(bytes).digest('hex') === expected.hex;
 }
 
-function noneOfFailure(error: unknown): undefined {
+/** A failure that the caller decides about; any other error is thrown on. */
+function asValue(error: unknown): UpstreamFailure {
   if (!(error instanceof UpstreamFailure)) throw error;
+  return error;
 }
 
 /** The stored entry of a body that is on its way. Rejects with an UpstreamFailure when it takes longer than `ms`. */

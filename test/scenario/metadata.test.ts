@@ -97,6 +97,20 @@ for (const [what, coreMetadata] of [
   });
 }
 
+test('core metadata that storage refuses is not claimed any more, and the refusal is no 404 (case 25)', async (t) => {
+  const { index, path, url, proxy } = await fileWorld(t);
+  index.fault(`${path}.metadata`, faults.status(403));
+  assert.equal((await get(`${url}.metadata`)).status, 502);
+  assert.doesNotMatch((await get(`${proxy.url}/simple/demo/`)).text(), /data-core-metadata/);
+});
+
+test('core metadata that was never fetched comes out of the stored wheel in an outage', async (t) => {
+  const { index, url, file } = await fileWorld(t);
+  assert.equal((await get(url)).sha256, file.sha256);
+  await index.down();
+  assert.equal((await get(`${url}.metadata`)).sha256, file.metadataSha256);
+});
+
 test('a failure of upstream is no 404 for core metadata', async (t) => {
   const { index, path, url } = await fileWorld(t);
   index.fault(`${path}.metadata`, faults.status(503));
