@@ -182,4 +182,9 @@ test('it runs beside a server on the configured port, and says which port is tak
   const refused = await runCommand(given, 'run', '--port', String(port), '--', 'true');
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /is in use by another process/);
+  // Nor does the listener of a raw mount stand in its way.
+  const yaml = `raw: { builds: { origin: "https://builds.example/", listen: "127.0.0.1:${port}" } }\n`;
+  await writeFile(join(given.dataDir, 'raw.yaml'), yaml);
+  const mounted = await runCommand(given, 'run', '--config', 'raw.yaml', ...INSTALL.slice(1));
+  assert.equal(mounted.code, 0, mounted.stderr);
 });

@@ -1,6 +1,7 @@
 // `wheelkeep warm`: after it, everything that the lock files name is here.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -77,6 +78,14 @@ test('a bare version means all of its files', async (t) => {
   assert.match(stdout, /^bom\.json: 4 of 4 items here/);
 });
 
+test('two versions of one project have one page', async (t) => {
+  const given = await world(t);
+  await writeFile(join(given.dataDir, 'both.txt'), 'alpha==1.0\nalpha==0.9\n');
+  const { stdout } = await runCommand(given, 'warm', 'both.txt');
+  // The page, two wheels with metadata, one sdist.
+  assert.match(stdout, /^both\.txt: 6 of 6 items here/);
+});
+
 test('several lock files share what they have in common, and each is told of', async (t) => {
   const given = await world(t);
   await writeFile(join(given.dataDir, 'requirements.txt'), hashedRequirements(given.locked));
@@ -121,6 +130,23 @@ test('what could not be had is listed with its reason, the rest is here, and the
   );
   // The two pages, beta's wheel and its metadata.
   assert.equal(locks[0].wanted - locks[0].missing.length, 4);
+});
+
+test('a hash by an algorithm that the page does not give is held against the bytes themselves', async (t) => {
+  const given = await world(t);
+  const [{ filename, bytes }, { filename: other }] = given.locked.alpha;
+  const right = createHash('sha512').update(bytes).digest('hex');
+  const pylock = (name: string, hex: string) =>
+    `lock-version = "1.0"\n[[packages]]\nname = "alpha"\nversion = "1.0"\nwheels = [{ name = "${name}", ` +
+    `url = "https://files.example/${name}", hashes = { sha512 = "${hex}" } }]\n`;
+  await writeFile(join(given.dataDir, 'pylock.toml'), pylock(filename, right));
+  await writeFile(join(given.dataDir, 'pylock.wrong.toml'), pylock(other, right));
+  const { code, stdout } = await runCommand(given, 'warm', '--json', 'pylock.toml', 'pylock.wrong.toml');
+  assert.equal(code, 1);
+  const missing = JSON.parse(stdout).locks.map((lock: { missing: { problem: string }[] }) =>
+    lock.missing.map(({ problem }) => problem),
+  );
+  assert.deepEqual(missing, [[], ['its sha512 is not that of the lock']]);
 });
 
 for (const [what, fault] of [
