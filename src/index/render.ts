@@ -7,7 +7,9 @@ import { detailJson, listJson } from './render-json.ts';
 import type { RenderOptions } from './render-options.ts';
 
 export function renderProjectDetail(page: ProjectDetail, format: PageFormat, options: RenderOptions): Buffer {
-  return Buffer.from(format === 'json' ? detailJson(page, options) : detailHtml(page, options));
+  // PEP 792: of a quarantined project no file is offered, not even when upstream's page still does.
+  const shown = page.status?.status === 'quarantined' ? { ...page, files: [] } : page;
+  return Buffer.from(format === 'json' ? detailJson(shown, options) : detailHtml(shown, options));
 }
 
 export function renderProjectList(list: ProjectList, format: PageFormat): Buffer {

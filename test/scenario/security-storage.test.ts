@@ -1,0 +1,77 @@
+// What lies in the data folder is for our user alone, and a link that somebody puts there leads nowhere (S32, I10).
+
+import assert from 'node:assert/strict';
+import { readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileWorld, LARGE } from '../support/file-world.ts';
+import { get } from '../support/http-client.ts';
+import { getPage } from '../support/page-client.ts';
+import { filesBelow, storedBlobs } from '../support/stored-files.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+test('folders are 0700 and files 0600, whatever the umask', async (t) => {
+  const mask = process.umask(0);
+  t.after(() => process.umask(mask));
+  const { proxy, url } = await fileWorld(t, { sizeBytes: LARGE });
+  assert.equal((await get(url)).status, 200);
+  await get(`${url}.metadata`);
+  await getPage(proxy, 'nothing');
+  const entries = await readdir(proxy.dataDir, { recursive: true, withFileTypes: true });
+  assert.ok(entries.length > 10);
+  for (const entry of entries) {
+    const place = join(entry.parentPath, entry.name);
+    const { mode } = await stat(place);
+    assert.equal((mode & 0o777).toString(8), entry.isDirectory() ? '700' : '600', place);
+  }
+});
+
+async function swapped(t: TestContext, blobOf: (dataDir: string) => Promise<string>) {
+  const world = await fileWorld(t);
+  const first = await get(world.url);
+  assert.equal(first.status, 200);
+  await world.proxy.close();
+  const outside = await temporaryFolder(t);
+  const secret = join(outside, 'secret');
+  await writeFile(secret, 'nobody may read this');
+  const place = await blobOf(world.proxy.dataDir);
+  await rm(place);
+  await symlink(secret, place);
+  await world.restart();
+  return { ...world, url: world.url, secret, outside, first };
+}
+
+test('a link in the place of a stored file is not followed to a client, and what it leads to stays as it is', async (t) => {
+  const { url, secret, outside, file } = await swapped(t, async (dataDir) => {
+    const blobs = await storedBlobs(dataDir);
+    return blobs[0]!;
+  });
+  const answer = await get(url);
+  assert.equal(answer.sha256, file.sha256);
+  assert.equal(await readFile(secret, 'utf8'), 'nobody may read this');
+  assert.deepEqual(await readdir(outside), ['secret']);
+});
+
+test('a link in the place of a stored page is not followed either', async (t) => {
+  const { proxy, secret, outside, file, restart } = await swapped(t, async (dataDir) => {
+    const [page] = await filesBelow(join(dataDir, 'bodies', 'v1'));
+    return page!;
+  });
+  await proxy.close();
+  const again = await restart();
+  const page = await getPage(again, 'demo', { 'cache-control': 'no-cache' });
+  assert.equal(page.status, 200);
+  assert.match(page.text(), new RegExp(file.sha256));
+  assert.equal(await readFile(secret, 'utf8'), 'nobody may read this');
+  assert.deepEqual(await readdir(outside), ['secret']);
+});
+
+test('a temporary folder that leads elsewhere gets nothing written over', async (t) => {
+  const world = await fileWorld(t);
+  const outside = await temporaryFolder(t);
+  await writeFile(join(outside, 'mine'), 'mine');
+  await rename(join(world.proxy.dataDir, 'blobs', 'v1', 'tmp'), join(world.proxy.dataDir, 'gone'));
+  await symlink(outside, join(world.proxy.dataDir, 'blobs', 'v1', 'tmp'));
+  assert.equal((await get(world.url)).sha256, world.file.sha256);
+  assert.equal(await readFile(join(outside, 'mine'), 'utf8'), 'mine');
+});
