@@ -9,7 +9,7 @@ import { FakeClock } from '../support/clock.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import type { Fault } from '../support/fault-plan.ts';
 import * as faults from '../support/faults.ts';
-import { fetchAll } from '../support/http-client.ts';
+import { fetchAll, get } from '../support/http-client.ts';
 import { getPage, JSON_TYPE, listed } from '../support/page-client.ts';
 import { type ProxyOptions, startProxy } from '../support/proxy.ts';
 import { wheel } from '../support/wheels.ts';
@@ -108,4 +108,25 @@ test("case 51: a client's credentials go nowhere: not upstream, not into the log
   const secrets = /hunter2|aHVudGVy|bWU6aHVudGVyMg/;
   for (const { path, fields: sent } of index.log.entries) assert.doesNotMatch(`${path} ${sent.join()}`, secrets);
   assert.doesNotMatch(lines.join('\n'), secrets);
+});
+
+test('case 53: with Redis gone and no room on the disk what upstream has is passed through, without an error', async (t) => {
+  const { index, proxy } = await world(t, {
+    config: {
+      redis: { url: 'redis://127.0.0.1:9/0', secret: undefined },
+      diskQuotaBytes: 1,
+    },
+  });
+  const large = wheel({ name: 'foo', version: '2.0', sizeBytes: 3_000_000 });
+  index.add('foo', large);
+  for (let round = 1; round <= 3; round++) {
+    const page = await getPage(proxy, 'foo');
+    assert.deepEqual(listed(page), [foo.filename, large.filename]);
+    const { files } = page.json() as { readonly files: readonly { readonly url: string }[] };
+    for (const [i, file] of [foo, large].entries()) {
+      const answer = await get(new URL(files[i]!.url, `${proxy.url}/simple/foo/`).href);
+      assert.deepEqual([answer.status, answer.sha256], [200, file.sha256], `round ${round}`);
+    }
+  }
+  assert.equal(index.requests(index.pathOf(large)), 3, 'there was room after all');
 });
