@@ -14,6 +14,7 @@ const ROOT = fileURLToPath(new URL('../', import.meta.url));
 /** What each folder is for, in the order in which one reads the code: from the whole machine down to its words. */
 const FOLDERS: Readonly<Record<string, string>> = {
   '': 'the whole machine, and what every layer may use',
+  assembly: 'puts the machine together, part by part',
   commands: 'the command line, one file a command',
   config: 'options, the YAML file, the upstream of this machine',
   workers: 'several processes that share one listener',

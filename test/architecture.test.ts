@@ -17,7 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/index', 'src/files', 'src/raw'],
   ['src/http', 'src/status-page', 'src/locks'],
   // What lies beside the folders is the top as well (app.ts, main.ts, …), but for the two files of the first line.
-  ['src', 'src/commands', 'src/config', 'src/workers'],
+  ['src', 'src/assembly', 'src/commands', 'src/config', 'src/workers'],
 ];
 
 /** Folders of one layer that must not know one another; the top layer and the bottom one are each a whole. */

@@ -83,49 +83,38 @@ export class ReadThrough {
    * with GatewayTimeout when the request forbids asking upstream (only-if-cached) or the copy forbids being stale.
    */
   async read(resource: Resource, options: ReadOptions = {}): Promise<Answer> {
-    await this.#flights.inPlace(resource.key);
-    const record = await this.#copies.lookUp(resource);
-    const now = this.#tools.now();
-    const decided = decide(resource, record?.variants ?? [], now);
+    const { record, decided, now } = await this.#consult(resource);
     switch (decided.kind) {
       case 'fresh':
         return options.insist === true && this.#mayInsist(decided.entry, now)
           ? this.#revalidate(resource, record, decided.entry, 'request', options)
           : this.#hit(resource, decided.entry, now);
       case 'stale-while-revalidate':
-        this.#refresh(resource, record, decided.entry);
-        return this.#stale(resource, decided.entry, 'refreshing');
+        return this.#whileRefreshing(resource, record, decided.entry);
       case 'revalidate':
         return this.#revalidate(resource, record, decided.entry, decided.forward, options);
-      case 'miss':
-        return this.#take(
-          resource,
-          record,
-          undefined,
-          this.#flights.join(resource, record, undefined, options.alone),
-          decided.forward,
-        );
+      case 'miss': {
+        const joined = this.#flights.join(resource, record, undefined, options.alone);
+        return this.#take(resource, record, undefined, joined, decided.forward);
+      }
       case 'unavailable':
-        throw new GatewayTimeout('The request asks for a stored answer only, and none may be used.');
+        throw new NoUsableCopy();
     }
   }
 
   /** The answer from what is stored, where the rules allow it without upstream; undefined otherwise. */
   async readStored(resource: Resource): Promise<Answer | undefined> {
-    await this.#flights.inPlace(resource.key);
-    const record = await this.#copies.lookUp(resource);
-    const now = this.#tools.now();
-    const decided = decide(resource, record?.variants ?? [], now);
+    const { record, decided, now } = await this.#consult(resource);
     switch (decided.kind) {
       case 'fresh':
         return this.#hit(resource, decided.entry, now);
       case 'stale-while-revalidate':
-        this.#refresh(resource, record, decided.entry);
-        return this.#stale(resource, decided.entry, 'refreshing');
-      case 'unavailable':
-        throw new GatewayTimeout('The request asks for a stored answer only, and none may be used.');
-      default:
+        return this.#whileRefreshing(resource, record, decided.entry);
+      case 'revalidate':
+      case 'miss':
         return undefined;
+      case 'unavailable':
+        throw new NoUsableCopy();
     }
   }
 
@@ -178,6 +167,19 @@ export class ReadThrough {
   close(): void {
     this.#ahead.close();
     this.#flights.close();
+  }
+
+  /** Looks up what is stored and asks the rules what it is good for. */
+  async #consult(resource: Resource) {
+    await this.#flights.inPlace(resource.key);
+    const record = await this.#copies.lookUp(resource);
+    const now = this.#tools.now();
+    return { record, decided: decide(resource, record?.variants ?? [], now), now };
+  }
+
+  #whileRefreshing(resource: Resource, record: EntryRecord | undefined, entry: Entry): Answer {
+    this.#refresh(resource, record, entry);
+    return this.#stale(resource, entry, 'refreshing');
   }
 
   #mayInsist(entry: Entry, now: number): boolean {
@@ -349,6 +351,13 @@ export class ReadThrough {
 /** Why the copy is served without asking: upstream failed a moment ago, or contradicted it and is to say so again. */
 function backOffReason(cause: unknown): StaleReason {
   return typeof cause === 'string' ? 'unconfirmed' : 'back-off';
+}
+
+/** RFC 9111 5.2.1.7: the client wants a stored answer or none. */
+class NoUsableCopy extends GatewayTimeout {
+  constructor() {
+    super('The request asks for a stored answer only, and none may be used.');
+  }
 }
 
 /**

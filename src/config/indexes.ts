@@ -1,6 +1,7 @@
 // From what the file or the variables name to the indexes, routes and raw mounts of Config, with the checks that
 // concern several keys at once.
 
+import { RESERVED_NAMES } from '../http/routes.ts';
 import type { Config, Credentials, IndexConfig, RawMountConfig, UpstreamConfig } from './config.ts';
 import type { CredentialsReader } from './credentials.ts';
 import { nearest, type Problem } from './problems.ts';
@@ -9,19 +10,6 @@ import type { CredentialsRecord, Structures, YamlFile } from './yaml-file.ts';
 
 /** The name of the index that `upstream` (or this machine's installers) stands for. */
 export const ONLY_INDEX = 'default';
-
-/** First segments of our own URLs; design: the fixed paths win over index names. */
-const RESERVED = new Set([
-  'simple',
-  'files',
-  'raw',
-  'pypi',
-  'integrity',
-  'legacy',
-  'metrics',
-  'last-modified',
-  'local-stats',
-]);
 
 /** Adds to `problems`; what is returned may only be used when there are none. */
 export class StructureBuilder {
@@ -44,7 +32,7 @@ export class StructureBuilder {
     if (Object.keys(given).length === 0) this.#problem('indexes', undefined, 'expected at least one index');
     for (const [name, index] of Object.entries(given)) {
       const key = `indexes.${name}`;
-      if (RESERVED.has(name)) this.#problem(key, undefined, `${name} is a path of our own; choose another name`);
+      if (RESERVED_NAMES.has(name)) this.#problem(key, undefined, `${name} is a path of our own; choose another name`);
       const shared = index.credentials;
       const upstreams: UpstreamConfig[] = [];
       if (index.upstreams.some(({ filesBase }) => filesBase) && !index.upstreams[0]!.filesBase) {

@@ -1,0 +1,253 @@
+// Who is listening: what is noted of requests, the handlers of every route, and the servers.
+
+import type { AddressInfo } from 'node:net';
+import { Administrator } from '../administration.ts';
+import type { LeaseDesk } from '../cache/lease.ts';
+import type { RawMountConfig } from '../config/config.ts';
+import { AdminApi } from '../http/admin-api.ts';
+import { adminToken } from '../http/admin-token.ts';
+import { Dispatch } from '../http/dispatch.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { FileHandler } from '../http/file-handler.ts';
+import { JsonHandler } from '../http/json-handler.ts';
+import { Ledger } from '../http/ledger.ts';
+import { PageHandler } from '../http/page-handler.ts';
+import { Passthrough } from '../http/passthrough.ts';
+import { RawHandler } from '../http/raw-handler.ts';
+import { ReadyAnswers } from '../http/ready-answers.ts';
+import { HttpServer } from '../http/server.ts';
+import type { Agreement } from '../index/agreement.ts';
+import { createAccessLog } from '../observe/access-log.ts';
+import type { LogSink } from '../observe/log-sink.ts';
+import { RecentlyStale } from '../observe/recently-stale.ts';
+import { ServedDays } from '../observe/served-days.ts';
+import { Traffic } from '../observe/traffic.ts';
+import { rawServices } from '../raw/raw-mounts.ts';
+import { FreeSpace } from '../status-page/free-space.ts';
+import { StatusPage } from '../status-page/status-page.ts';
+import { authorization } from '../upstream/credentials.ts';
+import { PassthroughAgents } from '../upstream/passthrough-agents.ts';
+import { type Basics, memoryShare } from './basics.ts';
+import type { Services } from './services.ts';
+import type { Stores } from './stores.ts';
+import { indexOrigins, type Upstreams } from './upstreams.ts';
+
+/** Largest request body that is passed through. */
+const MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024;
+
+/** What one of several worker processes has from its fellows. */
+export interface Fellows {
+  readonly leases: LeaseDesk;
+  /** The metrics of all of them. */
+  renderMetrics(): Promise<string>;
+}
+
+export interface ListenerParts {
+  readonly stores: Stores;
+  readonly upstreams: Upstreams;
+  readonly services: Services;
+  readonly agreement: Agreement;
+  /** Where access lines go; without it there are none. */
+  readonly sink: LogSink | undefined;
+  /** Present in a worker process. */
+  readonly fellows: Fellows | undefined;
+}
+
+export interface Listeners {
+  readonly url: string;
+  /** Where the raw mounts with a listener of their own are, by name. */
+  readonly rawUrls: ReadonlyMap<string, string>;
+  readonly connections: Promise<number>;
+  /** Accounts for the requests that were noted so far. */
+  settle(): void;
+  /** Not ready any more; every answer ends its connection. */
+  beginDrain(): void;
+  close(graceMs: number): Promise<void>;
+}
+
+/** Listens. Rejects with the system's error when an address cannot be used. */
+export async function listen(
+  basics: Basics,
+  { stores, upstreams, services, agreement, sink, fellows }: ListenerParts,
+): Promise<Listeners> {
+  const { config, now, log, version, via, metrics, events, telemetry } = basics;
+  const { blobs, entries } = stores;
+  const { client, askers } = upstreams;
+  const { readThrough, index, documents, files, explain } = services;
+  const [origin] = indexOrigins(config);
+  const ready = new ReadyAnswers({ changes: () => entries.changes, now, maxBytes: memoryShare(basics, 1) });
+  const served = new ServedDays();
+  const traffic = new Traffic();
+  const recentlyStale = new RecentlyStale();
+  const access =
+    sink === undefined ? undefined : createAccessLog({ level: config.logLevel, format: config.logFormat, sink });
+  const ledger = new Ledger({
+    metrics,
+    now,
+    access: (record) => {
+      served.note(record);
+      traffic.note(record);
+      recentlyStale.note(record);
+      access?.(record);
+    },
+  });
+  const agents = new PassthroughAgents({
+    proxy: config.proxy,
+    extraCertificates: config.extraCertificates,
+    connectTimeoutMs: 3_000,
+    maxSockets: 32,
+    keepAliveMs: 4_000,
+  });
+  const passthrough = new Passthrough({
+    maxBodyBytes: MAX_UPLOAD_BYTES,
+    connectTimeoutMs: 3_000,
+    idleTimeoutMs: 60_000,
+    maxSockets: 32,
+    wayTo: agents.wayTo,
+    via: `1.1 ${via}`,
+  });
+  const mounts = rawServices(config.raw, {
+    readThrough,
+    client,
+    onAnswer: (mount, result) => telemetry.rawRequest(mount, result),
+  });
+  const raw = new RawHandler({
+    mounts: new Map(
+      config.raw.map(({ name, credentials, overrideCacheControl }) => [
+        name,
+        {
+          service: mounts.get(name)!,
+          authorization: credentials === undefined ? undefined : authorization(credentials),
+          overridden: overrideCacheControl !== undefined,
+        },
+      ]),
+    ),
+    passthrough,
+    onStale: (answer) => telemetry.stale('raw', answer),
+  });
+  const servedDays = () => {
+    ledger.settle();
+    return served.list();
+  };
+  const administration = new Administrator({
+    version,
+    config,
+    now,
+    upstreams: askers,
+    client,
+    entries,
+    blobs,
+    readThrough,
+    index,
+    files,
+    explain,
+    events,
+    recentlyStale,
+    served: servedDays,
+  });
+  const statusPage = new StatusPage({
+    version,
+    now,
+    workers: fellows === undefined ? 1 : config.workers,
+    publicUrl: config.publicUrl,
+    quotaBytes: config.diskQuotaBytes,
+    upstreams: askers,
+    entries,
+    blobs,
+    freeSpace: new FreeSpace({ folder: config.dataDir, now }),
+    traffic,
+    recentlyStale,
+    events,
+    oldestStaleSeconds: () => telemetry.oldestStaleSeconds,
+    evictions: () => telemetry.evictions,
+    settle: () => ledger.settle(),
+  });
+  const dispatch = new Dispatch({
+    pages: new PageHandler({
+      service: index,
+      defaultIndexes: config.defaultIndexes,
+      ready,
+      now,
+      onStale: (kind, answer) => telemetry.stale(kind, answer),
+    }),
+    files: new FileHandler({ service: files, defaultIndexes: config.defaultIndexes, ready, now }),
+    admin: new AdminApi({ token: adminToken(config.dataDir), administration }),
+    documents: new JsonHandler({
+      service: documents,
+      defaultIndexes: config.defaultIndexes,
+      publicUrl: config.publicUrl,
+      onStale: (kind, answer) => telemetry.stale(kind, answer),
+    }),
+    raw,
+    passthrough,
+    metrics: { metrics, log, render: () => fellows?.renderMetrics() ?? metrics.render() },
+    statusPage,
+    readiness: () => (server.draining ? { ready: false, reasons: ['draining'] } : { ready: true, reasons: [] }),
+    lastAgreed: () => agreement.oldest(config.defaultIndexes),
+    servedDays,
+    indexNames: new Set(config.indexes.map(({ name }) => name)),
+    uploadsTo: config.uploads ? new URL('/legacy/', origin).href : undefined,
+    xmlRpcTo: config.xmlRpc ? new URL('/pypi', origin).href : undefined,
+  });
+  const server = new HttpServer({
+    metrics,
+    log,
+    via,
+    ledger,
+    ready,
+    handle: (exchange) => dispatch.handle(exchange),
+  });
+  const address = await server.listen(config.host, config.port);
+  const rawListeners = await listenForMounts(config.raw, (name) => {
+    const handle = (exchange: Exchange) => raw.root(exchange, name);
+    return new HttpServer({ metrics, log, via, ledger, handle });
+  });
+  const servers = [server, ...rawListeners.map((listener) => listener.server)];
+  return {
+    url: urlOf(address),
+    rawUrls: new Map(rawListeners.map(({ name, url }) => [name, url])),
+    get connections() {
+      return server.connections;
+    },
+    settle: () => ledger.settle(),
+    beginDrain: () => {
+      for (const each of servers) each.beginDrain();
+    },
+    async close(graceMs) {
+      await Promise.all(servers.map((each) => each.close(graceMs)));
+      ledger.settle();
+      passthrough.close();
+      agents.close();
+    },
+  };
+}
+
+interface MountListener {
+  readonly name: string;
+  readonly url: string;
+  readonly server: HttpServer;
+}
+
+/** The second listeners: each serves one raw mount at its root. */
+async function listenForMounts(
+  mounts: readonly RawMountConfig[],
+  serverFor: (name: string) => HttpServer,
+): Promise<MountListener[]> {
+  const listeners: MountListener[] = [];
+  for (const { name, listen } of mounts) {
+    if (listen === undefined) continue;
+    const server = serverFor(name);
+    listeners.push({ name, server, url: urlOf(await server.listen(listen.host, listen.port)) });
+  }
+  return listeners;
+}
+
+function urlOf({ address, port }: AddressInfo): string {
+  return `http://${reachable(address)}:${port}/`;
+}
+
+function reachable(address: string): string {
+  if (address === '0.0.0.0') return '127.0.0.1';
+  if (address === '::') return '[::1]';
+  return address.includes(':') ? `[${address}]` : address;
+}

@@ -1,0 +1,125 @@
+// Who answers: one cache engine, and the services for pages, documents and files over it.
+
+import type { LeaseDesk } from '../cache/lease.ts';
+import { ReadThrough } from '../cache/read-through.ts';
+import type { Config, IndexConfig } from '../config/config.ts';
+import { fileProfiles } from '../files/file-profile.ts';
+import { FileService } from '../files/file-service.ts';
+import { FileSource } from '../files/file-source.ts';
+import type { Move } from '../index/compare-pages.ts';
+import { DocumentResources } from '../index/document-resources.ts';
+import { DocumentService } from '../index/document-service.ts';
+import { Explain } from '../index/explain.ts';
+import { IndexService } from '../index/index-service.ts';
+import { MirrorJudgement } from '../index/mirror-judgement.ts';
+import { NameRouting } from '../index/name-routing.ts';
+import { pageProfile } from '../index/page-profile.ts';
+import { PageResources } from '../index/page-resources.ts';
+import { PageWorkshop } from '../index/page-workshop.ts';
+import { RenderedPages } from '../index/rendered-pages.ts';
+import { WithdrawnMetadata } from '../index/withdrawn-metadata.ts';
+import type { IndexUpstream } from '../upstream/index-upstream.ts';
+import { type Basics, memoryShare } from './basics.ts';
+import type { Stores } from './stores.ts';
+import type { Upstreams } from './upstreams.ts';
+
+export interface Services {
+  readonly readThrough: ReadThrough;
+  readonly workshop: PageWorkshop;
+  readonly index: IndexService;
+  readonly documents: DocumentService;
+  readonly files: FileService;
+  readonly explain: Explain;
+}
+
+export function buildServices(
+  basics: Basics,
+  stores: Stores,
+  { client, askers, indexes }: Upstreams,
+  workers: LeaseDesk | undefined,
+): Services {
+  const { config, now, random, telemetry } = basics;
+  const { blobs, entries, recent } = stores;
+  const readThrough = new ReadThrough({
+    blobs,
+    entries,
+    recent,
+    now,
+    random,
+    observe: telemetry,
+    leases: { workers, nodes: entries.leases },
+    onCollapsed: (resource) => telemetry.collapsed(resource),
+  });
+  const workshop = new PageWorkshop({ maxDecodedBytes: config.maxPageBytes });
+  const rendered = new RenderedPages({ maxBytes: memoryShare(basics, 4) });
+  const routing = new NameRouting(config.routes);
+  const extracting = new Set(config.indexes.filter((index) => index.extractMetadata).map(({ name }) => name));
+  const resources = new PageResources({
+    indexes,
+    mirrors: mirrorJudgements(config, askers, workshop),
+    readThrough,
+    detailProfile: pageProfile('page', config),
+    listProfile: pageProfile('list', config),
+    workshop,
+    entries,
+    now,
+    onRemarks: (name, project, remarks) => telemetry.pageRemarks(name, project, remarks),
+  });
+  const index = new IndexService({
+    readThrough,
+    workshop,
+    routing,
+    rendered,
+    provenanceRoot: config.publicUrl?.startsWith('https:') ? config.publicUrl : undefined,
+    resources,
+    extracting,
+    withdrawn: new WithdrawnMetadata({ now }),
+  });
+  const documents = new DocumentService({
+    index,
+    resources: new DocumentResources({ indexes, profile: pageProfile('json', config), workshop }),
+    readThrough,
+    rendered,
+    workshop,
+  });
+  const files = new FileService({
+    index,
+    extracting,
+    readThrough,
+    profiles: fileProfiles({
+      maxFileBytes: config.maxFileBytes,
+      patienceMs: config.patienceMs,
+      negativeFreshSeconds: config.negativeFreshMs / 1000,
+    }),
+    source: new FileSource({
+      client,
+      maxFileBytes: config.maxFileBytes,
+      onAnswer: (kind, result) => telemetry.fileRequest(kind, result),
+    }),
+    onChangedDigest: (project, filename) => telemetry.changedDigest(project, filename),
+  });
+  const explain = new Explain({ routing, resources, readThrough, entries, now });
+  return { readThrough, workshop, index, documents, files, explain };
+}
+
+/** Pages of several mirrors are measured by one another. */
+function mirrorJudgements(
+  { indexes, maxPageBytes }: Config,
+  upstreams: ReadonlyMap<string, IndexUpstream>,
+  workshop: PageWorkshop,
+): Map<string, MirrorJudgement> {
+  const mirrored = indexes.filter((index) => index.upstreams.length > 1);
+  return new Map(
+    mirrored.map((index) => {
+      const bases = index.upstreams.map(({ url }) => url);
+      const upstream = upstreams.get(index.name)!;
+      const declared = declaredMoves(index);
+      return [index.name, new MirrorJudgement({ upstream, bases, declared, workshop, maxPageBytes })];
+    }),
+  );
+}
+
+function declaredMoves({ upstreams: [first, ...others] }: IndexConfig): Move[] {
+  const to = first?.filesBase;
+  return others.flatMap(({ filesBase: from }) => (from === undefined || to === undefined ? [] : [{ from, to }]));
+}

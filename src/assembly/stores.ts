@@ -1,0 +1,40 @@
+// Where things are kept: blobs on disk, entries in their tiers, and the bodies that just came.
+
+import * as fs from 'node:fs';
+import { DiskBlobs } from '../cache/disk-blobs.ts';
+import { RecentBodies } from '../cache/recent-bodies.ts';
+import { TieredEntryStore } from '../cache/tiered-entry-store.ts';
+import { type Basics, memoryShare } from './basics.ts';
+
+export interface Stores {
+  readonly blobs: DiskBlobs;
+  readonly entries: TieredEntryStore;
+  readonly recent: RecentBodies;
+}
+
+/** Opens the data folder. Rejects with the system's error when it cannot be used. */
+export async function openStores(basics: Basics): Promise<Stores> {
+  const { config, now, telemetry } = basics;
+  fs.mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const blobs = new DiskBlobs({
+    dataDir: config.dataDir,
+    memoryBytes: memoryShare(basics, 1),
+    quotaBytes: config.diskQuotaBytes,
+    freeSpaceFloorBytes: config.freeSpaceFloorBytes,
+    now,
+    onEvicted: (reason, bytes) => telemetry.evicted(reason, bytes),
+    onPaused: (paused) => telemetry.diskPaused(paused),
+    onDamage: (what, name) => telemetry.damagedBody(what, name),
+  });
+  const entries = await TieredEntryStore.open({
+    dataDir: config.dataDir,
+    memoryBytes: memoryShare(basics, 2),
+    ...(config.redis === undefined ? {} : { redis: config.redis }),
+    now,
+    count: (event) => telemetry.storeEvent(event),
+    onDamaged: () => telemetry.entriesDamaged(),
+    onRedisState: (state, reason) => telemetry.redisState(state, reason),
+  });
+  const recent = new RecentBodies({ maxBytes: memoryShare(basics, 1) });
+  return { blobs, entries, recent };
+}
