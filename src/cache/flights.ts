@@ -1,7 +1,7 @@
 // The flights under way: one for a key, however many readers wait for it. Who comes first starts it, in turn with the
 // other processes and nodes; what became of it decides when the key may be tried again.
 
-import { UpstreamFailure } from '../errors.ts';
+import { Overloaded, UpstreamFailure } from '../errors.ts';
 import type { Entry, EntryRecord } from './entry.ts';
 import { Flight, type FlightTools, type Landing } from './flight.ts';
 import { remainingSeconds } from './freshness/age.ts';
@@ -15,6 +15,8 @@ import { decide } from './verdict-on-copies.ts';
 /** How long an unshareable answer keeps requests for its key from waiting for one another. */
 const UNSHAREABLE_MS = 60_000;
 const MAX_UNSHAREABLE = 10_000;
+/** So many under way, and what nobody holds yet has to be asked for later: before memory grows, not after. */
+const MAX_FLIGHTS = 2_000;
 
 interface Running {
   readonly flight: Flight;
@@ -68,7 +70,10 @@ export class Flights {
     return this.#running.size;
   }
 
-  /** The flight for the key: the one that is under way, or a new one. */
+  /**
+   * The flight for the key: the one that is under way, or a new one. Throws Overloaded when there are too many; who
+   * holds a copy is let through, for refreshing it keeps clients served.
+   */
   join(resource: Resource, record: EntryRecord | undefined, held: Entry | undefined, byItself = false): Joined {
     const running = this.#running.get(resource.key);
     const alone =
@@ -78,6 +83,9 @@ export class Flights {
     if (running !== undefined && !alone) {
       this.#onCollapsed(resource);
       return { landing: running.landing, startedAt: running.startedAt, collapsed: true };
+    }
+    if (held === undefined && this.#running.size >= MAX_FLIGHTS) {
+      throw new Overloaded('Too much is being fetched from upstream at this moment.');
     }
     const startedAt = performance.now();
     const flight = new Flight(this.#tools, resource, { record: this.#believed(resource.key, record), held }, alone);

@@ -26,6 +26,8 @@ export interface HttpServerOptions {
 const MAX_CONNECTIONS = 20_000;
 const MAX_HEAD_BYTES = 32 * 1024;
 const HEAD_TIMEOUT_MS = 20_000;
+/** How often Node looks for connections whose head is late. */
+const HEAD_CHECK_MS = 5_000;
 const KEEP_ALIVE_MS = 65_000;
 /** A client that takes nothing for so long is cut off. */
 const STALLED_CLIENT_MS = 120_000;
@@ -44,6 +46,7 @@ export class HttpServer {
       {
         maxHeaderSize: MAX_HEAD_BYTES,
         headersTimeout: HEAD_TIMEOUT_MS,
+        connectionsCheckingInterval: HEAD_CHECK_MS,
         // Uploads may take long; the head may not.
         requestTimeout: 0,
         keepAliveTimeout: KEEP_ALIVE_MS,

@@ -1,0 +1,92 @@
+// More than there is room for: slow clients, too many connections, too much that is cold. What is hot stays fast, memory
+// stays bounded, what cannot be taken on is refused at once, and afterwards all is as before (F59, F80; L1).
+
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { burden, request, residentBytes, slowest } from '../soak/crowd.ts';
+import { FakeIndex } from '../support/fake-index.ts';
+import { silence } from '../support/faults.ts';
+import { fetchAll, get } from '../support/http-client.ts';
+import { getPage, until } from '../support/page-client.ts';
+import { startProxy } from '../support/proxy.ts';
+import { spawnProxy } from '../support/spawned-proxy.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { wheel } from '../support/wheels.ts';
+
+const READERS = 100;
+const FILE_BYTES = 8_000_000;
+/** Per reader: what is lent to one that does not drink, twice, and its connection. */
+const READER_BYTES = 300_000;
+
+async function world(t: TestContext, limit?: string) {
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  const file = wheel({ name: 'foo', version: '1.0', sizeBytes: FILE_BYTES });
+  index.add('foo', file);
+  const dataDir = await temporaryFolder(t);
+  const proxy = await spawnProxy({ dataDir, upstreams: [index.url], ...(limit === undefined ? {} : { limit }) });
+  t.after(() => proxy.stop('SIGKILL'));
+  return { index, proxy, file, path: `/files/http/${new URL(index.url).host}${index.pathOf(file)}` };
+}
+
+for (const state of ['hot', 'cold']) {
+  test(`${READERS} clients that do not read a ${state} file slow nobody down and cost little memory`, async (t) => {
+    const { index, proxy, file, path } = await world(t);
+    await getPage(proxy, 'foo');
+    if (state === 'hot') assert.equal((await get(proxy.url + path)).sha256, file.sha256);
+    await slowest(`${proxy.url}/simple/foo/`, 50);
+    const before = await residentBytes(proxy.pid);
+    await burden(t, proxy.port, READERS, request(path));
+    assert.ok((await slowest(`${proxy.url}/simple/foo/`, 100)) < 250);
+    assert.equal((await fetchAll(proxy.url + path)).sha256, file.sha256);
+    const grown = (await residentBytes(proxy.pid)) - before;
+    assert.ok(grown < READERS * READER_BYTES + 60e6, `${Math.round(grown / 1e6)} MB more`);
+    assert.equal(index.requests(index.pathOf(file)), 1);
+  });
+}
+
+test('without a descriptor left it refuses, and serves again within seconds of their return (F59)', async (t) => {
+  const { proxy, file, path } = await world(t, '-n 64');
+  assert.equal((await get(proxy.url + path)).sha256, file.sha256);
+  const sockets = await burden(t, proxy.port, 200, request('/simple/foo/'));
+  // Whoever comes now may be refused or wait; the process lives.
+  await get(`${proxy.url}/simple/foo/`).catch(() => undefined);
+  for (const socket of sockets) socket.destroy();
+  const asked = () => fetchAll(proxy.url + path, { signal: AbortSignal.timeout(1_000) });
+  const first = await until(
+    () => asked().catch(() => get(`${proxy.url}/-/live`)),
+    (answer) => answer.sha256 === file.sha256,
+  );
+  assert.equal(first.status, 200);
+  assert.equal((await proxy.metrics()).wheelkeep_unhandled_errors_total ?? 0, 0);
+});
+
+test('when too much is being fetched, what nobody holds is refused at once with 503, and what is held is served', async (t) => {
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  const proxy = await startProxy({ upstreams: [index.url] });
+  t.after(() => proxy.close());
+  index.add('held', wheel({ name: 'held', version: '1.0' }));
+  assert.equal((await getPage(proxy, 'held')).status, 200);
+  const lift = index.fault(/^\/simple\/cold/, silence());
+  const crowd = await Promise.all(
+    Array.from({ length: 20 }, (_, k) => {
+      return burden(
+        t,
+        proxy.port,
+        1,
+        Array.from({ length: 100 }, (_, i) => request(`/simple/cold-${k}-${i}/`)).join(''),
+      );
+    }),
+  );
+  const refused = await until(
+    () => getPage(proxy, `cold-${Math.random().toString(36).slice(2)}`, { connection: 'close' }),
+    ({ status }) => status === 503,
+  );
+  assert.match(refused.text(), /Too much is being fetched/);
+  assert.equal(refused.field('retry-after'), '1');
+  assert.ok((await getPage(proxy, 'cold-again')).totalMs < 1_000);
+  assert.equal((await getPage(proxy, 'held')).status, 200);
+  for (const socket of crowd.flat()) socket.destroy();
+  lift();
+});
