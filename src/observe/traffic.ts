@@ -78,7 +78,7 @@ function empty(start: number): Counts {
   return { start, answers: 0, fromCache: 0, stale: 0, failed: 0, bytes: 0, savedBytes: 0 };
 }
 
-/** As many periods as there are places; a newer one takes the place of the one that is too old to show. */
+/** As many periods as places. Another period takes the place of what is there: after a jump of the clock, too. */
 class Ring {
   readonly #lengthMs: number;
   readonly #places: number;

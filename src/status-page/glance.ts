@@ -1,12 +1,14 @@
 // The top of the page: is everything well, and if not, what; then the four figures that people ask for.
 
+import { escapeHtml } from '../index/render-html.ts';
 import { bytesText, countText } from '../observe/figures.ts';
 import { sumOf } from '../observe/traffic.ts';
+import type { MirrorStatus } from '../upstream/mirror.ts';
 import type { StatusFacts } from './facts.ts';
 import { healthOf } from './upstreams.ts';
 import { durationText, shareText } from './wording.ts';
 
-/** One sentence and how much it matters. The sentence is HTML that holds nothing from outside. */
+/** One sentence and how much it matters. */
 export interface Notice {
   readonly weight: 'good' | 'warning' | 'bad';
   readonly text: string;
@@ -16,21 +18,8 @@ export interface Notice {
 export function noticesOf(facts: StatusFacts): Notice[] {
   const notices: Notice[] = [];
   for (const { name, mirrors } of facts.indexes) {
-    const away = mirrors.filter((mirror) => healthOf(mirror).weight === 'bad').length;
-    if (away === 0) continue;
-    const all = away === mirrors.length;
-    const index = facts.indexes.length === 1 ? '' : ` of the index ${name}`;
-    notices.push(
-      all
-        ? {
-            weight: 'bad',
-            text: `${mirrors.length === 1 ? 'The upstream' : 'Every upstream'}${index} is away. What is here is served from here; what was never here cannot be had.`,
-          }
-        : {
-            weight: 'warning',
-            text: `${away} of ${mirrors.length} upstreams${index} ${away === 1 ? 'is' : 'are'} away; another one answers.`,
-          },
-    );
+    const notice = upstreamNotice(mirrors, facts.indexes.length === 1 ? '' : ` of the index ${name}`);
+    if (notice !== undefined) notices.push(notice);
   }
   const { stale, store, redis } = facts;
   if (stale.paths > 0) {
@@ -47,12 +36,27 @@ export function noticesOf(facts: StatusFacts): Notice[] {
   return notices.sort((a, b) => Number(b.weight === 'bad') - Number(a.weight === 'bad'));
 }
 
+/** `where` is empty, or names the index where there are several. */
+function upstreamNotice(mirrors: readonly MirrorStatus[], where: string): Notice | undefined {
+  const words = mirrors.map((mirror) => healthOf(mirror).word);
+  const countOf = (word: string) => words.filter((each) => each === word).length;
+  const [away, failing] = [countOf('away'), countOf('failing')];
+  if (away === mirrors.length) {
+    const who = mirrors.length === 1 ? `The upstream${where} is away.` : `All upstreams${where} are away.`;
+    return { weight: 'bad', text: `${who} What is here is served from here; what was never here cannot be had.` };
+  }
+  const of = (count: number) => `${count} of ${countText(mirrors.length, 'upstream')}${where}`;
+  if (away > 0)
+    return { weight: 'warning', text: `${of(away)} ${away === 1 ? 'is' : 'are'} away; the others are asked.` };
+  return failing > 0 ? { weight: 'warning', text: `${of(failing)} failed when it was asked last.` } : undefined;
+}
+
 const WORDS = { good: 'Well', warning: 'Attention', bad: 'Trouble' } as const;
 
 export function glanceHtml(facts: StatusFacts): string {
   const notices = noticesOf(facts).map(
     // The weight is a word as well as a colour.
-    ({ weight, text }) => `<li class="${weight}"><strong>${WORDS[weight]}:</strong> ${text}</li>`,
+    ({ weight, text }) => `<li class="${weight}"><strong>${WORDS[weight]}:</strong> ${escapeHtml(text)}</li>`,
   );
   const today = facts.days.at(-1)!;
   const month = sumOf(facts.days);
@@ -64,7 +68,7 @@ export function glanceHtml(facts: StatusFacts): string {
       bytesText(month.savedBytes),
       `${shareText(month.fromCache, month.answers)} of ${countText(month.answers, 'answer')} from the cache`,
     ],
-    ['Stale now', String(facts.stale.paths), facts.stale.paths === 0 ? 'every page is current' : 'in the last 10 min'],
+    ['Stale now', String(facts.stale.paths), 'of what was asked for in the last 10 min'],
   ];
   return `<section aria-labelledby="glance"><h2 id="glance">At a glance</h2>
 <ul class="notices">${notices.join('')}</ul>

@@ -69,7 +69,7 @@ function chartsHtml({ hours, days }: StatusFacts): string {
   const hour = (start: number) => new Date(start).toISOString().slice(11, 16);
   const day = (start: number) => new Date(start).toISOString().slice(5, 10);
   return `<section aria-labelledby="answers"><h2 id="answers">Answers</h2>
-<p class="legend"><span class="cached">from the cache</span> <span class="fetched">fetched</span> <span class="failed">failed</span>; counted since the start</p>
+<p class="legend"><span class="cached">from the cache</span> <span class="fetched">fetched</span> <span class="failed">failed</span> counted since the start, hours and days of UTC</p>
 <div class="charts">${chartHtml({ id: 'hours', title: 'The last 24 hours', unit: 'hour', periods: hours, nameOf: hour })}
 ${chartHtml({ id: 'days', title: 'The last 31 days', unit: 'day', periods: days, nameOf: day })}</div></section>`;
 }

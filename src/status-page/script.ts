@@ -104,7 +104,6 @@ export const SCRIPT = `'use strict';
     const told = await ask('explain?project=' + encodeURIComponent(project));
     const where = told.answeredBy === undefined ? 'no index has it here' : 'served by the index ' + told.answeredBy;
     const raw = make('details', '', make('summary', 'All of it'), make('pre', JSON.stringify(told, null, 2)));
-    raw.querySelector('pre').tabIndex = 0;
     byId('explained').replaceChildren(
       make('h3', told.project + ': ' + where),
       ...told.indexes.flatMap(({ index, verdict, page, trouble }) => [

@@ -68,7 +68,7 @@ export function settingsHtml(publicUrl: string | undefined): string {
       return `<span data-line="${escapeHtml(text)}"${condition}${hidden}>${escapeHtml(filled)}\n</span>`;
     });
     return `<div class="setting"><h3 id="set-${id}">${title}</h3><button type="button" class="copy" aria-describedby="set-${id}" hidden>Copy</button>
-<pre tabindex="0" role="region" aria-labelledby="set-${id}"><code>${shown.join('')}</code></pre></div>`;
+<pre><code>${shown.join('')}</code></pre></div>`;
   });
   const gap =
     url === undefined

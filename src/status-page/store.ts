@@ -5,23 +5,23 @@ import type { StatusFacts } from './facts.ts';
 import { shareText } from './wording.ts';
 
 const REDIS = {
-  off: 'not used: this node works by itself',
+  off: 'not used',
   up: 'answers',
-  down: '<span class="warning">away</span>: this node works with what it knows by itself',
+  down: '<span class="warning">away</span>',
 } as const;
 
 export function storeHtml({ store, redis }: StatusFacts): string {
   const { bytes, count, records, quotaBytes, freeBytes, paused, evictions } = store;
   const facts = [
-    ['Files and page bodies', String(count)],
+    ['Bodies', String(count)],
     ['Entries', String(records)],
     ['Free on the disk', freeBytes === undefined ? 'unknown' : bytesText(freeBytes)],
     ['Storing', paused ? '<span class="bad">paused</span>: the disk takes no bytes' : 'as usual'],
     [
       'Left to make room',
       evictions.count === 0
-        ? 'nothing since the start'
-        : `${countText(evictions.count, 'file')}, ${bytesText(evictions.bytes)} since the start`,
+        ? 'nothing yet'
+        : `${countText(evictions.count, 'file')}, ${bytesText(evictions.bytes)} so far`,
     ],
     ['Redis', REDIS[redis]],
   ];

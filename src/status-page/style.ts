@@ -30,7 +30,7 @@ p { margin: .5rem 0; }
 .good { color: var(--good); } .warning { color: var(--warning); } .bad { color: var(--bad); }
 .notices { margin: 0 0 1rem; padding: 0; list-style: none; }
 .notices li { padding: .4rem .75rem; border-left: .25rem solid currentColor; margin-bottom: .4rem; }
-.tiles, .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .75rem 1.25rem; margin: 0; }
+.tiles, .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.75rem, 1fr)); gap: .75rem 1.25rem; margin: 0; }
 dt { color: var(--quiet); font-size: .9rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 .tiles b { display: block; font-size: 1.7rem; line-height: 1.25; font-weight: 650; }
@@ -40,7 +40,7 @@ caption { text-align: left; font-size: .9rem; padding-bottom: .4rem; }
 th, td { text-align: left; vertical-align: top; padding: .45rem .75rem .45rem 0; border-top: 1px solid var(--line); font-weight: 400; overflow-wrap: anywhere; }
 thead th { border-top: 0; color: var(--quiet); font-size: .85rem; padding-block: 0 .3rem; }
 td small, th small { display: block; }
-tbody td:first-child time { white-space: nowrap; }
+td > time { white-space: nowrap; }
 .figures td, .figures th + th { text-align: right; white-space: nowrap; }
 .scroll { overflow-x: auto; }
 .charts, .settings { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 1rem 1.5rem; }
@@ -53,13 +53,13 @@ rect.cached { fill: var(--bar); } rect.fetched { fill: var(--fetched); } rect.fa
 .legend { margin-top: -.4rem; font-size: .9rem; }
 .legend span::before { content: ""; display: inline-block; width: .75em; height: .75em; margin-right: .35em; border-radius: .15em; background: var(--fetched); }
 .legend .cached::before { background: var(--bar); } .legend .failed::before { background: var(--bad); }
-.legend span { margin-right: .6rem; }
+.legend span { margin-right: .8rem; white-space: nowrap; }
 details { margin-top: .4rem; font-size: .9rem; }
 summary { cursor: pointer; color: var(--accent); }
 meter { display: block; width: 100%; height: 1rem; margin-top: .25rem; }
-.setting { min-width: 0; display: grid; grid-template-columns: 1fr auto; align-items: end; gap: .3rem .5rem; }
+.setting { min-width: 0; display: grid; grid-template-columns: 1fr auto; align-items: end; align-content: start; gap: .3rem .5rem; }
 .setting pre { grid-column: 1 / -1; }
-pre { margin: 0; padding: .6rem .75rem; overflow-x: auto; background: var(--ground); border: 1px solid var(--line); border-radius: .35rem; font-size: .85rem; }
+pre { margin: 0; padding: .6rem .75rem; white-space: pre-wrap; overflow-wrap: anywhere; background: var(--ground); border: 1px solid var(--line); border-radius: .35rem; font-size: .85rem; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; }
 label { display: inline-block; margin-right: .5rem; }
 input, button { font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--quiet); border-radius: .35rem; padding: .3rem .7rem; margin: .15rem .5rem .15rem 0; max-width: 100%; }

@@ -54,6 +54,6 @@ function detailHtml(mirror: MirrorStatus, now: number): string {
 
 function lastAnswerHtml({ lastSuccess, latencyMs }: MirrorStatus, now: number): string {
   if (lastSuccess === undefined) return 'none yet';
-  const latency = latencyMs === undefined ? '' : `<small>within ${Math.max(1, Math.round(latencyMs))} ms</small>`;
+  const latency = latencyMs === undefined ? '' : `<small>after about ${Math.max(1, Math.round(latencyMs))} ms</small>`;
   return agoHtml(lastSuccess, now) + latency;
 }

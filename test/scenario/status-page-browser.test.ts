@@ -1,0 +1,197 @@
+// The status page in a real browser: what its policy lets happen, what the script adds, and what keyboard and screen
+// reader get.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { CHROMIUM, Chromium, type View } from '../support/chromium.ts';
+import { RunningClock } from '../support/clock.ts';
+import { FakeIndex } from '../support/fake-index.ts';
+import { get } from '../support/http-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy.ts';
+import { wheel } from '../support/wheels.ts';
+
+const skip = CHROMIUM === undefined ? 'chromium is not installed' : false;
+const DESKTOP: View = { width: 1100, height: 800 };
+const PHONE: View = { width: 360, height: 740 };
+
+let index: FakeIndex;
+let proxy: RunningProxy;
+let browser: Chromium;
+let page: string;
+let token: string;
+
+before(async () => {
+  if (skip !== false) return;
+  const clock = new RunningClock();
+  index = await FakeIndex.start();
+  index.add('demo', wheel({ name: 'demo', version: '1.0' }), wheel({ name: 'demo', version: '1.1' }));
+  proxy = await startProxy({ upstreams: [index.url], now: clock.now });
+  page = `${proxy.url}/`;
+  token = (await readFile(join(proxy.dataDir, 'admin-token'), 'utf8')).trim();
+  await get(`${proxy.url}/simple/demo/`);
+  await index.down();
+  clock.advance(61_000);
+  await get(`${proxy.url}/simple/demo/`);
+  browser = await Chromium.start();
+});
+
+after(async () => {
+  await browser?.close();
+  await proxy?.close();
+  await index?.close();
+});
+
+const textOf = (selector: string) =>
+  browser.evaluate<string>(`document.querySelector(${JSON.stringify(selector)}).innerText`);
+
+/** Opens the page as somebody who has not given the token. */
+async function visit(view: View = DESKTOP): Promise<void> {
+  await browser.open(page, view);
+  if (view.script === false) return;
+  await browser.evaluate('sessionStorage.clear()');
+  await browser.open('about:blank', view);
+  await browser.open(page, view);
+}
+
+/** Types into the field in the place of what is there, and presses Enter. */
+async function enter(selector: string, text: string): Promise<void> {
+  await browser.evaluate(`document.querySelector(${JSON.stringify(selector)}).select()`);
+  await browser.type(text);
+  await browser.press('Enter');
+}
+
+test('it loads within a second, and the browser has nothing to complain of', { skip }, async () => {
+  await visit();
+  const { loaded, resources } = await browser.evaluate<{ loaded: number; resources: string[] }>(`({
+    loaded: performance.getEntriesByType('navigation')[0].loadEventEnd,
+    resources: performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname),
+  })`);
+  assert.ok(loaded < 1000, `${loaded} ms`);
+  assert.deepEqual(resources.sort(), ['/-/status.css', '/-/status.js']);
+  assert.deepEqual(browser.problems, []);
+});
+
+test('the browser is told to run and load nothing but ours', { skip }, async () => {
+  await visit();
+  await browser.evaluate(`document.body.insertAdjacentHTML('beforeend', '<b id="x" style="color: red">x</b>')`);
+  await browser.evaluate(
+    `document.body.append(Object.assign(document.createElement('script'), { text: 'window.ran = 1' }))`,
+  );
+  assert.equal(await browser.evaluate('window.ran ?? 0'), 0);
+  assert.notEqual(await browser.evaluate(`getComputedStyle(document.getElementById('x')).color`), 'rgb(255, 0, 0)');
+  assert.ok(browser.problems.some((problem) => problem.includes('Content Security Policy')));
+});
+
+test('the settings are for the address in the browser, and only what is needed there', { skip }, async () => {
+  await visit();
+  const shell = await textOf('#set-shell ~ pre');
+  assert.ok(shell.includes(`export PIP_INDEX_URL='${page}simple/'`), shell);
+  assert.ok(!shell.includes('PIP_TRUSTED_HOST'), 'loopback needs no trust');
+  assert.equal(await browser.evaluate(`document.getElementById('gap')`), null);
+  await browser.evaluate(`document.querySelector('.copy').click()`);
+  await browser.until(`document.querySelector('.copy').textContent !== 'Copy'`);
+  assert.deepEqual(browser.problems, []);
+});
+
+test('without a script the essentials are there', { skip }, async () => {
+  await visit({ ...DESKTOP, script: false });
+  const html = await get(page, { accept: 'text/html' });
+  for (const words of [
+    '1 page served from stale copies',
+    'failing',
+    'http://&lt;this address&gt;/simple/',
+    '<noscript>',
+  ]) {
+    assert.ok(html.text().includes(words), words);
+  }
+  assert.equal((await browser.screenshot(false)).subarray(1, 4).toString(), 'PNG');
+});
+
+test('with the token it explains a project and names what is stale; without the right one it says so', {
+  skip,
+}, async () => {
+  await visit();
+  assert.equal(await browser.evaluate(`document.getElementById('unlocked').hidden`), true);
+  await enter('#token', 'wrong');
+  await browser.until(`document.getElementById('said').textContent === 'This is not the token.'`);
+  await enter('#token', token);
+  await browser.until(`!document.getElementById('unlocked').hidden`);
+  assert.match(await textOf('#stale'), /Served stale now\s+\/simple\/demo\/, 1 answer/);
+  assert.equal(await browser.evaluate('document.activeElement.id'), 'project');
+  await enter('#project', 'demo');
+  await browser.until(`document.getElementById('explained').innerText.includes('demo: served by the index default')`);
+  assert.match(await textOf('#explained'), /default: a page is held \(stale/);
+  await enter('#project', '-x');
+  await browser.until(`document.getElementById('said').textContent === 'project is the name of a project.'`);
+  // Another tab's reader of this page's address does not have it.
+  assert.ok(!(await browser.evaluate<string>('location.href + document.cookie')).includes(token));
+  await browser.evaluate(`document.getElementById('forget').click()`);
+  await browser.until(`document.getElementById('token-form')?.hidden === false`);
+  assert.equal(await browser.evaluate('sessionStorage.length'), 0);
+});
+
+test('everything that can be used has a name, is reached by the keyboard and shows that it has the focus', {
+  skip,
+}, async () => {
+  await visit();
+  const used = new Set(['button', 'textbox', 'link', 'meter', 'table', 'image', 'searchbox', 'DisclosureTriangle']);
+  const nodes = (await browser.accessibility()).filter(({ role }) => used.has(role));
+  assert.ok(nodes.length > 12);
+  assert.deepEqual(
+    nodes.filter(({ name }) => name.trim() === ''),
+    [],
+  );
+  const reached = new Set<string>();
+  for (let i = 0; i < 40; i++) {
+    await browser.press('Tab');
+    const [name, outline] = await browser.evaluate<[string, string]>(
+      `[document.activeElement.id || document.activeElement.textContent, getComputedStyle(document.activeElement).outlineStyle]`,
+    );
+    if (await browser.evaluate<boolean>('document.activeElement === document.body')) break;
+    assert.notEqual(outline, 'none', name);
+    reached.add(name);
+  }
+  for (const name of ['token', 'Copy', 'In figures', 'The index']) assert.ok(reached.has(name), name);
+});
+
+for (const dark of [false, true]) {
+  test(`text has enough contrast on ${dark ? 'dark' : 'light'} ground (WCAG 2.2, 1.4.3)`, { skip }, async () => {
+    await visit({ ...DESKTOP, dark });
+    const worst = await browser.evaluate<[number, string]>(`(() => {
+      const light = (color) => {
+        const [r, g, b] = color.match(/[\\d.]+/g).map((value) => value / 255)
+          .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const groundOf = (element) => {
+        const color = getComputedStyle(element).backgroundColor;
+        return color === 'rgba(0, 0, 0, 0)' && element.parentElement ? groundOf(element.parentElement) : color;
+      };
+      let worst = [21, ''];
+      for (const element of document.querySelectorAll('body *')) {
+        const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== '');
+        if (!hasText || !element.checkVisibility() || element.closest('svg, noscript')) continue;
+        const [a, b] = [light(getComputedStyle(element).color), light(groundOf(element))].sort((x, y) => y - x);
+        const ratio = (a + 0.05) / (b + 0.05);
+        if (ratio < worst[0]) worst = [ratio, element.outerHTML.slice(0, 100)];
+      }
+      return worst;
+    })()`);
+    assert.ok(worst[0] >= 4.5, `${worst[0].toFixed(2)}: ${worst[1]}`);
+  });
+}
+
+test('on a phone nothing is wider than the window', { skip }, async () => {
+  await visit(PHONE);
+  assert.deepEqual(
+    await browser.evaluate(`(() => {
+      const wide = document.documentElement.clientWidth;
+      return [wide, document.documentElement.scrollWidth,
+        ...[...document.querySelectorAll('section, table, .tiles div, figure')]
+          .filter((element) => element.checkVisibility() && element.getBoundingClientRect().right > wide).map((element) => element.tagName)];
+    })()`),
+    [PHONE.width, PHONE.width],
+  );
+});
