@@ -61,7 +61,7 @@ export function glanceHtml(facts: StatusFacts): string {
   const today = facts.days.at(-1)!;
   const month = sumOf(facts.days);
   const tiles = [
-    ['From the cache today', shareText(today.fromCache, today.answers), `of ${countText(today.answers, 'answer')}`],
+    ['From cache today', shareText(today.fromCache, today.answers), `of ${countText(today.answers, 'answer')}`],
     ['Saved today', bytesText(today.savedBytes), `of ${bytesText(today.bytes)} sent`],
     [
       'Saved in 31 days',

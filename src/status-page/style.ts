@@ -38,9 +38,10 @@ dd { margin: 0; overflow-wrap: anywhere; }
 table { width: 100%; border-collapse: collapse; }
 caption { text-align: left; font-size: .9rem; padding-bottom: .4rem; }
 th, td { text-align: left; vertical-align: top; padding: .45rem .75rem .45rem 0; border-top: 1px solid var(--line); font-weight: 400; overflow-wrap: anywhere; }
-thead th { border-top: 0; color: var(--quiet); font-size: .85rem; padding-block: 0 .3rem; }
+tbody th { min-width: 7.5rem; }
+thead th { border-top: 0; overflow-wrap: normal; color: var(--quiet); font-size: .85rem; padding-block: 0 .3rem; }
 td small, th small { display: block; }
-td > time { white-space: nowrap; }
+td > time, td > span { white-space: nowrap; }
 .figures td, .figures th + th { text-align: right; white-space: nowrap; }
 .scroll { overflow-x: auto; }
 .charts, .settings { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 1rem 1.5rem; }
@@ -69,4 +70,9 @@ button:hover { border-color: var(--accent); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 #said:not(:empty) { font-weight: 600; }
 #explained h3, #stale h3 { margin-top: 1rem; }
+@media (max-width: 30rem) {
+  header, main, footer { padding-inline: .6rem; }
+  section { padding-inline: .9rem; }
+  th, td { padding-right: .5rem; }
+}
 `.trimStart();

@@ -54,6 +54,7 @@ function detailHtml(mirror: MirrorStatus, now: number): string {
 
 function lastAnswerHtml({ lastSuccess, latencyMs }: MirrorStatus, now: number): string {
   if (lastSuccess === undefined) return 'none yet';
-  const latency = latencyMs === undefined ? '' : `<small>after about ${Math.max(1, Math.round(latencyMs))} ms</small>`;
-  return agoHtml(lastSuccess, now) + latency;
+  if (latencyMs === undefined) return agoHtml(lastSuccess, now);
+  const latency = latencyMs < 1000 ? `${Math.max(1, Math.round(latencyMs))} ms` : durationText(latencyMs);
+  return `${agoHtml(lastSuccess, now)}<small>after about ${latency}</small>`;
 }

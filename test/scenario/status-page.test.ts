@@ -73,7 +73,7 @@ test('the figures are those of the traffic; no project, no path and no token is 
   await get(`${proxy.url}/simple/demo-secret/`);
   for (let i = 0; i < 3; i++) assert.equal((await get(file)).status, 200);
   const html = await page();
-  assert.match(textOf(html), /From the cache today 50 % of 4 answers/);
+  assert.match(textOf(html), /From cache today 50 % of 4 answers/);
   assert.match(textOf(html), /All is well\./);
   assert.match(html, new RegExp(`${new URL(index.url).host}<small>index default`));
   const token = (await readFile(join(proxy.dataDir, 'admin-token'), 'utf8')).trim();
