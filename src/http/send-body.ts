@@ -16,8 +16,14 @@ const BUFFERS = 3;
 const FAST_MS = 50;
 /** Large buffers kept for the next download. */
 const MAX_SPARE = 24;
+/**
+ * Large buffers lent at a time, to all together: 24 MB. The system takes the first megabytes at once even for a client
+ * that will never read them, so nearly everybody looks fast at first, and a thousand of them must not have three each.
+ */
+const MAX_LENT = 96;
 
 const spare: Buffer[] = [];
+let lentLarge = 0;
 
 /** The client went away, or was cut off. */
 export class ClientGone extends Error {
@@ -38,8 +44,9 @@ export async function sendBody(exchange: Exchange, next: NextBytes): Promise<voi
       connection.write(bytes);
     }
     connection.end();
-  } finally {
-    connection.detach();
+  } catch (error) {
+    connection.giveBackLent();
+    throw error;
   }
 }
 
@@ -49,33 +56,32 @@ class Outgoing {
   #inFlight = 0;
   #gone = false;
   #lent: Buffer | undefined;
+  /** Large buffers that are lent to this connection. */
+  #borrowed = 0;
   #wake: (() => void) | undefined;
   readonly #onClose = () => {
     this.#gone = true;
+    // Of what a closed connection still held nobody may ever tell.
+    lentLarge -= this.#borrowed;
+    this.#borrowed = 0;
     this.#wake?.();
   };
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
-    exchange.response.on('close', this.#onClose);
     this.#gone = exchange.response.destroyed;
-  }
-
-  detach(): void {
-    this.#exchange.response.off('close', this.#onClose);
+    exchange.response.on('close', this.#onClose);
   }
 
   /** Resolves when more may be written. Rejects with ClientGone. */
   async ready(): Promise<void> {
-    while (!this.#gone && this.#inFlight >= (this.#large ? BUFFERS : 1)) await this.#woken();
+    while (!this.#gone && this.#inFlight >= (this.#mayBorrow ? BUFFERS : 1)) await this.#woken();
     if (this.#gone) throw new ClientGone();
   }
 
   /** A buffer for the next write; it is the connection's again once that is done. */
   readonly lend = (): Buffer => {
-    this.#lent ??= this.#large
-      ? (spare.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES))
-      : Buffer.allocUnsafeSlow(SMALL_BYTES);
+    this.#lent ??= this.#mayBorrow ? this.#borrow() : Buffer.allocUnsafeSlow(SMALL_BYTES);
     return this.#lent;
   };
 
@@ -88,15 +94,38 @@ class Outgoing {
     this.#exchange.response.write(bytes, () => {
       this.#inFlight--;
       this.#large = performance.now() - writtenAt < FAST_MS;
-      giveBack(lent);
+      this.#giveBack(lent);
       this.#wake?.();
     });
   }
 
   end(): void {
-    giveBack(this.#lent);
+    this.giveBackLent();
     if (this.#gone) throw new ClientGone();
     this.#exchange.response.end();
+  }
+
+  /** The buffer that was lent and not written. */
+  giveBackLent(): void {
+    this.#giveBack(this.#lent);
+    this.#lent = undefined;
+  }
+
+  get #mayBorrow(): boolean {
+    return this.#large && lentLarge < MAX_LENT;
+  }
+
+  #borrow(): Buffer {
+    lentLarge++;
+    this.#borrowed++;
+    return spare.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES);
+  }
+
+  #giveBack(buffer: Buffer | undefined): void {
+    if (buffer?.length !== LARGE_BYTES || this.#borrowed === 0) return;
+    lentLarge--;
+    this.#borrowed--;
+    if (spare.length < MAX_SPARE) spare.push(buffer);
   }
 
   async #woken(): Promise<void> {
@@ -105,8 +134,4 @@ class Outgoing {
     });
     this.#wake = undefined;
   }
-}
-
-function giveBack(buffer: Buffer | undefined): void {
-  if (buffer?.length === LARGE_BYTES && spare.length < MAX_SPARE) spare.push(buffer);
 }

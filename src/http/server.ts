@@ -7,7 +7,7 @@ import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { Exchange } from './exchange.ts';
 import type { Ledger } from './ledger.ts';
-import { sendProblem } from './problem.ts';
+import { isOutOfDescriptors, sendProblem } from './problem.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
 import { ClientGone } from './send-body.ts';
 
@@ -128,7 +128,9 @@ export class HttpServer {
 
   #fail(exchange: Exchange, error: unknown): void {
     if (error instanceof ClientGone) return;
-    if (!(error instanceof ProxyError)) {
+    if (isOutOfDescriptors(error)) {
+      this.#options.metrics.meters.rejectedRequests.inc({ reason: 'overloaded' });
+    } else if (!(error instanceof ProxyError)) {
       this.#options.metrics.meters.unhandledErrors.inc({});
       this.#options.log.error('request failed', { path: exchange.request.url, error: error as Error });
     } else if (error.status >= 500) {
