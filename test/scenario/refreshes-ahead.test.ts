@@ -86,7 +86,7 @@ it('a page that stands in the queue for its refresh is served without waiting, a
   await index.waitFor(() => index.requests() > 40);
   clock.advance(3_000);
   const pages = await Promise.all(projects.map((project) => getPage(proxy, project)));
-  for (const page of pages) assert.ok(page.totalMs < 450, `waited ${page.totalMs} ms`);
+  for (const page of pages) assert.notEqual(page.field('x-wheelkeep-stale'), 'patience');
   await index.waitFor(() => index.requests() >= 80);
   // Who asks for one of the queue starts its revalidation himself; the queue then leaves it out.
   assert.equal(index.requests(), 80);

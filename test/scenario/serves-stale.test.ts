@@ -84,8 +84,10 @@ const FAILURES: readonly Failure[] = [
 
 const PAGES = /^\/simple\/(?:foo|bar)\//;
 /** A copy is waited for half a second at most; the rest is what a busy machine needs. */
-const PATIENCE_MS = 900;
-const AT_ONCE_MS = 300;
+/** Patience is 500 ms; a client that waited for upstream in vain would wait for 4 s and more. */
+const LIMIT_MS = 3_000;
+/** Less than patience: nobody waited. One of several answers must be as quick; a busy machine may delay any one of them. */
+const AT_ONCE_MS = 400;
 
 /** An index with `foo`, held and fresh, and `bar`, never asked for. */
 async function setting(test: TestContext) {
@@ -107,7 +109,7 @@ async function setting(test: TestContext) {
   return { clock, index, proxy, held, start };
 }
 
-function assertStale(answer: ClientResponse, held: ClientResponse, limitMs: number): void {
+function assertStale(answer: ClientResponse, held: ClientResponse): void {
   assert.equal(answer.status, 200);
   assert.deepEqual(answer.body, held.body);
   assert.equal(answer.field('etag'), held.field('etag'));
@@ -115,7 +117,17 @@ function assertStale(answer: ClientResponse, held: ClientResponse, limitMs: numb
   assert.ok(Number(answer.field('age')) >= 61, `age ${answer.field('age')}`);
   assert.match(answer.field('cache-status') ?? '', /^wheelkeep; (?:hit|fwd=stale);.*detail=stale/);
   assert.match(answer.field('x-wheelkeep-stale') ?? '', /^(?:patience|failure|back-off|refreshing)$/);
-  assert.ok(answer.totalMs < limitMs, `it took ${answer.totalMs} ms`);
+  assert.ok(answer.totalMs < LIMIT_MS, `it took ${answer.totalMs} ms`);
+}
+
+async function assertStaleAtOnce(proxy: RunningProxy, held: ClientResponse): Promise<void> {
+  const took: number[] = [];
+  for (let i = 0; i < 3; i += 1) {
+    const answer = await getPage(proxy, 'foo');
+    assertStale(answer, held);
+    took.push(answer.totalMs);
+  }
+  assert.ok(Math.min(...took) < AT_ONCE_MS, `they took ${took} ms`);
 }
 
 function assertClearError(answer: ClientResponse, expected: number): void {
@@ -136,16 +148,16 @@ async function assertServedThrough(proxy: RunningProxy, clock: RunningClock, hel
   const never = getPage(proxy, 'bar');
   const fileOfNever = get(`${proxy.url}/files/https/files.example/packages/bar-1.0-py3-none-any.whl`);
   clock.advance(61_000);
-  assertStale(await getPage(proxy, 'foo'), held, PATIENCE_MS);
-  for (let i = 0; i < 3; i += 1) assertStale(await getPage(proxy, 'foo'), held, AT_ONCE_MS);
+  assertStale(await getPage(proxy, 'foo'), held);
+  await assertStaleAtOnce(proxy, held);
   assertClearError(await never, cold);
-  assertStale(await getPage(proxy, 'foo'), held, AT_ONCE_MS);
+  await assertStaleAtOnce(proxy, held);
   const file = await fileOfNever;
   assert.ok(file.status === 502 || file.status === 503, `the file of a page that cannot be had: ${file.status}`);
 }
 
 describe('a page that was seen is served, one that was not is a clear error, while the index', {
-  concurrency: true,
+  concurrency: 8,
 }, () => {
   for (const { name, fault, cold, recoveryMs = 31_000 } of FAILURES) {
     it(name, async (test) => {
@@ -187,12 +199,12 @@ describe('an index in trouble', () => {
     const { clock, index, proxy, held } = await setting(test);
     index.fault(PAGES, status(403));
     clock.advance(61_000);
-    assertStale(await getPage(proxy, 'foo'), held, PATIENCE_MS);
+    assertStale(await getPage(proxy, 'foo'), held);
     const tries: number[] = [];
     for (let second = 1; second <= 120; second += 1) {
       clock.advance(1_000);
       const before = index.requests('/simple/foo/');
-      assertStale(await getPage(proxy, 'foo'), held, PATIENCE_MS);
+      assertStale(await getPage(proxy, 'foo'), held);
       if (index.requests('/simple/foo/') > before) tries.push(second);
     }
     const waits = tries.map((second, i) => second - (tries[i - 1] ?? 0));
