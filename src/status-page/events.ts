@@ -41,7 +41,7 @@ export function eventsHtml({ events, now }: StatusFacts): string {
   );
   return `<section aria-labelledby="events"><h2 id="events">Recent events</h2>
 <table><caption>The newest first; projects and files are named with the token only</caption>
-<thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">Told</th></tr></thead>
+<thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">Details</th></tr></thead>
 <tbody id="event-rows">${rows.join('\n')}</tbody></table></section>`;
 }
 

@@ -38,13 +38,11 @@ export class StatusPage {
     const facts = factsOf(this.#sources, this.#startedAt);
     const isText = accept === undefined || (accept.includes('text/plain') && !accept.includes('text/html'));
     const { style, script } = this.#assets;
-    return isText
+    const links = { style: `-/status.css?${style.version}`, script: `-/status.js?${script.version}` };
+    const { fields, body } = isText
       ? answer('text/plain', statusText(facts), 'no-store')
-      : answer(
-          'text/html',
-          statusPageHtml(facts, { style: `-/status.css?${style.version}`, script: `-/status.js?${script.version}` }),
-          'no-store',
-        );
+      : answer('text/html', statusPageHtml(facts, links), 'no-store');
+    return { fields: [...fields, 'vary', 'accept'], body };
   }
 
   /** Style or script. `target` is the request's: one that names the version which is sent may be kept for ever. */
@@ -88,8 +86,6 @@ function answer(type: string, text: string, cacheControl: string): StatusAnswer 
     'no-referrer',
     'cross-origin-opener-policy',
     'same-origin',
-    'vary',
-    'accept',
   ];
   return { fields, body };
 }

@@ -2,7 +2,10 @@
 // reader get.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { CHROMIUM, Chromium, type View } from '../support/chromium.ts';
@@ -92,6 +95,25 @@ test('the settings are for the address in the browser, and only what is needed t
   assert.equal(await browser.evaluate(`document.getElementById('gap')`), null);
   await browser.evaluate(`document.querySelector('.copy').click()`);
   await browser.until(`document.querySelector('.copy').textContent !== 'Copy'`);
+  assert.deepEqual(browser.problems, []);
+});
+
+test('below a prefix, behind another server, style, settings and administration are found', { skip }, async (t) => {
+  const front = createServer((asked, answer) => {
+    const [, path] = /^\/wheels(\/.*)$/.exec(asked.url ?? '') ?? [];
+    if (path === undefined) return void answer.writeHead(404).end();
+    request(`${proxy.url}${path}`, { headers: asked.headers }, (inner) => {
+      answer.writeHead(inner.statusCode!, inner.rawHeaders);
+      inner.pipe(answer);
+    }).end();
+  }).listen(0, '127.0.0.1');
+  t.after(() => front.close().closeAllConnections());
+  await once(front, 'listening');
+  const url = `http://127.0.0.1:${(front.address() as AddressInfo).port}/wheels/`;
+  await browser.open(url, DESKTOP);
+  assert.ok((await textOf('#set-shell ~ pre')).includes(`export UV_DEFAULT_INDEX='${url}simple/'`));
+  await enter('#token', token);
+  await browser.until(`!document.getElementById('unlocked').hidden`);
   assert.deepEqual(browser.problems, []);
 });
 
