@@ -7,8 +7,12 @@
 
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlobKind } from './blob-index.ts';
 import { digestOf } from './digest.ts';
+
+/** When to look again whether a file descriptor is free. */
+const DESCRIPTORS_BACK_MS = 500;
 
 export const BLOB_KINDS: readonly BlobKind[] = ['file', 'page'];
 
@@ -39,14 +43,21 @@ export class BlobFolders {
     return digestOf(name);
   }
 
-  /** The names in one of the 256 folders of a kind; none when there is no such folder. */
+  /**
+   * The names in one of the 256 folders of a kind; none when there is no such folder. Waits while clients have all file
+   * descriptors: who walks through the folders has time.
+   */
   async names(kind: BlobKind, shard: string): Promise<string[]> {
-    try {
-      const names = await fs.promises.readdir(path.join(this.#roots[kind], shard));
-      return names.filter((name) => /^[0-9a-f]{64}$/.test(name) && name.startsWith(shard));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-      throw error;
+    for (;;) {
+      try {
+        const names = await fs.promises.readdir(path.join(this.#roots[kind], shard));
+        return names.filter((name) => /^[0-9a-f]{64}$/.test(name) && name.startsWith(shard));
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === 'ENOENT') return [];
+        if (code !== 'EMFILE' && code !== 'ENFILE') throw error;
+        await sleep(DESCRIPTORS_BACK_MS, undefined, { ref: false });
+      }
     }
   }
 }

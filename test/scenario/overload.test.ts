@@ -50,7 +50,8 @@ test('without a descriptor left it refuses, and serves again within seconds of t
   assert.equal((await get(proxy.url + path)).sha256, file.sha256);
   const sockets = await burden(t, proxy.port, 200, request('/simple/foo/'));
   // Whoever comes now may be refused or wait; the process lives.
-  await get(`${proxy.url}/simple/foo/`).catch(() => undefined);
+  const page = `${proxy.url}/simple/foo/`;
+  await fetchAll(page, { signal: AbortSignal.timeout(500) }).catch(() => undefined);
   for (const socket of sockets) socket.destroy();
   const asked = () => fetchAll(proxy.url + path, { signal: AbortSignal.timeout(1_000) });
   const first = await until(
@@ -58,7 +59,7 @@ test('without a descriptor left it refuses, and serves again within seconds of t
     (answer) => answer.sha256 === file.sha256,
   );
   assert.equal(first.status, 200);
-  assert.equal((await proxy.metrics()).wheelkeep_unhandled_errors_total ?? 0, 0);
+  assert.equal((await proxy.metrics()).wheelkeep_unhandled_errors_total ?? 0, 0, proxy.output());
 });
 
 test('when too much is being fetched, what nobody holds is refused at once with 503, and what is held is served', async (t) => {
