@@ -80,6 +80,11 @@ class Demo {
     say(`\nCounted at ${this.#proxy.url}/metrics: damaged files noticed ${noticed}, wrong bytes served 0.`);
   }
 
+  /** Where Wheelkeep is, with the final slash: in a browser the status page. */
+  get url(): string {
+    return `${this.#proxy.url}/`;
+  }
+
   async stop(): Promise<void> {
     await this.#proxy?.stop('SIGKILL');
   }
@@ -129,7 +134,7 @@ function detailOf(text: string): string {
 }
 
 /** Plays the demo and cleans up, also when it fails; `stay` is awaited before the end. */
-async function demo(say: (line: string) => void, walk: boolean, stay?: () => Promise<unknown>): Promise<void> {
+async function demo(say: (line: string) => void, walk: boolean, stay?: (url: string) => Promise<unknown>): Promise<void> {
   const start = performance.now();
   const folder = await makeFolder();
   const index = await FakeIndex.start();
@@ -140,7 +145,7 @@ async function demo(say: (line: string) => void, walk: boolean, stay?: () => Pro
   try {
     await play.play();
     say(`Done in ${((performance.now() - start) / 1000).toFixed(1)} s.`);
-    await stay?.();
+    await stay?.(play.url);
   } finally {
     await Promise.all([play.stop(), index.close()]);
     await removeFolder(folder);
@@ -148,8 +153,8 @@ async function demo(say: (line: string) => void, walk: boolean, stay?: () => Pro
 }
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const untilInterrupted = () => {
-  say('It runs on until Ctrl-C.');
+const untilInterrupted = (url: string) => {
+  say(`It runs on until Ctrl-C; in a browser ${url} shows what it counted.`);
   return once(process, 'SIGINT');
 };
 const flags = process.argv.slice(2);
