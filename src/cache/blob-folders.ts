@@ -10,6 +10,7 @@ import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlobKind } from './blob-index.ts';
 import { digestOf } from './digest.ts';
+import { isOutOfDescriptors } from './open-files.ts';
 
 /** When to look again whether a file descriptor is free. */
 const DESCRIPTORS_BACK_MS = 500;
@@ -53,9 +54,8 @@ export class BlobFolders {
         const names = await fs.promises.readdir(path.join(this.#roots[kind], shard));
         return names.filter((name) => /^[0-9a-f]{64}$/.test(name) && name.startsWith(shard));
       } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        if (code === 'ENOENT') return [];
-        if (code !== 'EMFILE' && code !== 'ENFILE') throw error;
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+        if (!isOutOfDescriptors(error)) throw error;
         await sleep(DESCRIPTORS_BACK_MS, undefined, { ref: false });
       }
     }
