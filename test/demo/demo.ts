@@ -134,7 +134,11 @@ function detailOf(text: string): string {
 }
 
 /** Plays the demo and cleans up, also when it fails; `stay` is awaited before the end. */
-async function demo(say: (line: string) => void, walk: boolean, stay?: (url: string) => Promise<unknown>): Promise<void> {
+async function demo(
+  say: (line: string) => void,
+  walk: boolean,
+  stay?: (url: string) => Promise<unknown>,
+): Promise<void> {
   const start = performance.now();
   const folder = await makeFolder();
   const index = await FakeIndex.start();
