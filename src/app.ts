@@ -68,13 +68,16 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     cut: overrides.upstreamCut ?? false,
   });
   const services = buildServices(basics, stores, upstreams, overrides.workers?.leases);
-  const listeners = await listen(basics, {
-    stores,
-    upstreams,
-    services,
-    agreement,
-    sink: overrides.sink,
-    fellows: overrides.workers,
+  const release = async () => {
+    services.readThrough.close();
+    const { blobs, entries } = stores;
+    await Promise.all([upstreams.client.close(), services.workshop.close(), blobs.close(), entries.close()]);
+  };
+  const { sink, workers: fellows } = overrides;
+  const parts = { stores, upstreams, services, agreement, sink, fellows };
+  const listeners = await listen(basics, parts).catch(async (error) => {
+    await release();
+    throw error;
   });
 
   let droppedLines = 0;
@@ -109,9 +112,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       listeners.beginDrain();
       if (how === 'drain') await sleep(config.drainMs);
       await listeners.close(how === 'now' ? 0 : config.graceMs);
-      services.readThrough.close();
-      const { blobs, entries } = stores;
-      await Promise.all([upstreams.client.close(), services.workshop.close(), blobs.close(), entries.close()]);
+      await release();
     },
   };
 }

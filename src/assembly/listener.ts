@@ -198,11 +198,24 @@ export async function listen(
     handle: (exchange) => dispatch.handle(exchange),
   });
   const address = await server.listen(config.host, config.port);
-  const rawListeners = await listenForMounts(config.raw, (name) => {
-    const handle = (exchange: Exchange) => raw.root(exchange, name);
-    return new HttpServer({ metrics, log, via, ledger, handle });
-  });
-  const servers = [server, ...rawListeners.map((listener) => listener.server)];
+  const rawListeners: MountListener[] = [];
+  const close = async (graceMs: number) => {
+    await Promise.all([server, ...rawListeners.map((listener) => listener.server)].map((each) => each.close(graceMs)));
+    ledger.settle();
+    passthrough.close();
+    agents.close();
+  };
+  try {
+    for (const mount of config.raw) {
+      const handle = (exchange: Exchange) => raw.root(exchange, mount.name);
+      const listener = await listenForMount(mount, () => new HttpServer({ metrics, log, via, ledger, handle }));
+      if (listener !== undefined) rawListeners.push(listener);
+    }
+  } catch (error) {
+    // One address cannot be had: those that were taken are given back, or the process would never end.
+    await close(0);
+    throw error;
+  }
   return {
     url: urlOf(address),
     rawUrls: new Map(rawListeners.map(({ name, url }) => [name, url])),
@@ -211,14 +224,10 @@ export async function listen(
     },
     settle: () => ledger.settle(),
     beginDrain: () => {
-      for (const each of servers) each.beginDrain();
+      server.beginDrain();
+      for (const listener of rawListeners) listener.server.beginDrain();
     },
-    async close(graceMs) {
-      await Promise.all(servers.map((each) => each.close(graceMs)));
-      ledger.settle();
-      passthrough.close();
-      agents.close();
-    },
+    close,
   };
 }
 
@@ -228,18 +237,14 @@ interface MountListener {
   readonly server: HttpServer;
 }
 
-/** The second listeners: each serves one raw mount at its root. */
-async function listenForMounts(
-  mounts: readonly RawMountConfig[],
-  serverFor: (name: string) => HttpServer,
-): Promise<MountListener[]> {
-  const listeners: MountListener[] = [];
-  for (const { name, listen } of mounts) {
-    if (listen === undefined) continue;
-    const server = serverFor(name);
-    listeners.push({ name, server, url: urlOf(await server.listen(listen.host, listen.port)) });
-  }
-  return listeners;
+/** A second listener, which serves one raw mount at its root; undefined for a mount that wants none. */
+async function listenForMount(
+  { name, listen }: RawMountConfig,
+  makeServer: () => HttpServer,
+): Promise<MountListener | undefined> {
+  if (listen === undefined) return undefined;
+  const server = makeServer();
+  return { name, server, url: urlOf(await server.listen(listen.host, listen.port)) };
 }
 
 function urlOf({ address, port }: AddressInfo): string {

@@ -1,6 +1,7 @@
 // What a raw mount passes on, both ways: everything but what belongs to one hop.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { it, type TestContext } from 'node:test';
@@ -254,4 +255,22 @@ it('a client that speaks HTTP/1.0 hears of no 1xx', async (test) => {
   let text = '';
   for await (const chunk of socket) text += chunk;
   assert.match(text, /^HTTP\/1\.1 200 /);
+});
+
+it('gives back the address it listens on when a mount cannot have its own', async (test) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  test.after(() => taken.close());
+  await once(taken, 'listening');
+  const free = createServer().listen(0, '127.0.0.1');
+  await once(free, 'listening');
+  const { port } = free.address() as AddressInfo;
+  free.close();
+  await once(free, 'close');
+  const listen = { host: '127.0.0.1', port: (taken.address() as AddressInfo).port };
+  const origin = 'http://127.0.0.1:9/';
+  const config = { port, raw: [{ name: 'origin', origin, listen, maxBodyBytes: 1e9, redirectOrigins: [] }] };
+  await assert.rejects(startProxy({ upstreams: [`${origin}simple/`], config }), { code: 'EADDRINUSE' });
+  const socket = connect(port, '127.0.0.1');
+  const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
+  assert.equal(error.code, 'ECONNREFUSED');
 });
