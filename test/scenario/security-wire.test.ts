@@ -3,10 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { FakeIndex } from '../support/fake-index.ts';
 import { rawBytes } from '../support/faults.ts';
 import { get, sendRaw } from '../support/http-client.ts';
-import { getPage } from '../support/page-client.ts';
+import { getPage, JSON_TYPE } from '../support/page-client.ts';
 import { startProxy } from '../support/proxy.ts';
 import { wheel } from '../support/wheels.ts';
 
@@ -78,4 +79,22 @@ test('a long answer that only its connection ends is dropped without harm', asyn
   assert.equal((await getPage(proxy, 'foo')).status, 502);
   lift();
   assert.equal((await get(`${proxy.url}/-/live`)).status, 200);
+});
+
+test('a page that is small on the wire and larger than the limit when decoded is refused', async (t) => {
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  const proxy = await startProxy({ upstreams: [index.url], config: { maxPageBytes: 1_000_000 } });
+  t.after(() => proxy.close());
+  for (const [name, padding] of [
+    ['under', 900_000],
+    ['over', 1_100_000],
+  ] as const) {
+    const page = JSON.stringify({ meta: { 'api-version': '1.0' }, name, files: [] });
+    const fields = ['content-type', JSON_TYPE, 'content-encoding', 'gzip'];
+    const body = gzipSync(page + ' '.repeat(padding));
+    index.fault(`/simple/${name}/`, ({ send }) => send({ status: 200, fields, body }));
+  }
+  assert.equal((await getPage(proxy, 'under')).status, 200);
+  assert.equal((await getPage(proxy, 'over')).status, 502);
 });
