@@ -117,7 +117,7 @@ export class IndexUpstream {
     const page: PageRequest = {
       path,
       conditions: typeof conditions === 'function' ? conditions : () => conditions,
-      deadline: this.#options.now() + (this.#options.totalMs ?? 9_500),
+      deadline: performance.now() + (this.#options.totalMs ?? 9_500),
       tried: new Set(this.#mirrors.filter(({ url }) => except.has(url))),
       running: new Set(),
     };
@@ -179,17 +179,18 @@ export class IndexUpstream {
   }
 
   async #ask(page: PageRequest, attempt: Attempt, signal: AbortSignal): Promise<IncomingResponse> {
-    const { now, count } = this.#options;
+    const { count } = this.#options;
     const { mirror, permit, hedge } = attempt;
     const url = pageUrl(page.path, mirror.url);
-    const started = now();
+    // A clock that is set while we wait must not lengthen a deadline or a latency (F70).
+    const started = performance.now();
     const finish = (result: MirrorResult['result']): void =>
-      count?.({ mirror: mirror.url, result, hedge, latencyMs: now() - started });
+      count?.({ mirror: mirror.url, result, hedge, latencyMs: performance.now() - started });
     const othersSources = [...page.running].flatMap(({ source }) => (source === undefined ? [] : [source]));
     page.running.add(attempt);
     try {
       const answer = this.#judge(await this.#fetch(page, attempt, url, othersSources, signal), url);
-      mirror.answered(now() - started);
+      mirror.answered(performance.now() - started);
       this.#mirrorOf.set(answer.source, mirror);
       this.#answeredBy.set(answer, mirror.url);
       finish(answer.status === 200 ? 'ok' : answer.status === 304 ? 'not-modified' : 'missing');
@@ -213,13 +214,13 @@ export class IndexUpstream {
     avoid: readonly string[],
     signal: AbortSignal,
   ): Promise<IncomingResponse> {
-    const { client, now, maxPageBytes, minimumRate } = this.#options;
+    const { client, maxPageBytes, minimumRate } = this.#options;
     return client.fetch({
       url: url.href,
       method: 'GET',
       fields: this.#fields(page, attempt.mirror),
       signal,
-      headersTimeoutMs: Math.max(1, page.deadline - now()),
+      headersTimeoutMs: Math.max(1, page.deadline - performance.now()),
       maxBodyBytes: maxPageBytes,
       mayRedirect: (from, to) => to.hostname === from.hostname || this.#pageHosts.has(to.host),
       followRedirects: true,
