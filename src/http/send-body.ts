@@ -14,8 +14,9 @@ const LARGE_BYTES = 256 * 1024;
 const BUFFERS = 3;
 /** A connection that takes a buffer within this time is fast. */
 const FAST_MS = 50;
-/** Large buffers kept for the next download. */
+/** Buffers of either size kept for the next download. */
 const MAX_SPARE = 24;
+const MAX_SPARE_SMALL = 128;
 /**
  * Large buffers lent at a time, to all together: 24 MB. The system takes the first megabytes at once even for a client
  * that will never read them, so nearly everybody looks fast at first, and a thousand of them must not have three each.
@@ -23,6 +24,7 @@ const MAX_SPARE = 24;
 const MAX_LENT = 96;
 
 const spare: Buffer[] = [];
+const spareSmall: Buffer[] = [];
 let lentLarge = 0;
 
 /** The client went away, or was cut off. */
@@ -81,7 +83,7 @@ class Outgoing {
 
   /** A buffer for the next write; it is the connection's again once that is done. */
   readonly lend = (): Buffer => {
-    this.#lent ??= this.#mayBorrow ? this.#borrow() : Buffer.allocUnsafeSlow(SMALL_BYTES);
+    this.#lent ??= this.#mayBorrow ? this.#borrow() : (spareSmall.pop() ?? Buffer.allocUnsafeSlow(SMALL_BYTES));
     return this.#lent;
   };
 
@@ -122,6 +124,7 @@ class Outgoing {
   }
 
   #giveBack(buffer: Buffer | undefined): void {
+    if (buffer?.length === SMALL_BYTES && !this.#gone && spareSmall.length < MAX_SPARE_SMALL) spareSmall.push(buffer);
     if (buffer?.length !== LARGE_BYTES || this.#borrowed === 0) return;
     lentLarge--;
     this.#borrowed--;
