@@ -97,8 +97,18 @@ export class BlobIndex {
     return { bytes: this.#bytes, count: this.#count };
   }
 
-  /** It was stored, or found, with this size. */
-  put(kind: BlobKind, name: string, sizeBytes: number, usedAt = this.#now()): void {
+  /** It was stored, with this size. */
+  put(kind: BlobKind, name: string, sizeBytes: number): void {
+    this.#put(kind, name, sizeBytes, this.#now());
+  }
+
+  /** It lies in the folders, last used at `usedAt`. Unless it is known by now: then it was stored while we looked. */
+  found(kind: BlobKind, name: string, sizeBytes: number, usedAt: number): void {
+    const known = this.#pending.has(kind + name) || this.#statements.find.get(kind, name) !== undefined;
+    if (!known) this.#put(kind, name, sizeBytes, usedAt);
+  }
+
+  #put(kind: BlobKind, name: string, sizeBytes: number, usedAt: number): void {
     const known = this.#pending.get(kind + name);
     this.#bytes += sizeBytes - (known?.removed === false ? (known.sizeBytes ?? 0) : 0);
     this.#note({ kind, name, sizeBytes, usedAt, uses: (known?.uses ?? 0) + 1, removed: false });

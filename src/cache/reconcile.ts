@@ -30,7 +30,7 @@ export async function reconcile(index: BlobIndex, folders: BlobFolders, signal: 
 
 async function add(index: BlobIndex, folders: BlobFolders, kind: BlobKind, name: string): Promise<void> {
   const stats = await fs.promises.lstat(folders.path(kind, name)).catch(() => undefined);
-  if (stats?.isFile() === true) index.put(kind, name, stats.size, stats.mtimeMs);
+  if (stats?.isFile() === true) index.found(kind, name, stats.size, stats.mtimeMs);
 }
 
 /** It may have been stored while we looked. */
