@@ -1,5 +1,6 @@
 // Failures as clients see them: application/problem+json (RFC 9457), which uv shows to its user.
 
+import { isOutOfDescriptors } from '../cache/open-files.ts';
 import { MethodNotAllowed, ProxyError, Unauthorized } from '../errors.ts';
 import { ProjectNotFound } from '../index/project-not-found.ts';
 import type { Exchange } from './exchange.ts';
@@ -65,12 +66,6 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
 
 /** What may stand in a status line without ending it (RFC 9112 4). */
 const PHRASE = /^[\x20-\x7e]+$/;
-
-/** Whether the process has no file descriptor left: a shortage that passes, not a fault. */
-export function isOutOfDescriptors(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return code === 'EMFILE' || code === 'ENFILE';
-}
 
 function outcomeOf(status: number): 'miss' | 'denied' | 'failed' {
   if (status >= 500) return 'failed';

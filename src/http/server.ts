@@ -2,12 +2,13 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { isOutOfDescriptors } from '../cache/open-files.ts';
 import { BadRequest, MethodNotAllowed, ProxyError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { Exchange } from './exchange.ts';
 import type { Ledger } from './ledger.ts';
-import { isOutOfDescriptors, sendProblem } from './problem.ts';
+import { sendProblem } from './problem.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
 import { ClientGone } from './send-body.ts';
 
