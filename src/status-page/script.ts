@@ -53,23 +53,27 @@ export const SCRIPT = `'use strict';
     showForms();
   };
   const ask = async (what) => {
-    const authorization = 'Bearer ' + sessionStorage.getItem(KEY);
-    const answer = await fetch(new URL('-/api/' + what, base), { headers: { authorization }, cache: 'no-store' });
+    const token = sessionStorage.getItem(KEY);
+    const headers = { authorization: 'Bearer ' + token };
+    const answer = await fetch(new URL('-/api/' + what, base), { headers, cache: 'no-store' });
     if (answer.status === 401) {
-      forget();
+      // It speaks of the token it was asked with: a late answer must not take a later token away.
+      if (sessionStorage.getItem(KEY) === token) forget();
       throw new Error('This is not the token.');
     }
     const told = await answer.json();
     if (!answer.ok) throw new Error(told.detail ?? 'The administration answered ' + answer.status + '.');
     return told;
   };
-  /** Runs what a button asks for; what goes wrong is said. */
+  let attempts = 0;
+  /** Runs what a button asks for; what goes wrong is said, unless something else was asked for since. */
   const attempt = async (action) => {
+    const own = ++attempts;
     say('');
     try {
       await action();
     } catch (error) {
-      say(error.message);
+      if (own === attempts) say(error.message);
     }
   };
   const clock = (iso) => {

@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer, request } from 'node:http';
+import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { CHROMIUM, Chromium, type View } from '../support/chromium.ts';
 import { RunningClock } from '../support/clock.ts';
 import { FakeIndex } from '../support/fake-index.ts';
@@ -98,10 +98,12 @@ test('the settings are for the address in the browser, and only what is needed t
   assert.deepEqual(browser.problems, []);
 });
 
-test('below a prefix, behind another server, style, settings and administration are found', { skip }, async (t) => {
-  const front = createServer((asked, answer) => {
+/** A server in front of ours that has it below /wheels/; `hold` may delay a request. Its address of the page. */
+async function frontServer(t: TestContext, hold: (asked: IncomingMessage) => Promise<void>): Promise<string> {
+  const front = createServer(async (asked, answer) => {
     const [, path] = /^\/wheels(\/.*)$/.exec(asked.url ?? '') ?? [];
     if (path === undefined) return void answer.writeHead(404).end();
+    await hold(asked);
     request(`${proxy.url}${path}`, { headers: asked.headers }, (inner) => {
       answer.writeHead(inner.statusCode!, inner.rawHeaders);
       inner.pipe(answer);
@@ -109,12 +111,41 @@ test('below a prefix, behind another server, style, settings and administration 
   }).listen(0, '127.0.0.1');
   t.after(() => front.close().closeAllConnections());
   await once(front, 'listening');
-  const url = `http://127.0.0.1:${(front.address() as AddressInfo).port}/wheels/`;
+  return `http://127.0.0.1:${(front.address() as AddressInfo).port}/wheels/`;
+}
+
+test('below a prefix, behind another server, style, settings and administration are found', { skip }, async (t) => {
+  const url = await frontServer(t, async () => {});
   await browser.open(url, DESKTOP);
   assert.ok((await textOf('#set-shell ~ pre')).includes(`export UV_DEFAULT_INDEX='${url}simple/'`));
   await enter('#token', token);
   await browser.until(`!document.getElementById('unlocked').hidden`);
   assert.deepEqual(browser.problems, []);
+});
+
+test('a late answer to a wrong token does not take the right one away that was entered since', { skip }, async (t) => {
+  const held = Promise.withResolvers<void>();
+  const url = await frontServer(t, async ({ url: path, headers }) => {
+    if (path?.includes('/status') && headers.authorization === 'Bearer wrong') await held.promise;
+  });
+  await browser.open(url, DESKTOP);
+  await browser.evaluate(`(() => {
+    const original = fetch;
+    window.statuses = [];
+    window.fetch = async (...request) => {
+      const answer = await original(...request);
+      statuses.push(answer.status);
+      return answer;
+    };
+  })()`);
+  await enter('#token', 'wrong');
+  await browser.until(`document.getElementById('said').textContent === 'This is not the token.'`);
+  await enter('#token', token);
+  await browser.until(`!document.getElementById('unlocked').hidden`);
+  held.resolve();
+  await browser.until(`statuses.join() === '401,200,200,401'`);
+  await enter('#project', 'demo');
+  await browser.until(`document.getElementById('explained').innerText.includes('demo: served by the index default')`);
 });
 
 test('without a script the essentials are there', { skip }, async () => {
