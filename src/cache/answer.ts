@@ -2,7 +2,10 @@
 
 import type { Fields, IncomingResponse } from '../http-message.ts';
 import type { Entry } from './entry.ts';
+import { currentAgeSeconds, remainingSeconds } from './freshness/age.ts';
+import { storedFields } from './freshness/storable.ts';
 import type { GrowingReader } from './growing-body.ts';
+import type { Resource } from './profile.ts';
 
 /** One word for how a request was answered: the same in headers, metrics, logs and tests. */
 export type Outcome =
@@ -47,4 +50,51 @@ export interface Forward {
   readonly status?: number;
   readonly stored: boolean;
   readonly collapsed: boolean;
+}
+
+/** The answer that an entry is at `now`, ms since the epoch. */
+export function answerOf(resource: Resource, entry: Entry, outcome: Outcome, now: number): Answer {
+  return {
+    outcome,
+    entry,
+    ageSeconds: currentAgeSeconds(entry, now),
+    remainingSeconds: remainingSeconds(entry, now, resource.profile.rules),
+  };
+}
+
+/** A held copy in place of what upstream has not said, for this reason and because of this failure. */
+export function staleAnswer(
+  resource: Resource,
+  entry: Entry,
+  now: number,
+  stale: { readonly reason: StaleReason; readonly cause?: unknown },
+): Answer {
+  const isWaitSpared = stale.reason === 'refreshing' || stale.reason === 'patience';
+  return { ...answerOf(resource, entry, isWaitSpared ? 'stale-while-revalidate' : 'stale-if-error', now), stale };
+}
+
+/** The answer of a response that is not stored. */
+export function passingAnswer(
+  resource: Resource,
+  passing: IncomingResponse,
+  now: number,
+  reason: Forward['reason'],
+): Answer {
+  return {
+    ...answerOf(resource, entryOf(passing), 'passthrough', now),
+    passing,
+    forward: { reason, collapsed: false, stored: false, status: passing.status },
+  };
+}
+
+function entryOf(response: IncomingResponse): Entry {
+  return {
+    status: response.status,
+    fields: storedFields(response),
+    url: response.url,
+    requestTime: response.requestTime,
+    responseTime: response.responseTime,
+    varying: [],
+    source: response.source,
+  };
 }

@@ -206,7 +206,13 @@ export async function landsWithin(landing: Promise<Landing>, ms: number): Promis
   }
 }
 
-/** The landing of a flight that nobody waited for: an answer that may not be stored ends here. */
-export function drop(landing: Landing): void {
-  if (landing.kind === 'passing') landing.response.body.destroy();
+/** The reader does not wait for the flight: an answer that may not be stored, and was for him alone, ends here. */
+export function leave(joined: Joined): void {
+  if (joined.collapsed) return;
+  joined.landing.then(
+    (landing) => {
+      if (landing.kind === 'passing') landing.response.body.destroy();
+    },
+    () => {},
+  );
 }

@@ -1,0 +1,106 @@
+// Asks whether a copy still holds: before a client that waits, as long as patience lasts; behind the back of one that
+// has the copy; and ahead of expiry. Who may not have the copy instead gets the error.
+
+import { UpstreamFailure } from '../errors.ts';
+import { type Answer, type Forward, staleAnswer } from './answer.ts';
+import type { Entry, EntryRecord } from './entry.ts';
+import { type Flights, landsWithin, leave } from './flights.ts';
+import { currentAgeSeconds, remainingSeconds } from './freshness/age.ts';
+import { selectVariant } from './freshness/vary.ts';
+import type { LandedAnswers } from './landed-answers.ts';
+import type { Resource } from './profile.ts';
+import type { RefreshAhead } from './refresh-ahead.ts';
+import type { RetrySchedule } from './retry-schedule.ts';
+import { backOffReason, mayStandIn, nothingInStead, troubleOf } from './stand-in.ts';
+import type { StoredCopies } from './stored-copies.ts';
+
+export interface RevalidationOptions {
+  /** Overrides the profile's patience; Infinity waits for the flight. */
+  readonly patienceMs?: number;
+  /** The request is its sender's alone (it carries credentials, or forbids storing): no flight is shared. */
+  readonly alone?: boolean;
+}
+
+export interface RevalidationTools {
+  readonly now: () => number;
+  readonly copies: StoredCopies;
+  readonly flights: Flights;
+  readonly landed: LandedAnswers;
+  readonly retries: RetrySchedule;
+  readonly ahead: RefreshAhead;
+}
+
+export class Revalidation {
+  readonly #now: () => number;
+  readonly #copies: StoredCopies;
+  readonly #flights: Flights;
+  readonly #landed: LandedAnswers;
+  readonly #retries: RetrySchedule;
+  readonly #ahead: RefreshAhead;
+
+  constructor({ now, copies, flights, landed, retries, ahead }: RevalidationTools) {
+    this.#now = now;
+    this.#copies = copies;
+    this.#flights = flights;
+    this.#landed = landed;
+    this.#retries = retries;
+    this.#ahead = ahead;
+  }
+
+  /** Asks whether the copy still holds; serves it when upstream is slow or failing and the rules allow that. */
+  async answer(
+    resource: Resource,
+    record: EntryRecord | undefined,
+    entry: Entry,
+    forward: Forward['reason'],
+    options: RevalidationOptions,
+  ): Promise<Answer> {
+    const now = this.#now();
+    const failure = this.#retries.lastFailure(resource.key);
+    if (failure !== undefined && this.#retries.isWaiting(resource.key)) {
+      const { cause } = failure;
+      if (mayStandIn(resource, entry, troubleOf(cause), now)) {
+        return staleAnswer(resource, entry, now, { reason: backOffReason(cause), cause });
+      }
+      // Asked again only because the client insists: not before its time.
+      const fresh = remainingSeconds(entry, now, resource.profile.rules) > 0;
+      if (fresh && forward === 'request') throw cause;
+    }
+    const joined = this.#flights.join(resource, record, entry, options.alone);
+    const patienceMs = options.patienceMs ?? resource.profile.patienceMs;
+    if (!Number.isFinite(patienceMs)) return this.#landed.take(resource, record, entry, joined, forward);
+    if (mayStandIn(resource, entry, { kind: 'slow' }, now)) {
+      // Nobody waits twice: not for a flight that others have waited for, not for an upstream that was slow in vain
+      // before, and not for a refresh that stands in the queue.
+      const known = failure?.slow === true || this.#ahead.pending(resource.key);
+      const waitMs = known ? 0 : patienceMs - (performance.now() - joined.startedAt);
+      if (!(await landsWithin(joined.landing, waitMs))) {
+        leave(joined);
+        return staleAnswer(resource, entry, this.#now(), { reason: known ? 'refreshing' : 'patience' });
+      }
+    } else if (failure?.cause instanceof UpstreamFailure && !(await landsWithin(joined.landing, patienceMs))) {
+      // A stored "there is none" may not stand in for upstream, but neither is known trouble waited out for it.
+      leave(joined);
+      throw nothingInStead(resource, entry, failure.cause);
+    }
+    return this.#landed.take(resource, record, entry, joined, forward);
+  }
+
+  /** Behind the back of a client that has its answer: not before the next try's time. */
+  refresh(resource: Resource, record: EntryRecord | undefined, entry: Entry): void {
+    if (this.#retries.isWaiting(resource.key)) return;
+    leave(this.#flights.join(resource, record, entry));
+  }
+
+  /** For what is asked for repeatedly, before it expires. */
+  async refreshAhead(resource: Resource): Promise<void> {
+    const record = await this.#copies.lookUp(resource);
+    const entry = selectVariant(resource.request, record?.variants ?? []);
+    if (entry === undefined) return;
+    const now = this.#now();
+    const remaining = remainingSeconds(entry, now, resource.profile.rules);
+    // Another process or node has validated it meanwhile.
+    if (remaining > currentAgeSeconds(entry, now)) this.#ahead.validated(resource, remaining * 1000);
+    else this.refresh(resource, record, entry);
+  }
+}

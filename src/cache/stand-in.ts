@@ -1,0 +1,47 @@
+// A held copy where upstream fails, is slow or is not to be asked yet: whether it may stand in, how that is called, and
+// what is said where it may not (RFC 9111 4.2.4, 5.2.2.2).
+
+import { GatewayTimeout, UpstreamFailure } from '../errors.ts';
+import type { StaleReason } from './answer.ts';
+import type { Entry } from './entry.ts';
+import { needsUpstream, staleAllowed, type UpstreamTrouble } from './freshness/stale.ts';
+import type { Resource } from './profile.ts';
+
+/** Whether the copy may be served instead; a trouble that is none of upstream's is hidden by nothing. */
+export function mayStandIn(
+  resource: Resource,
+  entry: Entry,
+  trouble: UpstreamTrouble | undefined,
+  now: number,
+): boolean {
+  return trouble !== undefined && staleAllowed(entry, trouble, now, resource.profile.rules);
+}
+
+/**
+ * What a failed or blocked flight says about upstream. A status that the profile calls a failure is as good as no
+ * answer: what it means for stale copies was decided where it was called so. Undefined when it is no failure of
+ * upstream's, and nothing may hide it.
+ */
+export function troubleOf(cause: unknown): UpstreamTrouble | undefined {
+  return typeof cause === 'string' || cause instanceof UpstreamFailure ? { kind: 'disconnected' } : undefined;
+}
+
+/** Why the copy is served without asking: upstream failed a moment ago, or contradicted it and is to say so again. */
+export function backOffReason(cause: unknown): StaleReason {
+  return typeof cause === 'string' ? 'unconfirmed' : 'back-off';
+}
+
+/** The error when upstream failed and the copy may not stand in: RFC 9111 5.2.2.2 names it where it forbids that. */
+export function nothingInStead(resource: Resource, held: Entry, cause: unknown): unknown {
+  if (!(cause instanceof UpstreamFailure) || !needsUpstream(held, resource.profile.rules)) return cause;
+  return new GatewayTimeout('Upstream cannot be asked, and what is stored may not be used without asking it.', {
+    cause,
+  });
+}
+
+/** RFC 9111 5.2.1.7: the client wants a stored answer or none. */
+export class NoUsableCopy extends GatewayTimeout {
+  constructor() {
+    super('The request asks for a stored answer only, and none may be used.');
+  }
+}
