@@ -27,9 +27,8 @@ RUN install -d -o node -g node /var/lib/wheelkeep
 USER 1000:1000
 VOLUME /var/lib/wheelkeep
 EXPOSE 5030
-# No curl in the image: the runtime itself asks. Readiness is the ability to serve, never upstream's health.
-# A Kubernetes Service named wheelkeep sets WHEELKEEP_PORT to an URL, which the product ignores as well.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
-    CMD ["node", "-e", "fetch(`http://127.0.0.1:${Number(process.env.WHEELKEEP_PORT) || 5030}/-/ready`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# No curl in the image: our own command asks, and finds the address by the same configuration. Readiness is the ability
+# to serve, never upstream's health.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 CMD ["/app/bin/wheelkeep", "ready"]
 ENTRYPOINT ["/app/bin/wheelkeep"]
 CMD ["serve"]

@@ -36,6 +36,8 @@ export interface AppOverrides {
 export interface App {
   /** Where it listens, with the final slash. */
   readonly url: string;
+  /** Where the administration is, when it has an address of its own. */
+  readonly adminUrl: string | undefined;
   /** Where the raw mounts with a listener of their own are, by name; with the final slash. */
   readonly rawUrls: ReadonlyMap<string, string>;
   /**
@@ -105,6 +107,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
 
   return {
     url: listeners.url,
+    adminUrl: listeners.adminUrl,
     rawUrls: listeners.rawUrls,
     unexpected: (error) => telemetry.unexpected(error),
     snapshot: () => metrics.snapshot(),

@@ -7,6 +7,7 @@ import { drillCommand } from './commands/drill.ts';
 import { envCommand } from './commands/env.ts';
 import { explainCommand } from './commands/explain.ts';
 import { purgeCommand } from './commands/purge.ts';
+import { readyCommand } from './commands/ready.ts';
 import { runCommand } from './commands/run.ts';
 import { serveCommand } from './commands/serve.ts';
 import { statsCommand } from './commands/stats.ts';
@@ -26,6 +27,7 @@ Examples:
   $ wheelkeep explain numpy             tell why a project is visible or not, and how current
   $ wheelkeep purge numpy               make the running server forget a project
   $ wheelkeep stats                     tell what the running server has served
+  $ wheelkeep ready                     tell whether the running server can serve now
 
 Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.`;
 
@@ -50,6 +52,7 @@ async function main(argv: readonly string[], terminal: Terminal): Promise<number
     purgeCommand,
     statsCommand,
     explainCommand,
+    readyCommand,
   ]) {
     program.addCommand(command(terminal, exitCode).copyInheritedSettings(program));
   }

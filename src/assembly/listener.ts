@@ -1,13 +1,10 @@
-// Who is listening: what is noted of requests, the handlers of every route, and the servers.
+// Who answers clients: what is noted of requests, and the handlers of every route, behind the servers.
 
-import type { AddressInfo } from 'node:net';
 import { Administrator } from '../administration.ts';
 import type { LeaseDesk } from '../cache/lease.ts';
-import type { RawMountConfig } from '../config/config.ts';
 import { AdminApi } from '../http/admin-api.ts';
 import { adminToken } from '../http/admin-token.ts';
 import { Dispatch } from '../http/dispatch.ts';
-import type { Exchange } from '../http/exchange.ts';
 import { FileHandler } from '../http/file-handler.ts';
 import { JsonHandler } from '../http/json-handler.ts';
 import { Ledger } from '../http/ledger.ts';
@@ -15,7 +12,6 @@ import { PageHandler } from '../http/page-handler.ts';
 import { Passthrough } from '../http/passthrough.ts';
 import { RawHandler } from '../http/raw-handler.ts';
 import { ReadyAnswers } from '../http/ready-answers.ts';
-import { HttpServer } from '../http/server.ts';
 import type { Agreement } from '../index/agreement.ts';
 import { createAccessLog } from '../observe/access-log.ts';
 import type { LogSink } from '../observe/log-sink.ts';
@@ -28,6 +24,7 @@ import { StatusPage } from '../status-page/status-page.ts';
 import { authorization } from '../upstream/credentials.ts';
 import { PassthroughAgents } from '../upstream/passthrough-agents.ts';
 import { type Basics, memoryShare } from './basics.ts';
+import { openServers } from './servers.ts';
 import type { Services } from './services.ts';
 import type { Stores } from './stores.ts';
 import { indexOrigins, type Upstreams } from './upstreams.ts';
@@ -55,6 +52,8 @@ export interface ListenerParts {
 
 export interface Listeners {
   readonly url: string;
+  /** Where the administration is, when it has an address of its own. */
+  readonly adminUrl: string | undefined;
   /** Where the raw mounts with a listener of their own are, by name. */
   readonly rawUrls: ReadonlyMap<string, string>;
   readonly connections: Promise<number>;
@@ -75,6 +74,7 @@ export async function listen(
   const { client, askers } = upstreams;
   const { readThrough, index, documents, files, explain } = services;
   const [origin] = indexOrigins(config);
+  let draining = false;
   const ready = new ReadyAnswers({ changes: () => entries.changes, now, maxBytes: memoryShare(basics, 1) });
   const served = new ServedDays();
   const traffic = new Traffic();
@@ -150,6 +150,7 @@ export async function listen(
     now,
     workers: fellows === undefined ? 1 : config.workers,
     publicUrl: config.publicUrl,
+    isElsewhere: config.adminListen !== undefined,
     quotaBytes: config.diskQuotaBytes,
     upstreams: askers,
     entries,
@@ -182,77 +183,32 @@ export async function listen(
     passthrough,
     metrics: { metrics, log, render: () => fellows?.renderMetrics() ?? metrics.render() },
     statusPage,
-    readiness: () => (server.draining ? { ready: false, reasons: ['draining'] } : { ready: true, reasons: [] }),
+    readiness: () => (draining ? { ready: false, reasons: ['draining'] } : { ready: true, reasons: [] }),
     lastAgreed: () => agreement.oldest(config.defaultIndexes),
     servedDays,
     indexNames: new Set(config.indexes.map(({ name }) => name)),
     uploadsTo: config.uploads ? new URL('/legacy/', origin).href : undefined,
     xmlRpcTo: config.xmlRpc ? new URL('/pypi', origin).href : undefined,
   });
-  const server = new HttpServer({
-    metrics,
-    log,
-    via,
-    ledger,
-    ready,
-    handle: (exchange) => dispatch.handle(exchange),
-  });
-  const address = await server.listen(config.host, config.port);
-  const rawListeners: MountListener[] = [];
-  const close = async (graceMs: number) => {
-    await Promise.all([server, ...rawListeners.map((listener) => listener.server)].map((each) => each.close(graceMs)));
-    ledger.settle();
-    passthrough.close();
-    agents.close();
-  };
-  try {
-    for (const mount of config.raw) {
-      const handle = (exchange: Exchange) => raw.root(exchange, mount.name);
-      const listener = await listenForMount(mount, () => new HttpServer({ metrics, log, via, ledger, handle }));
-      if (listener !== undefined) rawListeners.push(listener);
-    }
-  } catch (error) {
-    // One address cannot be had: those that were taken are given back, or the process would never end.
-    await close(0);
-    throw error;
-  }
+  const servers = await openServers(basics, { dispatch, raw, ready, ledger });
+  const { url, adminUrl, rawUrls } = servers;
   return {
-    url: urlOf(address),
-    rawUrls: new Map(rawListeners.map(({ name, url }) => [name, url])),
+    url,
+    adminUrl,
+    rawUrls,
     get connections() {
-      return server.connections;
+      return servers.connections;
     },
     settle: () => ledger.settle(),
     beginDrain: () => {
-      server.beginDrain();
-      for (const listener of rawListeners) listener.server.beginDrain();
+      draining = true;
+      servers.beginDrain();
     },
-    close,
+    close: async (graceMs) => {
+      await servers.close(graceMs);
+      ledger.settle();
+      passthrough.close();
+      agents.close();
+    },
   };
-}
-
-interface MountListener {
-  readonly name: string;
-  readonly url: string;
-  readonly server: HttpServer;
-}
-
-/** A second listener, which serves one raw mount at its root; undefined for a mount that wants none. */
-async function listenForMount(
-  { name, listen }: RawMountConfig,
-  makeServer: () => HttpServer,
-): Promise<MountListener | undefined> {
-  if (listen === undefined) return undefined;
-  const server = makeServer();
-  return { name, server, url: urlOf(await server.listen(listen.host, listen.port)) };
-}
-
-function urlOf({ address, port }: AddressInfo): string {
-  return `http://${reachable(address)}:${port}/`;
-}
-
-function reachable(address: string): string {
-  if (address === '0.0.0.0') return '127.0.0.1';
-  if (address === '::') return '[::1]';
-  return address.includes(':') ? `[${address}]` : address;
 }

@@ -3,8 +3,9 @@
 import { Command } from 'commander';
 import { dataFolderProblem } from '../config/data-folder.ts';
 import { loadConfig } from '../config/load.ts';
+import { clientUrl } from '../config/own-addresses.ts';
 import { ConfigurationError } from '../config/problems.ts';
-import { clientUrl, startLines } from '../config/start-lines.ts';
+import { startLines } from '../config/start-lines.ts';
 import { packageVersion } from '../config/version.ts';
 import { configInput, type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
 
@@ -30,9 +31,10 @@ export function checkCommand(terminal: Terminal, exitCode: ExitCode): Command {
           terminal.out(effectiveYaml(loaded).trimEnd());
           return;
         }
-        const url = clientUrl(config.host, config.port);
+        const adminUrl = config.adminListen && clientUrl(config.adminListen);
+        const facts = { url: clientUrl(config), adminUrl, version: packageVersion() };
         terminal.out('The configuration is right. It would start with:');
-        for (const line of startLines(config, { url, version: packageVersion() })) terminal.out(`  ${line}`);
+        for (const line of startLines(config, facts)) terminal.out(`  ${line}`);
       } catch (error) {
         if (!(error instanceof ConfigurationError)) throw error;
         terminal.error(error.message);

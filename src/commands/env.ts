@@ -2,9 +2,9 @@
 
 import { Command, Option } from 'commander';
 import { baseUrl } from '../config/addresses.ts';
+import { clientUrl, untrustedHost } from '../config/own-addresses.ts';
 import { ConfigurationError } from '../config/problems.ts';
 import { readSettings } from '../config/settings.ts';
-import { clientUrl, untrustedHost } from '../config/start-lines.ts';
 import { InvalidValue } from '../config/units.ts';
 import { configInput, type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
 
@@ -43,7 +43,7 @@ export function envCommand(terminal: Terminal, exitCode: ExitCode): Command {
         const { settings, problems } = await readSettings(configInput(terminal, given));
         if (problems.length > 0) throw new ConfigurationError(problems);
         const named = typeof given.url === 'string' ? baseUrl.parse(given.url) : settings.publicUrl;
-        const url = named ?? clientUrl(settings.host, settings.port);
+        const url = named ?? clientUrl(settings);
         const { set, note } = NOTATIONS[String(given.format)]!;
         for (const [name, value] of Object.entries(installerVariables(url))) terminal.out(set(name, value));
         const poetry = `Poetry reads no variable; in the project: poetry source add --priority=primary wheelkeep ${url}simple/`;

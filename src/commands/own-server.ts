@@ -67,12 +67,12 @@ function errorsTo(terminal: Terminal): Pick<Log, 'error'> {
 
 /** On loopback, and on a free port unless one was asked for: what the configuration names may be in use by a server. */
 function ownConfig(config: Config, portGiven: boolean): Config {
-  const { publicUrl: _elsewhere, ...rest } = config;
+  const { publicUrl: _elsewhere, adminListen: _taken, ...rest } = config;
   return {
     ...rest,
     host: '127.0.0.1',
     port: portGiven ? config.port : 0,
-    raw: config.raw.map(({ listen: _taken, ...mount }) => mount),
+    raw: config.raw.map(({ listen: _alsoTaken, ...mount }) => mount),
     workers: 1,
     graceMs: 0,
   };

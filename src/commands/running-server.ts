@@ -2,8 +2,8 @@
 // folder, so whoever may read the folder may ask.
 
 import { loadConfig } from '../config/load.ts';
+import { administrationUrl } from '../config/own-addresses.ts';
 import { ConfigurationError } from '../config/problems.ts';
-import { clientUrl } from '../config/start-lines.ts';
 import { readAdminToken } from '../http/admin-token.ts';
 import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './command-line.ts';
 
@@ -34,7 +34,7 @@ export async function askRunningServer(
 ): Promise<void> {
   try {
     const { config } = await loadConfig(configInput(terminal, given), { notes: false });
-    use(await ask(clientUrl(config.host, config.port), config.dataDir, request));
+    use(await ask(administrationUrl(config), config.dataDir, request));
   } catch (error) {
     if (!(error instanceof ConfigurationError) && !(error instanceof NoAnswer)) throw error;
     terminal.error(error.message);

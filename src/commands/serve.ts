@@ -61,7 +61,7 @@ async function serve({ config, warnings }: LoadedConfig): Promise<void> {
     log.error('unexpected exception, ending', { error });
     process.exit(FAILED);
   });
-  for (const line of startLines(config, { url: app.url, version: packageVersion() })) {
+  for (const line of startLines(config, { url: app.url, adminUrl: app.adminUrl, version: packageVersion() })) {
     if (config.logFormat === 'json') log.info(line);
     else sink.write(`${line}\n`);
   }

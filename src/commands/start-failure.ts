@@ -14,10 +14,10 @@ export function explainStartFailure(
   const host = `host = ${config.host} (${sources.host})`;
   if (syscall === 'listen' || syscall === 'bind') {
     const { port: asked = config.port } = error as { readonly port?: number };
-    const mount = config.raw.find(({ listen }) => listen?.port === asked && asked !== config.port);
-    const port = mount ? `raw.${mount.name}.listen: port ${asked}` : `port = ${asked} (${sources.port})`;
+    const other = asked === config.port ? undefined : otherListener(asked, config);
+    const port = other ? `${other}: port ${asked}` : `port = ${asked} (${sources.port})`;
     if (code === 'EADDRINUSE') {
-      const cure = mount
+      const cure = other
         ? 'or choose another port'
         : `or choose another port, for example WHEELKEEP_PORT=${nextPort(asked)}`;
       return `${port}: is in use by another process; end that one ${cure}`;
@@ -41,6 +41,13 @@ export function explainStartFailure(
     return `data_dir = ${config.dataDir} (${sources.dataDir}): ${path} cannot be written (${code}); ${cure}, or set WHEELKEEP_DATA_DIR to another folder`;
   }
   return undefined;
+}
+
+/** The option that names the listener on this port, beside `port`. */
+function otherListener(port: number, { adminListen, raw }: Config): string | undefined {
+  if (adminListen?.port === port) return 'admin_listen';
+  const mount = raw.find(({ listen }) => listen?.port === port);
+  return mount && `raw.${mount.name}.listen`;
 }
 
 function nextPort(port: number): number {

@@ -1,6 +1,6 @@
 // URLs as configuration: what an upstream, an origin or Redis may look like, and how each is shown without secrets.
 
-import type { UpstreamConfig } from './config.ts';
+import type { ListenAddress, UpstreamConfig } from './config.ts';
 import { InvalidValue, type Unit } from './units.ts';
 
 /** The text with the user information of every URL in it replaced; for messages, never for connecting. */
@@ -76,7 +76,7 @@ export const redisUrl: Unit<string> = {
 };
 
 /** `host:port` of a listener; an IPv6 host stands in brackets. */
-export const listenAddress: Unit<{ readonly host: string; readonly port: number }> = {
+export const listenAddress: Unit<ListenAddress> = {
   name: 'host:port',
   parse: (input) => {
     const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/]+)):(\d{1,5})$/i.exec(input);

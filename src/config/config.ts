@@ -41,7 +41,7 @@ export interface RawMountConfig {
   /** Base URL with the final slash. */
   readonly origin: string;
   /** A second listener, `host:port`, that serves this mount at its root. */
-  readonly listen?: { readonly host: string; readonly port: number };
+  readonly listen?: ListenAddress;
   readonly staleIfErrorMs?: number;
   /** The operator speaks for the origin: replaces the received Cache-Control of 200 answers. */
   readonly overrideCacheControl?: string;
@@ -51,9 +51,16 @@ export interface RawMountConfig {
   readonly credentials?: Credentials;
 }
 
-export interface Config {
+/** An address to listen on. */
+export interface ListenAddress {
   readonly host: string;
+  /** 0 takes a free one. */
   readonly port: number;
+}
+
+export interface Config extends ListenAddress {
+  /** The address of the status page, the administration, the metrics and health; without it they are at the first. */
+  readonly adminListen?: ListenAddress;
   readonly dataDir: string;
   readonly indexes: readonly IndexConfig[];
   /** The order in which the root `/simple/` asks them. */

@@ -16,5 +16,11 @@ export function contradictions({ settings, sources }: ReadSettings): Problem[] {
     const cure = 'has no effect without redis.url; set both or none';
     problems.push({ key: 'redis.secret', value: undefined, source: sources.redisSecret, cure });
   }
+  const { adminListen, host, port } = settings;
+  if (adminListen !== undefined && adminListen.port === port && port !== 0 && adminListen.host === host) {
+    const value = OPTIONS.adminListen.unit.format(adminListen);
+    const cure = 'is the address of host and port as well; expected another port';
+    problems.push({ key: 'admin_listen', value, source: sources.adminListen, cure });
+  }
   return problems;
 }

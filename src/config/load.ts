@@ -57,6 +57,7 @@ export async function loadConfig(
   const config: Config = {
     host: settings.host,
     port: settings.port,
+    ...(settings.adminListen !== undefined && { adminListen: settings.adminListen }),
     dataDir,
     indexes,
     defaultIndexes,

@@ -1,7 +1,7 @@
 // The one table of options: what each is called in the YAML file and in the environment, its unit, its default and
 // what it is for. Parsing, `wheelkeep check`, the flags of `serve` and README's table all read this.
 
-import { baseUrl, origin, redisUrl, upstreamAddress } from './addresses.ts';
+import { baseUrl, listenAddress, origin, redisUrl, upstreamAddress } from './addresses.ts';
 import { boolean, choice, duration, integer, list, path, size, text, type Unit } from './units.ts';
 
 /** One option; `T` is undefined-able when it has no default. */
@@ -49,6 +49,11 @@ export const OPTIONS = {
   port: option('port', integer(0, 65_535), '5030', {
     description: 'The port to listen on; 0 takes a free one.',
     example: '8080',
+  }),
+  adminListen: optional('admin_listen', listenAddress, {
+    description:
+      'A second address, for the status page, the administration, metrics and health; they are then nowhere else.',
+    example: '127.0.0.1:5031',
   }),
   upstream: optional('upstream', list(upstreamAddress), {
     description:

@@ -3,10 +3,13 @@
 import { withoutSecrets } from './addresses.ts';
 import type { Config, RawMountConfig } from './config.ts';
 import { OPTIONS } from './options.ts';
+import { clientUrl, untrustedHost } from './own-addresses.ts';
 
 export interface StartFacts {
   /** Where the listener is, `http://127.0.0.1:5030/`; with `port: 0` only the listener knows. */
   readonly url: string;
+  /** Where the administration is, when it has an address of its own. */
+  readonly adminUrl?: string | undefined;
   readonly version: string;
 }
 
@@ -14,6 +17,7 @@ export function startLines(config: Config, facts: StartFacts): string[] {
   const everywhere =
     config.host === '0.0.0.0' || config.host === '::' ? ' and every other address of this machine' : '';
   const lines = [`Wheelkeep ${facts.version} listens on ${facts.url}${everywhere}`];
+  if (facts.adminUrl !== undefined) lines.push(`status page, administration, metrics, health: ${facts.adminUrl}`);
   if (config.indexes.length === 1) {
     const urls = config.indexes[0]!.upstreams.map((upstream) => upstream.url).join(', ');
     lines.push(`upstream: ${urls} (from ${config.upstreamFoundIn})`);
@@ -32,7 +36,7 @@ export function startLines(config: Config, facts: StartFacts): string[] {
       `proxy: ${withoutSecrets(proxy)}; it resolves names, so private addresses are refused only where they are written out`,
     );
   }
-  const reached = config.publicUrl ?? clientUrl(config.host, Number(new URL(facts.url).port || 80));
+  const reached = config.publicUrl ?? clientUrl({ host: config.host, port: Number(new URL(facts.url).port || 80) });
   lines.push(`try: pip install ${pipArguments(reached).join(' ')} requests`);
   return lines;
 }
@@ -50,19 +54,6 @@ function protectionOf(redis: NonNullable<Config['redis']>): string {
   if (redis.secret !== undefined) return 'records authenticated by redis.secret';
   if (new URL(redis.url).password) return "records authenticated by the connection's password";
   return 'records guarded against damage but not against an attacker; set redis.secret for that';
-}
-
-/** Where a client on this machine reaches a listener: one that listens everywhere is reached by loopback. */
-export function clientUrl(host: string, port: number): string {
-  const reached = host === '0.0.0.0' || host === '' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}/`;
-}
-
-/** The host that pip must be told to trust: plain http beyond loopback. Undefined when there is nothing to tell. */
-export function untrustedHost(url: string): string | undefined {
-  const { protocol, hostname } = new URL(url);
-  const loopback = hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);
-  return protocol === 'http:' && !loopback ? hostname : undefined;
 }
 
 function pipArguments(url: string): string[] {

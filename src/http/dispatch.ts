@@ -1,7 +1,7 @@
 // From a route to the one who answers it.
 
 import { randomUUID } from 'node:crypto';
-import { Forbidden, MethodNotAllowed } from '../errors.ts';
+import { Forbidden, MethodNotAllowed, NotFound } from '../errors.ts';
 import type { ServedDay } from '../observe/served-days.ts';
 import type { StatusAnswer, StatusPage } from '../status-page/status-page.ts';
 import type { AdminApi } from './admin-api.ts';
@@ -14,7 +14,7 @@ import { answerMetrics, type MetricsEndpointOptions } from './metrics-endpoint.t
 import type { PageHandler } from './page-handler.ts';
 import type { Passthrough } from './passthrough.ts';
 import type { RawHandler } from './raw-handler.ts';
-import { type Route, routeOf } from './routes.ts';
+import { isAdministrative, type Route, routeOf } from './routes.ts';
 import { sendJson } from './send-json.ts';
 import { requireReading } from './server.ts';
 
@@ -38,6 +38,9 @@ export interface DispatchOptions {
   readonly xmlRpcTo: string | undefined;
 }
 
+/** What is served at an address: everything, or with `admin_listen` one of the two halves (isAdministrative). */
+export type Served = 'everything' | 'indexes' | 'administration';
+
 /** This process in `Via` (RFC 9110 7.6.3): a name that no other Wheelkeep has. */
 export function viaName(): string {
   return `wheelkeep-${randomUUID().slice(0, 8)}`;
@@ -51,8 +54,11 @@ export class Dispatch {
   }
 
   /** Answers the exchange. Rejects with a ProxyError for what cannot be answered. */
-  async handle(exchange: Exchange): Promise<void> {
+  async handle(exchange: Exchange, served: Served): Promise<void> {
     const route = routeOf(exchange.request.url ?? '', this.#options.indexNames);
+    if (served !== 'everything' && isAdministrative(route) !== (served === 'administration')) {
+      throw new NotFound(`This address serves the ${served} alone.`, 'no-such-route');
+    }
     if (route.kind === 'upload' || route.kind === 'xml-rpc') return this.#forward(exchange, route.kind);
     if (route.kind === 'raw') return this.#options.raw.handle(exchange, route.mount, route.rest);
     if (route.kind === 'admin') return this.#options.admin.handle(exchange, route);

@@ -51,6 +51,21 @@ type FixedKind =
   | 'last-modified'
   | 'local-stats';
 
+/** What moves to the administration's own address, when it has one. */
+export function isAdministrative({ kind }: Route): boolean {
+  return ADMINISTRATIVE.has(kind);
+}
+
+const ADMINISTRATIVE: ReadonlySet<Route['kind']> = new Set([
+  'admin',
+  'live',
+  'metrics',
+  'ready',
+  'status',
+  'status-script',
+  'status-style',
+]);
+
 /** Longer targets name nothing that exists. */
 const MAX_TARGET = 2048;
 /** First segments that are ours: an index cannot bear these names. */

@@ -83,10 +83,6 @@ export class HttpServer {
     return new Promise((resolve) => this.#server.getConnections((_error, count) => resolve(count ?? 0)));
   }
 
-  get draining(): boolean {
-    return this.#draining;
-  }
-
   /** From now on every answer closes its connection; requests are still taken. */
   beginDrain(): void {
     this.#draining = true;

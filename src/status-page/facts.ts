@@ -16,6 +16,8 @@ export interface StatusSources {
   /** Processes that share the listener; the page shows the one that answers. */
   readonly workers: number;
   readonly publicUrl: string | undefined;
+  /** Whether the index is at another address than this page. */
+  readonly isElsewhere: boolean;
   readonly quotaBytes: number;
   readonly upstreams: ReadonlyMap<string, Pick<IndexUpstream, 'status'>>;
   readonly entries: Pick<EntryStore, 'status'>;
@@ -39,6 +41,8 @@ export interface StatusFacts {
   readonly startedAt: number;
   readonly workers: number;
   readonly publicUrl: string | undefined;
+  /** Whether the index is at another address than this page. */
+  readonly isElsewhere: boolean;
   readonly indexes: readonly { readonly name: string; readonly mirrors: readonly MirrorStatus[] }[];
   readonly hours: readonly Period[];
   readonly days: readonly Period[];
@@ -61,7 +65,7 @@ export interface StatusFacts {
 const MOST_EVENTS = 15;
 
 export function factsOf(sources: StatusSources, startedAt: number): StatusFacts {
-  const { version, workers, publicUrl, quotaBytes, upstreams, traffic, recentlyStale } = sources;
+  const { version, workers, publicUrl, isElsewhere, quotaBytes, upstreams, traffic, recentlyStale } = sources;
   sources.settle();
   const now = sources.now();
   const { records, redis } = sources.entries.status();
@@ -71,6 +75,7 @@ export function factsOf(sources: StatusSources, startedAt: number): StatusFacts 
     startedAt,
     workers,
     publicUrl,
+    isElsewhere,
     indexes: [...upstreams].map(([name, upstream]) => ({ name, mirrors: upstream.status() })),
     hours: traffic.hours(now),
     days: traffic.days(now),

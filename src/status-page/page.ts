@@ -41,7 +41,7 @@ ${upstreamsHtml(facts)}
 ${chartsHtml(facts)}
 ${storeHtml(facts)}
 ${eventsHtml(facts)}
-${settingsHtml(facts.publicUrl)}
+${settingsHtml(facts.publicUrl, facts.isElsewhere)}
 ${TOKEN_HTML}
 </main>
 <footer><p><a href="simple/">The index</a> · <a href="metrics">Metrics</a> · <a href="local-stats/">Served by day, as JSON</a></p></footer>
@@ -51,8 +51,9 @@ ${TOKEN_HTML}
 }
 
 /** For those who want no HTML. */
-export function statusText({ version, startedAt, now }: StatusFacts): string {
-  return `Wheelkeep ${version}, up for ${durationText(now - startedAt)}: the package index is at simple/\n`;
+export function statusText({ version, startedAt, now, isElsewhere, publicUrl }: StatusFacts): string {
+  const index = isElsewhere ? (publicUrl ? `${publicUrl}simple/` : 'simple/ of its other address') : 'simple/';
+  return `Wheelkeep ${version}, up for ${durationText(now - startedAt)}: the package index is at ${index}\n`;
 }
 
 function headerHtml({ version, startedAt, now, workers }: StatusFacts): string {

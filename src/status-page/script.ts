@@ -18,11 +18,11 @@ export const SCRIPT = `'use strict';
   const isLoopback = base.hostname === 'localhost' || base.hostname === '[::1]' || /^127\\./.test(base.hostname);
   // A quote would end the one around it in a shell.
   const index = new URL('simple/', base).href.replaceAll("'", '%27');
-  for (const line of document.querySelectorAll('[data-line]')) {
+  for (const line of document.querySelectorAll('.settings:not([data-elsewhere]) [data-line]')) {
     line.textContent = line.dataset.line.replaceAll('{index}', index).replaceAll('{host}', base.hostname) + '\\n';
     line.hidden = 'plainHttp' in line.dataset && (base.protocol !== 'http:' || isLoopback);
   }
-  byId('gap')?.remove();
+  if (document.querySelector('[data-elsewhere]') === null) byId('gap')?.remove();
   for (const button of document.querySelectorAll('.copy')) {
     const block = button.parentElement.querySelector('pre');
     button.hidden = false;

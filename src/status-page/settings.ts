@@ -55,11 +55,15 @@ export const SETTINGS: readonly Settings[] = [
   { id: 'pipenv', title: 'pipenv', lines: [{ text: "pipenv install --pypi-mirror '{index}'" }] },
 ];
 
-/** The box as it is without a script: for the address that the configuration names, or with a gap to fill. */
-export function settingsHtml(publicUrl: string | undefined): string {
+/**
+ * The box as it is without a script: for the address that the configuration names, or with a gap to fill. With
+ * `isElsewhere` the index is not at the address of this page, so that the script has nothing to fill in.
+ */
+export function settingsHtml(publicUrl: string | undefined, isElsewhere: boolean): string {
   const url = publicUrl === undefined ? undefined : new URL(publicUrl);
-  const index = url === undefined ? 'http://<this address>/simple/' : `${url.href}simple/`;
-  const host = url?.hostname ?? '<this host>';
+  const where = isElsewhere ? "the index's" : 'this';
+  const index = url === undefined ? `http://<${where} address>/simple/` : `${url.href}simple/`;
+  const host = url?.hostname ?? `<${where} host>`;
   const blocks = SETTINGS.map(({ id, title, lines }) => {
     const shown = lines.map(({ text, plainHttp }) => {
       const filled = text.replaceAll('{index}', index).replaceAll('{host}', host);
@@ -72,8 +76,8 @@ export function settingsHtml(publicUrl: string | undefined): string {
   });
   const gap =
     url === undefined
-      ? '<p id="gap">Put the address of this page in the place of <code>&lt;this address&gt;</code>. What names a trusted host or switches verification off is for plain http from another machine only.</p>'
+      ? `<p id="gap">Put the address of ${isElsewhere ? 'the index' : 'this page'} in the place of <code>&lt;${where} address&gt;</code>. What names a trusted host or switches verification off is for plain http from another machine only.</p>`
       : '';
   return `<section aria-labelledby="settings"><h2 id="settings">Use it</h2>${gap}
-<div class="settings">${blocks.join('\n')}</div></section>`;
+<div class="settings"${isElsewhere ? ' data-elsewhere' : ''}>${blocks.join('\n')}</div></section>`;
 }

@@ -16,7 +16,7 @@ export interface StartError {
 export type ToPrimary =
   /** Its code is loaded: it waits for its configuration. */
   | { readonly kind: 'loaded' }
-  | { readonly kind: 'ready'; readonly url: string }
+  | { readonly kind: 'ready'; readonly url: string; readonly adminUrl: string | undefined }
   | { readonly kind: 'failed'; readonly error: StartError }
   /** `id` names the request, within its worker. */
   | { readonly kind: 'lease'; readonly id: number; readonly key: string }

@@ -48,18 +48,19 @@ export class Primary {
   readonly #leases = new LeaseTable();
   readonly #rounds: MetricsRounds;
   readonly #restarts = new Set<NodeJS.Timeout>();
-  readonly #first = Promise.withResolvers<string>();
+  readonly #first = Promise.withResolvers<void>();
   readonly #empty = Promise.withResolvers<void>();
-  /** What the workers are told to listen on: all the same, for node:cluster shares a listener by this number. */
-  #port: number;
+  /** What the workers are told to listen on: all the same, for node:cluster shares a listener by its port's number. */
+  #addresses: Pick<Config, 'port' | 'adminListen'>;
   #url = '';
+  #adminUrl: string | undefined;
   #allReady = false;
   #closing = false;
 
   constructor(config: Config, options: PrimaryOptions) {
     this.#config = config;
     this.#options = options;
-    this.#port = config.port;
+    this.#addresses = config;
     this.#rounds = new MetricsRounds({
       workers: () => [...this.#members].filter(([, { ready }]) => ready).map(([id]) => id),
       ask: (worker, round) => this.#tell(worker, { kind: 'snapshot', round }),
@@ -69,6 +70,11 @@ export class Primary {
   /** Where all workers listen, with the final slash. */
   get url(): string {
     return this.#url;
+  }
+
+  /** Where the administration of all workers is, when it has an address of its own. */
+  get adminUrl(): string | undefined {
+    return this.#adminUrl;
   }
 
   async start(): Promise<void> {
@@ -82,7 +88,7 @@ export class Primary {
     cluster.on('message', (worker, message: ToPrimary) => this.#receive(worker, message));
     cluster.on('exit', (worker, code, signal) => this.#ended(worker, signal ?? `code ${code}`));
     this.#fork(0);
-    this.#url = await this.#first.promise;
+    await this.#first.promise;
     for (let others = this.#config.workers - 1; others > 0; others--) this.#fork(0);
   }
 
@@ -103,8 +109,12 @@ export class Primary {
   }
 
   #fork(earlyDeaths: number): void {
-    // After the last worker its listener is gone, and a port that was free then must be asked for by its number.
-    if (this.#members.size === 0 && this.#url !== '') this.#port = Number(new URL(this.#url).port || 80);
+    // After the last worker its listeners are gone, and a port that was free then must be asked for by its number.
+    if (this.#members.size === 0 && this.#url !== '') {
+      const { adminListen } = this.#config;
+      const admin = adminListen && { adminListen: { ...adminListen, port: portOf(this.#adminUrl!) } };
+      this.#addresses = { port: portOf(this.#url), ...admin };
+    }
     const worker = cluster.fork();
     // A message to a process that has just died; its exit is told anyway.
     worker.on('error', () => {});
@@ -115,12 +125,13 @@ export class Primary {
     const { id: from } = worker;
     switch (message.kind) {
       case 'loaded': {
-        const config = { ...this.#config, port: this.#port };
+        const { port, adminListen } = this.#addresses;
+        const config = { ...this.#config, port, ...(adminListen && { adminListen }) };
         this.#tell(from, { kind: 'start', config, version: this.#options.version });
         return;
       }
       case 'ready':
-        this.#ready(from, message.url);
+        this.#ready(from, message.url, message.adminUrl);
         return;
       case 'failed':
         this.#failed(errorOf(message.error));
@@ -143,11 +154,12 @@ export class Primary {
     }
   }
 
-  #ready(id: number, url: string): void {
+  #ready(id: number, url: string, adminUrl: string | undefined): void {
     const member = this.#members.get(id);
     if (member === undefined) return;
     member.ready = true;
-    this.#first.resolve(url);
+    if (this.#url === '') [this.#url, this.#adminUrl] = [url, adminUrl];
+    this.#first.resolve();
     const ready = [...this.#members.values()].filter((other) => other.ready).length;
     if (this.#allReady || ready < this.#config.workers) return;
     this.#allReady = true;
@@ -202,6 +214,11 @@ export class Primary {
       worker.process.kill('SIGKILL');
     }
   }
+}
+
+function portOf(url: string): number {
+  const { port, protocol } = new URL(url);
+  return Number(port || (protocol === 'https:' ? 443 : 80));
 }
 
 function errorOf({ message, stack, ...known }: StartError): Error {

@@ -47,7 +47,7 @@ async function start({ config, version }: Extract<ToWorker, { kind: 'start' }>):
   try {
     const started = await startApp(config, { log, sink, version, workers: link });
     process.on('unhandledRejection', (reason) => started.unexpected(reason));
-    send({ kind: 'ready', url: started.url });
+    send({ kind: 'ready', url: started.url, adminUrl: started.adminUrl });
     return started;
   } catch (error) {
     const message: ToPrimary = { kind: 'failed', error: startError(error) };

@@ -15,6 +15,8 @@ export interface SpawnOptions {
   readonly upstreams: readonly string[];
   /** Port to listen on; a free one unless given. A restart on the same port keeps the URLs in lock files right. */
   readonly port?: number;
+  /** The address of the administration and health, where it is another one. */
+  readonly adminListen?: string;
   /** Further variables, with their whole names. */
   readonly env?: Readonly<Record<string, string>>;
   /** A limit of the shell's `ulimit` that it has to live with: `-n 60`, `-f 8192` (blocks of 512 bytes). */
@@ -36,7 +38,8 @@ export interface SpawnedProxy {
 const START_LIMIT_MS = 15_000;
 
 /** Resolves once /-/ready says so; rejects with what was printed when the process ends before that. */
-export async function spawnProxy({ dataDir, upstreams, port, env = {}, limit }: SpawnOptions): Promise<SpawnedProxy> {
+export async function spawnProxy(options: SpawnOptions): Promise<SpawnedProxy> {
+  const { dataDir, upstreams, port, adminListen, env = {}, limit } = options;
   const chosen = port ?? (await freePort());
   const command =
     limit === undefined ? [LAUNCHER, 'serve'] : ['sh', '-c', `ulimit ${limit} && exec "$0" serve`, LAUNCHER];
@@ -49,6 +52,7 @@ export async function spawnProxy({ dataDir, upstreams, port, env = {}, limit }: 
       WHEELKEEP_DATA_DIR: dataDir,
       WHEELKEEP_UPSTREAM: upstreams.join(','),
       WHEELKEEP_DRAIN: '0s',
+      ...(adminListen !== undefined && { WHEELKEEP_ADMIN_LISTEN: adminListen }),
       WHEELKEEP_FILE_ORIGINS: [...new Set(upstreams.map((url) => new URL(url).origin))].join(','),
       ...env,
     },
@@ -62,7 +66,8 @@ export async function spawnProxy({ dataDir, upstreams, port, env = {}, limit }: 
   }
   const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
   const url = `http://127.0.0.1:${chosen}`;
-  await ready(child, url, () => output);
+  const admin = adminListen === undefined ? url : `http://${adminListen}`;
+  await ready(child, admin, () => output);
   return {
     url,
     port: chosen,
@@ -73,7 +78,7 @@ export async function spawnProxy({ dataDir, upstreams, port, env = {}, limit }: 
       const [code, endedBy] = await exit;
       return code ?? endedBy!;
     },
-    metrics: async () => parseMetrics((await get(`${url}/metrics`)).text()),
+    metrics: async () => parseMetrics((await get(`${admin}/metrics`)).text()),
   };
 }
 

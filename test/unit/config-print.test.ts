@@ -6,7 +6,8 @@ import { parse } from 'yaml';
 import { installerVariables } from '../../src/commands/env.ts';
 import { explainStartFailure } from '../../src/commands/start-failure.ts';
 import { effectiveYaml } from '../../src/config/effective.ts';
-import { clientUrl, startLines } from '../../src/config/start-lines.ts';
+import { administrationUrl, clientUrl } from '../../src/config/own-addresses.ts';
+import { startLines } from '../../src/config/start-lines.ts';
 import { load, UPSTREAM } from '../support/config-world.ts';
 
 const FULL = `indexes:
@@ -94,9 +95,12 @@ test('what to type is the address that clients use, not the one that is listened
 });
 
 test('a listener on every address is reached by loopback, an IPv6 one in brackets', () => {
-  assert.equal(clientUrl('0.0.0.0', 5030), 'http://127.0.0.1:5030/');
-  assert.equal(clientUrl('::', 5030), 'http://[::1]:5030/');
-  assert.equal(clientUrl('10.1.2.3', 80), 'http://10.1.2.3:80/');
+  assert.equal(clientUrl({ host: '0.0.0.0', port: 5030 }), 'http://127.0.0.1:5030/');
+  assert.equal(clientUrl({ host: '::', port: 5030 }), 'http://[::1]:5030/');
+  assert.equal(clientUrl({ host: '10.1.2.3', port: 80 }), 'http://10.1.2.3:80/');
+  const adminListen = { host: '::', port: 5031 };
+  assert.equal(administrationUrl({ host: '0.0.0.0', port: 5030, adminListen }), 'http://[::1]:5031/');
+  assert.equal(administrationUrl({ host: '0.0.0.0', port: 5030 }), 'http://127.0.0.1:5030/');
 });
 
 test('installers are told to trust a host only where pip would refuse it', () => {

@@ -40,6 +40,7 @@ function facts(change: Partial<StatusFacts> = {}): StatusFacts {
     now: NOW,
     startedAt: NOW - 7_200_000,
     workers: 1,
+    isElsewhere: false,
     publicUrl: undefined,
     indexes: [{ name: 'default', mirrors: [MIRROR] }],
     hours: traffic.hours(NOW),
@@ -125,13 +126,15 @@ test('the box for a shell sets the variables that wheelkeep env sets', () => {
 });
 
 test('without a script the box has the public address, or says what to put in', () => {
-  const known = settingsHtml('https://wheels.example/cache/');
+  const known = settingsHtml('https://wheels.example/cache/', false);
   assert.ok(known.includes('https://wheels.example/cache/simple/'));
   assert.match(known, /<span data-line="[^"]*trusted-host[^>]* hidden>/);
   assert.ok(!known.includes('this address'));
-  const unknown = settingsHtml(undefined);
+  const unknown = settingsHtml(undefined, false);
   assert.ok(unknown.includes('http://&lt;this address&gt;/simple/'));
   assert.match(unknown, /Put the address of this page in the place of/);
+  const elsewhere = settingsHtml(undefined, true);
+  assert.match(elsewhere, /Put the address of the index in the place of .* data-elsewhere>/s);
 });
 
 test('every label, caption and heading that the page refers to is there, once', () => {

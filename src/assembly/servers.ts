@@ -1,0 +1,83 @@
+// The addresses that we listen on: the first one, the administration's, and those of raw mounts that want their own.
+
+import type { AddressInfo } from 'node:net';
+import type { ListenAddress } from '../config/config.ts';
+import type { Dispatch, Served } from '../http/dispatch.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Ledger } from '../http/ledger.ts';
+import type { RawHandler } from '../http/raw-handler.ts';
+import type { ReadyAnswers } from '../http/ready-answers.ts';
+import { HttpServer, type HttpServerOptions } from '../http/server.ts';
+import type { Basics } from './basics.ts';
+
+export interface ServersParts {
+  readonly dispatch: Dispatch;
+  readonly raw: RawHandler;
+  readonly ready: ReadyAnswers;
+  readonly ledger: Ledger;
+}
+
+export interface Servers {
+  readonly url: string;
+  readonly adminUrl: string | undefined;
+  readonly rawUrls: ReadonlyMap<string, string>;
+  /** Open connections to the first address. */
+  readonly connections: Promise<number>;
+  beginDrain(): void;
+  close(graceMs: number): Promise<void>;
+}
+
+/** Listens on all of them, or on none: rejects with the system's error when one cannot be had. */
+export async function openServers(
+  { config, log, metrics, via }: Basics,
+  { dispatch, raw, ready, ledger }: ServersParts,
+): Promise<Servers> {
+  const opened: HttpServer[] = [];
+  const close = async (graceMs: number) => {
+    await Promise.all(opened.map((server) => server.close(graceMs)));
+  };
+  const open = async ({ host, port }: ListenAddress, answers: Pick<HttpServerOptions, 'handle' | 'ready'>) => {
+    const server = new HttpServer({ metrics, log, via, ledger, ...answers });
+    const url = urlOf(await server.listen(host, port));
+    opened.push(server);
+    return url;
+  };
+  const serve = (served: Served) => ({ handle: (exchange: Exchange) => dispatch.handle(exchange, served) });
+  const { adminListen } = config;
+  try {
+    const url = await open(config, { ...serve(adminListen === undefined ? 'everything' : 'indexes'), ready });
+    const adminUrl = adminListen && (await open(adminListen, serve('administration')));
+    const rawUrls = new Map<string, string>();
+    for (const { name, listen } of config.raw) {
+      if (listen === undefined) continue;
+      rawUrls.set(name, await open(listen, { handle: (exchange) => raw.root(exchange, name) }));
+    }
+    const [first] = opened;
+    return {
+      url,
+      adminUrl,
+      rawUrls,
+      get connections() {
+        return first!.connections;
+      },
+      beginDrain: () => {
+        for (const server of opened) server.beginDrain();
+      },
+      close,
+    };
+  } catch (error) {
+    // One address cannot be had: those that were taken are given back, or the process would never end.
+    await close(0);
+    throw error;
+  }
+}
+
+function urlOf({ address, port }: AddressInfo): string {
+  return `http://${reachable(address)}:${port}/`;
+}
+
+function reachable(address: string): string {
+  if (address === '0.0.0.0') return '127.0.0.1';
+  if (address === '::') return '[::1]';
+  return address.includes(':') ? `[${address}]` : address;
+}

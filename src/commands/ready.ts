@@ -1,0 +1,47 @@
+// `wheelkeep ready`: whether the server of this configuration can serve now; what a container or a script waits for.
+
+import { Command } from 'commander';
+import { administrationUrl } from '../config/own-addresses.ts';
+import { ConfigurationError } from '../config/problems.ts';
+import { readSettings } from '../config/settings.ts';
+import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+
+const EXAMPLES = `
+Examples:
+  $ until wheelkeep ready; do sleep 1; done
+
+Exit codes: 0 ready, 1 not ready or no server runs, 2 the command line or the configuration is wrong.`;
+
+/** What an orchestrator gives its own probes. */
+const TIMEOUT_MS = 3_000;
+
+export function readyCommand(terminal: Terminal, exitCode: ExitCode): Command {
+  return withConfigFlags(new Command('ready'), ['config', 'host', 'port'])
+    .description('tell whether the running server can serve now')
+    .addHelpText('after', EXAMPLES)
+    .action(async (given: Record<string, unknown>) => {
+      try {
+        const { settings, problems } = await readSettings(configInput(terminal, given));
+        if (problems.length > 0) throw new ConfigurationError(problems);
+        const url = administrationUrl(settings);
+        const state = await readiness(url);
+        terminal.out(`${url} ${state}`);
+        if (state !== 'ready') exitCode.value = FAILED;
+      } catch (error) {
+        if (!(error instanceof ConfigurationError)) throw error;
+        terminal.error(error.message);
+        exitCode.value = WRONG_USAGE;
+      }
+    });
+}
+
+/** `ready`, or what keeps it from that. */
+async function readiness(url: string): Promise<string> {
+  const response = await fetch(`${url}-/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch((error: Error) => {
+    const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
+    return `does not answer (${code ?? error.message})`;
+  });
+  if (typeof response === 'string') return response;
+  await response.body?.cancel();
+  return response.ok ? 'ready' : `not ready (status ${response.status})`;
+}
