@@ -9,6 +9,7 @@ import type { RawHandler } from '../http/raw-handler.ts';
 import type { ReadyAnswers } from '../http/ready-answers.ts';
 import { HttpServer, type HttpServerOptions } from '../http/server.ts';
 import type { Basics } from './basics.ts';
+import { CurrentIdentity } from './current-identity.ts';
 
 export interface ServersParts {
   readonly dispatch: Dispatch;
@@ -29,17 +30,21 @@ export interface Servers {
 
 /** Listens on all of them, or on none: rejects with the system's error when one cannot be had. */
 export async function openServers(
-  { config, log, metrics, via }: Basics,
+  { config, now, log, metrics, via }: Basics,
   { dispatch, raw, ready, ledger }: ServersParts,
 ): Promise<Servers> {
   const opened: HttpServer[] = [];
+  const identity = config.tls && new CurrentIdentity(config.tls, { log, metrics, now, servers: opened });
+  await identity?.start();
   const close = async (graceMs: number) => {
+    identity?.close();
     await Promise.all(opened.map((server) => server.close(graceMs)));
   };
   const open = async ({ host, port }: ListenAddress, answers: Pick<HttpServerOptions, 'handle' | 'ready'>) => {
-    const server = new HttpServer({ metrics, log, via, ledger, ...answers });
-    const url = urlOf(await server.listen(host, port));
+    const tls = config.tls && { identity: identity!.value, minVersion: config.tls.minVersion };
+    const server = new HttpServer({ metrics, log, via, ledger, tls, ...answers });
     opened.push(server);
+    const url = `${tls === undefined ? 'http' : 'https'}://${authorityOf(await server.listen(host, port))}/`;
     return url;
   };
   const serve = (served: Served) => ({ handle: (exchange: Exchange) => dispatch.handle(exchange, served) });
@@ -72,8 +77,8 @@ export async function openServers(
   }
 }
 
-function urlOf({ address, port }: AddressInfo): string {
-  return `http://${reachable(address)}:${port}/`;
+function authorityOf({ address, port }: AddressInfo): string {
+  return `${reachable(address)}:${port}`;
 }
 
 function reachable(address: string): string {

@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 import { dataFolderProblem } from '../config/data-folder.ts';
 import { loadConfig } from '../config/load.ts';
-import { clientUrl } from '../config/own-addresses.ts';
+import { administrationUrl, clientUrl } from '../config/own-addresses.ts';
 import { ConfigurationError } from '../config/problems.ts';
 import { startLines } from '../config/start-lines.ts';
 import { packageVersion } from '../config/version.ts';
@@ -31,8 +31,8 @@ export function checkCommand(terminal: Terminal, exitCode: ExitCode): Command {
           terminal.out(effectiveYaml(loaded).trimEnd());
           return;
         }
-        const adminUrl = config.adminListen && clientUrl(config.adminListen);
-        const facts = { url: clientUrl(config), adminUrl, version: packageVersion() };
+        const adminUrl = config.adminListen && administrationUrl(read.settings);
+        const facts = { url: clientUrl(read.settings), adminUrl, version: packageVersion() };
         terminal.out('The configuration is right. It would start with:');
         for (const line of startLines(config, facts)) terminal.out(`  ${line}`);
       } catch (error) {

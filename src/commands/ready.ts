@@ -3,8 +3,9 @@
 import { Command } from 'commander';
 import { administrationUrl } from '../config/own-addresses.ts';
 import { ConfigurationError } from '../config/problems.ts';
-import { readSettings } from '../config/settings.ts';
+import { pathOf, readSettings } from '../config/settings.ts';
 import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+import { askOwnServer, NoOwnServer } from './own-request.ts';
 
 const EXAMPLES = `
 Examples:
@@ -21,10 +22,11 @@ export function readyCommand(terminal: Terminal, exitCode: ExitCode): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (given: Record<string, unknown>) => {
       try {
-        const { settings, problems } = await readSettings(configInput(terminal, given));
-        if (problems.length > 0) throw new ConfigurationError(problems);
-        const url = administrationUrl(settings);
-        const state = await readiness(url);
+        const read = await readSettings(configInput(terminal, given));
+        if (read.problems.length > 0) throw new ConfigurationError(read.problems);
+        const { tlsCertFile } = read.settings;
+        const url = administrationUrl(read.settings);
+        const state = await readiness(url, tlsCertFile && pathOf(read, 'tlsCertFile', terminal.cwd));
         terminal.out(`${url} ${state}`);
         if (state !== 'ready') exitCode.value = FAILED;
       } catch (error) {
@@ -36,12 +38,12 @@ export function readyCommand(terminal: Terminal, exitCode: ExitCode): Command {
 }
 
 /** `ready`, or what keeps it from that. */
-async function readiness(url: string): Promise<string> {
-  const response = await fetch(`${url}-/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch((error: Error) => {
-    const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
-    return `does not answer (${code ?? error.message})`;
-  });
-  if (typeof response === 'string') return response;
-  await response.body?.cancel();
-  return response.ok ? 'ready' : `not ready (status ${response.status})`;
+async function readiness(url: string, certFile: string | undefined): Promise<string> {
+  try {
+    const { status } = await askOwnServer({ url: `${url}-/ready`, timeoutMs: TIMEOUT_MS, certFile });
+    return status === 200 ? 'ready' : `not ready (status ${status})`;
+  } catch (error) {
+    if (!(error instanceof NoOwnServer)) throw error;
+    return `does not answer (${error.message})`;
+  }
 }

@@ -1,11 +1,12 @@
 // Asks the server that runs on this configuration: its address is the configuration's, its token lies in the data
 // folder, so whoever may read the folder may ask.
 
-import { loadConfig } from '../config/load.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { administrationUrl } from '../config/own-addresses.ts';
 import { ConfigurationError } from '../config/problems.ts';
 import { readAdminToken } from '../http/admin-token.ts';
 import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './command-line.ts';
+import { askOwnServer, NoOwnServer } from './own-request.ts';
 
 /** One question or order to the administration (http/admin-api.ts). */
 export interface AdminRequest {
@@ -33,8 +34,7 @@ export async function askRunningServer(
   use: (answer: unknown) => void,
 ): Promise<void> {
   try {
-    const { config } = await loadConfig(configInput(terminal, given), { notes: false });
-    use(await ask(administrationUrl(config), config.dataDir, request));
+    use(await ask(await loadConfig(configInput(terminal, given), { notes: false }), request));
   } catch (error) {
     if (!(error instanceof ConfigurationError) && !(error instanceof NoAnswer)) throw error;
     terminal.error(error.message);
@@ -42,19 +42,31 @@ export async function askRunningServer(
   }
 }
 
-async function ask(url: string, dataDir: string, { path, body }: AdminRequest): Promise<unknown> {
-  const token = readAdminToken(dataDir);
-  if (token === undefined) throw new NoAnswer(`no server has run on ${dataDir}: it holds no token`);
-  const response = await fetch(`${url}-/api/${path}`, {
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-    ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
-  }).catch((error: Error) => {
-    const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
-    throw new NoAnswer(`no server answers at ${url} (${code ?? error.message})`);
+async function ask({ config, read }: LoadedConfig, { path, body }: AdminRequest): Promise<unknown> {
+  const url = administrationUrl(read.settings);
+  const token = readAdminToken(config.dataDir);
+  if (token === undefined) throw new NoAnswer(`no server has run on ${config.dataDir}: it holds no token`);
+  const { status, text } = await askOwnServer({
+    url: `${url}-/api/${path}`,
+    fields: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    timeoutMs: TIMEOUT_MS,
+    certFile: config.tls?.certFile,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  }).catch((error) => {
+    if (!(error instanceof NoOwnServer)) throw error;
+    throw new NoAnswer(`no server answers at ${url} (${error.message})`);
   });
-  const answer = (await response.json().catch(() => undefined)) as { readonly detail?: string } | undefined;
-  if (response.ok && answer !== undefined) return answer;
-  const hint = response.status === 401 ? ' It runs on another data folder.' : '';
-  throw new NoAnswer(`${url} refused: ${answer?.detail ?? `status ${response.status}`}${hint}`);
+  const answer = jsonOf(text);
+  if (status === 200 && answer !== undefined) return answer;
+  const hint = status === 401 ? ' It runs on another data folder.' : '';
+  throw new NoAnswer(`${url} refused: ${answer?.detail ?? `status ${status}`}${hint}`);
+}
+
+function jsonOf(text: string): { readonly detail?: string } | undefined {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return undefined;
+  }
 }

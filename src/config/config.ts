@@ -1,6 +1,8 @@
 // The whole configuration after it was read and checked: one value, frozen, sliced in app.ts.
 // Sizes are bytes and times milliseconds; the names users type and the units they may use stand in options.ts.
 
+import type { TlsFiles, TlsIdentity } from '../http/tls-identity.ts';
+
 /** How we prove who we are to one upstream; bound to that upstream's origin. */
 export type Credentials =
   | { readonly kind: 'basic'; readonly user: string; readonly password: string }
@@ -59,6 +61,8 @@ export interface ListenAddress {
 }
 
 export interface Config extends ListenAddress {
+  /** Every listener then speaks TLS and nothing else. The identity is that of the start; the files may change. */
+  readonly tls?: TlsFiles & { readonly identity: TlsIdentity; readonly minVersion: 'TLSv1.2' | 'TLSv1.3' };
   /** The address of the status page, the administration, the metrics and health; without it they are at the first. */
   readonly adminListen?: ListenAddress;
   readonly dataDir: string;

@@ -1,6 +1,6 @@
 // The whole way from flags, environment, file and machine to one checked Config, or to every mistake at once.
 
-import { basename, dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { chooseIndexes } from './choose-indexes.ts';
 import type { Config } from './config.ts';
 import { contradictions } from './contradictions.ts';
@@ -9,8 +9,9 @@ import type { Machine } from './default-upstream.ts';
 import { StructureBuilder } from './indexes.ts';
 import { certificatesOf, proxiesOf } from './network.ts';
 import { ConfigurationError, type Problem } from './problems.ts';
-import { type ConfigInput, type ReadSettings, readSettings } from './settings.ts';
+import { type ConfigInput, pathOf, type ReadSettings, readSettings } from './settings.ts';
 import { thisMachine } from './this-machine.ts';
+import { tlsOf } from './tls.ts';
 
 export interface LoadedConfig {
   readonly config: Config;
@@ -31,11 +32,7 @@ export async function loadConfig(
   const read = await readSettings(input);
   const { settings, sources, file } = read;
   const problems: Problem[] = [...read.problems, ...contradictions(read)];
-  /** A relative path starts at the folder of the file that names it, else where we were started. */
-  const resolved = (path: string, source: string) =>
-    resolve(file && source.startsWith(basename(file.path)) ? dirname(file.path) : input.cwd, path);
-
-  const dataDir = resolved(settings.dataDir, sources.dataDir);
+  const dataDir = pathOf(read, 'dataDir', input.cwd)!;
   const credentials = new CredentialsReader({ env: input.env, folder: file ? dirname(file.path) : input.cwd });
   const builder = file && new StructureBuilder({ file, credentials, problems });
   const machine = options.machine ?? thisMachine(input.env, { dataDir, notes: options.notes });
@@ -46,17 +43,19 @@ export async function loadConfig(
   const routes = builder?.routes(structures?.routes ?? [], names) ?? [];
   const raw = (await builder?.raw(structures?.raw ?? {}, settings.maxFile)) ?? [];
   const proxy = proxiesOf(input.env, problems);
-  const caFile = settings.caFile === undefined ? undefined : resolved(settings.caFile, sources.caFile);
+  const caFile = pathOf(read, 'caFile', input.cwd);
   const { certificates, warnings } = await certificatesOf(
     { path: caFile, source: sources.caFile },
     input.env,
     problems,
   );
+  const tls = await tlsOf(read, input.cwd, problems, warnings);
   if (problems.length > 0) throw new ConfigurationError(problems);
 
   const config: Config = {
     host: settings.host,
     port: settings.port,
+    ...(tls && { tls }),
     ...(settings.adminListen !== undefined && { adminListen: settings.adminListen }),
     dataDir,
     indexes,

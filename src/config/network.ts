@@ -37,7 +37,7 @@ export async function certificatesOf(
   caFile: { readonly path: string | undefined; readonly source: string },
   env: Environment,
   problems: Problem[],
-): Promise<{ readonly certificates: readonly string[]; readonly warnings: readonly string[] }> {
+): Promise<{ readonly certificates: readonly string[]; readonly warnings: string[] }> {
   const certificates: string[] = [];
   const warnings: string[] = [];
   const seen = new Set<string>();

@@ -55,6 +55,18 @@ export const OPTIONS = {
       'A second address, for the status page, the administration, metrics and health; they are then nowhere else.',
     example: '127.0.0.1:5031',
   }),
+  tlsCertFile: optional('tls.cert_file', path, {
+    description: 'PEM file of the certificate of every listener, with its chain; a changed one is taken over at once.',
+    example: '/run/secrets/tls.crt',
+  }),
+  tlsKeyFile: optional('tls.key_file', path, {
+    description: 'PEM file of its private key.',
+    example: '/run/secrets/tls.key',
+  }),
+  tlsMinVersion: option('tls.min_version', choice('1.2', '1.3'), '1.2', {
+    description: 'The oldest version of TLS that is spoken.',
+    example: '1.3',
+  }),
   upstream: optional('upstream', list(upstreamAddress), {
     description:
       "The index behind; several are equivalent mirrors of one index. Unset, it is what this machine's installers use.",

@@ -1,20 +1,24 @@
 // Where we are reached, as commands and the first lines of the log say it.
 
 import type { ListenAddress } from './config.ts';
+import type { Settings } from './options.ts';
 
-/** Where a client on this machine reaches a listener: one that listens everywhere is reached by loopback. */
-export function clientUrl({ host, port }: ListenAddress): string {
-  const reached = host === '0.0.0.0' || host === '' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}/`;
+type Addresses = Pick<Settings, 'host' | 'port' | 'adminListen' | 'tlsCertFile'>;
+
+/** Where a client on this machine reaches the index; who listens everywhere is reached by loopback. */
+export function clientUrl(settings: Addresses): string {
+  return urlAt(settings, settings);
 }
 
 /** Where a command on this machine reaches the administration, health and metrics. */
-export function administrationUrl({ host, port, adminListen }: ListenAddress & WithAdministration): string {
-  return clientUrl(adminListen ?? { host, port });
+export function administrationUrl(settings: Addresses): string {
+  return urlAt(settings.adminListen ?? settings, settings);
 }
 
-interface WithAdministration {
-  readonly adminListen?: ListenAddress | undefined;
+function urlAt({ host, port }: ListenAddress, { tlsCertFile }: Addresses): string {
+  const scheme = tlsCertFile === undefined ? 'http' : 'https';
+  const reached = host === '0.0.0.0' || host === '' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `${scheme}://${reached.includes(':') ? `[${reached}]` : reached}:${port}/`;
 }
 
 /** The host that pip must be told to trust: plain http beyond loopback. Undefined when there is nothing to tell. */

@@ -2,7 +2,7 @@
 // every mistake is collected with the key, the value and what would be right.
 
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { CONFIG_VARIABLE, OPTIONS, type OptionKey, type Settings } from './options.ts';
 import { nearest, type Problem } from './problems.ts';
 import { InvalidValue } from './units.ts';
@@ -51,6 +51,17 @@ export async function readSettings(input: ConfigInput): Promise<ReadSettings> {
     }
   }
   return { settings: settings as Settings, sources, file, problems };
+}
+
+/** An option's path, absolute: one that a file names starts at that file's folder, any other at `cwd`. */
+export function pathOf(
+  { settings, sources, file }: ReadSettings,
+  key: 'dataDir' | 'caFile' | 'tlsCertFile' | 'tlsKeyFile',
+  cwd: string,
+): string | undefined {
+  const path = settings[key];
+  const fromFile = file !== undefined && sources[key].startsWith(basename(file.path));
+  return path === undefined ? undefined : resolve(fromFile ? dirname(file.path) : cwd, path);
 }
 
 /** The text that counts for an option. An empty variable is an unset one: compose files pass those on. */

@@ -3,10 +3,10 @@
 import { withoutSecrets } from './addresses.ts';
 import type { Config, RawMountConfig } from './config.ts';
 import { OPTIONS } from './options.ts';
-import { clientUrl, untrustedHost } from './own-addresses.ts';
+import { untrustedHost } from './own-addresses.ts';
 
 export interface StartFacts {
-  /** Where the listener is, `http://127.0.0.1:5030/`; with `port: 0` only the listener knows. */
+  /** Where a client on this machine reaches the listener, `http://127.0.0.1:5030/`; with `port: 0` only the listener knows. */
   readonly url: string;
   /** Where the administration is, when it has an address of its own. */
   readonly adminUrl?: string | undefined;
@@ -36,7 +36,7 @@ export function startLines(config: Config, facts: StartFacts): string[] {
       `proxy: ${withoutSecrets(proxy)}; it resolves names, so private addresses are refused only where they are written out`,
     );
   }
-  const reached = config.publicUrl ?? clientUrl({ host: config.host, port: Number(new URL(facts.url).port || 80) });
+  const reached = config.publicUrl ?? facts.url;
   lines.push(`try: pip install ${pipArguments(reached).join(' ')} requests`);
   return lines;
 }

@@ -1,6 +1,7 @@
 // The listener: accepts requests within limits, gives each to its route, turns errors into answers, and keeps count.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { isOutOfDescriptors } from '../cache/open-files.ts';
 import { BadRequest, MethodNotAllowed, ProxyError } from '../errors.ts';
@@ -11,6 +12,7 @@ import type { Ledger } from './ledger.ts';
 import { sendProblem } from './problem.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
 import { ClientGone } from './send-body.ts';
+import type { TlsIdentity } from './tls-identity.ts';
 
 export interface HttpServerOptions {
   readonly metrics: Metrics;
@@ -22,6 +24,8 @@ export interface HttpServerOptions {
   readonly handle: (exchange: Exchange) => Promise<void>;
   /** How this process names itself in Via: a request that carries it has come back to us. */
   readonly via: string;
+  /** Present: TLS is spoken, and nothing else. */
+  readonly tls?: { readonly identity: TlsIdentity; readonly minVersion: 'TLSv1.2' | 'TLSv1.3' } | undefined;
 }
 
 const MAX_CONNECTIONS = 20_000;
@@ -35,7 +39,9 @@ const STALLED_CLIENT_MS = 120_000;
 
 export class HttpServer {
   readonly #options: HttpServerOptions;
-  readonly #server: Server;
+  readonly #server: Server | TlsServer;
+  /** Connections that have not proved yet that they speak TLS; without it there are none. */
+  readonly #handshaking = new Set<Socket>();
   /** Connections on which a request had a doubtful end: what follows on them is no request. */
   readonly #refused = new WeakSet<Socket>();
   #draining = false;
@@ -43,20 +49,20 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#server = createServer(
-      {
-        maxHeaderSize: MAX_HEAD_BYTES,
-        headersTimeout: HEAD_TIMEOUT_MS,
-        connectionsCheckingInterval: HEAD_CHECK_MS,
-        // Uploads may take long; the head may not.
-        requestTimeout: 0,
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        // A lenient parser is how requests are smuggled (S10, S11).
-        insecureHTTPParser: false,
-        noDelay: true,
-      },
-      (request, response) => this.#serve(request, response),
-    );
+    const limits = {
+      maxHeaderSize: MAX_HEAD_BYTES,
+      headersTimeout: HEAD_TIMEOUT_MS,
+      connectionsCheckingInterval: HEAD_CHECK_MS,
+      // Uploads may take long; the head may not.
+      requestTimeout: 0,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      // A lenient parser is how requests are smuggled (S10, S11).
+      insecureHTTPParser: false,
+      noDelay: true,
+    };
+    const serve = (request: IncomingMessage, response: ServerResponse) => this.#serve(request, response);
+    this.#server =
+      options.tls === undefined ? createServer(limits, serve) : this.#createTlsServer(limits, serve, options.tls);
     this.#server.maxConnections = MAX_CONNECTIONS;
     this.#server.setTimeout(STALLED_CLIENT_MS);
     this.#server.on('clientError', (error, socket) => refuse(error as NodeJS.ErrnoException, socket, options.metrics));
@@ -64,6 +70,12 @@ export class HttpServer {
     this.#server.on('upgrade', (_request, socket) => socket.destroy());
     this.#server.on('connect', (_request, socket) => socket.destroy());
     this.#server.on('checkContinue', (request, response) => this.#serve(request, response));
+  }
+
+  /** New connections are shown this identity; those that are open go on with theirs. */
+  renew(identity: TlsIdentity): void {
+    const { minVersion } = this.#options.tls!;
+    (this.#server as TlsServer).setSecureContext({ ...identity, minVersion });
   }
 
   /** Resolves when it listens; rejects with the system's error. */
@@ -93,9 +105,29 @@ export class HttpServer {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#closing = true;
     this.#server.closeIdleConnections();
+    for (const socket of this.#handshaking) socket.destroy();
     const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
     await closed;
     clearTimeout(timer);
+  }
+
+  #createTlsServer(
+    limits: ServerOptions,
+    serve: (request: IncomingMessage, response: ServerResponse) => void,
+    { identity, minVersion }: NonNullable<HttpServerOptions['tls']>,
+  ): TlsServer {
+    // No callbacks of ours run during the handshake: what they threw would end the process (CVE-2026-21637).
+    const server = createTlsServer({ ...limits, ...identity, minVersion, handshakeTimeout: HEAD_TIMEOUT_MS }, serve);
+    server.on('connection', (socket: Socket) => {
+      this.#handshaking.add(socket);
+      socket.once('close', () => this.#handshaking.delete(socket));
+    });
+    server.on('secureConnection', (socket) => this.#handshaking.delete(socket));
+    server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
+      // Who only looks whether the port is open has done no wrong.
+      if (error.code !== 'ECONNRESET') this.#options.metrics.meters.rejectedRequests.inc({ reason: 'tls' });
+    });
+    return server;
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {

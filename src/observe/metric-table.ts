@@ -132,7 +132,16 @@ export const METRIC_TABLE = {
     type: 'counter',
     name: 'wheelkeep_rejected_requests_total',
     help: 'Requests refused because of a limit, before any route was asked.',
-    labels: { reason: ['malformed', 'head-too-large', 'body-too-large', 'timeout', 'overloaded', 'draining', 'loop'] },
+    labels: {
+      reason: ['malformed', 'head-too-large', 'body-too-large', 'timeout', 'overloaded', 'draining', 'loop', 'tls'],
+    },
+  },
+  certificateExpiry: {
+    type: 'gauge',
+    name: 'wheelkeep_certificate_expiry_timestamp_seconds',
+    help: 'When the certificate of the listeners ends, in seconds since the epoch; 0 without TLS.',
+    labels: {},
+    aggregator: 'min',
   },
   openConnections: {
     type: 'gauge',

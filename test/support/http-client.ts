@@ -15,6 +15,8 @@ export interface ClientOptions {
   readonly agent?: Agent;
   /** Trusted authority in PEM, for https. */
   readonly ca?: string;
+  /** Over https, believes whoever answers. */
+  readonly anyCertificate?: boolean;
   readonly signal?: AbortSignal;
   /** Reads no faster than this: a slow client whose window fills up. */
   readonly bytesPerSecond?: number;
@@ -110,14 +112,16 @@ export async function sendRaw(url: string, bytes: string | Buffer, quietMs = 100
   return Buffer.concat(chunks).toString('latin1');
 }
 
-function send(url: string, { method = 'GET', fields = {}, body, agent, ca, signal }: ClientOptions): ClientRequest {
-  const options = {
+function send(url: string, options: ClientOptions): ClientRequest {
+  const { method = 'GET', fields = {}, body, agent, ca, anyCertificate, signal } = options;
+  const given = {
     method,
     headers: fields,
     agent: agent ?? false,
     ...(signal === undefined ? {} : { signal }),
     ...(ca === undefined ? {} : { ca }),
+    ...(anyCertificate === true ? { rejectUnauthorized: false } : {}),
   };
-  const request = url.startsWith('https:') ? httpsRequest(url, options) : httpRequest(url, options);
+  const request = url.startsWith('https:') ? httpsRequest(url, given) : httpRequest(url, given);
   return request.end(body);
 }

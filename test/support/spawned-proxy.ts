@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { get } from './http-client.ts';
+import { fetchAll } from './http-client.ts';
 import { parseMetrics } from './prometheus-text.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/wheelkeep', import.meta.url));
@@ -17,6 +17,8 @@ export interface SpawnOptions {
   readonly port?: number;
   /** The address of the administration and health, where it is another one. */
   readonly adminListen?: string;
+  /** Whether `env` makes it speak TLS; its certificate is not looked at here. */
+  readonly isTls?: boolean;
   /** Further variables, with their whole names. */
   readonly env?: Readonly<Record<string, string>>;
   /** A limit of the shell's `ulimit` that it has to live with: `-n 60`, `-f 8192` (blocks of 512 bytes). */
@@ -39,7 +41,8 @@ const START_LIMIT_MS = 15_000;
 
 /** Resolves once /-/ready says so; rejects with what was printed when the process ends before that. */
 export async function spawnProxy(options: SpawnOptions): Promise<SpawnedProxy> {
-  const { dataDir, upstreams, port, adminListen, env = {}, limit } = options;
+  const { dataDir, upstreams, port, adminListen, isTls = false, env = {}, limit } = options;
+  const scheme = isTls ? 'https' : 'http';
   const chosen = port ?? (await freePort());
   const command =
     limit === undefined ? [LAUNCHER, 'serve'] : ['sh', '-c', `ulimit ${limit} && exec "$0" serve`, LAUNCHER];
@@ -65,8 +68,8 @@ export async function spawnProxy(options: SpawnOptions): Promise<SpawnedProxy> {
     });
   }
   const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-  const url = `http://127.0.0.1:${chosen}`;
-  const admin = adminListen === undefined ? url : `http://${adminListen}`;
+  const url = `${scheme}://127.0.0.1:${chosen}`;
+  const admin = adminListen === undefined ? url : `${scheme}://${adminListen}`;
   await ready(child, admin, () => output);
   return {
     url,
@@ -78,7 +81,7 @@ export async function spawnProxy(options: SpawnOptions): Promise<SpawnedProxy> {
       const [code, endedBy] = await exit;
       return code ?? endedBy!;
     },
-    metrics: async () => parseMetrics((await get(`${admin}/metrics`)).text()),
+    metrics: async () => parseMetrics((await fetchAll(`${admin}/metrics`, { anyCertificate: true })).text()),
   };
 }
 
@@ -86,7 +89,7 @@ async function ready(child: ChildProcess, url: string, output: () => string): Pr
   const deadline = performance.now() + START_LIMIT_MS;
   while (performance.now() < deadline) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it ended at its start:\n${output()}`);
-    const status = await get(`${url}/-/ready`).then(
+    const status = await fetchAll(`${url}/-/ready`, { anyCertificate: true }).then(
       (response) => response.status,
       () => 0,
     );

@@ -82,9 +82,10 @@ test('several indexes, raw mounts, a proxy and an unprotected Redis are told of 
 test('what to type is the address that clients use, not the one that is listened on', async (t) => {
   const env = { WHEELKEEP_UPSTREAM: UPSTREAM, WHEELKEEP_HOST: '0.0.0.0' };
   const typed = async (more: Record<string, string>) =>
-    startLines((await load(t, { env: { ...env, ...more } })).config, { url: 'http://0.0.0.0:41234/', version: '1' }).at(
-      -1,
-    );
+    startLines((await load(t, { env: { ...env, ...more } })).config, {
+      url: 'http://127.0.0.1:41234/',
+      version: '1',
+    }).at(-1);
   assert.equal(await typed({}), 'try: pip install --index-url http://127.0.0.1:41234/simple/ requests');
   assert.match(
     startLines((await load(t, { env })).config, { url: 'http://127.0.0.1:5030/', version: '1' })[0]!,
@@ -95,12 +96,13 @@ test('what to type is the address that clients use, not the one that is listened
 });
 
 test('a listener on every address is reached by loopback, an IPv6 one in brackets', () => {
-  assert.equal(clientUrl({ host: '0.0.0.0', port: 5030 }), 'http://127.0.0.1:5030/');
-  assert.equal(clientUrl({ host: '::', port: 5030 }), 'http://[::1]:5030/');
-  assert.equal(clientUrl({ host: '10.1.2.3', port: 80 }), 'http://10.1.2.3:80/');
+  const at = (host: string) => ({ host, port: 5030, adminListen: undefined, tlsCertFile: undefined });
+  assert.equal(clientUrl(at('0.0.0.0')), 'http://127.0.0.1:5030/');
+  assert.equal(clientUrl(at('::')), 'http://[::1]:5030/');
+  assert.equal(clientUrl({ ...at('10.1.2.3'), tlsCertFile: 'tls.crt' }), 'https://10.1.2.3:5030/');
   const adminListen = { host: '::', port: 5031 };
-  assert.equal(administrationUrl({ host: '0.0.0.0', port: 5030, adminListen }), 'http://[::1]:5031/');
-  assert.equal(administrationUrl({ host: '0.0.0.0', port: 5030 }), 'http://127.0.0.1:5030/');
+  assert.equal(administrationUrl({ ...at('0.0.0.0'), adminListen }), 'http://[::1]:5031/');
+  assert.equal(administrationUrl(at('0.0.0.0')), 'http://127.0.0.1:5030/');
 });
 
 test('installers are told to trust a host only where pip would refuse it', () => {

@@ -1,0 +1,60 @@
+// A value that is made of files which are replaced while we run: a certificate and its key, a list of clients. They are
+// looked at by polling, because secrets are replaced by renaming folders behind symbolic links, of which watching a file
+// says nothing. What cannot be used changes nothing: the last good value stays.
+
+import { type BigIntStats, promises as fs } from 'node:fs';
+
+export interface ReloadedFilesOptions<T> {
+  readonly paths: readonly string[];
+  /** Rejects when the files cannot be used as they are. */
+  readonly read: () => Promise<T>;
+  readonly onChange: (value: T) => void;
+  /** Called once for each state of the files in which `read` fails. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** Five times faster than anybody may expect a change to count (S38). */
+const INTERVAL_MS = 1_000;
+
+export class ReloadedFiles<T> {
+  readonly #options: ReloadedFilesOptions<T>;
+  #seen = '';
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: ReloadedFilesOptions<T>) {
+    this.#options = options;
+  }
+
+  /** Takes what the files hold now, and whatever they will hold. Resolves after the first look; never rejects. */
+  async start(): Promise<void> {
+    await this.#look();
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => void this.start(), INTERVAL_MS).unref();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    const { paths, read, onChange, onFailure } = this.#options;
+    // Before they are read: a change in between is then seen at the next look.
+    const state = (await Promise.all(paths.map(stateOf))).join(' ');
+    if (state === this.#seen) return;
+    this.#seen = state;
+    try {
+      const value = await read();
+      if (!this.#closed) onChange(value);
+    } catch (error) {
+      onFailure(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+}
+
+async function stateOf(path: string): Promise<string> {
+  const named = (error: NodeJS.ErrnoException) => String(error.code);
+  const found: BigIntStats | string = await fs.stat(path, { bigint: true }).catch(named);
+  return typeof found === 'string' ? found : `${found.ino}-${found.size}-${found.mtimeNs}-${found.ctimeNs}`;
+}
