@@ -131,11 +131,13 @@ export class Telemetry implements FlightObserver {
 
   /** Sets what only a scrape wants to know: the upstreams as they are now, and how many flights are under way. */
   scrape(mirrors: readonly MirrorStatus[], flights: number): void {
-    for (const { url, state, lastSuccess, lastFailure } of mirrors) {
+    for (const { url, state, lastSuccess, lastFailure, latencyMs, leads } of mirrors) {
       const upstream = new URL(url).host;
       const sound = lastFailure === undefined || lastFailure.time < (lastSuccess ?? Number.NEGATIVE_INFINITY);
       this.#meters.upstreamHealthy.set({ upstream }, sound ? 1 : 0);
       this.#meters.upstreamBreakerState.set({ upstream }, BREAKER_VALUES[state]);
+      this.#meters.upstreamLeads.set({ upstream }, leads ? 1 : 0);
+      if (latencyMs !== undefined) this.#meters.upstreamAverageLatency.set({ upstream }, latencyMs / 1000);
     }
     this.#meters.activeFlights.set({}, flights);
     this.#meters.oldestStaleAge.set({}, this.oldestStaleSeconds);

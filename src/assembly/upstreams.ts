@@ -43,6 +43,7 @@ export function connectUpstreams(basics: Basics, { agreement, lookup, cut }: Ups
       new IndexUpstream({
         client,
         bases: index.upstreams,
+        ...(index.order !== undefined && { order: index.order }),
         missingStatuses: index.missingStatuses,
         pageOrigins: index.pageOrigins,
         accept: index.accept,

@@ -27,6 +27,8 @@ export interface IndexConfig {
   readonly pageOrigins: readonly string[];
   /** What to ask it for: by negotiation, or one format only because it ignores q values. */
   readonly accept: 'any' | 'json' | 'html';
+  /** Which mirror is asked first: the first one configured, or the one whose answers begin soonest. */
+  readonly order?: 'configured' | 'latency';
   /** Cut core metadata out of its wheels where its pages offer none. */
   readonly extractMetadata?: boolean;
 }

@@ -207,6 +207,20 @@ export const METRIC_TABLE = {
     labels: { upstream: CONFIGURED },
     aggregator: 'max',
   },
+  upstreamAverageLatency: {
+    type: 'gauge',
+    name: 'wheelkeep_upstream_average_latency_seconds',
+    help: 'Moving average of the time from a request for a page to the head of its answer, without opening the connection.',
+    labels: { upstream: CONFIGURED },
+    aggregator: 'max',
+  },
+  upstreamLeads: {
+    type: 'gauge',
+    name: 'wheelkeep_upstream_leads',
+    help: '1 for the mirror of an index that is asked first, else 0.',
+    labels: { upstream: CONFIGURED },
+    aggregator: 'max',
+  },
   mirrorRefusals: {
     type: 'counter',
     name: 'wheelkeep_mirror_refusals_total',

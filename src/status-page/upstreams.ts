@@ -24,7 +24,7 @@ export function upstreamsHtml({ indexes, now }: StatusFacts): string {
   const rows = indexes.flatMap(({ name, mirrors }) =>
     mirrors.map((mirror) => {
       const { weight, word } = healthOf(mirror);
-      return `<tr><th scope="row">${escapeHtml(new URL(mirror.url).host)}<small>index ${escapeHtml(name)}</small></th>
+      return `<tr><th scope="row">${escapeHtml(new URL(mirror.url).host)}<small>index ${escapeHtml(name)}${mirrors.length > 1 && mirror.leads ? ', asked first' : ''}</small></th>
 <td><span class="${weight}">${word}</span><small>${detailHtml(mirror, now)}</small></td>
 <td>${lastAnswerHtml(mirror, now)}</td></tr>`;
     }),

@@ -13,6 +13,7 @@ import { type Ask, firstAnswer } from './first-answer.ts';
 import { HedgeBudget } from './hedge-budget.ts';
 import type { MinimumRate } from './minimum-rate.ts';
 import { Mirror, type MirrorEvent, type MirrorStatus, type Refusal } from './mirror.ts';
+import { asConfigured, byLatency, leaderOf, type MirrorOrder } from './mirror-order.ts';
 import { requestedPause } from './retry-after.ts';
 import type { UpstreamClient } from './upstream-client.ts';
 
@@ -32,8 +33,10 @@ export function isAnswer({ result }: MirrorResult): boolean {
 
 export interface IndexUpstreamOptions {
   readonly client: Pick<UpstreamClient, 'fetch' | 'reportSlow'>;
-  /** The bases of its simple API, with the final slash, in the order of preference; all serve the same index. */
+  /** The bases of its simple API, with the final slash; all serve the same index. */
   readonly bases: readonly { readonly url: string; readonly credentials?: Credentials }[];
+  /** By what the mirrors are ordered; as configured unless given. */
+  readonly order?: MirrorOrder;
   /** Statuses that mean "not here" at this index, beside 404 and 410. */
   readonly missingStatuses: readonly number[];
   /** Further hosts (or origins) to which its pages may redirect. */
@@ -79,6 +82,9 @@ interface Attempt {
   readonly mirror: Mirror;
   readonly permit: Permit;
   readonly hedge: boolean;
+  readonly started: number;
+  /** When the request was sent, the connection being open; undefined before. */
+  sent: number | undefined;
   /** The address that is being asked, once it is known. */
   source: string | undefined;
 }
@@ -86,6 +92,8 @@ interface Attempt {
 export class IndexUpstream {
   readonly #options: IndexUpstreamOptions;
   readonly #mirrors: readonly Mirror[];
+  /** The one that is asked first, where latency decides. */
+  #leader: Mirror | undefined;
   readonly #budget = new HedgeBudget();
   readonly #missing: ReadonlySet<number>;
   readonly #pageHosts: ReadonlySet<string>;
@@ -154,18 +162,28 @@ export class IndexUpstream {
   }
 
   status(): MirrorStatus[] {
-    return this.#mirrors.map((mirror) => mirror.status());
+    const leader = this.#lead();
+    return this.#mirrors.map((mirror) => mirror.status(mirror === leader));
+  }
+
+  #lead(): Mirror {
+    return this.#options.order === 'latency' ? leaderOf(this.#mirrors, this.#leader) : asConfigured(this.#mirrors)[0]!;
+  }
+
+  #inOrder(): Mirror[] {
+    if (this.#options.order !== 'latency') return asConfigured(this.#mirrors);
+    this.#leader = this.#lead();
+    return byLatency(this.#mirrors, this.#leader, this.#options.now());
   }
 
   /** The next mirror in the order of preference whose circuit allows it. */
   #askNext(page: PageRequest, hedge: boolean): Ask<IncomingResponse> | undefined {
-    const inOrder = this.#mirrors.toSorted((a, b) => Number(a.isDemoted) - Number(b.isDemoted));
-    for (const mirror of inOrder) {
+    for (const mirror of this.#inOrder()) {
       if (page.tried.has(mirror)) continue;
       const permit = mirror.begin();
       if (permit === undefined) continue;
       page.tried.add(mirror);
-      return (signal) => this.#ask(page, { mirror, permit, hedge, source: undefined }, signal);
+      return (signal) => this.#ask(page, attemptAt(mirror, permit, hedge), signal);
     }
     return undefined;
   }
@@ -175,22 +193,20 @@ export class IndexUpstream {
     const [silent] = page.running;
     const permit = silent?.mirror.begin();
     if (silent === undefined || permit === undefined) return undefined;
-    return (signal) => this.#ask(page, { mirror: silent.mirror, permit, hedge: true, source: undefined }, signal);
+    return (signal) => this.#ask(page, attemptAt(silent.mirror, permit, true), signal);
   }
 
   async #ask(page: PageRequest, attempt: Attempt, signal: AbortSignal): Promise<IncomingResponse> {
     const { count } = this.#options;
-    const { mirror, permit, hedge } = attempt;
+    const { mirror, permit, hedge, started } = attempt;
     const url = pageUrl(page.path, mirror.url);
-    // A clock that is set while we wait must not lengthen a deadline or a latency (F70).
-    const started = performance.now();
     const finish = (result: MirrorResult['result']): void =>
       count?.({ mirror: mirror.url, result, hedge, latencyMs: performance.now() - started });
     const othersSources = [...page.running].flatMap(({ source }) => (source === undefined ? [] : [source]));
     page.running.add(attempt);
     try {
       const answer = this.#judge(await this.#fetch(page, attempt, url, othersSources, signal), url);
-      mirror.answered(performance.now() - started);
+      mirror.answered(performance.now() - (attempt.sent ?? started));
       this.#mirrorOf.set(answer.source, mirror);
       this.#answeredBy.set(answer, mirror.url);
       finish(answer.status === 200 ? 'ok' : answer.status === 304 ? 'not-modified' : 'missing');
@@ -230,6 +246,7 @@ export class IndexUpstream {
       freshConnection: attempt.hedge,
       onAttempt: (source) => {
         attempt.source = source;
+        attempt.sent ??= performance.now();
       },
       minimumRate: minimumRate ?? { bytesPerSecond: 1024, windowMs: 5_000 },
     });
@@ -260,8 +277,8 @@ export class IndexUpstream {
 
   /** `winner` was sent seconds after those that still run: they are asked last for a while. */
   #overtaken(page: PageRequest, winner: Attempt): void {
-    for (const { mirror, source } of page.running) {
-      if (mirror !== winner.mirror) mirror.demote();
+    for (const { mirror, source, started } of page.running) {
+      if (mirror !== winner.mirror) mirror.overtaken(performance.now() - started);
       else if (source !== undefined && source !== winner.source) this.#options.client.reportSlow(source);
     }
   }
@@ -274,6 +291,11 @@ export class IndexUpstream {
       pauseMs,
     });
   }
+}
+
+/** A clock that is set while we wait must not lengthen a deadline or a latency (F70). */
+function attemptAt(mirror: Mirror, permit: Permit, hedge: boolean): Attempt {
+  return { mirror, permit, hedge, started: performance.now(), sent: undefined, source: undefined };
 }
 
 function pageUrl(path: string, base: string): URL {

@@ -4,6 +4,7 @@ import type { FailureKind, UpstreamFailure } from '../errors.ts';
 import { Breaker, type BreakerState, type Permit } from './breaker.ts';
 import type { Credentials } from './credentials.ts';
 import { isUnhealthy } from './failures.ts';
+import { type Candidate, REMEASURE_MS } from './mirror-order.ts';
 
 /** A body that is no page is one project's trouble, until that many projects show it within the window. */
 const INVALID_PROJECTS = 5;
@@ -12,7 +13,7 @@ const INVALID_WINDOW_MS = 60_000;
 /** A mirror that lost against a hedge is asked after the others for that long. */
 const DEMOTED_MS = 30_000;
 
-/** The share of the newest latency in the average. */
+/** The share of the newest latency in the average; all of it when the one before is too old to say anything. */
 const LATENCY_WEIGHT = 0.2;
 
 /** A mirror whose page was refused is asked after the others for that long. */
@@ -44,8 +45,10 @@ export interface MirrorStatus {
   readonly lastFailure: { readonly kind: FailureKind; readonly time: number } | undefined;
   /** The last page of it that was refused, and why. */
   readonly lastRefusal: { readonly reason: Refusal; readonly time: number } | undefined;
-  /** Moving average of the time to the head of an answer, in milliseconds. */
+  /** Moving average of the time from a request to the head of its answer, in milliseconds. */
   readonly latencyMs: number | undefined;
+  /** Whether it is the one that is asked first while its circuit allows that. */
+  readonly leads: boolean;
 }
 
 export interface MirrorOptions {
@@ -57,7 +60,7 @@ export interface MirrorOptions {
   readonly onEvent?: ((event: MirrorEvent) => void) | undefined;
 }
 
-export class Mirror {
+export class Mirror implements Candidate {
   readonly url: string;
   readonly credentials: Credentials | undefined;
   readonly #now: () => number;
@@ -69,6 +72,8 @@ export class Mirror {
   #lastFailure: MirrorStatus['lastFailure'];
   #lastRefusal: MirrorStatus['lastRefusal'];
   #latencyMs: number | undefined;
+  #lastMeasured = Number.NEGATIVE_INFINITY;
+  #lastAsked: number | undefined;
 
   constructor(options: MirrorOptions) {
     this.url = options.url;
@@ -80,7 +85,9 @@ export class Mirror {
 
   /** The right to ask it once; undefined while its circuit is open. */
   begin(): Permit | undefined {
-    return this.#breaker.begin();
+    const permit = this.#breaker.begin();
+    if (permit !== undefined) this.#lastAsked = this.#now();
+    return permit;
   }
 
   get nextTry(): number {
@@ -91,9 +98,24 @@ export class Mirror {
     return this.#now() < this.#demotedUntil;
   }
 
+  get latencyMs(): number | undefined {
+    return this.#latencyMs;
+  }
+
+  get lastAsked(): number | undefined {
+    return this.#lastAsked;
+  }
+
+  /**
+   * The head of an answer came that long after its request; opening the connection does not count, for a mirror that is
+   * asked rarely would look slow because of it.
+   */
   answered(latencyMs: number): void {
+    const now = this.#now();
     const before = this.#latencyMs ?? latencyMs;
-    this.#latencyMs = before + LATENCY_WEIGHT * (latencyMs - before);
+    const weight = now - this.#lastMeasured >= REMEASURE_MS ? 1 : LATENCY_WEIGHT;
+    this.#latencyMs = before + weight * (latencyMs - before);
+    this.#lastMeasured = now;
   }
 
   succeeded(permit: Permit): void {
@@ -126,8 +148,9 @@ export class Mirror {
     this.#breaker.abandoned(permit);
   }
 
-  /** Another mirror that was asked seconds later answered first. */
-  demote(): void {
+  /** Another mirror that was asked seconds later answered first; this one has kept silent for `silentMs`. */
+  overtaken(silentMs: number): void {
+    this.answered(silentMs);
     this.#demotedUntil = Math.max(this.#demotedUntil, this.#now() + DEMOTED_MS);
   }
 
@@ -151,7 +174,7 @@ export class Mirror {
     this.#watchOpening('invalid-body', () => this.#breaker.trip());
   }
 
-  status(): MirrorStatus {
+  status(leads: boolean): MirrorStatus {
     return {
       url: this.url,
       state: this.#breaker.state,
@@ -161,6 +184,7 @@ export class Mirror {
       lastFailure: this.#lastFailure,
       lastRefusal: this.#lastRefusal,
       latencyMs: this.#latencyMs,
+      leads,
     };
   }
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { FakeIndex, FakeIndexOptions } from '../support/fake-index.ts';
-import { status, truncated, wrongByte } from '../support/faults.ts';
+import { delay, status, truncated, wrongByte } from '../support/faults.ts';
 import { type ClientResponse, get } from '../support/http-client.ts';
 import { severalIndexes, type World } from '../support/several-indexes.ts';
 import { type Distribution, wheel } from '../support/wheels.ts';
@@ -214,4 +214,19 @@ test('a project that one mirror lost is heard of at the next before it is doubte
   const found = await page(world);
   assert.deepEqual([found.status, found.field('x-wheelkeep-stale')], [200, undefined]);
   assert.equal(await refusals(world, first, 'missing'), 1);
+});
+
+test('with order: latency the fast mirror leads, and metrics and status API say so', async (t) => {
+  const world = await severalIndexes(t, { main: { mirrors: [{}, {}], config: { order: 'latency' } } });
+  const [slow, fast] = world.mirrors('main') as [FakeIndex, FakeIndex];
+  const names = ['demo-a', 'demo-b', 'demo-c', 'demo-d'];
+  for (const name of names) for (const mirror of [slow, fast]) mirror.add(name, wheel({ name, version: '1.0' }));
+  slow.fault(/simple/, delay(100));
+  for (const name of names) await get(`${world.proxy.url}/simple/${name}/`, JSON_PAGE);
+  assert.deepEqual([slow.requests(), fast.requests()], [1, 3]);
+  const metrics = await world.proxy.metrics();
+  const leads = (index: FakeIndex) => metrics[`wheelkeep_upstream_leads{upstream="${new URL(index.url).host}"}`];
+  assert.deepEqual([leads(slow), leads(fast)], [0, 1]);
+  const average = metrics[`wheelkeep_upstream_average_latency_seconds{upstream="${new URL(slow.url).host}"}`];
+  assert.ok(average! >= 0.1 && average! < 1);
 });

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fieldValue } from '../../src/http-message.ts';
 import { IndexUpstream, type IndexUpstreamOptions, type MirrorResult } from '../../src/upstream/index-upstream.ts';
 import type { MirrorEvent } from '../../src/upstream/mirror.ts';
@@ -10,6 +11,17 @@ import * as faults from '../support/faults.ts';
 import { bytesOf, failureOf, upstreamClient } from '../support/upstream-client.ts';
 
 const NEVER = new AbortController().signal;
+
+/** The client, as over a line on which opening a connection takes that long. */
+function slowToConnect(client: IndexUpstreamOptions['client'], ms: number): IndexUpstreamOptions['client'] {
+  return {
+    fetch: async (request) => {
+      await sleep(ms);
+      return client.fetch(request);
+    },
+    reportSlow: (source) => client.reportSlow(source),
+  };
+}
 
 interface World {
   readonly mirrors: readonly FakeServer[];
@@ -277,6 +289,51 @@ test('an upstream that answers late but in time still serves, and its circuit st
   for (let i = 0; i < 10; i += 1) assert.equal(await page(), '200 mirror 0');
   assert.equal(index.status()[0]?.state, 'closed');
   assert.ok(index.status()[0]!.latencyMs! >= 20);
+});
+
+test('ordered by latency, each mirror is measured once and then the fastest is asked', async (t) => {
+  const { mirrors, page, index, advance } = await world(t, 3, { order: 'latency' });
+  const asked = () => mirrors.map(({ log }) => log.count());
+  const leads = () => index.status().findIndex((status) => status.leads);
+  mirrors[0]!.fault(/./, faults.delay(80));
+  mirrors[1]!.fault(/./, faults.delay(40));
+  for (let i = 0; i < 6; i += 1) await page();
+  assert.deepEqual(asked(), [1, 1, 4]);
+  assert.equal(leads(), 2);
+
+  // The leader breaks down: the next fastest takes over, and the lead follows once it is known to be slow.
+  await mirrors[2]!.down();
+  assert.equal(await page(), '200 mirror 1');
+  await mirrors[2]!.up();
+  mirrors[2]!.fault(/./, faults.delay(300));
+  for (let i = 0; i < 4; i += 1) await page();
+  assert.equal(leads(), 1);
+
+  // What was slow is asked once more after five minutes, and leads when it has become fast.
+  mirrors[0]!.clearFaults();
+  mirrors[1]!.fault(/./, faults.delay(60));
+  advance(300_000);
+  for (let i = 0; i < 8; i += 1) await page();
+  assert.equal(leads(), 0);
+  assert.ok(index.status()[0]!.latencyMs! < 40);
+});
+
+test('a mirror that fails when it is measured costs one request and is left alone for five minutes', async (t) => {
+  const { mirrors, page } = await world(t, 2, { order: 'latency' });
+  mirrors[1]!.fault(/./, faults.status(500));
+  for (let i = 0; i < 10; i += 1) assert.equal(await page(), '200 mirror 0');
+  // The client itself tries a 500 twice.
+  assert.equal(mirrors[1]!.log.count(), 2);
+});
+
+test('opening connections does not count as latency', async (t) => {
+  const { mirrors, page, index } = await world(t, 2, {
+    order: 'latency',
+    client: slowToConnect(upstreamClient(t), 60),
+  });
+  for (let i = 0; i < 2; i += 1) await page();
+  assert.ok(mirrors.every(({ log }) => log.count() === 1));
+  for (const { latencyMs } of index.status()) assert.ok(latencyMs! < 50, `${latencyMs} ms`);
 });
 
 test('when nobody answers the failure comes at the total deadline, and five of them open the circuits', async (t) => {

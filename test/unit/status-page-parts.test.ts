@@ -24,6 +24,7 @@ const MIRROR: MirrorStatus = {
   lastFailure: undefined,
   lastRefusal: undefined,
   latencyMs: 12.4,
+  leads: true,
 };
 const AWAY: MirrorStatus = {
   ...MIRROR,
