@@ -186,6 +186,15 @@ test('metadata is extracted where an index says so, and the value is checked', a
   );
 });
 
+test('mirrors are ordered by latency where an index says so, and the value is checked', async (t) => {
+  const index = (value: string) => yaml(`indexes: { main: { upstreams: [${UPSTREAM}], order: ${value} } }`);
+  assert.equal((await load(t, index('latency'))).config.indexes[0]?.order, 'latency');
+  assert.match(
+    (await refusal(t, index('fastest'))).join('\n'),
+    /indexes\.main\.order.*fastest.*expected configured or latency/,
+  );
+});
+
 test('where the files of mirrors lie is read, and the first mirror must say it, too', async (t) => {
   const mirrors = (first: string) =>
     yaml(
