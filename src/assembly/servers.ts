@@ -18,6 +18,8 @@ export interface ServersParts {
   readonly ledger: Ledger;
 }
 
+type Answers = Pick<HttpServerOptions, 'handle' | 'ready' | 'basePath'>;
+
 export interface Servers {
   readonly url: string;
   readonly adminUrl: string | undefined;
@@ -40,17 +42,17 @@ export async function openServers(
     identity?.close();
     await Promise.all(opened.map((server) => server.close(graceMs)));
   };
-  const open = async ({ host, port }: ListenAddress, answers: Pick<HttpServerOptions, 'handle' | 'ready'>) => {
+  const open = async ({ host, port }: ListenAddress, answers: Answers) => {
     const tls = config.tls && { identity: identity!.value, minVersion: config.tls.minVersion };
     const server = new HttpServer({ metrics, log, via, ledger, tls, ...answers });
     opened.push(server);
-    const url = `${tls === undefined ? 'http' : 'https'}://${authorityOf(await server.listen(host, port))}/`;
+    const url = `${tls === undefined ? 'http' : 'https'}://${authorityOf(await server.listen(host, port))}${answers.basePath ?? ''}/`;
     return url;
   };
   const serve = (served: Served) => ({ handle: (exchange: Exchange) => dispatch.handle(exchange, served) });
-  const { adminListen } = config;
+  const { adminListen, basePath } = config;
   try {
-    const url = await open(config, { ...serve(adminListen === undefined ? 'everything' : 'indexes'), ready });
+    const url = await open(config, { ...serve(adminListen === undefined ? 'everything' : 'indexes'), ready, basePath });
     const adminUrl = adminListen && (await open(adminListen, serve('administration')));
     const rawUrls = new Map<string, string>();
     for (const { name, listen } of config.raw) {

@@ -67,7 +67,7 @@ function errorsTo(terminal: Terminal): Pick<Log, 'error'> {
 
 /** On loopback, and on a free port unless one was asked for: what the configuration names may be in use by a server. */
 function ownConfig(config: Config, portGiven: boolean): Config {
-  const { publicUrl: _elsewhere, adminListen: _taken, tls: _forOthers, ...rest } = config;
+  const { publicUrl: _elsewhere, adminListen: _taken, tls: _forOthers, basePath: _inFront, ...rest } = config;
   return {
     ...rest,
     host: '127.0.0.1',

@@ -53,6 +53,17 @@ export const baseUrl: Unit<string> = {
   format: (value) => value,
 };
 
+/** The path below which everything lies: without a final slash, and of characters that no front server rewrites. */
+export const basePath: Unit<string> = {
+  name: 'URL path',
+  parse: (input) => {
+    const path = input.replace(/\/$/, '');
+    if (/^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/.test(path)) return path;
+    throw new InvalidValue('expected a path of letters, digits and "-", "_", ".", "~", for example /wheels');
+  },
+  format: (value) => value,
+};
+
 /** Scheme, host and port alone. */
 export const origin: Unit<string> = {
   name: 'origin',

@@ -22,5 +22,10 @@ export function contradictions({ settings, sources }: ReadSettings): Problem[] {
     const cure = 'is the address of host and port as well; expected another port';
     problems.push({ key: 'admin_listen', value, source: sources.adminListen, cure });
   }
+  const { basePath, publicUrl } = settings;
+  if (basePath !== undefined && publicUrl !== undefined && !publicUrl.endsWith(`${basePath}/`)) {
+    const cure = `expected an address that ends in base_path, which is ${basePath}`;
+    problems.push({ key: 'public_url', value: publicUrl, source: sources.publicUrl, cure });
+  }
   return problems;
 }

@@ -55,6 +55,7 @@ export async function loadConfig(
   const config: Config = {
     host: settings.host,
     port: settings.port,
+    ...(settings.basePath !== undefined && { basePath: settings.basePath }),
     ...(tls && { tls }),
     ...(settings.adminListen !== undefined && { adminListen: settings.adminListen }),
     dataDir,

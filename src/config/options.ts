@@ -1,7 +1,7 @@
 // The one table of options: what each is called in the YAML file and in the environment, its unit, its default and
 // what it is for. Parsing, `wheelkeep check`, the flags of `serve` and README's table all read this.
 
-import { baseUrl, listenAddress, origin, redisUrl, upstreamAddress } from './addresses.ts';
+import { basePath, baseUrl, listenAddress, origin, redisUrl, upstreamAddress } from './addresses.ts';
 import { boolean, choice, duration, integer, list, path, size, text, type Unit } from './units.ts';
 
 /** One option; `T` is undefined-able when it has no default. */
@@ -49,6 +49,10 @@ export const OPTIONS = {
   port: option('port', integer(0, 65_535), '5030', {
     description: 'The port to listen on; 0 takes a free one.',
     example: '8080',
+  }),
+  basePath: optional('base_path', basePath, {
+    description: 'The path below which everything of the first address lies, for front servers that do not strip it.',
+    example: '/wheels',
   }),
   adminListen: optional('admin_listen', listenAddress, {
     description:

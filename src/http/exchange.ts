@@ -6,6 +6,8 @@ import type { Kind, Outcome } from '../observe/metric-table.ts';
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** The request target as it came; `request.url` is what is left of it below the base path. */
+  readonly target: string;
   /** Milliseconds on the monotonic clock. */
   readonly startedAt: number;
   kind: Kind = 'other';
@@ -18,6 +20,7 @@ export class Exchange {
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request;
     this.response = response;
+    this.target = request.url ?? '';
     this.startedAt = performance.now();
   }
 

@@ -27,14 +27,14 @@ export class Ledger {
 
   /** Notes a request whose answer has ended, or whose client has left. */
   note(exchange: Exchange): void {
-    const { request, response, kind, outcome, bytes, startedAt, firstByteAt } = exchange;
+    const { request, response, target, kind, outcome, bytes, startedAt, firstByteAt } = exchange;
     const endedAt = performance.now();
     if (!response.writableFinished) this.#options.metrics.meters.clientAborts.inc({ kind });
     this.#open.push({
       time: this.#options.now(),
       requestNumber: ++this.#requests,
       method: request.method ?? '',
-      target: request.url ?? '',
+      target,
       status: response.headersSent ? response.statusCode : 0,
       bytes,
       kind,

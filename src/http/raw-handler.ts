@@ -2,7 +2,7 @@
 
 import type { Answer } from '../cache/answer.ts';
 import { cacheStatus } from '../cache/cache-status.ts';
-import { BadRequest, NotFound } from '../errors.ts';
+import { NotFound } from '../errors.ts';
 import type { RequestHead } from '../http-message.ts';
 import type { RawService } from '../raw/raw-service.ts';
 import type { Exchange } from './exchange.ts';
@@ -10,6 +10,7 @@ import { endToEndFields } from './forwarded-fields.ts';
 import { sendInformational } from './informational.ts';
 import type { Passthrough } from './passthrough.ts';
 import { RawReply } from './raw-reply.ts';
+import { originForm } from './routes.ts';
 
 export interface RawMount {
   readonly service: RawService;
@@ -34,11 +35,7 @@ export class RawHandler {
 
   /** Serves the mount at its root: the whole request target belongs to it. */
   async root(exchange: Exchange, name: string): Promise<void> {
-    const target = exchange.request.url ?? '';
-    // RFC 9112 3.2.2: the absolute form; whose name stands there is nothing to us.
-    const path = target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*\/?/i, '/');
-    if (!path.startsWith('/')) throw new BadRequest('The request target is neither a path nor an absolute URL.');
-    return this.handle(exchange, name, path.slice(1));
+    return this.handle(exchange, name, originForm(exchange.request.url ?? '').slice(1));
   }
 
   /** `rest` is what follows the mount's own path, query included, as it came. */

@@ -86,8 +86,7 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set([
  * for a target that breaks the grammar, NotFound for one that no route takes.
  */
 export function routeOf(target: string, indexes: ReadonlySet<string>): Route {
-  // RFC 9112 3.2.2: a server accepts the absolute form; whose name stands there is nothing to us.
-  const path = target.charCodeAt(0) === SLASH ? target : pathOfAbsolute(target);
+  const path = originForm(target);
   const question = path.indexOf('?');
   const rawPath = question < 0 ? path : path.slice(0, question);
   const query = question < 0 ? '' : path.slice(question);
@@ -138,11 +137,20 @@ const FIXED: ReadonlyMap<string, FixedKind> = new Map([
   ['/local-stats', 'local-stats'],
 ]);
 
-function pathOfAbsolute(target: string): string {
+/** The path and query of a target. RFC 9112 3.2.2: the absolute form is accepted; whose name stands there is nothing to us. */
+export function originForm(target: string): string {
+  if (target.charCodeAt(0) === SLASH) return target;
   const match = /^https?:\/\/[^/?#]+(.*)$/i.exec(target);
   if (match === null) throw new BadRequest('The request target is neither a path nor an absolute URL.');
   const path = match[1]!;
   return path.startsWith('/') ? path : `/${path}`;
+}
+
+/** What the target asks for below the base path. Throws NotFound for one that is not below it. */
+export function targetBelow(basePath: string, target: string): string {
+  const path = originForm(target);
+  if (path.startsWith(basePath) && path.charCodeAt(basePath.length) === SLASH) return path.slice(basePath.length);
+  throw new NotFound(`Everything here is below ${basePath}/.`, 'no-such-route');
 }
 
 function simpleRoute(index: string | undefined, rest: readonly string[], query: string): Route {

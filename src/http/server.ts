@@ -11,6 +11,7 @@ import { Exchange } from './exchange.ts';
 import type { Ledger } from './ledger.ts';
 import { sendProblem } from './problem.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
+import { targetBelow } from './routes.ts';
 import { ClientGone } from './send-body.ts';
 import type { TlsIdentity } from './tls-identity.ts';
 
@@ -24,6 +25,8 @@ export interface HttpServerOptions {
   readonly handle: (exchange: Exchange) => Promise<void>;
   /** How this process names itself in Via: a request that carries it has come back to us. */
   readonly via: string;
+  /** Nothing is served that is not below it. */
+  readonly basePath?: string | undefined;
   /** Present: TLS is spoken, and nothing else. */
   readonly tls?: { readonly identity: TlsIdentity; readonly minVersion: 'TLSv1.2' | 'TLSv1.3' } | undefined;
 }
@@ -142,8 +145,14 @@ export class HttpServer {
       this.#fail(exchange, new BadRequest('Of the transfer codings only "chunked" is taken.'));
       return;
     }
-    if (this.#options.ready?.repeat(exchange) === true) return;
-    this.#answer(exchange).catch((error) => this.#fail(exchange, error));
+    try {
+      const { basePath, ready } = this.#options;
+      if (basePath !== undefined) request.url = targetBelow(basePath, exchange.target);
+      if (ready?.repeat(exchange) === true) return;
+      this.#answer(exchange).catch((error) => this.#fail(exchange, error));
+    } catch (error) {
+      this.#fail(exchange, error);
+    }
   }
 
   async #answer(exchange: Exchange): Promise<void> {

@@ -68,7 +68,7 @@ export async function spawnProxy(options: SpawnOptions): Promise<SpawnedProxy> {
     });
   }
   const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-  const url = `${scheme}://127.0.0.1:${chosen}`;
+  const url = `${scheme}://127.0.0.1:${chosen}${env.WHEELKEEP_BASE_PATH?.replace(/\/$/, '') ?? ''}`;
   const admin = adminListen === undefined ? url : `${scheme}://${adminListen}`;
   await ready(child, admin, () => output);
   return {

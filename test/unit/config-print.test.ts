@@ -96,12 +96,16 @@ test('what to type is the address that clients use, not the one that is listened
 });
 
 test('a listener on every address is reached by loopback, an IPv6 one in brackets', () => {
-  const at = (host: string) => ({ host, port: 5030, adminListen: undefined, tlsCertFile: undefined });
+  const rest = { adminListen: undefined, tlsCertFile: undefined, basePath: undefined };
+  const at = (host: string) => ({ host, port: 5030, ...rest });
   assert.equal(clientUrl(at('0.0.0.0')), 'http://127.0.0.1:5030/');
   assert.equal(clientUrl(at('::')), 'http://[::1]:5030/');
   assert.equal(clientUrl({ ...at('10.1.2.3'), tlsCertFile: 'tls.crt' }), 'https://10.1.2.3:5030/');
   const adminListen = { host: '::', port: 5031 };
   assert.equal(administrationUrl({ ...at('0.0.0.0'), adminListen }), 'http://[::1]:5031/');
+  assert.equal(clientUrl({ ...at('::1'), basePath: '/wheels' }), 'http://[::1]:5030/wheels/');
+  assert.equal(administrationUrl({ ...at('::1'), basePath: '/wheels' }), 'http://[::1]:5030/wheels/');
+  assert.equal(administrationUrl({ ...at('::1'), basePath: '/wheels', adminListen }), 'http://[::1]:5031/');
   assert.equal(administrationUrl(at('0.0.0.0')), 'http://127.0.0.1:5030/');
 });
 
