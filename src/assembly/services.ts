@@ -6,6 +6,7 @@ import type { Config, IndexConfig } from '../config/config.ts';
 import { fileProfiles } from '../files/file-profile.ts';
 import { FileService } from '../files/file-service.ts';
 import { FileSource } from '../files/file-source.ts';
+import { HostPauses } from '../files/host-pauses.ts';
 import type { Move } from '../index/compare-pages.ts';
 import { DocumentResources } from '../index/document-resources.ts';
 import { DocumentService } from '../index/document-service.ts';
@@ -94,6 +95,7 @@ export function buildServices(
     source: new FileSource({
       client,
       maxFileBytes: config.maxFileBytes,
+      pauses: new HostPauses({ now, random }),
       onAnswer: (kind, result) => telemetry.fileRequest(kind, result),
     }),
     onChangedDigest: (project, filename) => telemetry.changedDigest(project, filename),

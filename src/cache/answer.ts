@@ -42,6 +42,8 @@ export interface Arriving {
   readonly reader: GrowingReader;
   readonly tag: string;
   readonly arrived: Promise<Entry>;
+  /** By then the client is told something; milliseconds on the monotonic clock. */
+  readonly firstByteBy: number;
 }
 
 /** RFC 9211 2.2 and its companions. */

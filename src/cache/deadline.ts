@@ -14,3 +14,17 @@ export function withinDeadline<T>(operation: Promise<T>, limitMs: number): Promi
     operation.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
+
+/** Whether it settles, well or not, in time. Not even looked at when there is none left. */
+export async function settlesWithin(settling: Promise<unknown>, ms: number): Promise<boolean> {
+  if (ms <= 0) return false;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), ms);
+  const settled = () => resolve(true);
+  settling.then(settled, settled);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -145,11 +145,12 @@ export class Flights {
     startedAt: number,
     whose: 'shared' | 'alone' | 'by-itself',
   ): Promise<Landing> {
+    const { key, upstream } = resource;
     try {
       const landing = await (whose === 'shared' ? this.#inTurn(resource, flight, held) : flight.land());
       if (landing.kind === 'kept') {
-        this.#retries.failed(resource.key, { cause: landing.reason, slow: false }, landing.retryAfterMs);
-      } else this.#retries.succeeded(resource.key);
+        this.#retries.failed(key, { cause: landing.reason, upstream, tookMs: 0, slow: false }, landing.retryAfterMs);
+      } else this.#retries.succeeded(key, upstream);
       if (landing.kind === 'stored' && resource.profile.refreshAhead) {
         const remaining = remainingSeconds(landing.entry, this.#tools.now(), resource.profile.rules);
         this.#ahead.validated(resource, remaining * 1000);
@@ -158,8 +159,8 @@ export class Flights {
       if (landing.kind === 'passing' && whose !== 'by-itself') this.#remember(resource.key);
       return landing;
     } catch (error) {
-      const slow = performance.now() - startedAt > resource.profile.patienceMs;
-      this.#retries.failed(resource.key, { cause: error, slow });
+      const tookMs = performance.now() - startedAt;
+      this.#retries.failed(key, { cause: error, upstream, tookMs, slow: tookMs > resource.profile.patienceMs });
       throw error;
     }
   }
@@ -189,20 +190,6 @@ export class Flights {
   #remember(key: string): void {
     this.#unshareable.set(key, this.#tools.now() + UNSHAREABLE_MS);
     if (this.#unshareable.size > MAX_UNSHAREABLE) this.#unshareable.delete(this.#unshareable.keys().next().value!);
-  }
-}
-
-/** Whether the flight lands, or fails, in time. */
-export async function landsWithin(landing: Promise<Landing>, ms: number): Promise<boolean> {
-  if (ms <= 0) return false;
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), ms);
-  const landed = () => resolve(true);
-  landing.then(landed, landed);
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

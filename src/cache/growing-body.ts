@@ -62,6 +62,7 @@ export class GrowingBody {
   readonly #idle = Promise.withResolvers<void>();
   #wakeTimer: NodeJS.Timeout | undefined;
   #wokenAt = 0;
+  #arrivedAt = performance.now();
 
   constructor(options: GrowingBodyOptions) {
     this.sizeBytes = options.sizeBytes;
@@ -85,6 +86,11 @@ export class GrowingBody {
 
   get received(): number {
     return this.#received;
+  }
+
+  /** How long nothing has come. */
+  get silentMs(): number {
+    return performance.now() - this.#arrivedAt;
   }
 
   /** Then nothing can be published, and late readers may not find the beginning any more. */
@@ -111,6 +117,7 @@ export class GrowingBody {
    * Rejects when going on is useless.
    */
   async append(chunk: Buffer): Promise<void> {
+    this.#arrivedAt = performance.now();
     this.#copyIn(chunk);
     if (!this.#diskFailed) this.#writing ??= this.#writeBehind();
     this.#trim();
@@ -166,6 +173,11 @@ export class GrowingBody {
       if (this.#state === 'complete') return undefined;
       await this.#changed.promise;
     }
+  }
+
+  /** For readers: resolves when there is something to be had from `position` on, or the body has ended. */
+  async moreAt(position: number): Promise<void> {
+    while (this.#state === 'growing' && position >= this.#visible()) await this.#changed.promise;
   }
 
   /** For readers: one has moved on. */
@@ -315,6 +327,11 @@ export class GrowingReader {
     this.position += bytes?.length ?? 0;
     this.#body.moved();
     return bytes;
+  }
+
+  /** Resolves when `next` need not wait: for bytes, the end or the failure. */
+  ready(): Promise<void> {
+    return this.#body.moreAt(this.position);
   }
 
   /** To be called once nothing more is wanted. */

@@ -3,15 +3,27 @@
 
 import { UpstreamFailure } from '../errors.ts';
 import { type Answer, answerOf, type Forward, passingAnswer, staleAnswer } from './answer.ts';
+import { settlesWithin } from './deadline.ts';
 import type { Entry, EntryRecord } from './entry.ts';
 import type { Landing } from './flight.ts';
-import { type Flights, type Joined, landsWithin } from './flights.ts';
+import { type Flights, type Joined, leave } from './flights.ts';
 import { selectVariant } from './freshness/vary.ts';
 import type { Resource } from './profile.ts';
 import { mayStandIn, nothingInStead, troubleOf } from './stand-in.ts';
 
-/** A reader without a copy waits at most this long for a body that is read whole; its flight goes on (design: 10 s). */
+/** A reader without a copy hears of bytes or of an error within this time; its flight goes on (design: 10 s). */
 const LONGEST_WAIT_MS = 9_800;
+
+/** Nothing of it can be sent yet. */
+export class StillOnItsWay extends UpstreamFailure {
+  constructor() {
+    super('timeout', 'Upstream is slow: what was asked for is still on its way. Ask again.');
+  }
+}
+
+interface How extends Pick<Forward, 'reason' | 'collapsed'> {
+  readonly firstByteBy: number;
+}
 
 export class LandedAnswers {
   readonly #flights: Flights;
@@ -30,10 +42,14 @@ export class LandedAnswers {
     joined: Joined,
     reason: Forward['reason'],
   ): Promise<Answer> {
+    const firstByteBy = performance.now() + LONGEST_WAIT_MS;
     let landing: Landing;
     try {
-      if (resource.profile.body.kind === 'whole' && !(await landsWithin(joined.landing, LONGEST_WAIT_MS))) {
-        throw new UpstreamFailure('timeout', 'Upstream is slow: what was asked for is still on its way. Ask again.');
+      // What one origin of a raw mount takes its time for is between it and its clients.
+      const bounded = resource.profile.name !== 'raw';
+      if (bounded && !(await settlesWithin(joined.landing, LONGEST_WAIT_MS))) {
+        leave(joined);
+        throw new StillOnItsWay();
       }
       landing = await joined.landing;
     } catch (error) {
@@ -42,19 +58,19 @@ export class LandedAnswers {
       }
       throw held === undefined ? error : nothingInStead(resource, held, error);
     }
-    return this.#answer(resource, record, landing, { reason, collapsed: joined.collapsed });
+    return this.#answer(resource, record, landing, { reason, collapsed: joined.collapsed, firstByteBy });
   }
 
   #answer(
     resource: Resource,
     record: EntryRecord | undefined,
     landing: Landing,
-    how: { readonly reason: Forward['reason']; readonly collapsed: boolean },
+    { firstByteBy, ...how }: How,
   ): Answer | Promise<Answer> {
     const now = this.#now();
     // What answers another request of the same key may not answer this one (RFC 9111 4.1).
     if (how.collapsed && 'entry' in landing && selectVariant(resource.request, [landing.entry]) === undefined) {
-      return this.#fetchAlone(resource, record, 'vary-miss');
+      return this.#fetchAlone(resource, record, { ...how, firstByteBy, reason: 'vary-miss' });
     }
     switch (landing.kind) {
       case 'stored':
@@ -66,8 +82,9 @@ export class LandedAnswers {
       case 'kept':
         return staleAnswer(resource, landing.entry, now, { reason: 'unconfirmed', cause: landing.reason });
       case 'growing': {
-        if (!landing.body.joinable) return this.#fetchAlone(resource, record, how.reason);
-        const arriving = { reader: landing.body.reader(), tag: landing.tag, arrived: landing.arrived };
+        if (!landing.body.joinable) return this.#fetchAlone(resource, record, { ...how, firstByteBy });
+        const { body, tag, arrived } = landing;
+        const arriving = { reader: body.reader(), tag, arrived, firstByteBy };
         return {
           ...answerOf(resource, landing.entry, landing.outcome, now),
           arriving,
@@ -77,13 +94,13 @@ export class LandedAnswers {
       }
       case 'passing':
         // Only who started the flight may have the body; the others ask for themselves, all at once.
-        if (how.collapsed) return this.#fetchAlone(resource, record, how.reason);
+        if (how.collapsed) return this.#fetchAlone(resource, record, { ...how, firstByteBy });
         return passingAnswer(resource, landing.response, now, how.reason);
     }
   }
 
-  async #fetchAlone(resource: Resource, record: EntryRecord | undefined, reason: Forward['reason']): Promise<Answer> {
+  async #fetchAlone(resource: Resource, record: EntryRecord | undefined, how: How): Promise<Answer> {
     const landing = await this.#flights.alone(resource, record);
-    return this.#answer(resource, record, landing, { reason, collapsed: false });
+    return this.#answer(resource, record, landing, { ...how, collapsed: false });
   }
 }

@@ -160,7 +160,7 @@ export class ReadThrough {
     // Who asks from now on gets an answer of after the change.
     this.#flights.overtake(key);
     this.#ahead.forget(key);
-    this.#retries.succeeded(key);
+    this.#retries.forget(key);
     await this.#copies.forget(key);
   }
 

@@ -1,8 +1,11 @@
-// When a key whose refresh failed may be tried again: 5 s after the failure, doubling to 30 s, with jitter, so that
+// When a key whose refresh failed may be tried again: 5 s after the failure, doubling to 25 s, with jitter, so that
 // an upstream in trouble is not asked by every request and nobody waits for it twice.
 
+import { UpstreamFailure } from '../errors.ts';
+
 const FIRST_MS = 5_000;
-const LONGEST_MS = 30_000;
+/** From the start of one try to the next, so that what is well again is noticed within half a minute. */
+const LONGEST_MS = 25_000;
 /** Keys remembered; beyond it the oldest is forgotten, which costs one early try. */
 const MAX_KEYS = 100_000;
 
@@ -13,7 +16,14 @@ export interface FailedTry {
   readonly slow: boolean;
 }
 
+interface Failure extends FailedTry {
+  /** The name of who was asked, or was to be. */
+  readonly upstream: string;
+  readonly tookMs: number;
+}
+
 interface Retry extends FailedTry {
+  readonly upstream: string;
   readonly failedAt: number;
   readonly at: number;
   readonly delayMs: number;
@@ -21,6 +31,8 @@ interface Retry extends FailedTry {
 
 export class RetrySchedule {
   readonly #retries = new Map<string, Retry>();
+  /** When each upstream last brought anything. */
+  readonly #answered = new Map<string, number>();
   readonly #now: () => number;
   readonly #random: () => number;
 
@@ -38,23 +50,41 @@ export class RetrySchedule {
   isWaiting(key: string): boolean {
     const retry = this.#retries.get(key);
     if (retry === undefined) return false;
+    // It was not even asked, because its upstream had failed others; since then others were answered.
+    if (wasNotAsked(retry.cause) && (this.#answered.get(retry.upstream) ?? 0) > retry.failedAt) return false;
     const now = this.#now();
     // A clock that was set back must not prolong the wait.
     return retry.failedAt <= now && now < retry.at;
   }
 
   /** Records a failure. `afterMs` fixes the wait instead of doubling it. */
-  failed(key: string, failure: FailedTry, afterMs?: number): void {
+  failed(key: string, { cause, upstream, tookMs, slow }: Failure, afterMs?: number): void {
     const last = this.#retries.get(key);
-    const delayMs = afterMs ?? Math.min(LONGEST_MS, last === undefined ? FIRST_MS : last.delayMs * 2);
     this.#retries.delete(key);
-    const jitter = afterMs === undefined ? 0.9 + 0.2 * this.#random() : 1;
     const failedAt = this.#now();
-    this.#retries.set(key, { ...failure, failedAt, at: failedAt + delayMs * jitter, delayMs });
+    let next: Retry;
+    if (wasNotAsked(cause)) {
+      // Nothing was learned of the key: it is tried when its upstream is, and who was slow before is slow still.
+      const waitMs = Math.min(LONGEST_MS, cause.pauseMs ?? FIRST_MS);
+      const known = { delayMs: last?.delayMs ?? FIRST_MS / 2, slow: last?.slow ?? slow };
+      next = { cause, upstream, failedAt, at: failedAt + waitMs, ...known };
+    } else {
+      const delayMs = afterMs ?? Math.min(LONGEST_MS, last === undefined ? FIRST_MS : last.delayMs * 2);
+      const jitter = 0.9 + 0.2 * this.#random();
+      const waitMs = afterMs ?? Math.min(delayMs * jitter, Math.max(FIRST_MS, LONGEST_MS - tookMs));
+      next = { cause, upstream, slow, failedAt, at: failedAt + waitMs, delayMs };
+    }
+    this.#retries.set(key, next);
     if (this.#retries.size > MAX_KEYS) this.#retries.delete(this.#retries.keys().next().value!);
   }
 
-  succeeded(key: string): void {
+  /** The upstream brought what was asked for. */
+  succeeded(key: string, upstream: string): void {
+    this.forget(key);
+    this.#answered.set(upstream, this.#now());
+  }
+
+  forget(key: string): void {
     this.#retries.delete(key);
   }
 
@@ -62,4 +92,8 @@ export class RetrySchedule {
   get size(): number {
     return this.#retries.size;
   }
+}
+
+function wasNotAsked(cause: unknown): cause is UpstreamFailure {
+  return cause instanceof UpstreamFailure && cause.kind === 'circuit-open';
 }

@@ -3,8 +3,9 @@
 
 import { UpstreamFailure } from '../errors.ts';
 import { type Answer, type Forward, staleAnswer } from './answer.ts';
+import { settlesWithin } from './deadline.ts';
 import type { Entry, EntryRecord } from './entry.ts';
-import { type Flights, landsWithin, leave } from './flights.ts';
+import { type Flights, leave } from './flights.ts';
 import { currentAgeSeconds, remainingSeconds } from './freshness/age.ts';
 import { selectVariant } from './freshness/vary.ts';
 import type { LandedAnswers } from './landed-answers.ts';
@@ -74,11 +75,11 @@ export class Revalidation {
       // before, and not for a refresh that stands in the queue.
       const known = failure?.slow === true || this.#ahead.pending(resource.key);
       const waitMs = known ? 0 : patienceMs - (performance.now() - joined.startedAt);
-      if (!(await landsWithin(joined.landing, waitMs))) {
+      if (!(await settlesWithin(joined.landing, waitMs))) {
         leave(joined);
         return staleAnswer(resource, entry, this.#now(), { reason: known ? 'refreshing' : 'patience' });
       }
-    } else if (failure?.cause instanceof UpstreamFailure && !(await landsWithin(joined.landing, patienceMs))) {
+    } else if (failure?.cause instanceof UpstreamFailure && !(await settlesWithin(joined.landing, patienceMs))) {
       // A stored "there is none" may not stand in for upstream, but neither is known trouble waited out for it.
       leave(joined);
       throw nothingInStead(resource, entry, failure.cause);

@@ -39,6 +39,8 @@ const GATHER_MS = 4_000;
 const MAX_CODED_BYTES = 64 * 1024 * 1024;
 /** A fill nobody reads any more is finished when at most this much is missing. */
 const SMALL_REST_BYTES = 32 * 1024 * 1024;
+/** After that the next reader had better begin anew, over another connection, than wait for this one. */
+const LONGEST_SILENCE_MS = 5_000;
 
 export class StreamedArrival {
   readonly #options: StreamedArrivalOptions;
@@ -189,8 +191,8 @@ function requireContent({ status }: IncomingResponse, { profile }: Resource): vo
   throw new UpstreamFailure(kind, `Upstream answered with status ${status}.`, { upstreamStatus: status });
 }
 
-/** A fill that nobody reads any more goes on when little is left, or when most of it is here. */
-function worthFinishing({ received }: GrowingBody, sizeBytes: number | undefined): boolean {
-  if (sizeBytes === undefined) return false;
+/** A fill that nobody reads any more goes on when little is left, or when most of it is here, and it is arriving. */
+function worthFinishing({ received, silentMs }: GrowingBody, sizeBytes: number | undefined): boolean {
+  if (sizeBytes === undefined || silentMs > LONGEST_SILENCE_MS) return false;
   return sizeBytes - received <= SMALL_REST_BYTES || received * 2 >= sizeBytes;
 }

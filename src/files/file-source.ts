@@ -5,11 +5,14 @@ import type { Ask, Expectation, Profile, Resource } from '../cache/profile.ts';
 import { contentLength } from '../cache/whole-body.ts';
 import { type FailureKind, UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
+import { discard } from '../upstream/discard.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
+import type { HostPauses } from './host-pauses.ts';
 
 export interface FileSourceOptions {
   readonly client: Pick<UpstreamClient, 'fetch' | 'reportWrongBytes'>;
   readonly maxFileBytes: number;
+  readonly pauses: HostPauses;
   /** Told how each request ended. */
   readonly onAnswer: (kind: 'file' | 'metadata', result: 'ok' | 'not-modified' | 'missing' | FailureKind) => void;
 }
@@ -93,6 +96,8 @@ export class FileSource {
     const fields = ['accept', '*/*', 'accept-encoding', 'identity', ...ask.conditions];
     if (ask.fromByte > 0) fields.push('range', `bytes=${ask.fromByte}-`);
     const kind = file.profile.name === 'metadata' ? 'metadata' : 'file';
+    const { pauses } = this.#options;
+    pauses.requireNone(url);
     try {
       const response = await this.#options.client.fetch({
         ...this.#common(url),
@@ -102,6 +107,8 @@ export class FileSource {
         signal: ask.signal,
         ...(ask.avoid.size > 0 ? { avoidSources: ask.avoid, freshConnection: true } : {}),
       });
+      if (response.status === 429) discard(response.body);
+      pauses.heed(url, response);
       this.#options.onAnswer(kind, resultOf(response.status));
       return response;
     } catch (error) {

@@ -2,7 +2,9 @@
 
 import type { Answer } from '../cache/answer.ts';
 import type { Blob } from '../cache/blob-store.ts';
+import { settlesWithin } from '../cache/deadline.ts';
 import type { Entry } from '../cache/entry.ts';
+import { StillOnItsWay } from '../cache/landed-answers.ts';
 import { type ByteRange, parseRange } from '../files/byte-range.ts';
 import { UNVERIFIED_CONTROL, VERIFIED_CONTROL } from '../files/file-profile.ts';
 import type { FileRequest, FileService, FoundFile, KnownFile } from '../files/file-service.ts';
@@ -119,6 +121,8 @@ export class FileHandler {
       ];
       if (reader.sizeBytes !== undefined) fields.push('content-length', String(reader.sizeBytes));
       if (exchange.isHead) return exchange.send(200, fields);
+      const waitMs = Math.max(1, arriving.firstByteBy - performance.now());
+      if (!(await settlesWithin(reader.ready(), waitMs))) throw new StillOnItsWay();
       await sendBody(exchange, async (lend) => {
         const bytes = await reader.next(lend);
         // Not before there is something to send: what fails until then is told by a status.

@@ -8,6 +8,8 @@ import type { ResponseHead } from '../http-message.ts';
 import { fieldValue } from '../http-message.ts';
 import type { PageFacts } from './page.ts';
 
+/** How soon a claim that is not believed is asked about again: what was a passing fault is over soon. */
+const RECHECK_AFTER_MS = 20_000;
 /** A removal or a blank page counts when it is claimed again after this time. */
 const CONFIRM_AFTER_MS = 60_000;
 /** An older page counts when upstream insists on it for this long: its own clock of changes may have been reset. */
@@ -55,5 +57,5 @@ function unlessConfirmed(
 ): Judgement {
   const same = doubt?.claim === claim ? doubt : undefined;
   if (same !== undefined && same.count + 1 >= claims && now - same.firstSeen >= apartMs) return { kind: 'replace' };
-  return { kind: 'recheck', claim, afterMs: CONFIRM_AFTER_MS };
+  return { kind: 'recheck', claim, afterMs: RECHECK_AFTER_MS };
 }

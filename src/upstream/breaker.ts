@@ -28,6 +28,7 @@ export class Breaker {
   readonly #failures: number;
   readonly #windowMs: number;
   readonly #firstProbeMs: number;
+  /** From the start of one probe to the next at the latest: what is well again is noticed within half a minute. */
   readonly #lastProbeMs: number;
   /** Times of the failures that are still inside the window, oldest first. */
   #recent: number[] = [];
@@ -36,7 +37,7 @@ export class Breaker {
   /** The wait before the next probe, should this one fail. */
   #waitMs: number;
   /** The probe under way, and when it counts as lost: a holder that never reports must not close the door for ever. */
-  #probe: { readonly permit: Permit; readonly lostAt: number } | undefined;
+  #probe: { readonly permit: Permit; readonly startedAt: number; readonly lostAt: number } | undefined;
   #since: number;
 
   constructor(options: BreakerOptions) {
@@ -45,7 +46,7 @@ export class Breaker {
     this.#failures = options.failures ?? 5;
     this.#windowMs = options.windowMs ?? 10_000;
     this.#firstProbeMs = options.firstProbeMs ?? 5_000;
-    this.#lastProbeMs = options.lastProbeMs ?? 30_000;
+    this.#lastProbeMs = options.lastProbeMs ?? 25_000;
     this.#waitMs = this.#firstProbeMs;
     this.#since = options.now();
   }
@@ -72,7 +73,7 @@ export class Breaker {
     const now = this.#now();
     if (now < this.nextTry) return undefined;
     const permit: Permit = { probe: true };
-    this.#probe = { permit, lostAt: now + this.#lastProbeMs };
+    this.#probe = { permit, startedAt: now, lostAt: now + this.#lastProbeMs };
     return permit;
   }
 
@@ -90,8 +91,9 @@ export class Breaker {
   failed(permit: Permit): void {
     const now = this.#now();
     if (this.#probe?.permit === permit) {
+      const tookMs = Math.max(0, now - this.#probe.startedAt);
       this.#probe = undefined;
-      this.#open(this.#spread(this.#waitMs));
+      this.#open(Math.min(this.#spread(this.#waitMs), Math.max(this.#firstProbeMs, this.#lastProbeMs - tookMs)));
       return;
     }
     if (this.#probeAt !== undefined) return;

@@ -19,12 +19,12 @@ export function parseRetryAfter(value: string, now: number): number | undefined 
 
 /**
  * The pause that an answer asks for: 429 always does, 503 when it carries Retry-After; undefined otherwise.
- * `random` in [0, 1) spreads the default by ±20 %.
+ * `random` in [0, 1) shortens the default by up to a fifth.
  */
 export function requestedPause(answer: ResponseHead, now: number, random: number): number | undefined {
   if (answer.status !== 429 && answer.status !== 503) return undefined;
   const [value] = fieldLines(answer.fields, 'retry-after');
   const asked = value === undefined ? undefined : parseRetryAfter(value, now);
   if (asked !== undefined) return asked;
-  return answer.status === 429 ? DEFAULT_PAUSE_MS * (0.8 + 0.4 * random) : undefined;
+  return answer.status === 429 ? DEFAULT_PAUSE_MS * (1 - 0.2 * random) : undefined;
 }

@@ -46,13 +46,26 @@ describe('a held project that the index calls missing', () => {
     assertKept(await getPage(proxy, 'foo'), held);
     clock.advance(30_000);
     assertKept(await getPage(proxy, 'foo'), held);
-    assert.equal(index.requests(PAGE), 2, 'asked again before the minute was over');
+    assert.equal(index.requests(PAGE), 3, 'asked again, and not believed before the minute was over');
     clock.advance(31_000);
     assert.equal((await getPage(proxy, 'foo')).status, 404);
     assert.equal((await getPage(proxy, 'foo')).status, 404);
-    assert.equal(index.requests(PAGE), 3);
+    assert.equal(index.requests(PAGE), 4);
     const metrics = await proxy.metrics();
     assert.equal(metrics['wheelkeep_stale_answers_total{kind="page",reason="unconfirmed"}'], 2);
+  });
+
+  it('is up to date again 20 s after it was last called missing', async (test) => {
+    const { clock, index, proxy, held } = await setting(test);
+    const lift = index.fault(PAGE, status(404));
+    clock.advance(MINUTE);
+    assertKept(await getPage(proxy, 'foo'), held);
+    lift();
+    index.add('foo', wheel({ name: 'foo', version: '2.0' }));
+    clock.advance(19_000);
+    assertKept(await getPage(proxy, 'foo'), held);
+    clock.advance(1_000);
+    assert.equal(listed(await getPage(proxy, 'foo')).length, 2);
   });
 
   it('stays missing when the index goes down after that, and comes back with the index', async (test) => {

@@ -202,7 +202,7 @@ test('a pause that upstream asks for is kept: nobody asks before, and 429 alone 
   for (const [fault, pauseMs] of [
     [faults.status(429, ['retry-after', '120']), 120_000],
     [faults.status(503, ['retry-after', '7']), 7_000],
-    [faults.status(429), 30_000],
+    [faults.status(429), 27_000],
   ] as const) {
     mirror!.fault(/./, fault);
     const failure = await failureOf(page());

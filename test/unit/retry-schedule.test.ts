@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { RetrySchedule } from '../../src/cache/retry-schedule.ts';
+import { UpstreamFailure } from '../../src/errors.ts';
 import { FakeClock } from '../support/clock.ts';
 
-const FAILURE = { cause: new Error('down'), slow: false };
+const FAILURE = { cause: new Error('down'), upstream: 'public', tookMs: 0, slow: false };
 
 function schedule(random = 0.5) {
   const clock = new FakeClock();
@@ -17,13 +18,13 @@ function waitMs(clock: FakeClock, retries: RetrySchedule): number {
   return waited;
 }
 
-it('waits 5, 10, 20, 30 and again 30 seconds, and begins anew after a success', () => {
+it('waits 5, 10, 20, 25 and again 25 seconds, and begins anew after a success', () => {
   const { clock, retries } = schedule();
-  for (const expected of [5, 10, 20, 30, 30]) {
+  for (const expected of [5, 10, 20, 25, 25]) {
     retries.failed('key', FAILURE);
     assert.equal(waitMs(clock, retries), expected * 1000);
   }
-  retries.succeeded('key');
+  retries.succeeded('key', 'public');
   assert.equal(retries.lastFailure('key'), undefined);
   retries.failed('key', FAILURE);
   assert.equal(waitMs(clock, retries), 5_000);
@@ -40,9 +41,39 @@ it('spreads the waits by a tenth', () => {
   }
 });
 
+it('counts from the start of the try, jitter included, so that 25 s after it the next one is due', () => {
+  const { clock, retries } = schedule(1);
+  for (let i = 0; i < 4; i += 1) retries.failed('key', { ...FAILURE, tookMs: 9_500 });
+  assert.equal(waitMs(clock, retries), 15_500);
+});
+
+it('tries what was not asked, because its upstream failed others, as soon as that upstream answers', () => {
+  const { clock, retries } = schedule();
+  const notAsked = { ...FAILURE, cause: new UpstreamFailure('circuit-open', 'not asked', { pauseMs: 20_000 }) };
+  for (const key of ['key', 'other']) retries.failed(key, { ...FAILURE, slow: true });
+  retries.failed('key', notAsked);
+  assert.equal(retries.lastFailure('key')?.slow, true, 'whether it is slow was not seen');
+  clock.advance(1_000);
+  retries.succeeded('third', 'another upstream');
+  assert.equal(retries.isWaiting('key'), true);
+  retries.succeeded('third', 'public');
+  assert.equal(retries.isWaiting('key'), false);
+  assert.equal(retries.isWaiting('other'), true, 'it was asked, and failed itself');
+});
+
+it('tries what was not asked when its upstream is due, without going back further', () => {
+  const { clock, retries } = schedule();
+  const notAsked = { ...FAILURE, cause: new UpstreamFailure('circuit-open', 'not asked', { pauseMs: 7_000 }) };
+  retries.failed('key', FAILURE);
+  for (let i = 0; i < 4; i += 1) retries.failed('key', notAsked);
+  assert.equal(waitMs(clock, retries), 7_000);
+  retries.failed('key', FAILURE);
+  assert.equal(waitMs(clock, retries), 10_000);
+});
+
 it('waits exactly as long as it is told', () => {
   const { clock, retries } = schedule(1);
-  retries.failed('key', { cause: 'missing', slow: false }, 60_000);
+  retries.failed('key', { ...FAILURE, cause: 'missing' }, 60_000);
   assert.equal(waitMs(clock, retries), 60_000);
 });
 

@@ -1,0 +1,47 @@
+// Hosts of files that answered 429 are left alone for as long as they asked (RFC 6585 4): one that counts our requests
+// would only count on.
+
+import { LRUCache } from 'lru-cache';
+import { UpstreamFailure } from '../errors.ts';
+import type { ResponseHead } from '../http-message.ts';
+import { requestedPause } from '../upstream/retry-after.ts';
+
+export interface HostPausesOptions {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** In [0, 1): jitter. */
+  readonly random: () => number;
+}
+
+export class HostPauses {
+  readonly #options: HostPausesOptions;
+  readonly #until = new LRUCache<string, number>({ max: 1000 });
+
+  constructor(options: HostPausesOptions) {
+    this.#options = options;
+  }
+
+  /** Throws UpstreamFailure 'rate-limited' while the URL's host wants to be left alone. */
+  requireNone(url: string): void {
+    const { host } = new URL(url);
+    const pauseMs = (this.#until.get(host) ?? 0) - this.#options.now();
+    if (pauseMs > 0) throw rateLimited(host, pauseMs);
+  }
+
+  /** Notes the pause that the answer asks for. Throws UpstreamFailure 'rate-limited' when it does. */
+  heed(url: string, answer: ResponseHead): void {
+    if (answer.status !== 429) return;
+    const { now, random } = this.#options;
+    const pauseMs = requestedPause(answer, now(), random()) ?? 0;
+    const { host } = new URL(url);
+    this.#until.set(host, now() + pauseMs);
+    throw rateLimited(host, pauseMs);
+  }
+}
+
+function rateLimited(host: string, pauseMs: number): UpstreamFailure {
+  return new UpstreamFailure('rate-limited', `${host} answered 429: it wants to be left alone for a while`, {
+    upstreamStatus: 429,
+    pauseMs,
+  });
+}
