@@ -1,7 +1,6 @@
 // Hosts of files that answered 429 are left alone for as long as they asked (RFC 6585 4): one that counts our requests
 // would only count on.
 
-import { LRUCache } from 'lru-cache';
 import { UpstreamFailure } from '../errors.ts';
 import type { ResponseHead } from '../http-message.ts';
 import { requestedPause } from '../upstream/retry-after.ts';
@@ -15,7 +14,7 @@ export interface HostPausesOptions {
 
 export class HostPauses {
   readonly #options: HostPausesOptions;
-  readonly #until = new LRUCache<string, number>({ max: 1000 });
+  readonly #until = new Map<string, number>();
 
   constructor(options: HostPausesOptions) {
     this.#options = options;
@@ -34,6 +33,7 @@ export class HostPauses {
     const { now, random } = this.#options;
     const pauseMs = requestedPause(answer, now(), random()) ?? 0;
     const { host } = new URL(url);
+    for (const [known, until] of this.#until) if (until <= now()) this.#until.delete(known);
     this.#until.set(host, now() + pauseMs);
     throw rateLimited(host, pauseMs);
   }
