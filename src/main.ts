@@ -13,7 +13,7 @@ import { serveCommand } from './commands/serve.ts';
 import { statsCommand } from './commands/stats.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { warmCommand } from './commands/warm.ts';
-import { packageVersion } from './config/version.ts';
+import { checkoutFolder, packageVersion } from './config/installation.ts';
 
 const EXAMPLES = `
 Examples:
@@ -75,6 +75,7 @@ try {
   process.exitCode = await main(process.argv.slice(2), {
     env: process.env,
     cwd: process.cwd(),
+    home: checkoutFolder() ?? process.cwd(),
     out: (line) => process.stdout.write(`${line}\n`),
     error: (line) => process.stderr.write(`wheelkeep: ${line.replaceAll('\n', '\nwheelkeep: ')}\n`),
   });

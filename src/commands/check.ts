@@ -2,11 +2,11 @@
 
 import { Command } from 'commander';
 import { dataFolderProblem } from '../config/data-folder.ts';
+import { packageVersion } from '../config/installation.ts';
 import { loadConfig } from '../config/load.ts';
 import { administrationUrl, clientUrl } from '../config/own-addresses.ts';
 import { ConfigurationError } from '../config/problems.ts';
 import { startLines } from '../config/start-lines.ts';
-import { packageVersion } from '../config/version.ts';
 import { configInput, type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
 
 const EXAMPLES = `

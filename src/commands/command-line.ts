@@ -12,6 +12,8 @@ export const WRONG_USAGE = 2;
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  /** As in ConfigInput. */
+  readonly home: string;
   out(line: string): void;
   error(line: string): void;
 }
@@ -47,5 +49,5 @@ export function configInput(terminal: Terminal, given: Readonly<Record<string, u
     const value = given[key];
     if (typeof value === 'string') flags[key] = value;
   }
-  return { flags, env: terminal.env, cwd: terminal.cwd };
+  return { flags, env: terminal.env, cwd: terminal.cwd, home: terminal.home };
 }

@@ -4,9 +4,9 @@
 import type { App } from '../app.ts';
 import type { Config } from '../config/config.ts';
 import { dataFolderProblem } from '../config/data-folder.ts';
+import { packageVersion } from '../config/installation.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigurationError } from '../config/problems.ts';
-import { packageVersion } from '../config/version.ts';
 import type { Log, LogFields } from '../observe/log.ts';
 import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './command-line.ts';
 import { explainStartFailure } from './start-failure.ts';

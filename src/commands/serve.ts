@@ -2,10 +2,10 @@
 
 import { Command } from 'commander';
 import { dataFolderProblem } from '../config/data-folder.ts';
+import { packageVersion } from '../config/installation.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { ConfigurationError } from '../config/problems.ts';
 import { startLines } from '../config/start-lines.ts';
-import { packageVersion } from '../config/version.ts';
 import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
 import { explainStartFailure } from './start-failure.ts';
 import { stopSignal } from './stop-signal.ts';

@@ -32,7 +32,7 @@ export async function loadConfig(
   const read = await readSettings(input);
   const { settings, sources, file } = read;
   const problems: Problem[] = [...read.problems, ...contradictions(read)];
-  const dataDir = pathOf(read, 'dataDir', input.cwd)!;
+  const dataDir = pathOf(read, 'dataDir', read.sources.dataDir === 'default' ? input.home : input.cwd)!;
   const credentials = new CredentialsReader({ env: input.env, folder: file ? dirname(file.path) : input.cwd });
   const builder = file && new StructureBuilder({ file, credentials, problems });
   const machine = options.machine ?? thisMachine(input.env, { dataDir, notes: options.notes });

@@ -81,7 +81,7 @@ export const OPTIONS = {
     example: 'http://127.0.0.1:9101',
   }),
   dataDir: option('data_dir', path, './data', {
-    description: 'The folder of the cache.',
+    description: 'The folder of the cache; the default lies in the checkout, whatever folder a command is typed in.',
     example: '/var/lib/wheelkeep',
   }),
   redisUrl: optional('redis.url', redisUrl, {

@@ -15,6 +15,11 @@ export interface ConfigInput {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Relative paths of flags and variables start here; those of the file at its own folder. */
   readonly cwd: string;
+  /**
+   * The default data folder starts here: in a checkout, whose commands are typed in many folders and mean one cache, at
+   * the checkout.
+   */
+  readonly home: string;
 }
 
 export interface ReadSettings {

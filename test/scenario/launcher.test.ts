@@ -111,7 +111,12 @@ test('without a Node that is new enough it says so in one sentence', async (t) =
 
 test('a wrong command line or configuration ends with 2, and says what would be right', async (t) => {
   const folder = await temporaryFolder(t);
-  const env = { PATH: process.env.PATH, HOME: folder, WHEELKEEP_UPSTREAM: 'https://index.example/simple/' };
+  const env = {
+    PATH: process.env.PATH,
+    HOME: folder,
+    WHEELKEEP_DATA_DIR: folder,
+    WHEELKEEP_UPSTREAM: 'https://index.example/simple/',
+  };
   const typo = await run(LAUNCHER, ['serv'], { cwd: folder, env });
   assert.equal(typo.code, 2);
   assert.match(typo.stderr, /Did you mean serve\?/);
@@ -131,7 +136,12 @@ test('a port in use ends the start with 1 and one sentence', async (t) => {
   t.after(() => other.close());
   await once(other, 'listening');
   const { port } = other.address() as { port: number };
-  const env = { PATH: process.env.PATH, HOME: folder, WHEELKEEP_UPSTREAM: 'https://index.example/simple/' };
+  const env = {
+    PATH: process.env.PATH,
+    HOME: folder,
+    WHEELKEEP_DATA_DIR: folder,
+    WHEELKEEP_UPSTREAM: 'https://index.example/simple/',
+  };
   const { code, stderr } = await run(LAUNCHER, ['serve', '--port', String(port)], { cwd: folder, env });
   assert.equal(code, 1);
   assert.match(stderr, /^wheelkeep: port = \d+ \(--port\): is in use by another process; [^\n]+\n$/);

@@ -182,10 +182,10 @@ raw: { b: { origin: https://builds.example/, stranger: 1 } }
 });
 
 test('the first lines and the variables in README are those that users see', async (t) => {
-  const { config, folder } = await load(t, { machine: { env: { PIP_INDEX_URL: 'https://index.example/simple/' } } });
+  const { config } = await load(t, { machine: { env: { PIP_INDEX_URL: 'https://index.example/simple/' } } });
   const lines = startLines(config, { url: ADDRESS, version: JSON.parse(text('package.json')).version });
   const [first = '', variables = ''] = blocks('text');
-  assert.equal(first.trimEnd().replace('/srv/wheelkeep', folder), lines.join('\n'));
+  assert.equal(first.trimEnd().replace('/srv/wheelkeep/data', config.dataDir), lines.join('\n'));
   const { stdout } = await run(LAUNCHER, ['env', '--url', 'http://wheelkeep:5030/'], { env: ENV });
   for (const line of variables.trimEnd().split('\n')) assert.ok(stdout.split('\n').includes(line), line);
 });

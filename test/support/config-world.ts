@@ -47,7 +47,7 @@ export async function load(t: TestContext, world: World): Promise<LoadedConfig &
   const folder = await folderWith(t, world.files);
   const file = world.files?.['wheelkeep.yaml'] === undefined ? {} : { WHEELKEEP_CONFIG: 'wheelkeep.yaml' };
   const env = { HOME: folder, ...file, ...world.env };
-  const input = { flags: world.flags ?? {}, env, cwd: folder };
+  const input = { flags: world.flags ?? {}, env, cwd: folder, home: join(folder, 'home') };
   const loaded = await loadConfig(input, { notes: false, machine: bareMachine({ env, ...world.machine }) });
   return { ...loaded, folder };
 }

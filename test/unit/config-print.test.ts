@@ -56,7 +56,7 @@ test('the first lines say listener, upstream and its source, data folder, Redis,
   assert.deepEqual(startLines(config, { url: 'http://127.0.0.1:5030/', version: '1.2.3' }), [
     'Wheelkeep 1.2.3 listens on http://127.0.0.1:5030/',
     `upstream: ${UPSTREAM} (from WHEELKEEP_UPSTREAM)`,
-    `data: ${folder}/data, at most 50GB`,
+    `data: ${folder}/home/data, at most 50GB`,
     "redis: redis://***@redis/, records authenticated by the connection's password",
     'try: pip install --index-url http://127.0.0.1:5030/simple/ requests',
   ]);

@@ -12,7 +12,7 @@ test('without anything but an upstream every option has its documented default',
   const { config, folder } = await load(t, { env });
   assert.equal(config.host, '127.0.0.1');
   assert.equal(config.port, 5030);
-  assert.equal(config.dataDir, join(folder, 'data'));
+  assert.equal(config.dataDir, join(folder, 'home/data'));
   assert.equal(config.pageFreshMs, 60_000);
   assert.equal(config.patienceMs, 500);
   assert.equal(config.staleIfErrorMs, Number.POSITIVE_INFINITY);
@@ -118,6 +118,8 @@ test('relative paths start at the file that names them, else at the working fold
   assert.equal(inFile.config.dataDir, join(inFile.folder, 'etc/cache'));
   const inEnv = await load(t, { env: { ...env, WHEELKEEP_DATA_DIR: 'cache' } });
   assert.equal(inEnv.config.dataDir, join(inEnv.folder, 'cache'));
+  const nowhere = await load(t, { env });
+  assert.equal(nowhere.config.dataDir, join(nowhere.folder, 'home/data'));
 });
 
 test('every option has a variable after its key, and its default and example are values of its unit', () => {
