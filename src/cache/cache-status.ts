@@ -11,8 +11,9 @@ interface Common {
   readonly detail?: string;
 }
 
-/** Answered without upstream, or with its help: never both (RFC 9211 2.1). */
+/** Answered without upstream, or with its help, never both (RFC 9211 2.1); or by us, and then only the detail tells. */
 export type CacheOutcome =
+  | { readonly detail: string }
   | (Common & { readonly hit: true })
   | (Common & {
       readonly fwd: ForwardReason;
@@ -25,15 +26,14 @@ export type CacheOutcome =
 /** The member for this cache, serialised as a Structured Fields item (RFC 9651 4.1). */
 export function cacheStatus(outcome: CacheOutcome): string {
   let member = 'wheelkeep';
-  if ('hit' in outcome) {
-    member += '; hit';
-  } else {
+  if ('hit' in outcome) member += '; hit';
+  if ('fwd' in outcome) {
     member += `; fwd=${outcome.fwd}`;
     if (outcome.fwdStatus !== undefined) member += `; fwd-status=${integer(outcome.fwdStatus)}`;
     if (outcome.stored) member += '; stored';
     if (outcome.collapsed) member += '; collapsed';
   }
-  if (outcome.ttl !== undefined) member += `; ttl=${integer(outcome.ttl)}`;
+  if ('ttl' in outcome && outcome.ttl !== undefined) member += `; ttl=${integer(outcome.ttl)}`;
   if (outcome.detail !== undefined) member += `; detail=${tokenOrString(outcome.detail)}`;
   return member;
 }

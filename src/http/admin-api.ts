@@ -4,8 +4,8 @@ import { BadRequest, MethodNotAllowed, NotFound, Unauthorized } from '../errors.
 import { type ProjectName, parseProjectName } from '../index/project-name.ts';
 import { bearsToken } from './admin-token.ts';
 import type { Exchange } from './exchange.ts';
+import { sendJson } from './own-answer.ts';
 import type { Route } from './routes.ts';
-import { sendJson } from './send-json.ts';
 
 /** What can be asked and ordered; every answer is sent as JSON. */
 export interface Administration {

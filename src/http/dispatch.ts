@@ -1,9 +1,10 @@
 // From a route to the one who answers it.
 
 import { randomUUID } from 'node:crypto';
+import { cacheStatus } from '../cache/cache-status.ts';
 import { Forbidden, MethodNotAllowed, NotFound } from '../errors.ts';
 import type { ServedDay } from '../observe/served-days.ts';
-import type { StatusAnswer, StatusPage } from '../status-page/status-page.ts';
+import type { StatusPage } from '../status-page/status-page.ts';
 import type { AdminApi } from './admin-api.ts';
 import type { Exchange } from './exchange.ts';
 import type { FileHandler } from './file-handler.ts';
@@ -11,11 +12,11 @@ import { answerLive, answerReady, type Readiness } from './health.ts';
 import type { JsonHandler } from './json-handler.ts';
 import { sendLastModified } from './last-modified.ts';
 import { answerMetrics, type MetricsEndpointOptions } from './metrics-endpoint.ts';
+import { sendJson, sendOwn } from './own-answer.ts';
 import type { PageHandler } from './page-handler.ts';
 import type { Passthrough } from './passthrough.ts';
 import type { RawHandler } from './raw-handler.ts';
 import { isAdministrative, type Route, routeOf } from './routes.ts';
-import { sendJson } from './send-json.ts';
 import { requireReading } from './server.ts';
 
 export interface DispatchOptions {
@@ -79,13 +80,13 @@ export class Dispatch {
         return redirect(exchange, route);
       case 'live':
         exchange.kind = 'health';
-        return answerLive(exchange.request, exchange.response);
+        return answerLive(exchange);
       case 'ready':
         exchange.kind = 'health';
-        return answerReady(exchange.request, exchange.response, this.#options.readiness());
+        return answerReady(exchange, this.#options.readiness());
       case 'metrics':
         exchange.kind = 'metrics';
-        return answerMetrics(exchange.request, exchange.response, this.#options.metrics);
+        return answerMetrics(exchange, this.#options.metrics);
       case 'last-modified':
         exchange.kind = 'status';
         return sendLastModified(exchange, await this.#options.lastAgreed());
@@ -94,13 +95,13 @@ export class Dispatch {
         return sendJson(exchange, { days: this.#options.servedDays() });
       case 'status':
         exchange.kind = 'status';
-        return sendStatus(exchange, statusPage.page(exchange.request.headers.accept));
+        return sendOwn(exchange, statusPage.page(exchange.request.headers.accept));
       case 'status-style':
         exchange.kind = 'status';
-        return sendStatus(exchange, statusPage.asset('style', exchange.request.url ?? ''));
+        return sendOwn(exchange, statusPage.asset('style', exchange.request.url ?? ''));
       case 'status-script':
         exchange.kind = 'status';
-        return sendStatus(exchange, statusPage.asset('script', exchange.request.url ?? ''));
+        return sendOwn(exchange, statusPage.asset('script', exchange.request.url ?? ''));
     }
   }
 
@@ -123,13 +124,9 @@ export class Dispatch {
       kind: 'passthrough',
       // Who uploads proves who he is to the index, not to us.
       credentials: exchange.request.headers.authorization,
-      addFields: ['cache-status', 'wheelkeep; fwd=method'],
+      addFields: ['cache-status', cacheStatus({ fwd: 'method' })],
     });
   }
-}
-
-function sendStatus(exchange: Exchange, { fields, body }: StatusAnswer): void {
-  exchange.send(200, fields, body);
 }
 
 /** Only names and slashes are redirected for ever: pip repeats such an answer without asking (301). */
@@ -143,6 +140,6 @@ function redirect(exchange: Exchange, route: Extract<Route, { kind: 'redirect' }
     'cache-control',
     'public, max-age=86400',
     'cache-status',
-    'wheelkeep; hit',
+    cacheStatus({ hit: true }),
   ]);
 }

@@ -2,6 +2,7 @@
 
 import type { Answer } from '../cache/answer.ts';
 import type { Blob } from '../cache/blob-store.ts';
+import { cacheStatus } from '../cache/cache-status.ts';
 import { settlesWithin } from '../cache/deadline.ts';
 import type { Entry } from '../cache/entry.ts';
 import { StillOnItsWay } from '../cache/landed-answers.ts';
@@ -104,21 +105,16 @@ export class FileHandler {
     const { reader } = arriving;
     try {
       const etag = promisedTag(found.file);
-      if (etag !== undefined && notModified(exchange, etag, undefined)) return exchange.send(304, ['etag', etag]);
+      const aging = ['cache-control', UNVERIFIED_CONTROL, 'cache-status', statusOf(found.answer)];
+      if (etag !== undefined && notModified(exchange, etag, undefined)) {
+        return exchange.send(304, ['etag', etag, ...aging]);
+      }
       const part = wantsPart(exchange, etag);
       const entry = part ? await within(RANGE_WAIT_MS, arriving.arrived, exchange) : undefined;
       exchange.outcome = found.answer.outcome;
       const blob = entry === undefined ? undefined : await this.#options.service.storedBody(found, entry);
       if (blob !== undefined) return await sendBlob(exchange, { ...found.answer, entry: entry! }, blob, found.file);
-      const fields = [
-        ...contentFields(),
-        'etag',
-        arriving.tag,
-        'cache-control',
-        UNVERIFIED_CONTROL,
-        'cache-status',
-        statusOf(found.answer),
-      ];
+      const fields = [...contentFields(), 'etag', arriving.tag, ...aging];
       if (reader.sizeBytes !== undefined) fields.push('content-length', String(reader.sizeBytes));
       if (exchange.isHead) return exchange.send(200, fields);
       const waitMs = Math.max(1, arriving.firstByteBy - performance.now());
@@ -197,7 +193,7 @@ function describeKnown(exchange: Exchange, { file, sizeBytes }: KnownFile): void
   if (sizeBytes !== undefined) fields.push('content-length', String(sizeBytes));
   const etag = promisedTag(file);
   if (etag !== undefined) fields.push('etag', etag);
-  exchange.send(200, [...fields, 'cache-status', 'wheelkeep; hit; detail=listed']);
+  exchange.send(200, [...fields, 'cache-status', cacheStatus({ hit: true, detail: 'listed' })]);
 }
 
 /** The tag that the file will have once its bytes are verified. */
@@ -272,7 +268,7 @@ function redirect(exchange: Exchange, location: string): void {
     'cache-control',
     'max-age=60',
     'cache-status',
-    'wheelkeep; hit',
+    cacheStatus({ hit: true }),
   ]);
 }
 

@@ -2,21 +2,14 @@
 
 import { NotFound } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
+import { sendOwn } from './own-answer.ts';
 
 /** Sends the time (milliseconds since the epoch) as `20261122T16:05:09`, UTC. Throws NotFound when there is none. */
 export function sendLastModified(exchange: Exchange, time: number | undefined): void {
   if (time === undefined) throw new NotFound('One of the indexes behind has never answered yet.', 'never-agreed');
   const text = `${new Date(time).toISOString().slice(0, 19).replaceAll('-', '')}\n`;
-  exchange.send(200, FIELDS, Buffer.from(text));
+  sendOwn(exchange, {
+    fields: ['content-type', 'text/plain; charset=utf-8', 'cache-control', 'no-cache'],
+    body: Buffer.from(text),
+  });
 }
-
-const FIELDS = [
-  'content-type',
-  'text/plain; charset=utf-8',
-  'content-length',
-  '18',
-  'cache-control',
-  'no-cache',
-  'x-content-type-options',
-  'nosniff',
-];

@@ -1,10 +1,11 @@
 // `/metrics`: the registry in Prometheus' text format, compressed when the scraper can take it.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import type { Exchange } from './exchange.ts';
+import { sendOwn } from './own-answer.ts';
 
 const compress = promisify(gzip);
 
@@ -17,8 +18,7 @@ export interface MetricsEndpointOptions {
 
 /** Answers one scrape. A registry that cannot be rendered is a 500, counted and logged, and harms nothing else. */
 export async function answerMetrics(
-  request: IncomingMessage,
-  response: ServerResponse,
+  exchange: Exchange,
   { metrics, log, render }: MetricsEndpointOptions,
 ): Promise<void> {
   let text: string;
@@ -27,20 +27,15 @@ export async function answerMetrics(
   } catch (error) {
     metrics.meters.scrapeErrors.inc({});
     log.error('metrics could not be rendered', { error: error instanceof Error ? error : String(error) });
-    response.writeHead(500, { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' });
-    response.end('metrics could not be rendered, see the log\n');
-    return;
+    const fields = ['content-type', 'text/plain; charset=utf-8', 'cache-control', 'no-store'];
+    const body = Buffer.from('metrics could not be rendered, see the log\n');
+    return sendOwn(exchange, { status: 500, fields, body });
   }
-  const zipped = acceptsGzip(request.headers['accept-encoding']);
+  const zipped = acceptsGzip(exchange.request.headers['accept-encoding']);
   const body = zipped ? await compress(text, { level: 1 }) : Buffer.from(text);
-  response.writeHead(200, {
-    'Content-Type': metrics.contentType,
-    'Content-Length': body.length,
-    'Cache-Control': 'no-store',
-    Vary: 'Accept-Encoding',
-    ...(zipped ? { 'Content-Encoding': 'gzip' } : {}),
-  });
-  response.end(request.method === 'HEAD' ? undefined : body);
+  const fields = ['content-type', metrics.contentType, 'cache-control', 'no-store', 'vary', 'accept-encoding'];
+  if (zipped) fields.push('content-encoding', 'gzip');
+  sendOwn(exchange, { fields, body });
 }
 
 /** RFC 9110 12.5.3, for the one coding we offer: named, and not with a quality of zero. */

@@ -1,5 +1,6 @@
 // Failures as clients see them: application/problem+json (RFC 9457), which uv shows to its user.
 
+import { cacheStatus } from '../cache/cache-status.ts';
 import { isOutOfDescriptors } from '../cache/open-files.ts';
 import { MethodNotAllowed, ProxyError, Unauthorized } from '../errors.ts';
 import { ProjectNotFound } from '../index/project-not-found.ts';
@@ -51,7 +52,7 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
     'x-content-type-options',
     'nosniff',
     'cache-status',
-    `wheelkeep; detail=${code}`,
+    cacheStatus({ detail: code }),
   ];
   const retryAfter = known?.retryAfterSeconds ?? (status === 503 ? 1 : undefined);
   if (retryAfter !== undefined) fields.push('retry-after', String(retryAfter));

@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { cacheStatus } from '../cache/cache-status.ts';
 import { isOutOfDescriptors } from '../cache/open-files.ts';
 import { BadRequest, MethodNotAllowed, ProxyError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
@@ -227,11 +228,13 @@ export function requireReading({ request }: Exchange): void {
 function refuse(error: NodeJS.ErrnoException, socket: import('node:stream').Duplex, metrics: Metrics): void {
   const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
   const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  metrics.meters.rejectedRequests.inc({ reason: tooLarge ? 'head-too-large' : late ? 'timeout' : 'malformed' });
+  const reason = tooLarge ? 'head-too-large' : late ? 'timeout' : 'malformed';
+  metrics.meters.rejectedRequests.inc({ reason });
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
   const line = tooLarge ? '431 Request Header Fields Too Large' : late ? '408 Request Timeout' : '400 Bad Request';
-  socket.end(`HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  const status = cacheStatus({ detail: reason });
+  socket.end(`HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-length: 0\r\ncache-status: ${status}\r\n\r\n`);
 }

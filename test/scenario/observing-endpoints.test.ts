@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { Exchange } from '../../src/http/exchange.ts';
 import { answerLive, answerReady } from '../../src/http/health.ts';
 import { answerMetrics } from '../../src/http/metrics-endpoint.ts';
 import { quietLog } from '../../src/observe/log.ts';
@@ -25,25 +26,25 @@ async function ask(t: TestContext, answer: RequestListener, options: http.Reques
 }
 
 test('liveness says ok and nothing else', async (t) => {
-  const { status, body, headers } = await ask(t, answerLive);
+  const { status, body, headers } = await ask(t, (...both) => answerLive(new Exchange(...both)));
   assert.deepEqual([status, String(body), headers['cache-control']], [200, 'ok\n', 'no-store']);
 });
 
 test('readiness is 200 or 503 with its reasons', async (t) => {
-  const ready = await ask(t, (request, response) => answerReady(request, response, { ready: true, reasons: [] }));
+  const ready = await ask(t, (...both) => answerReady(new Exchange(...both), { ready: true, reasons: [] }));
   assert.deepEqual([ready.status, JSON.parse(String(ready.body))], [200, { ready: true, reasons: [] }]);
   const reasons = ['draining'];
-  const not = await ask(t, (request, response) => answerReady(request, response, { ready: false, reasons }));
+  const not = await ask(t, (...both) => answerReady(new Exchange(...both), { ready: false, reasons }));
   assert.deepEqual([not.status, JSON.parse(String(not.body))], [503, { ready: false, reasons }]);
 });
 
 test('HEAD has the same length and no body', async (t) => {
-  const { headers, body } = await ask(t, answerLive, { method: 'HEAD' });
+  const { headers, body } = await ask(t, (...both) => answerLive(new Exchange(...both)), { method: 'HEAD' });
   assert.deepEqual([headers['content-length'], body.length], ['3', 0]);
 });
 
 function endpoint(metrics: Metrics, render = () => metrics.render()): RequestListener {
-  return (request, response) => void answerMetrics(request, response, { metrics, log: quietLog, render });
+  return (...both) => void answerMetrics(new Exchange(...both), { metrics, log: quietLog, render });
 }
 
 test('metrics are compressed for a scraper that takes gzip, and for no other', async (t) => {
