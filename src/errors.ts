@@ -59,6 +59,13 @@ export class UnavailableForLegalReasons extends ProxyError {
   override readonly code = 'unavailable-for-legal-reasons';
 }
 
+/** Upstream gives a known filename another hash, and the operator does not accept that. */
+export class ChangedFile extends ProxyError {
+  override readonly status = 502;
+  override readonly code = 'changed-file';
+  override readonly retryAfterSeconds: number = 5;
+}
+
 /** We are too busy to take this on. */
 export class Overloaded extends ProxyError {
   override readonly status = 503;

@@ -78,9 +78,10 @@ export class Telemetry implements FlightObserver {
     else this.#tell('disk-recovered', 'the data folder takes bytes again');
   }
 
-  changedDigest(project: string, filename: string): void {
+  changedFile(project: string, filename: string, accepted: boolean): void {
     this.#meters.integrityFailures.inc({ kind: 'changed-digest' });
-    this.#tell('changed-digest', `upstream gives other bytes under a name it has used before: ${filename}`, {
+    const rule = accepted ? 'accepted' : 'refused';
+    this.#tell('changed-digest', `upstream gives another hash for a name it has used before; ${rule}: ${filename}`, {
       project,
     });
   }

@@ -7,6 +7,7 @@ import { fileProfiles } from '../files/file-profile.ts';
 import { FileService } from '../files/file-service.ts';
 import { FileSource } from '../files/file-source.ts';
 import { HostPauses } from '../files/host-pauses.ts';
+import { ChangedFiles } from '../index/changed-files.ts';
 import type { Move } from '../index/compare-pages.ts';
 import { DocumentResources } from '../index/document-resources.ts';
 import { DocumentService } from '../index/document-service.ts';
@@ -17,6 +18,7 @@ import { NameRouting } from '../index/name-routing.ts';
 import { pageProfile } from '../index/page-profile.ts';
 import { PageResources } from '../index/page-resources.ts';
 import { PageWorkshop } from '../index/page-workshop.ts';
+import type { ProjectName } from '../index/project-name.ts';
 import { RenderedPages } from '../index/rendered-pages.ts';
 import { WithdrawnMetadata } from '../index/withdrawn-metadata.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
@@ -54,10 +56,14 @@ export function buildServices(
   const workshop = new PageWorkshop({ maxDecodedBytes: config.maxPageBytes });
   const rendered = new RenderedPages({ maxBytes: memoryShare(basics, 4) });
   const routing = new NameRouting(config.routes);
+  const accepting = new Set(config.indexes.filter((index) => index.changedFiles === 'accept').map(({ name }) => name));
+  const onChanged = (project: ProjectName, filename: string, accepted: boolean) =>
+    telemetry.changedFile(project, filename, accepted);
   const extracting = new Set(config.indexes.filter((index) => index.extractMetadata).map(({ name }) => name));
   const resources = new PageResources({
     indexes,
-    mirrors: mirrorJudgements(config, askers, workshop),
+    mirrors: mirrorJudgements(config, askers, workshop, onChanged),
+    changedFiles: new ChangedFiles({ workshop, accepting, onChanged }),
     readThrough,
     detailProfile: pageProfile('page', config),
     listProfile: pageProfile('list', config),
@@ -98,7 +104,8 @@ export function buildServices(
       pauses: new HostPauses({ now, random }),
       onAnswer: (kind, result) => telemetry.fileRequest(kind, result),
     }),
-    onChangedDigest: (project, filename) => telemetry.changedDigest(project, filename),
+    refusing: new Set(indexesOfOne(config).filter((name) => !accepting.has(name))),
+    onRefusedFile: (project, filename) => onChanged(project, filename, false),
   });
   const explain = new Explain({ routing, resources, readThrough, entries, now });
   return { readThrough, workshop, index, documents, files, explain };
@@ -109,6 +116,7 @@ function mirrorJudgements(
   { indexes, maxPageBytes }: Config,
   upstreams: ReadonlyMap<string, IndexUpstream>,
   workshop: PageWorkshop,
+  onChanged: (project: ProjectName, filename: string, accepted: boolean) => void,
 ): Map<string, MirrorJudgement> {
   const mirrored = indexes.filter((index) => index.upstreams.length > 1);
   return new Map(
@@ -116,9 +124,23 @@ function mirrorJudgements(
       const bases = index.upstreams.map(({ url }) => url);
       const upstream = upstreams.get(index.name)!;
       const declared = declaredMoves(index);
-      return [index.name, new MirrorJudgement({ upstream, bases, declared, workshop, maxPageBytes })];
+      const judgement = new MirrorJudgement({
+        upstream,
+        bases,
+        declared,
+        workshop,
+        maxPageBytes,
+        acceptsChangedFiles: index.changedFiles === 'accept',
+        onChanged: (project, filename) => onChanged(project, filename, true),
+      });
+      return [index.name, judgement];
     }),
   );
+}
+
+/** Indexes of one upstream: nobody confirms what it says of a file. */
+function indexesOfOne({ indexes }: Config): string[] {
+  return indexes.filter(({ upstreams }) => upstreams.length === 1).map(({ name }) => name);
 }
 
 function declaredMoves({ upstreams: [first, ...others] }: IndexConfig): Move[] {

@@ -29,6 +29,8 @@ export interface IndexConfig {
   readonly accept: 'any' | 'json' | 'html';
   /** Which mirror is asked first: the first one configured, or the one whose answers begin soonest. */
   readonly order?: 'configured' | 'latency';
+  /** What becomes of a file whose hash changes under its name; refused unless given. */
+  readonly changedFiles?: 'refuse' | 'accept';
   /** Cut core metadata out of its wheels where its pages offer none. */
   readonly extractMetadata?: boolean;
 }

@@ -53,6 +53,7 @@ function structures(config: Config) {
         ...(index.missingStatuses.length > 0 && { missing_statuses: index.missingStatuses }),
         ...(index.pageOrigins.length > 0 && { page_origins: index.pageOrigins }),
         ...(index.accept !== 'any' && { accept: index.accept }),
+        ...(index.changedFiles === 'accept' && { changed_files: index.changedFiles }),
         ...(index.order === 'latency' && { order: index.order }),
         ...(index.extractMetadata && { extract_metadata: true }),
       },

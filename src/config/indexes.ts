@@ -51,6 +51,7 @@ export class StructureBuilder {
         missingStatuses: index.missing_statuses,
         pageOrigins: index.page_origins,
         accept: index.accept,
+        ...(index.changed_files !== 'refuse' && { changedFiles: index.changed_files }),
         ...(index.order !== 'configured' && { order: index.order }),
         ...(index.extract_metadata && { extractMetadata: true }),
       });

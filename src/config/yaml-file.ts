@@ -60,6 +60,7 @@ const name = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, { error: NAME });
 const index = record({
   upstreams: z.array(upstream, { error: 'expected a list of URLs' }).min(1, { error: 'expected at least one URL' }),
   credentials: credentials.optional(),
+  changed_files: z.enum(['refuse', 'accept'], { error: 'expected refuse or accept' }).default('refuse'),
   order: z.enum(['configured', 'latency'], { error: 'expected configured or latency' }).default('configured'),
   missing_statuses: z
     .array(z.int({ error: 'expected statuses from 400 to 499' }).min(400).max(499), {

@@ -1,6 +1,7 @@
 // Why a file is visible or not: whether the held page of its project lists it, and whether its bytes are here.
 
 import type { IndexService } from '../index/index-service.ts';
+import type { ListedFile } from '../index/page-reader.ts';
 import type { ProjectName } from '../index/project-name.ts';
 import type { FileService } from './file-service.ts';
 
@@ -38,7 +39,7 @@ export async function explainFile(
   return {
     filename,
     listed: true,
-    verdict: stored === undefined ? 'listed, and fetched when it is asked for' : 'listed, and its bytes are here',
+    verdict: verdictOn(file, stored !== undefined),
     url: withoutQuery(url),
     ...(link !== url && { link }),
     hashes,
@@ -46,6 +47,11 @@ export async function explainFile(
     yanked,
     ...(stored !== undefined && { stored }),
   };
+}
+
+function verdictOn({ kept }: ListedFile, isStored: boolean): string {
+  const bytes = isStored ? 'its bytes are here' : 'fetched when it is asked for';
+  return kept ? `listed as it was, for the index gives it another hash now; ${bytes}` : `listed, and ${bytes}`;
 }
 
 /** A query may be a signature. */

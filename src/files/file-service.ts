@@ -7,7 +7,14 @@ import type { Blob } from '../cache/blob-store.ts';
 import type { BodyReference, Entry } from '../cache/entry.ts';
 import type { Expectation, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
-import { BadRequest, NotFound, Overloaded, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
+import {
+  BadRequest,
+  ChangedFile,
+  NotFound,
+  Overloaded,
+  UnavailableForLegalReasons,
+  UpstreamFailure,
+} from '../errors.ts';
 import { projectOfFilename } from '../index/distribution-name.ts';
 import { canExtract } from '../index/extracted-metadata.ts';
 import { fileKey, filenameOfUrl, fileUrlOf } from '../index/file-links.ts';
@@ -67,8 +74,10 @@ export interface FileServiceOptions {
   readonly source: FileSource;
   /** Indexes whose wheels give the core metadata that their pages do not offer. */
   readonly extracting: ReadonlySet<string>;
-  /** Told when a file's bytes changed upstream under a URL that we have served before. */
-  readonly onChangedDigest: (project: string, filename: string) => void;
+  /** Indexes whose files must not change their hash. */
+  readonly refusing: ReadonlySet<string>;
+  /** Told when a page gives another hash than the bytes have that we have served before under the same URL. */
+  readonly onRefusedFile: (project: ProjectName, filename: string) => void;
 }
 
 interface Wanted {
@@ -95,8 +104,10 @@ export class FileService {
   async open(request: FileRequest): Promise<FileAnswer> {
     const wanted = parse(request);
     const listing = await this.#listing(wanted);
-    if (listing === undefined) return this.#removed(wanted);
-    if (listing.at !== undefined) return this.#answer(wanted, listing, listing.at);
+    if (listing?.at !== undefined) return this.#answer(wanted, listing, listing.at);
+    const held = await this.#heldUnlisted(wanted);
+    if (held !== undefined) return held;
+    if (listing === undefined) throw notListed(wanted.filename);
     return { kind: 'elsewhere', url: listing.named!.link + (wanted.companion ?? '') };
   }
 
@@ -172,6 +183,7 @@ export class FileService {
       });
       requireServable(project, asked.answer);
       if (asked.at !== undefined) return asked;
+      if (asked.refused) throw changedFile(project, wanted.filename);
       if (asked.answer.stale !== undefined && !isUnconfirmed(asked.answer)) throw unlisted(asked.answer.stale.cause);
       return asked.named === undefined ? undefined : asked;
     } catch (error) {
@@ -181,14 +193,14 @@ export class FileService {
   }
 
   async #answer(wanted: Wanted, listing: FileListing, file: ListedFile): Promise<FileAnswer> {
-    const { index, project } = listing;
+    const { index } = listing;
     const { companion } = wanted;
     const offered = file.coreMetadata !== undefined && file.coreMetadata !== false;
     if (companion === '.metadata' && !offered && !this.#extracts(index, file)) {
       throw new NotFound('The index does not offer core metadata for this file.', 'metadata-not-found');
     }
     const resource = this.#resource(index, file, companion);
-    const answer = await this.#readListed(wanted, project, resource, file);
+    const answer = await this.#readListed(wanted, listing, resource, file);
     const { status } = answer.entry;
     if (companion === '.metadata' && offered) this.#options.index.noteMetadata(listing, file, status === 200);
     if (status === 451) throw new UnavailableForLegalReasons('Upstream withholds this file for legal reasons.');
@@ -197,14 +209,18 @@ export class FileService {
     return { kind: 'found', what, resource, answer, file, listedSeconds: listing.answer.remainingSeconds };
   }
 
-  async #readListed(wanted: Wanted, project: ProjectName, resource: Resource, file: ListedFile): Promise<Answer> {
+  async #readListed(wanted: Wanted, listing: FileListing, resource: Resource, file: ListedFile): Promise<Answer> {
+    const { project } = listing;
     try {
       const answer = await this.#options.readThrough.read(resource);
       return hasOtherBytes(answer.entry, resource.expected)
-        ? await this.#changed(wanted, project, resource, answer)
+        ? await this.#changed(wanted, listing, resource, answer)
         : answer;
     } catch (error) {
-      if (!(error instanceof UpstreamFailure) || !isGone(error)) throw error;
+      if (!(error instanceof UpstreamFailure)) throw error;
+      // The bytes that clients know are neither here nor upstream any more.
+      if (file.kept && (error.kind === 'wrong-digest' || isGone(error))) throw changedFile(project, wanted.filename);
+      if (!isGone(error)) throw error;
       return this.#retryListed(wanted, project, resource, file);
     }
   }
@@ -230,14 +246,22 @@ export class FileService {
     }
   }
 
-  /** The page gives another hash than the bytes we hold under this URL: an alarm, and the bytes of today's page. */
-  async #changed(wanted: Wanted, project: ProjectName, resource: Resource, answer: Answer): Promise<Answer> {
-    this.#options.onChangedDigest(project, wanted.filename);
-    return this.#options.readThrough.heal(resource, answer.entry);
+  /**
+   * The page gives another hash than the bytes have that we hold under this URL. Where that is accepted, the page's
+   * change was told of when it came, and these are the bytes of today's page. Else no page was there to be measured by
+   * (the project was gone for a while), and the bytes are what tells.
+   */
+  async #changed(wanted: Wanted, { index, project }: FileListing, resource: Resource, answer: Answer): Promise<Answer> {
+    if (!this.#options.refusing.has(index)) return this.#options.readThrough.heal(resource, answer.entry);
+    this.#options.onRefusedFile(project, wanted.filename);
+    throw changedFile(project, wanted.filename);
   }
 
-  /** No page lists it (any more). What we hold under this URL stays available: an install may be running. */
-  async #removed(wanted: Wanted): Promise<FileAnswer> {
+  /**
+   * No page lists this URL (any more). What we hold under it stays available: an install may be running, and a lock file
+   * may name the hash that the file of this name had before.
+   */
+  async #heldUnlisted(wanted: Wanted): Promise<FoundFile | undefined> {
     const project = projectOfFilename(wanted.filename);
     const { indexes } = wanted.request;
     const holders = project === undefined ? indexes : await this.#options.index.holders(indexes, project);
@@ -264,7 +288,7 @@ export class FileService {
         };
       }
     }
-    throw notListed(wanted.filename);
+    return undefined;
   }
 
   #extracts(index: string, file: ListedFile): boolean {
@@ -352,6 +376,13 @@ function hasOtherBytes({ body, facts }: Entry, expected: Expectation | undefined
   if (body === undefined || expected === undefined) return false;
   if (expected.algorithm === 'sha256') return body.digest !== expected.hex;
   return facts !== null && facts !== undefined && facts !== `${expected.algorithm}:${expected.hex}`;
+}
+
+function changedFile(project: ProjectName, filename: string): ChangedFile {
+  return new ChangedFile(
+    `The index gives ${filename} another hash than it did before. Whoever runs this cache can look into it and accept ` +
+      `what the index has now: wheelkeep purge ${project}`,
+  );
 }
 
 function notListed(filename: string): NotFound {

@@ -12,10 +12,10 @@ type Listed = Pick<FileRecord, 'filename' | 'hashes' | 'url'>;
 export interface Comparison {
   /** Names the files whose known hash is another one now; undefined when there are none. Equal claims are equal. */
   readonly changed: string | undefined;
+  /** Their filenames. */
+  readonly changedFiles: readonly string[];
   /** Names the files that are no longer listed; undefined when there are none. */
   readonly left: string | undefined;
-  /** One of the files that `changed`, or else `left`, is about; for people. */
-  readonly example: string | undefined;
   /** How the candidate's URLs become those that were given out. */
   readonly moves: readonly Move[];
 }
@@ -32,6 +32,7 @@ export function comparePages(
   const before = Map.groupBy(held, ({ filename }) => filename);
   const after = Map.groupBy(candidate, ({ filename }) => filename);
   const changed: string[] = [];
+  const changedFiles: string[] = [];
   const left: string[] = [];
   const pairs: (readonly [now: string, known: string])[] = [];
   for (const [filename, known] of before) {
@@ -40,12 +41,13 @@ export function comparePages(
     // A name may stand there twice; it has changed when no record of the one page may be one of the other.
     else if (now.every((file) => known.every((old) => disagree(old.hashes, file.hashes)))) {
       changed.push(`${filename} ${JSON.stringify(now.map(({ hashes }) => hashes))}`);
+      changedFiles.push(filename);
     } else if (now.length === 1 && known.length === 1) pairs.push([plain(now[0]!.url), plain(known[0]!.url)]);
   }
   return {
     changed: claim(changed),
+    changedFiles,
     left: claim(left),
-    example: (changed[0] ?? left[0])?.split(' ', 1)[0],
     moves: moves(pairs, declared),
   };
 }

@@ -33,13 +33,16 @@ export interface IndexExplanation {
     readonly url: string;
     readonly source: string;
     readonly sizeBytes?: number;
-    readonly facts?: PageFacts;
+    readonly facts?: ExplainedFacts;
   };
   /** What upstream claims against the page, and is not yet believed. */
   readonly doubt?: { readonly claim: string; readonly firstSeen: string; readonly count: number };
   /** How asking upstream failed last, and whether the next try has to wait. */
   readonly trouble?: { readonly cause: string; readonly waiting: boolean };
 }
+
+/** The facts of a page; of the files that are kept as they were only their names. */
+export type ExplainedFacts = Omit<PageFacts, 'kept'> & { readonly kept?: readonly string[] };
 
 export interface ProjectExplanation {
   readonly project: ProjectName;
@@ -123,8 +126,12 @@ function pageOf(entry: Entry, remaining: number, now: number): NonNullable<Index
     url: entry.url,
     source: entry.source,
     ...(entry.body !== undefined && { sizeBytes: entry.body.sizeBytes }),
-    ...(facts !== null && facts !== undefined && { facts }),
+    ...(facts !== null && facts !== undefined && { facts: withFilenames(facts) }),
   };
+}
+
+function withFilenames({ kept, ...facts }: PageFacts): ExplainedFacts {
+  return kept === undefined ? facts : { ...facts, kept: kept.filenames };
 }
 
 function doubtOf(record: EntryRecord | undefined): Pick<IndexExplanation, 'doubt'> {

@@ -9,13 +9,13 @@ import type { ReadOptions, ReadThrough } from '../cache/read-through.ts';
 import { NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
 import type { NameRouting } from './name-routing.ts';
 import type { PageCoding, PageFormat } from './negotiate.ts';
-import type { ListedFile, PageSource } from './page-reader.ts';
+import type { FoundRecords, ListedFile, PageSource } from './page-reader.ts';
 import type { PageResources } from './page-resources.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import type { ProjectName } from './project-name.ts';
 import { ProjectNotFound } from './project-not-found.ts';
 import type { RenderedPage, RenderedPages } from './rendered-pages.ts';
-import { readAll, storedSource, withBody } from './stored-page.ts';
+import { readAll, sourceName, storedSource, withBody } from './stored-page.ts';
 import type { WithdrawnMetadata } from './withdrawn-metadata.ts';
 
 /** A page as it goes to a client: how it was answered, and its bytes. */
@@ -25,12 +25,9 @@ export interface PageAnswer {
 }
 
 /** A file's record, on which page it stands and in which index. */
-export interface FileListing {
+export interface FileListing extends FoundRecords {
   readonly index: string;
   readonly project: ProjectName;
-  /** The record at the URL that was asked for; or, elsewhere on the page, the record of the same filename. */
-  readonly at?: ListedFile;
-  readonly named?: ListedFile;
   /** The page's answer: when it is stale, what it does not list may exist all the same. */
   readonly answer: Answer;
 }
@@ -58,7 +55,7 @@ interface FoundPage {
 export class IndexService {
   readonly #options: IndexServiceOptions;
   /** Records found lately, by page and file: a large page is not opened and parsed for each of its files. */
-  readonly #records = new LRUCache<string, { readonly at?: ListedFile; readonly named?: ListedFile }>({ max: 5_000 });
+  readonly #records = new LRUCache<string, FoundRecords>({ max: 5_000 });
 
   constructor(options: IndexServiceOptions) {
     this.#options = options;
@@ -126,8 +123,7 @@ export class IndexService {
     options: ReadOptions = {},
   ): Promise<FileListing> {
     const found = await this.#findPage(indexes, name, options);
-    const { body, url } = found.answer.entry;
-    const memory = `${found.index} ${body?.digest} ${url} ${file.key} ${file.filename}`;
+    const memory = `${found.index} ${sourceName(found.answer.entry)} ${file.key} ${file.filename}`;
     const known = this.#records.get(memory);
     if (known !== undefined) return { index: found.index, project: name, answer: found.answer, ...known };
     return this.#withPage(found, name, async (source, answer) => {
@@ -142,7 +138,7 @@ export class IndexService {
     index: string,
     name: ProjectName,
     file: { readonly key: string; readonly filename: string },
-  ): Promise<{ readonly at?: ListedFile; readonly named?: ListedFile } | undefined> {
+  ): Promise<FoundRecords | undefined> {
     const { readThrough, resources, workshop } = this.#options;
     const resource = resources.detail(index, name);
     const entry = await readThrough.held(resource);

@@ -3,7 +3,6 @@
 // and the next one asked, all before the cache sees an answer.
 
 import { Readable } from 'node:stream';
-import type { Entry } from '../cache/entry.ts';
 import type { Ask } from '../cache/profile.ts';
 import { collect } from '../cache/whole-body.ts';
 import { UpstreamFailure } from '../errors.ts';
@@ -12,10 +11,9 @@ import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { Refusal } from '../upstream/mirror.ts';
 import type { Comparison, Move } from './compare-pages.ts';
 import type { PageFacts } from './page.ts';
-import type { PageSource } from './page-reader.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import type { ProjectName } from './project-name.ts';
-import { pageSource } from './stored-page.ts';
+import { type HeldPage, pageSource } from './stored-page.ts';
 
 export interface MirrorJudgementOptions {
   readonly upstream: Pick<IndexUpstream, 'fetchPage' | 'mirrorOf' | 'setAside' | 'reportInvalidPage'>;
@@ -25,12 +23,10 @@ export interface MirrorJudgementOptions {
   readonly declared: readonly Move[];
   readonly workshop: PageWorkshop;
   readonly maxPageBytes: number;
-}
-
-/** The page we hold, which candidates are measured by. */
-export interface HeldPage {
-  readonly entry: Entry;
-  readonly source: PageSource;
+  /** Whether one mirror's word is enough when it gives a known file another hash. */
+  readonly acceptsChangedFiles: boolean;
+  /** Told of each file whose other hash was accepted. */
+  readonly onChanged: (project: ProjectName, filename: string) => void;
 }
 
 /** What was refused, kept in case that all mirrors say the same. */
@@ -116,9 +112,12 @@ export class MirrorJudgement {
     }
     const comparison = await this.#options.workshop.compare(held.source, source, declared);
     const { moves } = comparison;
-    const judged = verdict((held.entry.facts as PageFacts | null) ?? undefined, facts, comparison);
+    const { acceptsChangedFiles, onChanged } = this.#options;
+    const measured = acceptsChangedFiles ? { ...comparison, changed: undefined } : comparison;
+    const judged = verdict((held.entry.facts as PageFacts | null) ?? undefined, facts, measured);
     const confirmed = judged !== undefined && refused.some((other) => confirms(other, judged));
     if (judged === undefined || confirmed) {
+      for (const filename of comparison.changedFiles) onChanged(project, filename);
       this.#facts.set(whole, { agreed: true, ...(moves.length > 0 && { moves }) });
       return { response: whole };
     }
@@ -132,7 +131,7 @@ export class MirrorJudgement {
 export function verdict(
   before: PageFacts | undefined,
   after: PageFacts,
-  { changed, left }: Comparison,
+  { changed, left }: Pick<Comparison, 'changed' | 'left'>,
 ): { readonly reason: Refusal; readonly claim: string } | undefined {
   // Honoured at once, whoever says it (PEP 792): it takes installs away, and never gives other bytes.
   if (after.status === 'quarantined') return undefined;

@@ -9,6 +9,7 @@ import { checkDocument, type DocumentForm, type DocumentKind, renderDocument } f
 import { canExtract } from './extracted-metadata.ts';
 import { fileKey, fileLink, filenameOfUrl } from './file-links.ts';
 import { InvalidPage } from './invalid-page.ts';
+import { type KeptFiles, keptFiles, withKeptFiles } from './kept-files.ts';
 import { mergeLists } from './merge-lists.ts';
 import { type NameRoute, NameRouting } from './name-routing.ts';
 import type { PageFormat } from './negotiate.ts';
@@ -37,6 +38,8 @@ export interface PageSource {
   readonly withdrawnMetadata?: ReadonlySet<string>;
   /** How its file URLs become those that clients know. */
   readonly moves?: readonly Move[];
+  /** Files that are shown as they were before. */
+  readonly kept?: KeptFiles;
 }
 
 /** A list of projects and whose it is. */
@@ -55,6 +58,21 @@ export interface ListedFile
   readonly link: string;
   /** Further URLs at which other mirrors are known to have it. */
   readonly elsewhere: readonly string[];
+  /** The index gives its name another hash now; this is the record from before. */
+  readonly kept?: true;
+}
+
+/** What a page says of a file that is asked for: its record at that URL, else the one of its name. */
+export interface FoundRecords {
+  readonly at?: ListedFile;
+  readonly named?: ListedFile;
+  /** At this URL the index has a file whose hash has changed, which is not accepted. */
+  readonly refused?: true;
+}
+
+/** How a page differs from the one that is held, and the records of the held one for the files that have changed. */
+export interface HeldComparison extends Comparison {
+  readonly kept: KeptFiles | undefined;
 }
 
 /** Facts for judging successors, and the filenames whose one reading leads to another project. */
@@ -71,8 +89,8 @@ export interface ReaderLimits {
 
 interface Parsed {
   readonly page: ProjectDetail;
-  /** The files by key, made for one set of moves. */
-  index?: { readonly moves: string; readonly files: ReadonlyMap<string, ListedFile> };
+  /** The files by key, made for one set of moves and kept files. */
+  index?: { readonly madeFor: string; readonly files: ReadonlyMap<string, ListedFile> };
 }
 
 /** Aliases stored for one page; more would be an attack on the entry store. */
@@ -110,7 +128,7 @@ export class PageReader {
     if (source.project === undefined) return renderProjectList(this.#readList(source), format);
     const { provenanceRoot, extractsMetadata, withdrawnMetadata, moves = [] } = source;
     const known = mover(moves);
-    return renderProjectDetail(this.#read(source).page, format, {
+    return renderProjectDetail(this.#shown(source), format, {
       fileLink: (url) => fileLink(known(url)),
       ...(extractsMetadata && { extractsCoreMetadata: canExtract }),
       ...(withdrawnMetadata !== undefined && {
@@ -121,10 +139,12 @@ export class PageReader {
   }
 
   /** What `source` says that differs from the page we hold. */
-  compare(held: PageSource, source: PageSource, declared: readonly Move[]): Comparison {
+  compare(held: PageSource, source: PageSource, declared: readonly Move[]): HeldComparison {
     const known = mover(held.moves ?? []);
-    const files = this.#read(held).page.files.map((file) => ({ ...file, url: known(file.url) }));
-    return comparePages(files, this.#read(source).page.files, declared);
+    const shown = this.#shown(held);
+    const files = shown.files.map((file) => ({ ...file, url: known(file.url) }));
+    const comparison = comparePages(files, this.#read(source).page.files, declared);
+    return { ...comparison, kept: keptFiles(shown, comparison.changedFiles) };
   }
 
   /** The lists of several indexes as one. */
@@ -143,15 +163,26 @@ export class PageReader {
   }
 
   /** The record of the file at this key (file-links.ts), or of the file of this name wherever it lies. */
-  find(source: PageSource, key: string, filename: string): { at?: ListedFile; named?: ListedFile } {
+  find(source: PageSource, key: string, filename: string): FoundRecords {
     const parsed = this.#read(source);
-    const moves = JSON.stringify(source.moves ?? []);
-    if (parsed.index?.moves !== moves) parsed.index = { moves, files: indexOf(parsed.page, source.moves ?? []) };
+    const { moves = [], kept } = source;
+    const madeFor = JSON.stringify([moves, kept?.page]);
+    if (parsed.index?.madeFor !== madeFor) {
+      parsed.index = { madeFor, files: indexOf(withKeptFiles(parsed.page, kept), moves, kept?.filenames ?? []) };
+    }
     const { files } = parsed.index;
     const at = files.get(key);
     if (at !== undefined) return { at };
     const named = [...files.values()].find((file) => file.filename === filename);
-    return named === undefined ? {} : { named };
+    if (named === undefined) return {};
+    const known = mover(moves);
+    const refused = named.kept && parsed.page.files.some(({ url }) => fileKey(known(url)) === key);
+    return { named, ...(refused && { refused }) };
+  }
+
+  /** The page as clients see it. */
+  #shown(source: PageSource): ProjectDetail {
+    return withKeptFiles(this.#read(source).page, source.kept);
   }
 
   #checkList(source: PageSource): Checked {
@@ -210,14 +241,17 @@ function listed(file: FileRecord, link: string, elsewhere: readonly string[]): L
 }
 
 /** The first of two records with one key wins: they differ in nothing that a URL can say. */
-function indexOf(page: ProjectDetail, moves: readonly Move[]): Map<string, ListedFile> {
+function indexOf(page: ProjectDetail, moves: readonly Move[], kept: readonly string[]): Map<string, ListedFile> {
   const known = mover(moves);
+  const isKept = new Set(kept);
   const places = otherPlaces(moves);
   const index = new Map<string, ListedFile>();
   for (const file of page.files) {
     const link = known(file.url);
     const key = fileKey(link);
-    if (!index.has(key)) index.set(key, listed(file, link, places(file.url, link)));
+    if (index.has(key)) continue;
+    const record = listed(file, link, places(file.url, link));
+    index.set(key, isKept.has(file.filename) ? { ...record, kept: true } : record);
   }
   return index;
 }

@@ -8,10 +8,11 @@ import type { Ask, Profile, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import type { IncomingResponse, RequestHead } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
-import type { HeldPage, MirrorJudgement } from './mirror-judgement.ts';
+import type { ChangedFiles } from './changed-files.ts';
+import type { MirrorJudgement } from './mirror-judgement.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import { type ProjectName, parseProjectName } from './project-name.ts';
-import { pageSource, readAll, storedSource } from './stored-page.ts';
+import { type HeldPage, pageSource, readAll, storedSource } from './stored-page.ts';
 
 export interface IndexUnderName {
   readonly upstream: Pick<IndexUpstream, 'fetchPage' | 'reportInvalidPage'>;
@@ -23,6 +24,8 @@ export interface PageResourcesOptions {
   readonly indexes: ReadonlyMap<string, IndexUnderName>;
   /** By index, for those of several mirrors. */
   readonly mirrors: ReadonlyMap<string, MirrorJudgement>;
+  /** For those of one upstream. */
+  readonly changedFiles: ChangedFiles;
   readonly readThrough: Pick<ReadThrough, 'held' | 'open'>;
   readonly detailProfile: Profile;
   readonly listProfile: Profile;
@@ -83,13 +86,13 @@ export class PageResources {
         judgement === undefined || project === undefined
           ? upstream.fetchPage(path, ask.conditions, ask.signal)
           : this.#held(resource, project).then((held) => judgement.fetch(project, held, ask)),
-      check: (response, body) => this.#check(index, project, response, body),
+      check: (response, body) => this.#check(index, project, resource, response, body),
       onWrongBody: () => {},
     };
     return resource;
   }
 
-  /** The page that candidates of several mirrors are measured by. */
+  /** The page that a new one is measured by. */
   async #held(resource: Resource, project: ProjectName): Promise<HeldPage | undefined> {
     const entry = await this.#options.readThrough.held(resource);
     const blob = entry?.status === 200 ? await this.#options.readThrough.open(resource, entry) : undefined;
@@ -104,14 +107,21 @@ export class PageResources {
   async #check(
     index: string,
     project: ProjectName | undefined,
+    resource: Resource,
     response: IncomingResponse,
     body: Buffer,
   ): Promise<Json> {
     try {
-      const checked = await this.#options.workshop.check(pageSource(response, body, project));
+      const source = pageSource(response, body, project);
+      const checked = await this.#options.workshop.check(source);
       if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', checked.remarks);
       if (project !== undefined) await this.#storeAliases(index, project, checked.strays);
-      return { ...checked.facts, ...this.#options.mirrors.get(index)?.factsOf(response) };
+      const judgement = this.#options.mirrors.get(index);
+      if (judgement !== undefined) return { ...checked.facts, ...judgement.factsOf(response) };
+      if (project === undefined) return checked.facts;
+      const held = await this.#held(resource, project);
+      const judged = held === undefined ? {} : await this.#options.changedFiles.judge(index, project, held, source);
+      return { ...checked.facts, ...judged };
     } catch (error) {
       this.#options.indexes.get(index)!.upstream.reportInvalidPage(response.source, project ?? '');
       throw error;

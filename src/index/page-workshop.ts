@@ -3,7 +3,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { UpstreamFailure } from '../errors.ts';
-import type { Comparison, Move } from './compare-pages.ts';
+import type { Move } from './compare-pages.ts';
 import type { DocumentForm, DocumentKind } from './documents.ts';
 import { InvalidPage } from './invalid-page.ts';
 import type { NameRoute } from './name-routing.ts';
@@ -11,7 +11,8 @@ import type { PageFormat } from './negotiate.ts';
 import type { PageFacts } from './page.ts';
 import {
   type Checked,
-  type ListedFile,
+  type FoundRecords,
+  type HeldComparison,
   PageReader,
   type PageSource,
   type ReaderLimits,
@@ -73,7 +74,7 @@ export class PageWorkshop {
   }
 
   /** What a page says that differs from the held one. Both have been checked. */
-  compare(held: PageSource, source: PageSource, declared: readonly Move[]): Promise<Comparison> {
+  compare(held: PageSource, source: PageSource, declared: readonly Move[]): Promise<HeldComparison> {
     const job: PageJob = { task: 'compare', source, held, declared };
     return this.#run(job, (reader) => reader.compare(held, source, declared));
   }
@@ -101,7 +102,7 @@ export class PageWorkshop {
     return this.#run({ task: 'render', source, format }, (reader) => reader.render(source, format));
   }
 
-  find(source: PageSource, key: string, filename: string): Promise<{ at?: ListedFile; named?: ListedFile }> {
+  find(source: PageSource, key: string, filename: string): Promise<FoundRecords> {
     return this.#run({ task: 'find', source, key, filename }, (reader) => reader.find(source, key, filename));
   }
 

@@ -3,6 +3,7 @@
 
 import type { Move } from './compare-pages.ts';
 import type { JsonObject } from './exact-json.ts';
+import type { KeptFiles } from './kept-files.ts';
 
 /** "A dictionary mapping a hash name to a hex encoded digest of the file." Spelled as upstream spells it. */
 export type Hashes = Readonly<Record<string, string>>;
@@ -113,6 +114,8 @@ export type PageFacts = {
   readonly left?: string;
   /** How its file URLs become those that clients know, when another mirror's were given out first. */
   readonly moves?: readonly Move[];
+  /** Files that it lists with another hash than before, and that clients go on seeing as they were. */
+  readonly kept?: KeptFiles;
 };
 
 export function pageFacts(page: ProjectDetail): PageFacts {

@@ -11,6 +11,7 @@ import type { Fields } from '../http-message.ts';
 import { DOCUMENT_TYPES, type DocumentForm } from './documents.ts';
 import { CONTENT_TYPES, type PageCoding, type PageFormat } from './negotiate.ts';
 import type { PageFacts } from './page.ts';
+import { sourceName } from './stored-page.ts';
 
 /** Part of every key and tag: raise it when the same page would be rendered into other bytes. */
 const RENDERER_VERSION = 1;
@@ -97,8 +98,7 @@ export class RenderedPages {
   #key(entry: Entry, form: Form, coding: PageCoding, manner: string): string {
     let name = this.#names.get(entry);
     if (name === undefined) {
-      const { moves } = (entry.facts ?? {}) as Partial<PageFacts>;
-      name = `${entry.body?.digest ?? ''} ${entry.url}${moves === undefined ? '' : ` ${JSON.stringify(moves)}`}`;
+      name = sourceName(entry);
       this.#names.set(entry, name);
     }
     return `${nameOf(form)} ${coding} ${manner} ${name}`;

@@ -51,10 +51,27 @@ export async function readAll(blob: Blob): Promise<Buffer> {
   return bytes;
 }
 
-/** A page as it is stored, with what was found out about its file URLs when it came. */
+/** A page as it is stored, with what was found out about its files when it came. */
 export function storedSource(entry: Entry, body: Buffer, project: ProjectName | undefined): PageSource {
-  const { moves } = (entry.facts ?? {}) as Partial<PageFacts>;
-  return { ...pageSource(entry, body, project, entry.body!.digest), ...(moves !== undefined && { moves }) };
+  const { moves, kept } = (entry.facts ?? {}) as Partial<PageFacts>;
+  return {
+    ...pageSource(entry, body, project, entry.body!.digest),
+    ...(moves !== undefined && { moves }),
+    ...(kept !== undefined && { kept }),
+  };
+}
+
+/** Names all that `storedSource` depends on. */
+export function sourceName({ body, url, facts }: Entry): string {
+  const { moves, kept } = (facts ?? {}) as Partial<PageFacts>;
+  const found = moves === undefined && kept === undefined ? '' : ` ${JSON.stringify([moves, kept?.page])}`;
+  return `${body?.digest ?? ''} ${url}${found}`;
+}
+
+/** The page we hold, which candidates are measured by. */
+export interface HeldPage {
+  readonly entry: Entry;
+  readonly source: PageSource;
 }
 
 /** A page as it came or is stored; `project` is undefined for the list of projects. */

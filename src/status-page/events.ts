@@ -13,7 +13,7 @@ const SENTENCES: Readonly<Record<EventKind, string>> = {
   'upstream-up': 'answers again',
   'mirror-set-aside': 'is asked last for a while: its page disagrees with what is known',
   integrity: 'bytes that do not have their hash; they were not served',
-  'changed-digest': 'upstream gives other bytes under a name it has used before',
+  'changed-digest': 'upstream gives another hash for a name it has used before',
   removed: 'upstream removed something',
   quarantined: 'upstream quarantined a project',
   'disk-full': 'the disk takes no bytes',

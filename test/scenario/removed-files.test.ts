@@ -85,11 +85,14 @@ test('a file of a project that is quarantined meanwhile is 403, although it is s
   assert.equal((await get(url, { range: 'bytes=0-5' })).status, 403);
 });
 
-test('new bytes under an old URL raise an alarm and are served as the page of today promises them (case 31)', async (t) => {
+test('where changed files are accepted, new bytes under an old URL raise an alarm and are served as the page of today promises them (case 31)', async (t) => {
   const now = { ms: Date.now() };
   const first = wheel({ name: 'demo', version: '1.0', sizeBytes: SMALL });
   const second = wheel({ name: 'demo', version: '1.0', files: { 'other.py': 'x = 1\n' } });
-  const { index, url, path, proxy } = await fileWorld(t, { now: () => now.ms });
+  const { index, url, path, proxy } = await fileWorld(t, {
+    now: () => now.ms,
+    indexConfig: { changedFiles: 'accept' },
+  });
   assert.equal((await get(url)).sha256, first.sha256);
   index.remove('demo', first.filename);
   index.addListed('demo', second, { url: `../..${path}` });

@@ -1,7 +1,7 @@
 // What every scenario about files begins with: a fake index with one wheel, a proxy in front of it, and the wheel's URL.
 
 import type { TestContext } from 'node:test';
-import type { Config } from '../../src/config/config.ts';
+import type { Config, IndexConfig } from '../../src/config/config.ts';
 import { FakeIndex, type FakeIndexOptions, type Listing } from './fake-index.ts';
 import { type ProxyOptions, type RunningProxy, startProxy } from './proxy.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -25,6 +25,8 @@ export interface FileWorldOptions {
   readonly listing?: Listing;
   readonly index?: FakeIndexOptions;
   readonly config?: Partial<Config>;
+  /** Settings of the one index. */
+  readonly indexConfig?: Partial<IndexConfig>;
   readonly now?: () => number;
   /** The index has a name, which leads to these addresses. */
   readonly addresses?: readonly string[];
@@ -47,6 +49,7 @@ export async function fileWorld(test: TestContext, options: FileWorldOptions = {
     upstreams: [upstream.href],
     dataDir,
     ...(options.config === undefined ? {} : { config: options.config }),
+    ...(options.indexConfig === undefined ? {} : { indexConfig: options.indexConfig }),
     ...(options.now === undefined ? {} : { now: options.now }),
     ...(addresses === undefined ? {} : { overrides: { lookup: async () => addresses } }),
   };

@@ -2,7 +2,7 @@
 // For what needs a process of its own (kill -9, signals, the launcher) see spawned-proxy.ts.
 
 import { type App, type AppOverrides, startApp } from '../../src/app.ts';
-import type { Config } from '../../src/config/config.ts';
+import type { Config, IndexConfig } from '../../src/config/config.ts';
 import { get } from './http-client.ts';
 import { parseMetrics } from './prometheus-text.ts';
 import { makeFolder, removeFolder } from './temporary-folder.ts';
@@ -13,6 +13,8 @@ export interface ProxyOptions {
   /** Kept when the proxy closes, so that another one can start on it; without, a new folder that is removed then. */
   readonly dataDir?: string;
   readonly config?: Partial<Config>;
+  /** Settings of the one default index. */
+  readonly indexConfig?: Partial<IndexConfig>;
   readonly now?: () => number;
   /** Whatever else a test puts in the place of the real thing. */
   readonly overrides?: AppOverrides;
@@ -32,7 +34,9 @@ export interface RunningProxy {
 
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const dataDir = options.dataDir ?? (await makeFolder());
-  const config = { ...testConfig({ upstreams: options.upstreams, dataDir }), ...options.config };
+  const defaults = testConfig({ upstreams: options.upstreams, dataDir });
+  const indexes = defaults.indexes.map((index) => ({ ...index, ...options.indexConfig }));
+  const config = { ...defaults, indexes, ...options.config };
   const app = await startApp(config, {
     ...options.overrides,
     ...(options.now === undefined ? {} : { now: options.now }),

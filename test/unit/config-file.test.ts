@@ -195,6 +195,16 @@ test('mirrors are ordered by latency where an index says so, and the value is ch
   );
 });
 
+test('changed files are refused unless an index says otherwise, and the value is checked', async (t) => {
+  const index = (value: string) => yaml(`indexes: { main: { upstreams: [${UPSTREAM}], changed_files: ${value} } }`);
+  assert.equal((await load(t, index('refuse'))).config.indexes[0]?.changedFiles, undefined);
+  assert.equal((await load(t, index('accept'))).config.indexes[0]?.changedFiles, 'accept');
+  assert.match(
+    (await refusal(t, index('maybe'))).join('\n'),
+    /indexes\.main\.changed_files.*maybe.*expected refuse or accept/,
+  );
+});
+
 test('where the files of mirrors lie is read, and the first mirror must say it, too', async (t) => {
   const mirrors = (first: string) =>
     yaml(
