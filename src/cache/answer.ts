@@ -32,7 +32,9 @@ export interface Answer {
   readonly received?: Fields;
   /** RFC 9211: why the request went forward, where it did. */
   readonly forward?: Forward;
-  /** Present while the body is arriving; otherwise `ReadThrough.open` gives it. */
+  /** The body, where it has just come whole. */
+  readonly bytes?: Buffer;
+  /** Present while the body is arriving; otherwise `ReadThrough.body` gives it. */
   readonly arriving?: Arriving;
   /** Present when nothing was stored: the response belongs to this request alone. */
   readonly passing?: IncomingResponse;

@@ -20,11 +20,11 @@ export interface BlobWriter {
   /** Appends. Rejects with the disk's error (ENOSPC, EROFS, EFBIG, EIO, …); nothing of it is then published. */
   write(chunks: readonly Buffer[]): Promise<void>;
   read(target: Buffer, position: number): Promise<number>;
-  /** Moves the file to its digest's place and hands out the blob; the caller has checked the digest. */
-  publish(digest: Digest): Promise<Blob>;
+  /** Moves the file to its digest's place, where it stays at least until `discard`; the caller has checked the digest. */
+  publish(digest: Digest): Promise<void>;
   /** Moves the file to the place of `name`, with `description` in its trailer (see owned-body.ts). */
-  publishAs(name: string, digest: Digest, description: Json): Promise<Blob>;
-  /** Ends reading through the writer and removes what was not published. */
+  publishAs(name: string, digest: Digest, description: Json): Promise<void>;
+  /** Ends reading through the writer, removes what was not published, and leaves to eviction what was. */
   discard(): Promise<void>;
 }
 

@@ -3,10 +3,11 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { BlobKind } from './blob-index.ts';
-import type { Blob, BlobWriter } from './blob-store.ts';
+import type { BlobWriter } from './blob-store.ts';
 import type { Digest } from './digest.ts';
 import type { DiskSpace } from './disk-space.ts';
 import type { Json } from './entry.ts';
+import { type OpenFile, openForReading } from './open-files.ts';
 import { encodeTrailer } from './owned-body.ts';
 
 /** Where written bodies go, and who is told. */
@@ -14,8 +15,10 @@ export interface BlobPlaces {
   readonly space: DiskSpace;
   readonly blobPath: (digest: Digest) => string;
   readonly bodyPath: (name: string) => string;
-  /** Takes the file that was moved to `place` into the store; the descriptor is the store's from now on. */
-  readonly adopt: (kind: BlobKind, place: string, fd: number, digest: Digest, sizeBytes: number) => Blob;
+  /** Runs `change` when no other one of the same place is under way. */
+  readonly inTurn: <T>(place: string, change: () => Promise<T>) => Promise<T>;
+  /** Takes the file that was moved to `place` into the store, in use; the descriptor is the store's from now on. */
+  readonly adopt: (kind: BlobKind, place: string, fd: number) => OpenFile;
 }
 
 export class DiskBlobWriter implements BlobWriter {
@@ -23,6 +26,8 @@ export class DiskBlobWriter implements BlobWriter {
   readonly #temporary: string;
   readonly #places: BlobPlaces;
   #written = 0;
+  /** In its place, and in use: readers still come by way of this writer, so that evicting it would free nothing. */
+  #published: OpenFile | undefined;
   #closed = false;
 
   constructor(handle: fs.promises.FileHandle, temporary: string, places: BlobPlaces) {
@@ -52,39 +57,45 @@ export class DiskBlobWriter implements BlobWriter {
     return bytesRead;
   }
 
-  publish(digest: Digest): Promise<Blob> {
-    return this.#move('file', this.#places.blobPath(digest), digest, this.#written);
+  publish(digest: Digest): Promise<void> {
+    return this.#move('file', this.#places.blobPath(digest));
   }
 
-  async publishAs(name: string, digest: Digest, description: Json): Promise<Blob> {
-    const sizeBytes = this.#written;
+  async publishAs(name: string, digest: Digest, description: Json): Promise<void> {
     await this.write([encodeTrailer({ digest, description })]);
-    return this.#move('page', this.#places.bodyPath(name), digest, sizeBytes);
+    await this.#move('page', this.#places.bodyPath(name));
   }
 
   async discard(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#places.space.settle(this.#written);
     await this.#handle.close().catch(() => {});
+    if (this.#published !== undefined) return this.#published.release();
     await fs.promises.rm(this.#temporary, { force: true }).catch(() => {});
+    this.#places.space.settle(this.#written);
   }
 
-  async #move(kind: BlobKind, place: string, digest: Digest, sizeBytes: number): Promise<Blob> {
+  async #move(kind: BlobKind, place: string): Promise<void> {
+    let fd: number | undefined;
     try {
       // The bytes must be on the disk before the name leads to them: after a power cut the name may be missing, and the
       // body is fetched again, but never a name without its bytes. The folder itself is therefore not synced.
       await this.#handle.datasync();
+      // The store serves from a descriptor of its own, for reading only. Before the name is there: a body in its place
+      // that could not be opened would be in nobody's account.
+      fd = await openForReading(this.#temporary);
       await fs.promises.mkdir(path.dirname(place), { recursive: true, mode: 0o700 });
-      await fs.promises.rename(this.#temporary, place);
+      await this.#places.inTurn(place, async () => {
+        await fs.promises.rename(this.#temporary, place);
+        this.#published = this.#places.adopt(kind, place, fd!);
+      });
     } catch (error) {
+      if (fd !== undefined) fs.close(fd, () => {});
       this.#places.space.failed(error as NodeJS.ErrnoException);
       throw error;
     }
+    this.#places.space.settle(this.#written);
     this.#places.space.worked();
-    // The store serves from a descriptor of its own, opened for reading only.
-    const fd = fs.openSync(place, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
-    return this.#places.adopt(kind, place, fd, digest, sizeBytes);
   }
 }
 

@@ -49,10 +49,8 @@ export class BodyKeeper {
   async publish(writer: BlobWriter, entry: Entry, shared: boolean): Promise<void> {
     const { digest } = entry.body!;
     const { key } = this.#resource;
-    const blob = shared
-      ? await writer.publish(digest)
-      : await writer.publishAs(ownedName(key, entry), digest, describe(key, entry));
-    blob.release();
+    if (shared) await writer.publish(digest);
+    else await writer.publishAs(ownedName(key, entry), digest, describe(key, entry));
   }
 
   /** Removes the body that belongs to an entry alone; a shared one stays for others, and for the quota to judge. */

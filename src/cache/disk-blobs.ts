@@ -15,6 +15,7 @@ import { DiskBlobWriter } from './blob-writer.ts';
 import type { Digest } from './digest.ts';
 import { DiskSpace, type EvictionReason } from './disk-space.ts';
 import { sweepLeftovers } from './leftovers.ts';
+import { OneByOne } from './one-by-one.ts';
 import { isOutOfDescriptors, type OpenFile, OpenFiles, readAt } from './open-files.ts';
 import { readTrailer } from './owned-body.ts';
 import { reconcile } from './reconcile.ts';
@@ -45,6 +46,7 @@ export class DiskBlobs implements BlobStore {
   readonly #files: OpenFiles;
   readonly #small: LRUCache<string, { readonly digest: Digest; readonly bytes: Buffer }>;
   readonly #verifying = new WeakMap<OpenFile, Promise<boolean>>();
+  readonly #changes = new OneByOne();
   readonly #index: BlobIndex;
   readonly #space: DiskSpace;
   readonly #temporaryPrefix = `${process.pid}-${randomBytes(6).toString('hex')}-`;
@@ -127,7 +129,8 @@ export class DiskBlobs implements BlobStore {
         space: this.#space,
         blobPath: (digest) => this.#folders.path('file', digest),
         bodyPath: (name) => this.#bodyPath(name),
-        adopt: (kind, place, fd, digest, sizeBytes) => this.#adopt(kind, place, fd, digest, sizeBytes),
+        inTurn: (place, change) => this.#changes.inTurn(place, change),
+        adopt: (kind, place, fd) => this.#adopt(kind, place, fd),
       });
     } catch (error) {
       this.#space.failed(error as NodeJS.ErrnoException);
@@ -218,25 +221,30 @@ export class DiskBlobs implements BlobStore {
     return new MemoryBlob(digest, bytes);
   }
 
-  #adopt(kind: BlobKind, place: string, fd: number, digest: Digest, sizeBytes: number): Blob {
+  #adopt(kind: BlobKind, place: string, fd: number): OpenFile {
     const file = this.#files.adopt(place, fd, fs.fstatSync(fd, { bigint: true }));
     this.#index.put(kind, path.basename(place), file.sizeBytes);
-    return this.#blobOf(file, digest, sizeBytes);
+    return file;
   }
 
   async #remove(kind: BlobKind, name: string): Promise<void> {
     const place = this.#folders.path(kind, name);
-    this.#files.forget(place);
-    await fs.promises.rm(place, { force: true });
-    this.#index.removed(kind, name);
+    await this.#changes.inTurn(place, async () => {
+      this.#files.forget(place);
+      await fs.promises.rm(place, { force: true });
+      this.#index.removed(kind, name);
+    });
   }
 
   /** What is being read stays: its room would not be free before the last reader has left. */
-  async #evict(kind: BlobKind, name: string): Promise<boolean> {
+  #evict(kind: BlobKind, name: string): Promise<boolean> {
     const place = this.#folders.path(kind, name);
-    if (this.#files.isRead(place)) return false;
-    this.#files.forget(place);
-    await fs.promises.rm(place, { force: true });
-    return true;
+    return this.#changes.inTurn(place, async () => {
+      if (this.#files.isRead(place)) return false;
+      this.#files.forget(place);
+      await fs.promises.rm(place, { force: true });
+      this.#index.removed(kind, name);
+      return true;
+    });
   }
 }

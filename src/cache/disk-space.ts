@@ -13,7 +13,7 @@ export interface DiskSpaceOptions {
   readonly quotaBytes: number;
   readonly freeSpaceFloorBytes: number;
   readonly now: () => number;
-  /** Removes a blob; false while somebody reads it. */
+  /** Removes a blob, from the index too; false while somebody reads it. */
   readonly evict: (blob: IndexedBlob) => Promise<boolean>;
   readonly onEvicted: (reason: EvictionReason, sizeBytes: number) => void;
   readonly onPaused: (paused: boolean) => void;
@@ -136,7 +136,6 @@ export class DiskSpace {
           if (!wanted()) return;
           last = blob;
           if (!(await this.#options.evict(blob))) continue;
-          this.#options.index.removed(kind, blob.name);
           this.#options.index.flush();
           this.#options.onEvicted(reason, blob.sizeBytes);
         }

@@ -25,6 +25,8 @@ export type Landing =
       readonly kind: 'stored';
       readonly outcome: 'miss' | 'updated' | 'revalidated';
       readonly entry: Entry;
+      /** The body, where it has just come whole: what is in hand cannot be evicted before it is read. */
+      readonly bytes?: Buffer;
       /** The fields as they came: those that must not be stored are meant for the one who asked. */
       readonly received?: Fields;
     }
@@ -220,7 +222,7 @@ export class Flight {
       await this.#keeper.removeOwned(held);
     }
     await this.#store(candidate);
-    return { kind: 'stored', outcome: this.#outcome, entry: candidate };
+    return { kind: 'stored', outcome: this.#outcome, entry: candidate, ...(bytes !== undefined && { bytes }) };
   }
 
   /** A body that is sent on: small ones when they are whole and right, large ones while they arrive. */

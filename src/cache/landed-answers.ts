@@ -61,6 +61,12 @@ export class LandedAnswers {
     return this.#answer(resource, record, landing, { reason, collapsed: joined.collapsed, firstByteBy });
   }
 
+  /** The answer of a flight that nobody shares. */
+  alone(resource: Resource, reason: Forward['reason']): Promise<Answer> {
+    const firstByteBy = performance.now() + LONGEST_WAIT_MS;
+    return this.#fetchAlone(resource, undefined, { reason, collapsed: false, firstByteBy });
+  }
+
   #answer(
     resource: Resource,
     record: EntryRecord | undefined,
@@ -76,6 +82,7 @@ export class LandedAnswers {
       case 'stored':
         return {
           ...answerOf(resource, landing.entry, landing.outcome, now),
+          ...(landing.bytes === undefined ? {} : { bytes: landing.bytes }),
           ...(how.collapsed || landing.received === undefined ? {} : { received: landing.received }),
           forward: { ...how, stored: true, status: landing.outcome === 'revalidated' ? 304 : landing.entry.status },
         };

@@ -151,13 +151,7 @@ export class OpenFiles {
   }
 
   async #openNow(path: string): Promise<OpenFile | undefined> {
-    // O_NOFOLLOW: whoever can write into the folder must not be able to point us at another file (S32).
-    const flags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW;
-    const fd = await new Promise<number | undefined>((resolve, reject) =>
-      fs.open(path, flags, (error, opened) =>
-        error === null ? resolve(opened) : isAbsent(error) ? resolve(undefined) : reject(error),
-      ),
-    );
+    const fd = await openForReading(path).catch(absent);
     if (fd === undefined) return undefined;
     const stats = fs.fstatSync(fd, { bigint: true });
     const file = new OpenFile(path, fd, stats, this.#now());
@@ -181,6 +175,15 @@ export class OpenFiles {
       return;
     }
   }
+}
+
+/** A descriptor of the file. Rejects with the system's error. */
+export function openForReading(path: string): Promise<number> {
+  // O_NOFOLLOW: whoever can write into the folder must not be able to point us at another file (S32).
+  const flags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW;
+  return new Promise((resolve, reject) => {
+    fs.open(path, flags, (error, fd) => (error === null ? resolve(fd) : reject(error)));
+  });
 }
 
 /** Whether the process or the system has no file descriptor left: a shortage that passes. */

@@ -15,6 +15,7 @@ import { RefreshAhead } from './refresh-ahead.ts';
 import { RetrySchedule } from './retry-schedule.ts';
 import { Revalidation, type RevalidationOptions } from './revalidation.ts';
 import { mayStandIn, NoUsableCopy } from './stand-in.ts';
+import { MemoryBlob } from './stored-blob.ts';
 import { StoredByOthers } from './stored-by-others.ts';
 import { StoredCopies } from './stored-copies.ts';
 import type { TurnsOptions } from './turns.ts';
@@ -23,6 +24,11 @@ import { decide } from './verdict-on-copies.ts';
 export interface ReadOptions extends RevalidationOptions {
   /** The client insists on a validated answer: at most once in five seconds per key, else ignored. */
   readonly insist?: boolean;
+}
+
+export interface AnswerBody {
+  readonly answer: Answer;
+  readonly blob: Blob | undefined;
 }
 
 /** How often a client may force a revalidation of one key. */
@@ -139,9 +145,26 @@ export class ReadThrough {
     return this.#copies.held(resource);
   }
 
-  /** The body of a stored entry; undefined when it is lost or damaged, and then `heal` gets it again. */
+  /** The body of a stored entry; undefined when it is lost or damaged. */
   open(resource: Resource, entry: Entry): Promise<Blob | undefined> {
     return this.#copies.open(resource, entry);
+  }
+
+  /**
+   * The body behind an answer. One that was lost, damaged or evicted a moment ago is fetched again, and then the answer
+   * is another one. Without a blob it is on its way, belongs to this reader alone, or never had a body.
+   */
+  async body(resource: Resource, found: Answer): Promise<AnswerBody> {
+    let answer = found;
+    for (let losses = 0; ; losses++) {
+      const { arriving, passing, bytes, entry } = answer;
+      if (arriving !== undefined || passing !== undefined) return { answer, blob: undefined };
+      if (entry.body === undefined) return { answer, blob: undefined };
+      const blob = bytes === undefined ? await this.open(resource, entry) : new MemoryBlob(entry.body.digest, bytes);
+      if (blob !== undefined) return { answer, blob };
+      // Lost again as soon as it was stored: what a flight of our own brings is in our hands before it can be evicted.
+      answer = losses === 0 ? await this.heal(resource, entry) : await this.#landed.alone(resource, 'miss');
+    }
   }
 
   /** Forgets an entry whose body is gone and reads the resource anew. */

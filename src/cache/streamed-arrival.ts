@@ -110,7 +110,7 @@ export class StreamedArrival {
     const entry = entryOf(response, { digest: digestOf(bytes), sizeBytes: bytes.length, verified });
     await keeper.keep(entry, bytes, rule.shared);
     await store(entry);
-    return { kind: 'stored', outcome, entry, received: response.fields };
+    return { kind: 'stored', outcome, entry, bytes, received: response.fields };
   }
 
   async #grow(response: IncomingResponse, chunks: Chunks, sizeBytes: number | undefined): Promise<Landing> {

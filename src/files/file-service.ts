@@ -6,15 +6,8 @@ import type { Answer } from '../cache/answer.ts';
 import type { Blob } from '../cache/blob-store.ts';
 import type { BodyReference, Entry } from '../cache/entry.ts';
 import type { Expectation, Resource } from '../cache/profile.ts';
-import type { ReadThrough } from '../cache/read-through.ts';
-import {
-  BadRequest,
-  ChangedFile,
-  NotFound,
-  Overloaded,
-  UnavailableForLegalReasons,
-  UpstreamFailure,
-} from '../errors.ts';
+import type { AnswerBody, ReadThrough } from '../cache/read-through.ts';
+import { BadRequest, ChangedFile, NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
 import { projectOfFilename } from '../index/distribution-name.ts';
 import { canExtract } from '../index/extracted-metadata.ts';
 import { fileKey, filenameOfUrl, fileUrlOf } from '../index/file-links.ts';
@@ -63,9 +56,6 @@ export type FileAnswer =
 /** What may stand behind the name of a distribution file. */
 const COMPANIONS = ['.metadata', '.asc'] as const;
 type Companion = (typeof COMPANIONS)[number];
-
-/** A file that is lost again each time it was fetched is given up. */
-const MAX_HEALINGS = 10;
 
 export interface FileServiceOptions {
   readonly index: IndexService;
@@ -129,18 +119,17 @@ export class FileService {
    * The bytes of a stored file. Those that were lost, damaged or evicted a moment ago are fetched again; then the answer
    * may be an arriving one, and there is no blob.
    */
-  async body(found: FoundFile): Promise<{ readonly answer: Answer; readonly blob: Blob | undefined }> {
-    const { readThrough } = this.#options;
-    let { answer } = found;
-    for (let attempt = 1; attempt <= MAX_HEALINGS; attempt++) {
-      const blob = await this.storedBody(found, answer.entry);
-      if (blob !== undefined) return { answer, blob };
-      // What no page lists is not fetched, not even to mend what was held of it.
-      if (found.file === undefined) throw notListed(filenameOfUrl(found.resource.request.url));
-      answer = await readThrough.heal(found.resource, answer.entry);
-      if (answer.arriving !== undefined) return { answer, blob: undefined };
+  async body(found: FoundFile): Promise<AnswerBody> {
+    const { resource, file, answer } = found;
+    if (file !== undefined) {
+      const body = await this.#options.readThrough.body(resource, answer);
+      if (body.blob === undefined && body.answer.arriving === undefined) throw fileNotFound();
+      return body;
     }
-    throw new Overloaded('This file is evicted as often as it is fetched: the disk quota is too small.');
+    // What no page lists is not fetched, not even to mend what was held of it.
+    const blob = await this.storedBody(found, answer.entry);
+    if (blob === undefined) throw notListed(filenameOfUrl(resource.request.url));
+    return { answer, blob };
   }
 
   /** The bytes of the entry, if they are here. */
@@ -204,7 +193,7 @@ export class FileService {
     const { status } = answer.entry;
     if (companion === '.metadata' && offered) this.#options.index.noteMetadata(listing, file, status === 200);
     if (status === 451) throw new UnavailableForLegalReasons('Upstream withholds this file for legal reasons.');
-    if (status !== 200) throw new NotFound('Upstream does not have this file.', 'file-not-found');
+    if (status !== 200) throw fileNotFound();
     const what = companion === undefined ? 'file' : 'metadata';
     return { kind: 'found', what, resource, answer, file, listedSeconds: listing.answer.remainingSeconds };
   }
@@ -241,7 +230,7 @@ export class FileService {
       // Storage also says 403 of what it does not have; pip fails the install over a claim that comes to nothing.
       if (wanted.companion === '.metadata') this.#options.index.noteMetadata(listing, file, false);
       const status = error instanceof UpstreamFailure ? error.upstreamStatus : undefined;
-      if (status === 404 || status === 410) throw new NotFound('Upstream does not have this file.', 'file-not-found');
+      if (status === 404 || status === 410) throw fileNotFound();
       throw error;
     }
   }
@@ -387,6 +376,10 @@ function changedFile(project: ProjectName, filename: string): ChangedFile {
 
 function notListed(filename: string): NotFound {
   return new NotFound(`No page lists ${filename} at this address.`, 'file-not-listed');
+}
+
+function fileNotFound(): NotFound {
+  return new NotFound('Upstream does not have this file.', 'file-not-found');
 }
 
 function isGone(error: UpstreamFailure): boolean {

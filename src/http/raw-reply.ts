@@ -89,7 +89,7 @@ export class RawReply {
     if (blob === undefined) {
       // Lost a moment ago, and on its way again.
       if (answer.arriving !== undefined || answer.passing !== undefined) return this.send(answer);
-      // Lost twice in a row: the disk keeps nothing now, but the origin has it.
+      // Stored without a body: only the origin has it.
       return this.send(await service.forward(resource, 'miss'));
     }
     try {

@@ -22,12 +22,7 @@ export async function withBody<T>(
   found: Answer,
   use: (body: Buffer, answer: Answer) => Promise<T>,
 ): Promise<T> {
-  let answer = found;
-  let blob = await readThrough.open(resource, answer.entry);
-  if (blob === undefined) {
-    answer = await readThrough.heal(resource, answer.entry);
-    blob = await readThrough.open(resource, answer.entry);
-  }
+  const { answer, blob } = await readThrough.body(resource, found);
   if (blob === undefined || answer.entry.status !== 200) {
     blob?.release();
     throw new UpstreamFailure('invalid-body', 'The stored page was lost and could not be had again.');

@@ -2,12 +2,11 @@
 // not be shared goes straight through, and what changes the origin makes us forget.
 
 import type { Answer, Forward } from '../cache/answer.ts';
-import type { Blob } from '../cache/blob-store.ts';
 import type { Entry } from '../cache/entry.ts';
 import { invalidatedUrls } from '../cache/freshness/invalidate.ts';
 import { readRequest } from '../cache/freshness/request.ts';
 import type { Profile, Resource } from '../cache/profile.ts';
-import type { ReadThrough } from '../cache/read-through.ts';
+import type { AnswerBody, ReadThrough } from '../cache/read-through.ts';
 import { BadRequest, GatewayTimeout, UpstreamFailure } from '../errors.ts';
 import { fieldValue, type IncomingResponse, type RequestHead, type ResponseHead } from '../http-message.ts';
 import type { OnInformational, RawSource } from './raw-source.ts';
@@ -81,17 +80,9 @@ export class RawService {
     return this.#options.readThrough.pass(resource, await this.#ask(resource), reason);
   }
 
-  /** The bytes of a stored answer; read anew, once, when they were lost or damaged. */
-  async body(
-    resource: Resource,
-    answer: Answer,
-  ): Promise<{ readonly answer: Answer; readonly blob: Blob | undefined }> {
-    const { readThrough } = this.#options;
-    const blob = await readThrough.open(resource, answer.entry);
-    if (blob !== undefined) return { answer, blob };
-    const healed = await readThrough.heal(resource, answer.entry);
-    const isStored = healed.arriving === undefined && healed.passing === undefined;
-    return { answer: healed, blob: isStored ? await readThrough.open(resource, healed.entry) : undefined };
+  /** The body of a stored answer, as ReadThrough.body gives it. */
+  body(resource: Resource, answer: Answer): Promise<AnswerBody> {
+    return this.#options.readThrough.body(resource, answer);
   }
 
   /** A write was answered: what is stored of the URLs that it concerns is gone (RFC 9111 4.4). */

@@ -1,7 +1,10 @@
 // The cache stays within its quota whatever is asked for, evicts what is worth least, and never what is being read.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { FakeIndex } from '../support/fake-index.ts';
 import * as faults from '../support/faults.ts';
@@ -34,6 +37,18 @@ async function world(t: TestContext, quotaBytes: number, sizes: readonly number[
     proxy,
     files,
     url: (file) => `${proxy.url}/files/http/${new URL(index.url).host}${index.pathOf(file)}`,
+  };
+}
+
+/** A client that has read the head of its answer and nothing of the body; `rest` reads it to its end, for its sha256. */
+async function pausedClient(url: string): Promise<{ readonly rest: () => Promise<string> }> {
+  const [response] = (await once(request(url, { agent: false }).end(), 'response')) as [IncomingMessage];
+  return {
+    rest: async () => {
+      const hash = createHash('sha256');
+      for await (const chunk of response as AsyncIterable<Buffer>) hash.update(chunk);
+      return hash.digest('hex');
+    },
   };
 }
 
@@ -92,27 +107,23 @@ test('what was used last stays, and small files stay longer than large ones', as
     Distribution,
     Distribution,
   ];
+  const stored = async () => (await storedBlobs(proxy.dataDir)).map((place) => place.slice(-64));
   for (const file of [small, first, second, third]) {
     assert.equal((await get(url(file))).status, 200);
+    // It counts as used when it is in its place, which is after its client has it: the clock must not go on before.
+    await eventually(async () => (await stored()).includes(file.sha256));
     clock.ms += 60_000;
-    await eventually(async () => (await storedBlobs(proxy.dataDir)).some((place) => place.includes(file.sha256)));
   }
   assert.equal((await get(url(first))).status, 200);
   clock.ms += 60_000;
   assert.equal((await get(url(fourth))).status, 200);
-  const stored = async () => (await storedBlobs(proxy.dataDir)).map((place) => place.slice(-64));
-  // One of the two that were used once has to leave.
-  const gone = async () => {
-    const left = await stored();
-    return [second, third].find((file) => !left.includes(file.sha256));
-  };
-  await eventually(async () => (await gone()) !== undefined);
+  await eventually(async () => !(await stored()).includes(second.sha256));
+  await eventually(async () => (await stored()).includes(fourth.sha256));
   const left = await stored();
-  assert.deepEqual([left.includes(small.sha256), left.includes(first.sha256)], [true, true]);
+  for (const file of [small, first, third]) assert.ok(left.includes(file.sha256));
   // What was evicted is simply fetched again.
-  const evicted = (await gone())!;
-  assert.equal((await get(url(evicted))).sha256, evicted.sha256);
-  assert.equal(index.requests(index.pathOf(evicted)), 2);
+  assert.equal((await get(url(second))).sha256, second.sha256);
+  assert.equal(index.requests(index.pathOf(second)), 2);
 });
 
 test('pages stay when files have to go, and are served in an outage afterwards', async (t) => {
@@ -129,19 +140,64 @@ test('pages stay when files have to go, and are served in an outage afterwards',
   }
 });
 
-test('a file that a slow client reads is not evicted beneath it', async (t) => {
+for (const state of ['stored', 'arriving']) {
+  test(`F62: a file whose client has stopped reading is not evicted beneath it when it was ${state}`, async (t) => {
+    const clock = { ms: Date.now() };
+    // More than a connection takes without its client.
+    const { proxy, files, url } = await world(
+      t,
+      60 * MEGABYTE,
+      [24, 10, 10, 10, 10, 10].map((n) => n * MEGABYTE),
+      () => clock.ms,
+    );
+    const [first, ...others] = files as [Distribution, ...Distribution[]];
+    const holds = async (file: Distribution) =>
+      (await storedBlobs(proxy.dataDir)).some((place) => place.includes(file.sha256));
+    if (state === 'stored') await get(url(first));
+    const client = await pausedClient(url(first));
+    await eventually(() => holds(first));
+    for (const file of others) assert.equal((await get(url(file))).sha256, file.sha256);
+    assert.equal(await holds(first), true);
+    assert.ok((await proxy.metrics())['wheelkeep_evictions_total{reason="quota"}']! > 0);
+    assert.equal(await client.rest(), first.sha256);
+    // When its client has it, it is one among others again, and one that nobody has asked for lately.
+    clock.ms += 30 * 86_400_000;
+    for (const file of others) assert.equal((await get(url(file))).sha256, file.sha256);
+    await eventually(async () => !(await holds(first)));
+  });
+}
+
+test('a small file that is evicted the moment it lands still reaches everybody who waits for it', async (t) => {
+  const quota = 3 * MEGABYTE;
+  const { index, proxy, files, url } = await world(
+    t,
+    quota,
+    Array.from({ length: 12 }, () => 0.9 * MEGABYTE),
+  );
+  const rounds = Array.from({ length: 3 }, () => files).flat();
+  const answers = await Promise.all(rounds.map((file) => fetchAll(url(file), { keepBody: false })));
+  for (const [i, answer] of answers.entries()) {
+    assert.deepEqual([answer.status, answer.sha256], [200, rounds[i]!.sha256]);
+  }
+  for (const file of files) assert.ok(index.requests(index.pathOf(file)) <= 3);
+  assert.ok((await bytesOf(proxy.dataDir)) <= quota);
+});
+
+test('what the account says is what lies on disk, while files arrive and when all is quiet', async (t) => {
   const { proxy, files, url } = await world(
     t,
-    10 * MEGABYTE,
-    [4, 4, 4, 4].map((n) => n * MEGABYTE),
+    40 * MEGABYTE,
+    Array.from({ length: 8 }, () => 16 * MEGABYTE),
   );
-  const [first, ...others] = files as [Distribution, ...Distribution[]];
-  await get(url(first));
+  const accounted = async () => (await proxy.metrics())['wheelkeep_store_bytes{store="blobs"}'];
+  const agrees = async () => (await accounted()) === (await bytesOf(proxy.dataDir));
+  const client = await pausedClient(url(files[0]!));
+  // In its place and still being sent: counted once.
   await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
-  const slow = fetchAll(url(first), { bytesPerSecond: 4 * MEGABYTE });
-  for (const file of others) assert.equal((await get(url(file))).sha256, file.sha256);
-  assert.ok((await storedBlobs(proxy.dataDir)).some((place) => place.includes(first.sha256)));
-  assert.equal((await slow).sha256, first.sha256);
+  await eventually(agrees);
+  for (const file of files) assert.equal((await get(url(file))).sha256, file.sha256);
+  assert.equal(await client.rest(), files[0]!.sha256);
+  await eventually(agrees);
 });
 
 test('a file larger than the quota reaches its client whole, and nothing of it stays', async (t) => {
