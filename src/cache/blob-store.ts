@@ -15,15 +15,18 @@ export interface Blob {
   release(): void;
 }
 
+/** When the bytes go through to the disk: before their name leads to them, or behind the answer (sync-behind.ts). */
+export type SyncTime = 'before' | 'behind';
+
 /** A body being written under a temporary name; it becomes visible only by `publish`. */
 export interface BlobWriter {
   /** Appends. Rejects with the disk's error (ENOSPC, EROFS, EFBIG, EIO, …); nothing of it is then published. */
   write(chunks: readonly Buffer[]): Promise<void>;
   read(target: Buffer, position: number): Promise<number>;
   /** Moves the file to its digest's place, where it stays at least until `discard`; the caller has checked the digest. */
-  publish(digest: Digest): Promise<void>;
+  publish(digest: Digest, sync?: SyncTime): Promise<void>;
   /** Moves the file to the place of `name`, with `description` in its trailer (see owned-body.ts). */
-  publishAs(name: string, digest: Digest, description: Json): Promise<void>;
+  publishAs(name: string, digest: Digest, description: Json, sync?: SyncTime): Promise<void>;
   /** Ends reading through the writer, removes what was not published, and leaves to eviction what was. */
   discard(): Promise<void>;
 }

@@ -3,16 +3,18 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { BlobKind } from './blob-index.ts';
-import type { BlobWriter } from './blob-store.ts';
+import type { BlobWriter, SyncTime } from './blob-store.ts';
 import type { Digest } from './digest.ts';
 import type { DiskSpace } from './disk-space.ts';
 import type { Json } from './entry.ts';
 import { type OpenFile, openForReading } from './open-files.ts';
 import { encodeTrailer } from './owned-body.ts';
+import type { SyncBehind } from './sync-behind.ts';
 
 /** Where written bodies go, and who is told. */
 export interface BlobPlaces {
   readonly space: DiskSpace;
+  readonly syncs: SyncBehind;
   readonly blobPath: (digest: Digest) => string;
   readonly bodyPath: (name: string) => string;
   /** Runs `change` when no other one of the same place is under way. */
@@ -26,6 +28,7 @@ export class DiskBlobWriter implements BlobWriter {
   readonly #temporary: string;
   readonly #places: BlobPlaces;
   #written = 0;
+  #synced: Promise<void> | undefined;
   /** In its place, and in use: readers still come by way of this writer, so that evicting it would free nothing. */
   #published: OpenFile | undefined;
   #closed = false;
@@ -57,38 +60,43 @@ export class DiskBlobWriter implements BlobWriter {
     return bytesRead;
   }
 
-  publish(digest: Digest): Promise<void> {
-    return this.#move('file', this.#places.blobPath(digest));
+  publish(digest: Digest, sync: SyncTime = 'before'): Promise<void> {
+    return this.#move('file', this.#places.blobPath(digest), sync);
   }
 
-  async publishAs(name: string, digest: Digest, description: Json): Promise<void> {
+  async publishAs(name: string, digest: Digest, description: Json, sync: SyncTime = 'before'): Promise<void> {
     await this.write([encodeTrailer({ digest, description })]);
-    await this.#move('page', this.#places.bodyPath(name));
+    await this.#move('page', this.#places.bodyPath(name), sync);
   }
 
   async discard(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#synced;
     await this.#handle.close().catch(() => {});
     if (this.#published !== undefined) return this.#published.release();
     await fs.promises.rm(this.#temporary, { force: true }).catch(() => {});
     this.#places.space.settle(this.#written);
   }
 
-  async #move(kind: BlobKind, place: string): Promise<void> {
+  async #move(kind: BlobKind, place: string, sync: SyncTime): Promise<void> {
     let fd: number | undefined;
     try {
-      // The bytes must be on the disk before the name leads to them: after a power cut the name may be missing, and the
-      // body is fetched again, but never a name without its bytes. The folder itself is therefore not synced.
-      await this.#handle.datasync();
+      // The bytes must be on the disk before the name leads to them, where the name leads to others now: after a power
+      // cut it leads to the old ones, if need be, but never to none. The folder itself is therefore not synced.
+      if (sync === 'before') await this.#handle.datasync();
       // The store serves from a descriptor of its own, for reading only. Before the name is there: a body in its place
       // that could not be opened would be in nobody's account.
       fd = await openForReading(this.#temporary);
-      await fs.promises.mkdir(path.dirname(place), { recursive: true, mode: 0o700 });
       await this.#places.inTurn(place, async () => {
-        await fs.promises.rename(this.#temporary, place);
+        await this.#rename(place);
         this.#published = this.#places.adopt(kind, place, fd!);
       });
+      if (sync === 'behind') {
+        const { done, accepted } = this.#places.syncs.sync(this.#handle);
+        this.#synced = done;
+        await accepted;
+      }
     } catch (error) {
       if (fd !== undefined) fs.close(fd, () => {});
       this.#places.space.failed(error as NodeJS.ErrnoException);
@@ -96,6 +104,17 @@ export class DiskBlobWriter implements BlobWriter {
     }
     this.#places.space.settle(this.#written);
     this.#places.space.worked();
+  }
+
+  /** The folder is nearly always there. */
+  async #rename(place: string): Promise<void> {
+    try {
+      await fs.promises.rename(this.#temporary, place);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      await fs.promises.mkdir(path.dirname(place), { recursive: true, mode: 0o700 });
+      await fs.promises.rename(this.#temporary, place);
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // Keeps the bodies of one resource on disk. A disk that takes nothing (full, read-only, out of descriptors) is told of
 // and costs the copy, never the answer.
 
-import type { BlobStore, BlobWriter } from './blob-store.ts';
+import type { BlobStore, BlobWriter, SyncTime } from './blob-store.ts';
 import type { Entry } from './entry.ts';
 import type { FlightObserver } from './flight.ts';
 import type { Resource } from './profile.ts';
@@ -12,6 +12,12 @@ export interface BodyKeeperTools {
   readonly blobs: BlobStore;
   readonly recent: RecentBodies;
   readonly observe: Pick<FlightObserver, 'diskFailure'>;
+}
+
+export interface KeepOptions {
+  /** The body lies under its digest, not under the entry's own name. */
+  readonly shared: boolean;
+  readonly replaces: boolean;
 }
 
 export class BodyKeeper {
@@ -28,29 +34,33 @@ export class BodyKeeper {
     return this.#tools.blobs.create().catch(this.diskFailure);
   }
 
-  /** Keeps a body that is in memory: there for a while, and on disk. Resolves with whether the disk took it. */
-  async keep(entry: Entry, bytes: Buffer, shared: boolean): Promise<boolean> {
+  /**
+   * Keeps a body that is in memory: there for a while, and on disk. Resolves with whether the disk took it. `replaces`:
+   * a body of the same name may be there, and must not be lost before this one is safe.
+   */
+  async keep(entry: Entry, bytes: Buffer, { shared, replaces }: KeepOptions): Promise<boolean> {
     this.#tools.recent.add(entry.body!.digest, bytes);
     const writer = await this.create();
     if (writer === undefined) return false;
     try {
       await writer.write([bytes]);
-      await this.publish(writer, entry, shared);
-      return true;
+      await this.publish(writer, entry, shared, replaces ? 'before' : 'behind');
     } catch (error) {
       this.diskFailure(error as NodeJS.ErrnoException);
-      return false;
-    } finally {
       await writer.discard();
+      return false;
     }
+    // It waits for the sync, which nobody else does.
+    void writer.discard();
+    return true;
   }
 
   /** Makes what was written the entry's body: under its digest where it is shared, else under the entry's own name. */
-  async publish(writer: BlobWriter, entry: Entry, shared: boolean): Promise<void> {
+  async publish(writer: BlobWriter, entry: Entry, shared: boolean, sync: SyncTime = 'before'): Promise<void> {
     const { digest } = entry.body!;
     const { key } = this.#resource;
-    if (shared) await writer.publish(digest);
-    else await writer.publishAs(ownedName(key, entry), digest, describe(key, entry));
+    if (shared) await writer.publish(digest, sync);
+    else await writer.publishAs(ownedName(key, entry), digest, describe(key, entry), sync);
   }
 
   /** Removes the body that belongs to an entry alone; a shared one stays for others, and for the quota to judge. */

@@ -20,6 +20,7 @@ import { isOutOfDescriptors, type OpenFile, OpenFiles, readAt } from './open-fil
 import { readTrailer } from './owned-body.ts';
 import { reconcile } from './reconcile.ts';
 import { DiskBlob, hashOfFile, MemoryBlob } from './stored-blob.ts';
+import { SyncBehind } from './sync-behind.ts';
 
 export interface DiskBlobsOptions {
   readonly dataDir: string;
@@ -49,6 +50,7 @@ export class DiskBlobs implements BlobStore {
   readonly #changes = new OneByOne();
   readonly #index: BlobIndex;
   readonly #space: DiskSpace;
+  readonly #syncs = new SyncBehind({ onFailure: (error) => this.#space.failed(error) });
   readonly #temporaryPrefix = `${process.pid}-${randomBytes(6).toString('hex')}-`;
   readonly #closing = new AbortController();
   #reconciling: Promise<boolean> = Promise.resolve(true);
@@ -127,6 +129,7 @@ export class DiskBlobs implements BlobStore {
       const handle = await fs.promises.open(temporary, 'wx+', 0o600);
       return new DiskBlobWriter(handle, temporary, {
         space: this.#space,
+        syncs: this.#syncs,
         blobPath: (digest) => this.#folders.path('file', digest),
         bodyPath: (name) => this.#bodyPath(name),
         inTurn: (place, change) => this.#changes.inTurn(place, change),

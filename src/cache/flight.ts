@@ -20,13 +20,15 @@ import { StreamedArrival } from './streamed-arrival.ts';
 import { collect } from './whole-body.ts';
 
 export type Landing =
-  /** The entry is stored, new or confirmed. */
+  /** The entry is stored, or about to be: new or confirmed. */
   | {
       readonly kind: 'stored';
       readonly outcome: 'miss' | 'updated' | 'revalidated';
       readonly entry: Entry;
       /** The body, where it has just come whole: what is in hand cannot be evicted before it is read. */
       readonly bytes?: Buffer;
+      /** Resolves when the copy is where a killed process leaves it; absent when it is there already. */
+      readonly inPlace?: Promise<void>;
       /** The fields as they came: those that must not be stored are meant for the one who asked. */
       readonly received?: Fields;
     }
@@ -214,15 +216,25 @@ export class Flight {
         return { kind: 'kept', entry: held, reason: judgement.claim, retryAfterMs: judgement.afterMs };
       }
     }
+    const landing = { kind: 'stored', outcome: this.#outcome, entry: candidate } as const;
+    const inPlace = this.#putInPlace(candidate, bytes);
+    // What is in hand can be worked on while the disk takes it.
+    if (bytes !== undefined) return { ...landing, bytes, inPlace };
+    await inPlace;
+    return landing;
+  }
+
+  /** Bytes first, then the entry that speaks of them. */
+  async #putInPlace(entry: Entry, bytes: Buffer | undefined): Promise<void> {
+    const held = this.#held;
     if (bytes !== undefined) {
-      await this.#keeper.keep(candidate, bytes, false);
-      this.#tools.entries.setSharedBody(candidate.body!.digest, bytes);
+      await this.#keeper.keep(entry, bytes, { shared: false, replaces: held?.body !== undefined });
+      this.#tools.entries.setSharedBody(entry.body!.digest, bytes);
     } else if (held?.body !== undefined) {
       // A body that describes itself must not come back as the page of a project that is gone.
       await this.#keeper.removeOwned(held);
     }
-    await this.#store(candidate);
-    return { kind: 'stored', outcome: this.#outcome, entry: candidate, ...(bytes !== undefined && { bytes }) };
+    await this.#store(entry);
   }
 
   /** A body that is sent on: small ones when they are whole and right, large ones while they arrive. */

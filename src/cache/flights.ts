@@ -96,11 +96,10 @@ export class Flights {
       const done = () => {
         if (this.#running.get(resource.key) === started) this.#running.delete(resource.key);
       };
-      // A flight whose body still grows can be joined until it has arrived.
+      // A flight can be joined until its copy is found without it.
       landing.then((landed) => {
-        if (landed.kind !== 'growing') return done();
-        started.growing = landed;
-        landed.arrived.then(done, done);
+        if (landed.kind === 'growing') started.growing = landed;
+        afterwards(landed, done);
       }, done);
     }
     return { landing, startedAt, collapsed: false };
@@ -178,8 +177,7 @@ export class Flights {
     try {
       const landing = await flight.land();
       // Others can use a body once it is whole and in its place.
-      if (landing.kind === 'growing') landing.arrived.then(turn.end, turn.end);
-      else turn.end();
+      afterwards(landing, turn.end);
       return landing;
     } catch (error) {
       turn.end();
@@ -191,6 +189,13 @@ export class Flights {
     this.#unshareable.set(key, this.#tools.now() + UNSHAREABLE_MS);
     if (this.#unshareable.size > MAX_UNSHAREABLE) this.#unshareable.delete(this.#unshareable.keys().next().value!);
   }
+}
+
+/** Calls back when nothing of the flight is under way any more. */
+function afterwards(landing: Landing, done: () => void): void {
+  if (landing.kind === 'growing') landing.arrived.then(done, done);
+  else if (landing.kind === 'stored' && landing.inPlace !== undefined) landing.inPlace.then(done, done);
+  else done();
 }
 
 /** The reader does not wait for the flight: an answer that may not be stored, and was for him alone, ends here. */

@@ -83,6 +83,7 @@ export class LandedAnswers {
         return {
           ...answerOf(resource, landing.entry, landing.outcome, now),
           ...(landing.bytes === undefined ? {} : { bytes: landing.bytes }),
+          ...(landing.inPlace === undefined ? {} : { inPlace: landing.inPlace }),
           ...(how.collapsed || landing.received === undefined ? {} : { received: landing.received }),
           forward: { ...how, stored: true, status: landing.outcome === 'revalidated' ? 304 : landing.entry.status },
         };

@@ -24,6 +24,11 @@ import { decide } from './verdict-on-copies.ts';
 export interface ReadOptions extends RevalidationOptions {
   /** The client insists on a validated answer: at most once in five seconds per key, else ignored. */
   readonly insist?: boolean;
+  /**
+   * The answer may come while its copy is still being written, for who has work to do meanwhile. Whoever asks for that
+   * waits for `answer.inPlace` before a client is answered: what was answered survives the death of this process.
+   */
+  readonly early?: boolean;
 }
 
 export interface AnswerBody {
@@ -93,23 +98,9 @@ export class ReadThrough {
    * with GatewayTimeout when the request forbids asking upstream (only-if-cached) or the copy forbids being stale.
    */
   async read(resource: Resource, options: ReadOptions = {}): Promise<Answer> {
-    const { record, decided, now } = await this.#consult(resource);
-    switch (decided.kind) {
-      case 'fresh':
-        return options.insist === true && this.#mayInsist(decided.entry, now)
-          ? this.#revalidation.answer(resource, record, decided.entry, 'request', options)
-          : this.#hit(resource, decided.entry, now);
-      case 'stale-while-revalidate':
-        return this.#whileRefreshing(resource, record, decided.entry);
-      case 'revalidate':
-        return this.#revalidation.answer(resource, record, decided.entry, decided.forward, options);
-      case 'miss': {
-        const joined = this.#flights.join(resource, record, undefined, options.alone);
-        return this.#landed.take(resource, record, undefined, joined, decided.forward);
-      }
-      case 'unavailable':
-        throw new NoUsableCopy();
-    }
+    const answer = await this.#read(resource, options);
+    if (options.early !== true) await answer.inPlace;
+    return answer;
   }
 
   /** The answer from what is stored, where the rules allow it without upstream; undefined otherwise. */
@@ -201,6 +192,26 @@ export class ReadThrough {
   close(): void {
     this.#ahead.close();
     this.#flights.close();
+  }
+
+  async #read(resource: Resource, options: ReadOptions): Promise<Answer> {
+    const { record, decided, now } = await this.#consult(resource);
+    switch (decided.kind) {
+      case 'fresh':
+        return options.insist === true && this.#mayInsist(decided.entry, now)
+          ? this.#revalidation.answer(resource, record, decided.entry, 'request', options)
+          : this.#hit(resource, decided.entry, now);
+      case 'stale-while-revalidate':
+        return this.#whileRefreshing(resource, record, decided.entry);
+      case 'revalidate':
+        return this.#revalidation.answer(resource, record, decided.entry, decided.forward, options);
+      case 'miss': {
+        const joined = this.#flights.join(resource, record, undefined, options.alone);
+        return this.#landed.take(resource, record, undefined, joined, decided.forward);
+      }
+      case 'unavailable':
+        throw new NoUsableCopy();
+    }
   }
 
   /** Looks up what is stored and asks the rules what it is good for. */

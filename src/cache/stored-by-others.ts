@@ -73,7 +73,8 @@ export class StoredByOthers {
     // Only bodies that are read whole are offered to other nodes.
     if (resource.profile.body.kind !== 'whole') return false;
     const bytes = await this.#tools.entries.getSharedBody(entry.body!.digest);
-    if (bytes !== undefined) await new BodyKeeper(this.#tools, resource).keep(entry, bytes, false);
+    if (bytes !== undefined)
+      await new BodyKeeper(this.#tools, resource).keep(entry, bytes, { shared: false, replaces: true });
     return bytes !== undefined;
   }
 }

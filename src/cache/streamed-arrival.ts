@@ -108,7 +108,7 @@ export class StreamedArrival {
     const bytes = requireRight(sent, response, resource, rule.maxBytes);
     const verified = resource.expected !== undefined;
     const entry = entryOf(response, { digest: digestOf(bytes), sizeBytes: bytes.length, verified });
-    await keeper.keep(entry, bytes, rule.shared);
+    await keeper.keep(entry, bytes, { shared: rule.shared, replaces: !rule.shared && outcome === 'updated' });
     await store(entry);
     return { kind: 'stored', outcome, entry, bytes, received: response.fields };
   }

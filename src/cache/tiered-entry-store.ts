@@ -83,8 +83,9 @@ export class TieredEntryStore implements EntryStore {
   }
 
   reread(key: string): EntryRecord | undefined {
-    this.#changes++;
-    return this.#readDisk(key);
+    const record = this.#readDisk(key);
+    if (record !== undefined) this.#changes++;
+    return record;
   }
 
   /** Leases among the nodes that share our Redis; undefined without one. */

@@ -89,7 +89,10 @@ export class IndexService {
     coding: PageCoding,
     options: ReadOptions = {},
   ): Promise<PageAnswer> {
-    return this.#rendered(await this.#findPage(indexes, name, options), name, format, coding);
+    const found = await this.#findPage(indexes, name, { ...options, early: true });
+    // What is fetched is rendered while the disk takes it.
+    const [rendered] = await Promise.all([this.#rendered(found, name, format, coding), found.answer.inPlace]);
+    return rendered;
   }
 
   /** The list of projects: one index's own, or the names of all of them. */
