@@ -16,10 +16,27 @@ export class BadRequest extends ProxyError {
   override readonly code = 'bad-request';
 }
 
-/** The administration's token is missing or wrong. */
+/** A client has not said who it is, or not rightly. */
 export class Unauthorized extends ProxyError {
   override readonly status = 401;
   override readonly code = 'unauthorized';
+  /** What would be taken (RFC 9110 11.6.1). */
+  readonly challenge: string;
+  constructor(message: string, challenge: string) {
+    super(message);
+    this.challenge = challenge;
+  }
+}
+
+/** An address has said wrongly who it is, too often in a short time. */
+export class TooManyFailures extends ProxyError {
+  override readonly status = 429;
+  override readonly code = 'too-many-failures';
+  override readonly retryAfterSeconds: number;
+  constructor(waitSeconds: number) {
+    super('Too many wrong passwords came from this address; it has to wait.');
+    this.retryAfterSeconds = waitSeconds;
+  }
 }
 
 /** Upstream answered cleanly that there is no such thing, or no route matches. */

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check.ts';
+import { clientCommand } from './commands/client.ts';
 import { type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './commands/command-line.ts';
 import { drillCommand } from './commands/drill.ts';
 import { envCommand } from './commands/env.ts';
@@ -28,6 +29,7 @@ Examples:
   $ wheelkeep purge numpy               make the running server forget a project
   $ wheelkeep stats                     tell what the running server has served
   $ wheelkeep ready                     tell whether the running server can serve now
+  $ wheelkeep client alice >> clients   add a client, where clients have to prove who they are
 
 Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.`;
 
@@ -53,6 +55,7 @@ async function main(argv: readonly string[], terminal: Terminal): Promise<number
     statsCommand,
     explainCommand,
     readyCommand,
+    clientCommand,
   ]) {
     program.addCommand(command(terminal, exitCode).copyInheritedSettings(program));
   }

@@ -4,6 +4,7 @@ import { Administrator } from '../administration.ts';
 import type { LeaseDesk } from '../cache/lease.ts';
 import { AdminApi } from '../http/admin-api.ts';
 import { adminToken } from '../http/admin-token.ts';
+import { ClientAddress } from '../http/client-address.ts';
 import { Dispatch } from '../http/dispatch.ts';
 import { FileHandler } from '../http/file-handler.ts';
 import { JsonHandler } from '../http/json-handler.ts';
@@ -24,6 +25,7 @@ import { StatusPage } from '../status-page/status-page.ts';
 import { authorization } from '../upstream/credentials.ts';
 import { PassthroughAgents } from '../upstream/passthrough-agents.ts';
 import { type Basics, memoryShare } from './basics.ts';
+import { openClients } from './current-clients.ts';
 import { openServers } from './servers.ts';
 import type { Services } from './services.ts';
 import type { Stores } from './stores.ts';
@@ -81,9 +83,11 @@ export async function listen(
   const recentlyStale = new RecentlyStale();
   const access =
     sink === undefined ? undefined : createAccessLog({ level: config.logLevel, format: config.logFormat, sink });
+  const addresses = new ClientAddress(config.trustedProxies);
   const ledger = new Ledger({
     metrics,
     now,
+    addresses,
     access: (record) => {
       served.note(record);
       traffic.note(record);
@@ -190,7 +194,11 @@ export async function listen(
     uploadsTo: config.uploads ? new URL('/legacy/', origin).href : undefined,
     xmlRpcTo: config.xmlRpc ? new URL('/pypi', origin).href : undefined,
   });
-  const servers = await openServers(basics, { dispatch, raw, ready, ledger });
+  const clients = config.clients && (await openClients(config.clients, addresses, basics));
+  const servers = await openServers(basics, { dispatch, raw, ready, ledger, gate: clients?.gate }).catch((error) => {
+    clients?.close();
+    throw error;
+  });
   const { url, adminUrl, rawUrls } = servers;
   return {
     url,
@@ -206,6 +214,7 @@ export async function listen(
     },
     close: async (graceMs) => {
       await servers.close(graceMs);
+      clients?.close();
       ledger.settle();
       passthrough.close();
       agents.close();

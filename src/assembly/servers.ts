@@ -2,11 +2,13 @@
 
 import type { AddressInfo } from 'node:net';
 import type { ListenAddress } from '../config/config.ts';
+import type { ClientGate } from '../http/client-gate.ts';
 import type { Dispatch, Served } from '../http/dispatch.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Ledger } from '../http/ledger.ts';
 import type { RawHandler } from '../http/raw-handler.ts';
 import type { ReadyAnswers } from '../http/ready-answers.ts';
+import { isOpenToAll } from '../http/routes.ts';
 import { HttpServer, type HttpServerOptions } from '../http/server.ts';
 import type { Basics } from './basics.ts';
 import { CurrentIdentity } from './current-identity.ts';
@@ -16,9 +18,11 @@ export interface ServersParts {
   readonly raw: RawHandler;
   readonly ready: ReadyAnswers;
   readonly ledger: Ledger;
+  /** Present: only known clients are let in, everywhere but at the administration's own address. */
+  readonly gate: ClientGate | undefined;
 }
 
-type Answers = Pick<HttpServerOptions, 'handle' | 'ready' | 'basePath'>;
+type Answers = Pick<HttpServerOptions, 'handle' | 'ready' | 'admit' | 'basePath'>;
 
 export interface Servers {
   readonly url: string;
@@ -33,7 +37,7 @@ export interface Servers {
 /** Listens on all of them, or on none: rejects with the system's error when one cannot be had. */
 export async function openServers(
   { config, now, log, metrics, via }: Basics,
-  { dispatch, raw, ready, ledger }: ServersParts,
+  { dispatch, raw, ready, ledger, gate }: ServersParts,
 ): Promise<Servers> {
   const opened: HttpServer[] = [];
   const identity = config.tls && new CurrentIdentity(config.tls, { log, metrics, now, servers: opened });
@@ -50,14 +54,20 @@ export async function openServers(
     return url;
   };
   const serve = (served: Served) => ({ handle: (exchange: Exchange) => dispatch.handle(exchange, served) });
+  const admitting = (isOpen: (exchange: Exchange) => boolean) =>
+    gate && ((exchange: Exchange) => gate.admit(exchange, isOpen));
+  const nothingOpen = admitting(() => false);
   const { adminListen, basePath } = config;
+  const indexNames = new Set(config.indexes.map(({ name }) => name));
   try {
-    const url = await open(config, { ...serve(adminListen === undefined ? 'everything' : 'indexes'), ready, basePath });
+    const served = adminListen === undefined ? 'everything' : 'indexes';
+    const admit = admitting(({ request }) => isOpenToAll(request.url ?? '', indexNames));
+    const url = await open(config, { ...serve(served), ready, admit, basePath });
     const adminUrl = adminListen && (await open(adminListen, serve('administration')));
     const rawUrls = new Map<string, string>();
     for (const { name, listen } of config.raw) {
       if (listen === undefined) continue;
-      rawUrls.set(name, await open(listen, { handle: (exchange) => raw.root(exchange, name) }));
+      rawUrls.set(name, await open(listen, { handle: (exchange) => raw.root(exchange, name), admit: nothingOpen }));
     }
     const [first] = opened;
     return {

@@ -67,7 +67,14 @@ function errorsTo(terminal: Terminal): Pick<Log, 'error'> {
 
 /** On loopback, and on a free port unless one was asked for: what the configuration names may be in use by a server. */
 function ownConfig(config: Config, portGiven: boolean): Config {
-  const { publicUrl: _elsewhere, adminListen: _taken, tls: _forOthers, basePath: _inFront, ...rest } = config;
+  const {
+    publicUrl: _elsewhere,
+    adminListen: _taken,
+    tls: _forOthers,
+    basePath: _inFront,
+    clients: _notUs,
+    ...rest
+  } = config;
   return {
     ...rest,
     host: '127.0.0.1',

@@ -1,5 +1,6 @@
 // URLs as configuration: what an upstream, an origin or Redis may look like, and how each is shown without secrets.
 
+import { isNetwork } from '../http/client-address.ts';
 import type { ListenAddress, UpstreamConfig } from './config.ts';
 import { InvalidValue, type Unit } from './units.ts';
 
@@ -60,6 +61,16 @@ export const basePath: Unit<string> = {
     const path = input.replace(/\/$/, '');
     if (/^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/.test(path)) return path;
     throw new InvalidValue('expected a path of letters, digits and "-", "_", ".", "~", for example /wheels');
+  },
+  format: (value) => value,
+};
+
+/** Addresses of proxies. */
+export const network: Unit<string> = {
+  name: 'network',
+  parse: (input) => {
+    if (isNetwork(input)) return input;
+    throw new InvalidValue('expected an address or a network, for example 10.1.2.3 or 10.0.0.0/8');
   },
   format: (value) => value,
 };

@@ -67,6 +67,10 @@ export interface ListenAddress {
 export interface Config extends ListenAddress {
   /** Below which everything of the first address lies; without the final slash. */
   readonly basePath?: string;
+  /** Those who may use the server, as `content` of the file at the start; the file may change. */
+  readonly clients?: { readonly file: string; readonly content: string; readonly count: number };
+  /** Addresses and networks of proxies that are believed when they say who a client is. */
+  readonly trustedProxies: readonly string[];
   /** Every listener then speaks TLS and nothing else. The identity is that of the start; the files may change. */
   readonly tls?: TlsFiles & { readonly identity: TlsIdentity; readonly minVersion: 'TLSv1.2' | 'TLSv1.3' };
   /** The address of the status page, the administration, the metrics and health; without it they are at the first. */

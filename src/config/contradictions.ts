@@ -22,6 +22,10 @@ export function contradictions({ settings, sources }: ReadSettings): Problem[] {
     const cure = 'is the address of host and port as well; expected another port';
     problems.push({ key: 'admin_listen', value, source: sources.adminListen, cure });
   }
+  if (settings.uploads && settings.clientsFile !== undefined) {
+    const cure = 'cannot go with clients_file: an upload proves to the index who sends it, and could not to us as well';
+    problems.push({ key: 'uploads', value: 'true', source: sources.uploads, cure });
+  }
   const { basePath, publicUrl } = settings;
   if (basePath !== undefined && publicUrl !== undefined && !publicUrl.endsWith(`${basePath}/`)) {
     const cure = `expected an address that ends in base_path, which is ${basePath}`;

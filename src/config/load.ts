@@ -2,6 +2,7 @@
 
 import { dirname } from 'node:path';
 import { chooseIndexes } from './choose-indexes.ts';
+import { clientsOf } from './clients.ts';
 import type { Config } from './config.ts';
 import { contradictions } from './contradictions.ts';
 import { CredentialsReader } from './credentials.ts';
@@ -50,6 +51,7 @@ export async function loadConfig(
     problems,
   );
   const tls = await tlsOf(read, input.cwd, problems, warnings);
+  const clients = await clientsOf(read, input.cwd, problems);
   if (problems.length > 0) throw new ConfigurationError(problems);
 
   const config: Config = {
@@ -57,6 +59,8 @@ export async function loadConfig(
     port: settings.port,
     ...(settings.basePath !== undefined && { basePath: settings.basePath }),
     ...(tls && { tls }),
+    ...(clients && { clients }),
+    trustedProxies: settings.trustedProxies,
     ...(settings.adminListen !== undefined && { adminListen: settings.adminListen }),
     dataDir,
     indexes,

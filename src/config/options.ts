@@ -1,7 +1,7 @@
 // The one table of options: what each is called in the YAML file and in the environment, its unit, its default and
 // what it is for. Parsing, `wheelkeep check`, the flags of `serve` and README's table all read this.
 
-import { basePath, baseUrl, listenAddress, origin, redisUrl, upstreamAddress } from './addresses.ts';
+import { basePath, baseUrl, listenAddress, network, origin, redisUrl, upstreamAddress } from './addresses.ts';
 import { boolean, choice, duration, integer, list, path, size, text, type Unit } from './units.ts';
 
 /** One option; `T` is undefined-able when it has no default. */
@@ -140,6 +140,15 @@ export const OPTIONS = {
   grace: option('grace', duration({ maxMs: HOUR_MS }), '25s', {
     description: 'At shutdown, how long running downloads may take to finish.',
     example: '5m',
+  }),
+  clientsFile: optional('clients_file', path, {
+    description:
+      'The file of those who may use the server, made by `wheelkeep client`; unset, everybody may who reaches it.',
+    example: '/etc/wheelkeep/clients',
+  }),
+  trustedProxies: option('trusted_proxies', list(network), '', {
+    description: 'Proxies in front whose X-Forwarded-For is believed when the log says who a client is.',
+    example: '10.0.0.0/8',
   }),
   uploads: option('uploads', boolean, 'false', {
     description: 'Pass uploads (`POST /legacy/`) through to the first upstream.',

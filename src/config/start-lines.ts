@@ -29,6 +29,7 @@ export function startLines(config: Config, facts: StartFacts): string[] {
   }
   for (const mount of config.raw) lines.push(rawLine(mount));
   lines.push(`data: ${config.dataDir}, at most ${OPTIONS.diskQuota.unit.format(config.diskQuotaBytes)}`);
+  if (config.clients) lines.push(`clients: ${config.clients.count} of ${config.clients.file}; nobody else is served`);
   if (config.redis) lines.push(`redis: ${withoutSecrets(config.redis.url)}, ${protectionOf(config.redis)}`);
   const proxy = config.proxy.https ?? config.proxy.http;
   if (proxy) {
@@ -36,7 +37,8 @@ export function startLines(config: Config, facts: StartFacts): string[] {
       `proxy: ${withoutSecrets(proxy)}; it resolves names, so private addresses are refused only where they are written out`,
     );
   }
-  const reached = config.publicUrl ?? facts.url;
+  const address = config.publicUrl ?? facts.url;
+  const reached = config.clients ? address.replace('://', '://NAME:PASSWORD@') : address;
   lines.push(`try: pip install ${pipArguments(reached).join(' ')} requests`);
   return lines;
 }

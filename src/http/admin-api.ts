@@ -37,7 +37,10 @@ export class AdminApi {
   async handle(exchange: Exchange, { operation, query }: Extract<Route, { kind: 'admin' }>): Promise<void> {
     exchange.kind = 'admin';
     if (!bearsToken(exchange.request.headers.authorization, this.#options.token)) {
-      throw new Unauthorized('The administration needs the token that is in the data folder, as a bearer token.');
+      throw new Unauthorized(
+        'The administration needs the token that is in the data folder, as a bearer token.',
+        'Bearer realm="wheelkeep"',
+      );
     }
     const { administration } = this.#options;
     switch (operation) {

@@ -4,6 +4,8 @@
 import type { Answer } from '../cache/answer.ts';
 import { cacheStatus } from '../cache/cache-status.ts';
 import { UpstreamFailure } from '../errors.ts';
+import { type Fields, fieldValue, withField, withoutFields } from '../http-message.ts';
+import type { Exchange } from './exchange.ts';
 
 /** Cache-Status of an answer. */
 export function statusOf(answer: Answer): string {
@@ -33,10 +35,24 @@ export function statusOf(answer: Answer): string {
 }
 
 /** Cache-Control, Age and Cache-Status of an index page: a stale one is never fresh in front of us. */
-export function pageCacheFields(answer: Answer): string[] {
+export function pageCacheFields(answer: Answer, exchange: Exchange): string[] {
   const age = Math.max(0, Math.floor(answer.ageSeconds));
   const lifetime = answer.remainingSeconds > 0 ? Math.round(answer.ageSeconds + answer.remainingSeconds) : 0;
-  const fields = ['cache-control', `public, max-age=${lifetime}`, 'age', String(age), 'cache-status', statusOf(answer)];
+  const control = exchange.cacheControl(`public, max-age=${lifetime}`);
+  const fields = ['cache-control', control, 'age', String(age), 'cache-status', statusOf(answer)];
   if (answer.stale !== undefined) fields.push('x-wheelkeep-stale', answer.stale.reason);
   return fields;
+}
+
+/** What has no meaning beside `private`. */
+const SHARING = /^(?:public|s-maxage *=.*)$/i;
+
+/** An origin's fields for a known client: no cache in front may give them to others, whatever the origin allows. */
+export function privateFields(fields: Fields): Fields {
+  const control = fieldValue(fields, 'cache-control');
+  const kept = (control ?? '').split(',').map((directive) => directive.trim());
+  const directives = ['private', ...kept.filter((directive) => directive !== '' && !SHARING.test(directive))];
+  // Targeted fields (RFC 9213) would count in the place of Cache-Control.
+  const plain = withoutFields(fields, new Set(['cdn-cache-control', 'surrogate-control']));
+  return withField(plain, 'cache-control', directives.join(', '));
 }

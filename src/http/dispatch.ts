@@ -138,7 +138,7 @@ function redirect(exchange: Exchange, route: Extract<Route, { kind: 'redirect' }
     'content-length',
     '0',
     'cache-control',
-    'public, max-age=86400',
+    exchange.cacheControl('public, max-age=86400'),
     'cache-status',
     cacheStatus({ hit: true }),
   ]);

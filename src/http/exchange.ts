@@ -10,6 +10,8 @@ export class Exchange {
   readonly target: string;
   /** Milliseconds on the monotonic clock. */
   readonly startedAt: number;
+  /** The name of the client, where clients have to prove who they are; see ClientGate. */
+  user: string | undefined;
   kind: Kind = 'other';
   outcome: Outcome = 'hit';
   /** Bytes of the body handed to the connection. */
@@ -22,6 +24,21 @@ export class Exchange {
     this.response = response;
     this.target = request.url ?? '';
     this.startedAt = performance.now();
+  }
+
+  /** The client is known now. Its credential was for us: nobody behind us shall see it. */
+  identify(name: string): void {
+    this.user = name;
+    const { headers, rawHeaders } = this.request;
+    delete headers.authorization;
+    for (let i = rawHeaders.length - 2; i >= 0; i -= 2) {
+      if (rawHeaders[i]!.toLowerCase() === 'authorization') rawHeaders.splice(i, 2);
+    }
+  }
+
+  /** One of our Cache-Control values: what only known clients get, a cache in front must not give to others. */
+  cacheControl(control: string): string {
+    return this.user === undefined ? control : control.replace('public', 'private');
   }
 
   get isHead(): boolean {

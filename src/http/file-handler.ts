@@ -80,7 +80,7 @@ export class FileHandler {
     const { answer, listedSeconds } = found;
     const lifetimeSeconds = Math.min(listedSeconds, answer.remainingSeconds);
     if (answer.outcome !== 'hit' || lifetimeSeconds <= 0) return;
-    const head = headOf(answer, found.file);
+    const head = headOf(exchange, answer, found.file);
     this.#options.ready.keep(exchange, {
       kind: found.what,
       outcome: 'hit',
@@ -105,7 +105,12 @@ export class FileHandler {
     const { reader } = arriving;
     try {
       const etag = promisedTag(found.file);
-      const aging = ['cache-control', UNVERIFIED_CONTROL, 'cache-status', statusOf(found.answer)];
+      const aging = [
+        'cache-control',
+        exchange.cacheControl(UNVERIFIED_CONTROL),
+        'cache-status',
+        statusOf(found.answer),
+      ];
       if (etag !== undefined && notModified(exchange, etag, undefined)) {
         return exchange.send(304, ['etag', etag, ...aging]);
       }
@@ -146,7 +151,7 @@ async function sendOpenBlob(
   blob: Blob,
   file: ListedFile | undefined,
 ): Promise<void> {
-  const { etag, lastModified, fields: lasting } = headOf(answer, file);
+  const { etag, lastModified, fields: lasting } = headOf(exchange, answer, file);
   const fields = [...lasting, ...agingFields(answer, answer.ageSeconds)];
   if (notModified(exchange, etag, lastModified)) return exchange.send(304, fields);
 
@@ -174,10 +179,10 @@ async function sendOpenBlob(
 }
 
 /** The head of a stored file's answer, but for what changes with time. */
-function headOf({ entry }: Answer, file: ListedFile | undefined) {
+function headOf(exchange: Exchange, { entry }: Answer, file: ListedFile | undefined) {
   const etag = `"${entry.body!.digest}"`;
   const lastModified = modifiedAt(entry, file);
-  const control = entry.body!.verified ? VERIFIED_CONTROL : UNVERIFIED_CONTROL;
+  const control = exchange.cacheControl(entry.body!.verified ? VERIFIED_CONTROL : UNVERIFIED_CONTROL);
   const fields = [...contentFields(), 'etag', etag, 'cache-control', control];
   if (lastModified !== undefined) fields.push('last-modified', lastModified);
   return { etag, lastModified, fields };
@@ -189,7 +194,7 @@ function agingFields(answer: Answer, ageSeconds: number): string[] {
 
 /** What a HEAD tells of a file that is not stored: its page gives size and hash, no upstream need be asked. */
 function describeKnown(exchange: Exchange, { file, sizeBytes }: KnownFile): void {
-  const fields = [...contentFields(), 'cache-control', UNVERIFIED_CONTROL];
+  const fields = [...contentFields(), 'cache-control', exchange.cacheControl(UNVERIFIED_CONTROL)];
   if (sizeBytes !== undefined) fields.push('content-length', String(sizeBytes));
   const etag = promisedTag(file);
   if (etag !== undefined) fields.push('etag', etag);

@@ -4,12 +4,14 @@
 
 import type { AccessRecord } from '../observe/access-log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import type { ClientAddress } from './client-address.ts';
 import type { Exchange } from './exchange.ts';
 
 export interface LedgerOptions {
   readonly metrics: Metrics;
   readonly access: ((record: AccessRecord) => void) | undefined;
   readonly now: () => number;
+  readonly addresses: ClientAddress;
 }
 
 const SETTLE_MS = 100;
@@ -27,7 +29,7 @@ export class Ledger {
 
   /** Notes a request whose answer has ended, or whose client has left. */
   note(exchange: Exchange): void {
-    const { request, response, target, kind, outcome, bytes, startedAt, firstByteAt } = exchange;
+    const { request, response, target, user, kind, outcome, bytes, startedAt, firstByteAt } = exchange;
     const endedAt = performance.now();
     if (!response.writableFinished) this.#options.metrics.meters.clientAborts.inc({ kind });
     this.#open.push({
@@ -41,8 +43,8 @@ export class Ledger {
       outcome,
       durationMs: endedAt - startedAt,
       firstByteMs: (firstByteAt === 0 ? endedAt : firstByteAt) - startedAt,
-      // A request that was destroyed while its body was read has no socket any more, whatever its type says.
-      client: request.socket?.remoteAddress ?? '',
+      client: this.#options.addresses.of(request),
+      user,
       userAgent: request.headers['user-agent'],
     });
     if (this.#open.length >= SETTLE_COUNT) this.settle();

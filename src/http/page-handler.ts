@@ -70,7 +70,7 @@ export class PageHandler {
       notModifiedFields: page.notModifiedFields,
       // Ages are whole seconds: the last one is left to the ordinary way.
       freshUntil: this.#options.now() + (answer.remainingSeconds - 1) * 1000,
-      agingFields: () => pageCacheFields((again() ?? found).answer),
+      agingFields: () => pageCacheFields((again() ?? found).answer, exchange),
     });
   }
 

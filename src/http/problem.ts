@@ -14,6 +14,7 @@ const TITLES: Readonly<Record<number, string>> = {
   405: 'Method not allowed',
   406: 'Not acceptable',
   413: 'Content too large',
+  429: 'Too many requests',
   451: 'Unavailable for legal reasons',
   500: 'Internal error',
   502: 'Upstream failed',
@@ -56,7 +57,7 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
   ];
   const retryAfter = known?.retryAfterSeconds ?? (status === 503 ? 1 : undefined);
   if (retryAfter !== undefined) fields.push('retry-after', String(retryAfter));
-  if (error instanceof Unauthorized) fields.push('www-authenticate', 'Bearer realm="wheelkeep"');
+  if (error instanceof Unauthorized) fields.push('www-authenticate', error.challenge);
   if (error instanceof MethodNotAllowed) fields.push('allow', error.allow);
   // Whatever of the request was not read must not be taken for the next one.
   if (status === 400 || status === 413) fields.push('connection', 'close');

@@ -8,7 +8,7 @@ import type { Resource } from '../cache/profile.ts';
 import { type ByteRange, parseRange } from '../files/byte-range.ts';
 import { type Fields, fieldValue, type IncomingResponse, withField, withoutFields } from '../http-message.ts';
 import type { RawService } from '../raw/raw-service.ts';
-import { statusOf } from './cache-fields.ts';
+import { privateFields, statusOf } from './cache-fields.ts';
 import type { Exchange } from './exchange.ts';
 import { responseFields } from './forwarded-fields.ts';
 import { sendBody } from './send-body.ts';
@@ -46,7 +46,7 @@ export class RawReply {
   /** Nothing was stored: the body goes straight through. */
   async #pass(answer: Answer, passing: IncomingResponse): Promise<void> {
     const { exchange } = this.#options;
-    const fields = [...responseFields(passing.fields, 'raw'), 'cache-status', this.#status(answer)];
+    const fields = this.#forClient([...responseFields(passing.fields, 'raw'), 'cache-status', this.#status(answer)]);
     try {
       exchange.head(passing.status, fields);
       const chunks = passing.body[Symbol.asyncIterator]();
@@ -153,12 +153,16 @@ export class RawReply {
     const fields = received === undefined ? entry.fields : responseFields(received, 'raw');
     // RFC 9111 5.1: Age says that the answer was not made for this request; what has just come has one if it came so.
     const justCame = received !== undefined && fieldValue(received, 'age') === undefined;
-    return [
+    return this.#forClient([
       ...withoutFields(fields, new Set(['age'])),
       ...(justCame ? [] : ['age', String(answer.ageSeconds)]),
       'cache-status',
       this.#status(answer),
-    ];
+    ]);
+  }
+
+  #forClient(fields: Fields): Fields {
+    return this.#options.exchange.user === undefined ? fields : privateFields(fields);
   }
 
   /** Appended as a line of its own: what caches nearer to the origin said stays (RFC 9211 2). */

@@ -128,7 +128,6 @@ function isPlain(headers: NodeJS.Dict<string | string[]>): boolean {
     headers['if-modified-since'] === undefined &&
     headers['content-length'] === undefined &&
     headers['transfer-encoding'] === undefined &&
-    headers.authorization === undefined &&
     !(headers['cache-control']?.includes('no-') ?? false)
   );
 }

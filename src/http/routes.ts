@@ -146,6 +146,18 @@ export function originForm(target: string): string {
   return path.startsWith('/') ? path : `/${path}`;
 }
 
+/** What needs no client's credential: health, and the administration, which has a token of its own. */
+export function isOpenToAll(target: string, indexes: ReadonlySet<string>): boolean {
+  try {
+    const { kind } = routeOf(target, indexes);
+    return kind === 'live' || kind === 'ready' || kind === 'admin';
+  } catch (error) {
+    // What is wrong with it is told to known clients.
+    if (error instanceof BadRequest || error instanceof NotFound) return false;
+    throw error;
+  }
+}
+
 /** What the target asks for below the base path. Throws NotFound for one that is not below it. */
 export function targetBelow(basePath: string, target: string): string {
   const path = originForm(target);

@@ -6,7 +6,7 @@ import type { Exchange } from './exchange.ts';
 
 export function sendRendered(exchange: Exchange, { answer, page }: PageAnswer): void {
   exchange.outcome = answer.outcome;
-  const cacheFields = pageCacheFields(answer);
+  const cacheFields = pageCacheFields(answer, exchange);
   const known = exchange.request.headers['if-none-match'];
   // RFC 9110 13.1.2: weak comparison; our tags are strong, so W/ in front of one changes nothing.
   if (known !== undefined && (known.includes(page.etag) || known.trim() === '*')) {

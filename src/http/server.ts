@@ -26,6 +26,8 @@ export interface HttpServerOptions {
   readonly handle: (exchange: Exchange) => Promise<void>;
   /** How this process names itself in Via: a request that carries it has come back to us. */
   readonly via: string;
+  /** Lets the exchange in, or throws or rejects; a promise where that takes a moment. Without it everybody is. */
+  readonly admit?: ((exchange: Exchange) => Promise<void> | undefined) | undefined;
   /** Nothing is served that is not below it. */
   readonly basePath?: string | undefined;
   /** Present: TLS is spoken, and nothing else. */
@@ -147,13 +149,19 @@ export class HttpServer {
       return;
     }
     try {
-      const { basePath, ready } = this.#options;
+      const { basePath, admit } = this.#options;
       if (basePath !== undefined) request.url = targetBelow(basePath, exchange.target);
-      if (ready?.repeat(exchange) === true) return;
-      this.#answer(exchange).catch((error) => this.#fail(exchange, error));
+      const admission = admit?.(exchange);
+      if (admission === undefined) this.#answerAdmitted(exchange);
+      else admission.then(() => this.#answerAdmitted(exchange)).catch((error) => this.#fail(exchange, error));
     } catch (error) {
       this.#fail(exchange, error);
     }
+  }
+
+  #answerAdmitted(exchange: Exchange): void {
+    if (this.#options.ready?.repeat(exchange) === true) return;
+    this.#answer(exchange).catch((error) => this.#fail(exchange, error));
   }
 
   async #answer(exchange: Exchange): Promise<void> {

@@ -20,7 +20,10 @@ export interface AccessRecord {
   readonly outcome: Outcome;
   readonly durationMs: number;
   readonly firstByteMs: number;
+  /** The client's address. */
   readonly client: string;
+  /** The client's name, where clients have to prove who they are; of characters that need no escaping. */
+  readonly user: string | undefined;
   readonly userAgent: string | undefined;
 }
 
@@ -40,7 +43,7 @@ export function createAccessLog(options: LogOptions): ((record: AccessRecord) =>
 
 function jsonLine(record: AccessRecord, time: string, agent: string): string {
   return (
-    `{"level":"info","time":"${time}","id":${record.requestNumber},"client":${quoted(record.client)}` +
+    `{"level":"info","time":"${time}","id":${record.requestNumber},"client":${quoted(record.client)}${record.user === undefined ? '' : `,"user":"${record.user}"`}` +
     `,"method":${quoted(record.method)},"path":${quoted(pathOf(record.target))},"status":${record.status}` +
     `,"bytes":${record.bytes},"kind":"${record.kind}","outcome":"${record.outcome}"` +
     `,"ms":${hundredths(record.durationMs)},"firstByteMs":${hundredths(record.firstByteMs)}` +
@@ -50,7 +53,8 @@ function jsonLine(record: AccessRecord, time: string, agent: string): string {
 
 function textLine(record: AccessRecord, time: string, agent: string): string {
   return (
-    `${time} INFO  request id=${record.requestNumber} client=${word(record.client)} ${word(record.method)} ` +
+    `${time} INFO  request id=${record.requestNumber} client=${word(record.client)} ` +
+    `${record.user === undefined ? '' : `user=${record.user} `}${word(record.method)} ` +
     `${word(pathOf(record.target))} status=${record.status} bytes=${record.bytes} kind=${record.kind} ` +
     `outcome=${record.outcome} ms=${hundredths(record.durationMs)} firstByteMs=${hundredths(record.firstByteMs)} ` +
     `agent=${agent}\n`

@@ -133,7 +133,18 @@ export const METRIC_TABLE = {
     name: 'wheelkeep_rejected_requests_total',
     help: 'Requests refused because of a limit, before any route was asked.',
     labels: {
-      reason: ['malformed', 'head-too-large', 'body-too-large', 'timeout', 'overloaded', 'draining', 'loop', 'tls'],
+      reason: [
+        'malformed',
+        'head-too-large',
+        'body-too-large',
+        'timeout',
+        'overloaded',
+        'draining',
+        'loop',
+        'tls',
+        'unauthorized',
+        'too-many-failures',
+      ],
     },
   },
   certificateExpiry: {

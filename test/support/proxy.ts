@@ -68,6 +68,7 @@ export function testConfig({
     host: '127.0.0.1',
     port: 0,
     dataDir,
+    trustedProxies: [],
     indexes: [
       {
         name: 'default',

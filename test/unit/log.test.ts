@@ -113,12 +113,19 @@ const RECORD: AccessRecord = {
   durationMs: 12.3456,
   firstByteMs: 0.05,
   client: '127.0.0.1',
+  user: undefined,
   userAgent: 'pip/26.0 {"ci":null}',
 };
 
 function accessLine(format: LogOptions['format'], changes: Partial<AccessRecord> = {}): string {
   return logged((sink) => createAccessLog({ level: 'info', format, sink })!({ ...RECORD, ...changes }));
 }
+
+test('an access line names the client, where clients have names', () => {
+  const { user, client } = JSON.parse(accessLine('json', { user: 'ci@acme' })) as Record<string, string>;
+  assert.deepEqual([user, client], ['ci@acme', '127.0.0.1']);
+  assert.match(accessLine('text', { user: 'ci@acme' }), / client=127\.0\.0\.1 user=ci@acme GET \/simple\/numpy\/ /);
+});
 
 test('an access line in JSON says who asked what and how it was answered, without the query', () => {
   assert.deepEqual(JSON.parse(accessLine('json')), {
