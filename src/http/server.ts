@@ -3,11 +3,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { cacheStatus } from '../cache/cache-status.ts';
 import { isOutOfDescriptors } from '../cache/open-files.ts';
 import { BadRequest, MethodNotAllowed, ProxyError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import { doubtAbout } from './doubtful-request.ts';
 import { Exchange } from './exchange.ts';
 import type { Ledger } from './ledger.ts';
 import { sendProblem } from './problem.ts';
@@ -71,10 +73,13 @@ export class HttpServer {
       options.tls === undefined ? createServer(limits, serve) : this.#createTlsServer(limits, serve, options.tls);
     this.#server.maxConnections = MAX_CONNECTIONS;
     this.#server.setTimeout(STALLED_CLIENT_MS);
-    this.#server.on('clientError', (error, socket) => refuse(error as NodeJS.ErrnoException, socket, options.metrics));
+    this.#server.on('clientError', (error, socket) => {
+      // Its one answer is on its way, and closes the connection.
+      if (!this.#refused.has(socket as Socket)) refuse(error as NodeJS.ErrnoException, socket, options.metrics);
+    });
     this.#server.on('drop', () => options.metrics.meters.rejectedRequests.inc({ reason: 'overloaded' }));
-    this.#server.on('upgrade', (_request, socket) => socket.destroy());
-    this.#server.on('connect', (_request, socket) => socket.destroy());
+    // An offer to switch protocols is answered without switching (RFC 9110 7.8), a tunnel is refused (S07).
+    this.#server.on('connect', (_request, socket) => end(socket, '405 Method Not Allowed', 'method-not-allowed', 'allow: GET, HEAD\r\n'));
     this.#server.on('checkContinue', (request, response) => this.#serve(request, response));
   }
 
@@ -143,9 +148,10 @@ export class HttpServer {
     response.on('close', () => this.#done(exchange));
     // A broken connection is told by 'close'; without a listener the error would end the process.
     response.on('error', () => {});
-    if (endIsDoubtful(request)) {
+    const doubt = doubtAbout(request);
+    if (doubt !== undefined) {
       this.#refused.add(request.socket);
-      this.#fail(exchange, new BadRequest('Of the transfer codings only "chunked" is taken.'));
+      this.#fail(exchange, new BadRequest(doubt));
       return;
     }
     try {
@@ -207,15 +213,6 @@ class LoopDetected extends ProxyError {
   override readonly code = 'loop';
 }
 
-/**
- * A transfer coding that is not plainly "chunked": where the body ends is then a matter of opinion between us and a
- * proxy before us (RFC 9112 6.1, S10).
- */
-function endIsDoubtful({ headers }: IncomingMessage): boolean {
-  const coding = headers['transfer-encoding'];
-  return coding !== undefined && coding.toLowerCase() !== 'chunked';
-}
-
 /** A body on a request that has no use for one is how requests are smuggled past a proxy (S07, S10). */
 function refuseBodyWithoutMeaning(request: IncomingMessage): void {
   const { headers } = request;
@@ -233,7 +230,7 @@ export function requireReading({ request }: Exchange): void {
 }
 
 /** What the parser refused: too large a head, a malformed line, a head that never came. */
-function refuse(error: NodeJS.ErrnoException, socket: import('node:stream').Duplex, metrics: Metrics): void {
+function refuse(error: NodeJS.ErrnoException, socket: Duplex, metrics: Metrics): void {
   const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
   const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
   const reason = tooLarge ? 'head-too-large' : late ? 'timeout' : 'malformed';
@@ -243,6 +240,11 @@ function refuse(error: NodeJS.ErrnoException, socket: import('node:stream').Dupl
     return;
   }
   const line = tooLarge ? '431 Request Header Fields Too Large' : late ? '408 Request Timeout' : '400 Bad Request';
-  const status = cacheStatus({ detail: reason });
-  socket.end(`HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-length: 0\r\ncache-status: ${status}\r\n\r\n`);
+  end(socket, line, reason);
+}
+
+function end(socket: Duplex, statusLine: string, detail: string, fields = ''): void {
+  socket.on('error', () => {});
+  const status = cacheStatus({ detail });
+  socket.end(`HTTP/1.1 ${statusLine}\r\n${fields}connection: close\r\ncontent-length: 0\r\ncache-status: ${status}\r\n\r\n`);
 }

@@ -1,0 +1,27 @@
+// Requests that we and a proxy before us may understand differently: they are refused, and nothing that follows on
+// their connection is believed to be a request (S10). Pure.
+
+import type { IncomingMessage } from 'node:http';
+
+/** What may stand in Host: a name or an address literal and a port (RFC 9110 7.2, RFC 3986 3.2.2). */
+const HOST = /^[\w.~!$&'()*+,;=%:[\]-]*$/;
+
+type Head = Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'httpVersionMajor'>;
+
+/** What is doubtful about the request, for its sender; undefined when nothing is. */
+export function doubtAbout({ headers, rawHeaders, httpVersionMajor }: Head): string | undefined {
+  if (httpVersionMajor !== 1) return 'Only HTTP/1.1 and HTTP/1.0 are spoken here.';
+  const coding = headers['transfer-encoding'];
+  // RFC 9112 6.1: where a body ends that is not plainly "chunked" is a matter of opinion.
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+    return 'Of the transfer codings only "chunked" is taken.';
+  }
+  // RFC 9112 3.2: more than one Host, or one that is none, must be refused.
+  if (!HOST.test(headers.host ?? '')) return 'The field Host names no host.';
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  return hosts > 1 ? 'The field Host may stand there once only.' : undefined;
+}
