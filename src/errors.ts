@@ -113,9 +113,16 @@ export type FailureKind =
   | 'invalid-body'
   | 'wrong-digest'
   | 'circuit-open'
+  | 'crowded'
   | 'aborted';
 
-const UNAVAILABLE: ReadonlySet<FailureKind> = new Set(['timeout', 'too-slow', 'rate-limited', 'circuit-open']);
+const UNAVAILABLE: ReadonlySet<FailureKind> = new Set([
+  'timeout',
+  'too-slow',
+  'rate-limited',
+  'circuit-open',
+  'crowded',
+]);
 
 /**
  * Upstream could not be used. Never 404: a false 404 sends installers to the next index.

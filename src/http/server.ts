@@ -9,6 +9,7 @@ import { isOutOfDescriptors } from '../cache/open-files.ts';
 import { BadRequest, MethodNotAllowed, ProxyError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import { ConnectionShares } from './connection-shares.ts';
 import { doubtAbout } from './doubtful-request.ts';
 import { Exchange } from './exchange.ts';
 import type { Ledger } from './ledger.ts';
@@ -36,7 +37,12 @@ export interface HttpServerOptions {
   readonly tls?: { readonly identity: TlsIdentity; readonly minVersion: 'TLSv1.2' | 'TLSv1.3' } | undefined;
 }
 
-const MAX_CONNECTIONS = 20_000;
+/** Installers send one request after the other: who sends so many without reading an answer is none. */
+const MAX_PIPELINED = 100;
+/** A client that is still sending when it is refused would lose the answer if the connection were closed at once. */
+const LINGER_MS = 2_000;
+/** How often room is made by closing idle connections. */
+const MAKE_ROOM_MS = 1_000;
 const MAX_HEAD_BYTES = 32 * 1024;
 const HEAD_TIMEOUT_MS = 20_000;
 /** How often Node looks for connections whose head is late. */
@@ -52,6 +58,10 @@ export class HttpServer {
   readonly #handshaking = new Set<Socket>();
   /** Connections on which a request had a doubtful end: what follows on them is no request. */
   readonly #refused = new WeakSet<Socket>();
+  readonly #shares = new ConnectionShares();
+  /** Requests that stand behind another one of their connection. */
+  readonly #pipelined = new WeakMap<Socket, number>();
+  #madeRoomAt = 0;
   #draining = false;
   #closing = false;
 
@@ -71,15 +81,21 @@ export class HttpServer {
     const serve = (request: IncomingMessage, response: ServerResponse) => this.#serve(request, response);
     this.#server =
       options.tls === undefined ? createServer(limits, serve) : this.#createTlsServer(limits, serve, options.tls);
-    this.#server.maxConnections = MAX_CONNECTIONS;
+    this.#server.maxConnections = this.#shares.limit;
     this.#server.setTimeout(STALLED_CLIENT_MS);
     this.#server.on('clientError', (error, socket) => {
       // Its one answer is on its way, and closes the connection.
       if (!this.#refused.has(socket as Socket)) refuse(error as NodeJS.ErrnoException, socket, options.metrics);
     });
-    this.#server.on('drop', () => options.metrics.meters.rejectedRequests.inc({ reason: 'overloaded' }));
+    this.#server.on('connection', (socket: Socket) => this.#admit(socket));
+    this.#server.on('drop', () => {
+      options.metrics.meters.rejectedRequests.inc({ reason: 'overloaded' });
+      this.#makeRoom();
+    });
     // An offer to switch protocols is answered without switching (RFC 9110 7.8), a tunnel is refused (S07).
-    this.#server.on('connect', (_request, socket) => end(socket, '405 Method Not Allowed', 'method-not-allowed', 'allow: GET, HEAD\r\n'));
+    this.#server.on('connect', (_request, socket) =>
+      end(socket, '405 Method Not Allowed', 'method-not-allowed', 'allow: GET, HEAD\r\n'),
+    );
     this.#server.on('checkContinue', (request, response) => this.#serve(request, response));
   }
 
@@ -141,8 +157,41 @@ export class HttpServer {
     return server;
   }
 
+  #admit(socket: Socket): void {
+    const admitted = this.#shares.admit(socket);
+    if (!admitted || this.#shares.isCrowded) this.#makeRoom();
+    if (admitted) return;
+    this.#options.metrics.meters.rejectedRequests.inc({ reason: 'overloaded' });
+    this.#refused.add(socket);
+    if (this.#options.tls === undefined) end(socket, '503 Service Unavailable', 'overloaded', 'retry-after: 1\r\n', 0);
+    else socket.destroy();
+  }
+
+  #makeRoom(): void {
+    const now = performance.now();
+    if (now - this.#madeRoomAt < MAKE_ROOM_MS) return;
+    this.#madeRoomAt = now;
+    this.#server.closeIdleConnections();
+  }
+
+  /** Counts a request that stands behind another one; false when there are too many. */
+  #mayWait({ socket }: IncomingMessage, response: ServerResponse): boolean {
+    const waiting = (this.#pipelined.get(socket) ?? 0) + 1;
+    this.#pipelined.set(socket, waiting);
+    response.once('close', () => this.#pipelined.set(socket, this.#pipelined.get(socket)! - 1));
+    return waiting <= MAX_PIPELINED;
+  }
+
   #serve(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#refused.has(request.socket)) return;
+    const { socket } = request;
+    if (this.#refused.has(socket)) return;
+    // Node gives the connection to one answer at a time.
+    if (response.socket === null && !this.#mayWait(request, response)) {
+      this.#options.metrics.meters.rejectedRequests.inc({ reason: 'overloaded' });
+      this.#refused.add(socket);
+      socket.destroy();
+      return;
+    }
     const exchange = new Exchange(request, response);
     if (this.#draining) response.setHeader('connection', 'close');
     response.on('close', () => this.#done(exchange));
@@ -243,8 +292,11 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex, metrics: Metrics):
   end(socket, line, reason);
 }
 
-function end(socket: Duplex, statusLine: string, detail: string, fields = ''): void {
+/** Says its last word, and closes the connection even when the client does not; not before it can have read that. */
+function end(socket: Duplex, statusLine: string, detail: string, fields = '', lingerMs = LINGER_MS): void {
   socket.on('error', () => {});
-  const status = cacheStatus({ detail });
-  socket.end(`HTTP/1.1 ${statusLine}\r\n${fields}connection: close\r\ncontent-length: 0\r\ncache-status: ${status}\r\n\r\n`);
+  const own = `connection: close\r\ncontent-length: 0\r\ncache-status: ${cacheStatus({ detail })}\r\n`;
+  socket.end(`HTTP/1.1 ${statusLine}\r\n${fields}${own}\r\n`, () => {
+    setTimeout(() => socket.destroy(), lingerMs).unref();
+  });
 }

@@ -57,6 +57,7 @@ const FAILURES = [
   'invalid-body',
   'wrong-digest',
   'circuit-open',
+  'crowded',
   'aborted',
 ] as const satisfies readonly FailureKind[];
 export const UPSTREAM_RESULTS = ['ok', 'not-modified', 'missing', ...FAILURES] as const;

@@ -1,6 +1,8 @@
 // The open connections, by origin: idle ones are reused newest first, and no origin gets more than its limit.
 
+import { UpstreamFailure } from '../errors.ts';
 import { type Connection, IDLE_MS } from './connection.ts';
+import { crowdedFailure } from './failures.ts';
 
 interface Origin {
   /** Connections that are open or being opened. */
@@ -49,7 +51,8 @@ export class ConnectionPool {
 
   /**
    * Waits until a connection may be opened, or one has become idle: the caller looks again. Resolves true when the
-   * place is taken; it is given back by `failed`, or by the end of the connection that was passed to `opened`.
+   * place is taken; it is given back by `failed`, or by the end of the connection that was passed to `opened`. Rejects
+   * with UpstreamFailure: `crowded` when the signal ends the wait in its turn, which says nothing of the server.
    */
   async reserve(origin: string, signal: AbortSignal): Promise<boolean> {
     const held = this.#held(origin);
@@ -60,7 +63,7 @@ export class ConnectionPool {
     // A connection that is idle but of no use to the caller makes room.
     const idle = held.idle.shift();
     if (idle !== undefined) idle.destroy();
-    await this.#turn(held, signal);
+    await this.#turn(origin, held, signal);
     return false;
   }
 
@@ -122,7 +125,7 @@ export class ConnectionPool {
     if (held.open === 0 && held.waiting.size === 0) this.#origins.delete(origin);
   }
 
-  #turn(held: Origin, signal: AbortSignal): Promise<void> {
+  #turn(origin: string, held: Origin, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const wake = (): void => {
         held.waiting.delete(wake);
@@ -131,7 +134,9 @@ export class ConnectionPool {
       };
       const giveUp = (): void => {
         held.waiting.delete(wake);
-        reject(signal.reason);
+        const { reason } = signal;
+        const isLate = reason instanceof UpstreamFailure && reason.kind === 'timeout';
+        reject(isLate ? crowdedFailure(new URL(origin).host) : reason);
       };
       held.waiting.add(wake);
       signal.addEventListener('abort', giveUp, { once: true });

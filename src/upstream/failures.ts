@@ -46,6 +46,11 @@ export function abortedFailure(host: string): UpstreamFailure {
   return new UpstreamFailure('aborted', `${host}: the request was given up`);
 }
 
+/** It did not come to its turn in time: we ask as much as we may already. Nobody's health suffers. */
+export function crowdedFailure(host: string): UpstreamFailure {
+  return new UpstreamFailure('crowded', `${host}: too many requests wait for it`);
+}
+
 /** Kinds that say something bad about the server or the way to it; the others are about one answer or about us. */
 const UNHEALTHY: ReadonlySet<FailureKind> = new Set([
   'dns',

@@ -127,7 +127,8 @@ export class Mirror implements Candidate {
 
   /** Any failure: what it means for the circuit follows from its kind. A client error is a sign of life. */
   failed(permit: Permit, failure: UpstreamFailure): void {
-    if (failure.kind === 'aborted') {
+    // It was not reached, for reasons of our own.
+    if (failure.kind === 'aborted' || failure.kind === 'crowded') {
       this.#breaker.abandoned(permit);
       return;
     }

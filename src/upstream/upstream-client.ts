@@ -10,7 +10,7 @@ import { Connector, type ConnectorOptions } from './connector.ts';
 import { type BoundCredentials, credentialChooser, withoutSecrets } from './credentials.ts';
 import { discard } from './discard.ts';
 import type { Trust } from './egress-guard.ts';
-import { abortedFailure, isUnhealthy, toUpstreamFailure } from './failures.ts';
+import { abortedFailure, crowdedFailure, isUnhealthy, toUpstreamFailure } from './failures.ts';
 import type { MinimumRate } from './minimum-rate.ts';
 import { type MayRedirect, nextHop } from './redirects.ts';
 
@@ -225,7 +225,9 @@ export class UpstreamClient implements Fetcher {
     fresh: boolean,
     attempt: { source: string; reused: boolean },
   ): Promise<HopAnswer> {
+    const askedAt = performance.now();
     const { connection, report } = await this.#connector.connection({ ...hop, avoid, fresh });
+    const sentAt = performance.now();
     attempt.source = connection.source;
     attempt.reused = connection.used;
     const { request, url } = hop;
@@ -256,7 +258,10 @@ export class UpstreamClient implements Fetcher {
       });
       return { answer, source: connection.source, requestTime, responseTime };
     } catch (error) {
-      const failure = toUpstreamFailure(error, 'exchange', url.host);
+      let failure = toUpstreamFailure(error, 'exchange', url.host);
+      // Most of its time it stood in our own queue: that the server did not answer in the rest is not the server's fault.
+      if (failure.kind === 'timeout' && sentAt - askedAt > performance.now() - sentAt)
+        failure = crowdedFailure(url.host);
       report(isUnhealthy(failure) && !(attempt.reused && brokeOff(failure)) ? 'bad' : 'unknown');
       throw failure;
     }

@@ -2,11 +2,12 @@
 // stays bounded, what cannot be taken on is refused at once, and afterwards all is as before (F59, F80; L1).
 
 import assert from 'node:assert/strict';
+import { Agent } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { burden, request, residentBytes, slowest } from '../soak/crowd.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { silence } from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
+import { fetchAll, get, sendRaw } from '../support/http-client.ts';
 import { getPage, until } from '../support/page-client.ts';
 import { startProxy } from '../support/proxy.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
@@ -60,6 +61,31 @@ test('without a descriptor left it refuses, and serves again within seconds of t
   );
   assert.equal(first.status, 200);
   assert.equal((await proxy.metrics()).wheelkeep_unhandled_errors_total ?? 0, 0, proxy.output());
+});
+
+test('a client that sends thousands of requests ahead and reads nothing is cut off before it costs memory', async (t) => {
+  const { proxy } = await world(t);
+  const page = request('/simple/foo/');
+  await slowest(`${proxy.url}/simple/foo/`, 20);
+  const before = await residentBytes(proxy.pid);
+  const polite = await sendRaw(proxy.url, page.repeat(50));
+  assert.equal(polite.match(/^HTTP\/1\.1 200/gm)?.length, 50);
+  await Promise.all(Array.from({ length: 40 }, () => sendRaw(proxy.url, page.repeat(20_000), 5_000)));
+  assert.ok((await slowest(`${proxy.url}/simple/foo/`, 20)) < 500);
+  const grown = (await residentBytes(proxy.pid)) - before;
+  assert.ok(grown < MAX_GROWTH_BYTES, `${Math.round(grown / 1e6)} MB more`);
+});
+
+test('one address that takes all the connections it can get leaves some to the others, for as long as it likes', async (t) => {
+  const { proxy } = await world(t, '-n 200');
+  // Each has had an answer and is kept; nothing more comes over it.
+  const hoard = await burden(t, proxy.port, 400, request('/-/live'));
+  const other = new Agent({ localAddress: '127.0.0.2' });
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () => fetchAll(`${proxy.url}/simple/foo/`, { agent: other })),
+  );
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+  for (const socket of hoard) socket.destroy();
 });
 
 test('when too much is being fetched, what nobody holds is refused at once with 503, and what is held is served', async (t) => {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import type { UpstreamFailure } from '../../src/errors.ts';
 import { fieldValue } from '../../src/http-message.ts';
 import { deafPort } from '../support/deaf-port.ts';
 import { type Answer, FakeServer, type FakeServerOptions } from '../support/fake-server.ts';
@@ -205,6 +206,23 @@ test('no origin gets more connections than its limit; the others wait, and all a
   });
   assert.deepEqual(new Set(await Promise.all(answers)), new Set([100_000]));
   assert.equal(most, 3);
+});
+
+test('who waits for a place until his time is over says nothing of the server, nor does who gets one too late', async (t) => {
+  const it = await server(t);
+  it.fault(/./, faults.delay(400));
+  const client = upstreamClient(t, { connectionsPerOrigin: 1 });
+  const kinds = await Promise.all(
+    Array.from({ length: 6 }, () =>
+      client.fetch({ ...get(it.origin), headersTimeoutMs: 1_000 }).then(
+        async ({ body }) => String((await bytesOf(body)).length),
+        (error: UpstreamFailure) => error.kind,
+      ),
+    ),
+  );
+  assert.deepEqual(kinds.slice(0, 2), ['100000', '100000']);
+  assert.deepEqual(new Set(kinds.slice(2)), new Set(['crowded']));
+  assert.deepEqual(client.status().addresses, []);
 });
 
 test('the only address of a host is asked over its open connections although it has been failing', async (t) => {
