@@ -86,6 +86,11 @@ export class Telemetry implements FlightObserver {
     });
   }
 
+  wrongPart(wheel: string): void {
+    this.#meters.integrityFailures.inc({ kind: 'wrong-metadata' });
+    this.#tell('integrity', `core metadata read by ranges was not that of the wheel: ${wheel.split('?')[0]}`);
+  }
+
   collapsed(resource: Resource): void {
     this.#meters.collapsedRequests.inc({ kind: resource.profile.name });
   }

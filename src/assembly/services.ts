@@ -105,6 +105,7 @@ export function buildServices(
       onAnswer: (kind, result) => telemetry.fileRequest(kind, result),
     }),
     refusing: new Set(indexesOfOne(config).filter((name) => !accepting.has(name))),
+    onWrongPart: (url) => telemetry.wrongPart(url),
     onRefusedFile: (project, filename) => onChanged(project, filename, false),
   });
   const explain = new Explain({ routing, resources, readThrough, entries, now });

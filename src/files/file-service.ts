@@ -15,6 +15,7 @@ import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import type { ProjectName } from '../index/project-name.ts';
 import { requireServable } from '../index/quarantine.ts';
+import { UnreadableWheel } from './core-metadata.ts';
 import { expectationOf } from './expectation.ts';
 import type { FileProfiles } from './file-profile.ts';
 import type { FileSource } from './file-source.ts';
@@ -68,6 +69,8 @@ export interface FileServiceOptions {
   readonly refusing: ReadonlySet<string>;
   /** Told when a page gives another hash than the bytes have that we have served before under the same URL. */
   readonly onRefusedFile: (project: ProjectName, filename: string) => void;
+  /** Told when core metadata that was read by ranges is not what the wheel at this URL holds. */
+  readonly onWrongPart: (url: string) => void;
 }
 
 interface Wanted {
@@ -84,7 +87,11 @@ export class FileService {
 
   constructor(options: FileServiceOptions) {
     this.#options = options;
-    this.#wheelMetadata = new WheelMetadata(options.readThrough);
+    this.#wheelMetadata = new WheelMetadata({
+      readThrough: options.readThrough,
+      provenProfile: options.profiles.companion,
+      onWrongPart: ({ request }) => options.onWrongPart(request.url),
+    });
   }
 
   /**
@@ -109,7 +116,7 @@ export class FileService {
     const wanted = parse(request);
     const listing = await this.#listing(wanted);
     if (listing?.at === undefined || wanted.companion !== undefined) return this.open(request);
-    const resource = this.#resource(listing.index, listing.at, undefined);
+    const resource = this.#resourceOfUpstream(listing.index, listing.at, undefined);
     if ((await this.#options.readThrough.held(resource)) !== undefined) return this.open(request);
     const sizeBytes = listing.at.sizeBytes ?? (await this.#options.source.sizeOf(listing.at.url));
     return { kind: 'known', file: listing.at, sizeBytes };
@@ -139,7 +146,7 @@ export class FileService {
 
   /** The stored bytes of a listed file, opened to see that they are right; undefined when they are not here. */
   async stored(index: string, file: ListedFile): Promise<BodyReference | undefined> {
-    const resource = this.#resource(index, file, undefined);
+    const resource = this.#resourceOfUpstream(index, file, undefined);
     const entry = await this.#options.readThrough.held(resource);
     const blob = entry === undefined ? undefined : await this.#options.readThrough.open(resource, entry);
     blob?.release();
@@ -188,7 +195,7 @@ export class FileService {
     if (companion === '.metadata' && !offered && !this.#extracts(index, file)) {
       throw new NotFound('The index does not offer core metadata for this file.', 'metadata-not-found');
     }
-    const resource = this.#resource(index, file, companion);
+    const resource = await this.#resource(index, file, companion);
     const answer = await this.#readListed(wanted, listing, resource, file);
     const { status } = answer.entry;
     if (companion === '.metadata' && offered) this.#options.index.noteMetadata(listing, file, status === 200);
@@ -207,6 +214,8 @@ export class FileService {
         : answer;
     } catch (error) {
       if (!(error instanceof UpstreamFailure)) throw error;
+      // The page must not claim what the wheel does not hold: pip fails the install.
+      if (error.cause instanceof UnreadableWheel) this.#options.index.noteMetadata(listing, file, false);
       // The bytes that clients know are neither here nor upstream any more.
       if (file.kept && (error.kind === 'wrong-digest' || isGone(error))) throw changedFile(project, wanted.filename);
       if (!isGone(error)) throw error;
@@ -223,7 +232,7 @@ export class FileService {
     requireServable(project, listing.answer);
     const now = listing.at;
     const again =
-      now === undefined || now.url === file.url ? resource : this.#resource(listing.index, now, wanted.companion);
+      now === undefined || now.url === file.url ? resource : await this.#resource(listing.index, now, wanted.companion);
     try {
       return await this.#options.readThrough.read(again);
     } catch (error) {
@@ -284,13 +293,13 @@ export class FileService {
     return this.#options.extracting.has(index) && canExtract(file);
   }
 
-  #resource(index: string, file: ListedFile, companion: Companion | undefined): Resource {
+  async #resource(index: string, file: ListedFile, companion: Companion | undefined): Promise<Resource> {
     const resource = this.#resourceOfUpstream(index, file, companion);
     if (companion !== '.metadata' || !/\.whl$/i.test(file.filename)) return resource;
-    const wheel = this.#resource(index, file, undefined);
-    return this.#extracts(index, file)
-      ? this.#wheelMetadata.extracted(resource, wheel)
-      : this.#wheelMetadata.orExtracted(resource, wheel);
+    const wheel = this.#resourceOfUpstream(index, file, undefined);
+    if (!this.#extracts(index, file)) return this.#wheelMetadata.orExtracted(resource, wheel);
+    const { source } = this.#options;
+    return this.#wheelMetadata.extracted(resource, { wheel, askPart: (signal) => source.partsOf(file.url, signal) });
   }
 
   #resourceOfUpstream(index: string, file: ListedFile, companion: Companion | undefined): Resource {

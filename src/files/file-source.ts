@@ -8,6 +8,7 @@ import type { IncomingResponse } from '../http-message.ts';
 import { discard } from '../upstream/discard.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import type { HostPauses } from './host-pauses.ts';
+import type { AskPart } from './ranged-wheel.ts';
 
 export interface FileSourceOptions {
   readonly client: Pick<UpstreamClient, 'fetch' | 'reportWrongBytes'>;
@@ -91,11 +92,28 @@ export class FileSource {
     return this.#ask(file, last, ask, timeoutMs);
   }
 
-  async #ask(file: FileResource, url: string, ask: Ask, headersTimeoutMs: number): Promise<IncomingResponse> {
+  /** Asks for parts of a file, whatever the answers are. */
+  partsOf(url: string, signal: AbortSignal): AskPart {
+    return ({ first, last }, ifRange) => {
+      const conditions = ['range', `bytes=${first}-${last}`, ...(ifRange === undefined ? [] : ['if-range', ifRange])];
+      return this.#exchange('metadata', url, { conditions, signal, avoid: new Set() }, HEADERS_TIMEOUT_MS / 2);
+    };
+  }
+
+  #ask(file: FileResource, url: string, ask: Ask, headersTimeoutMs: number): Promise<IncomingResponse> {
+    const range = ask.fromByte > 0 ? ['range', `bytes=${ask.fromByte}-`] : [];
+    const kind = file.profile.name === 'metadata' ? 'metadata' : 'file';
+    return this.#exchange(kind, url, { ...ask, conditions: [...ask.conditions, ...range] }, headersTimeoutMs);
+  }
+
+  async #exchange(
+    kind: 'file' | 'metadata',
+    url: string,
+    ask: Pick<Ask, 'conditions' | 'signal' | 'avoid'>,
+    headersTimeoutMs: number,
+  ): Promise<IncomingResponse> {
     // Identity: a coding on the way would change the bytes that the hash is about.
     const fields = ['accept', '*/*', 'accept-encoding', 'identity', ...ask.conditions];
-    if (ask.fromByte > 0) fields.push('range', `bytes=${ask.fromByte}-`);
-    const kind = file.profile.name === 'metadata' ? 'metadata' : 'file';
     const { pauses } = this.#options;
     pauses.requireNone(url);
     try {

@@ -1,37 +1,61 @@
-// Core metadata that upstream does not give although it has the wheel in which it is packed (PEP 658): cut out of the
-// wheel, whose hash proves what is in it.
+// Core metadata that upstream does not give although it has the wheel in which it is packed (PEP 658). Cut out of the
+// stored wheel it is proven by the wheel's hash. As long as the wheel is not here it is read out of it by ranges, which
+// nothing proves: it is kept apart, for a short time, and the wheel's word wins as soon as it is here.
 
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Arriving } from '../cache/answer.ts';
+import { digestOf } from '../cache/digest.ts';
 import type { Entry } from '../cache/entry.ts';
-import type { Ask, Resource } from '../cache/profile.ts';
+import type { Ask, Profile, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
 import { discard } from '../upstream/discard.ts';
-import { metadataOfWheel, UnreadableWheel } from './core-metadata.ts';
+import { metadataOfWheel, storedWheel, UnreadableWheel } from './core-metadata.ts';
+import { type AskPart, NoRanges, needsWhole, RangedWheel } from './ranged-wheel.ts';
 
 /** How long a request for core metadata waits for the wheel that holds it. */
 const WHEEL_WAIT_MS = 9_000;
 
-export class WheelMetadata {
-  readonly #readThrough: ReadThrough;
+export interface WheelMetadataOptions {
+  readonly readThrough: ReadThrough;
+  /** For what the hash of the wheel proves. */
+  readonly provenProfile: Profile;
+  /** Told when the wheel holds other metadata than was read of it by ranges. */
+  readonly onWrongPart: (wheel: Resource) => void;
+}
 
-  constructor(readThrough: ReadThrough) {
-    this.#readThrough = readThrough;
+/** A wheel and how to ask for parts of it. */
+export interface WheelUpstream {
+  readonly wheel: Resource;
+  readonly askPart: (signal: AbortSignal) => AskPart;
+}
+
+export class WheelMetadata {
+  readonly #options: WheelMetadataOptions;
+
+  constructor(options: WheelMetadataOptions) {
+    this.#options = options;
   }
 
-  /** `metadata`, cut out of the wheel as if upstream had sent it. The wheel is fetched where it is not here. */
-  extracted(metadata: Resource, wheel: Resource): Resource {
-    return {
+  /** `metadata`, cut out of the wheel as if upstream had sent it: of the stored one where it is here. */
+  async extracted(metadata: Resource, { wheel, askPart }: WheelUpstream): Promise<Resource> {
+    // Another wheel under the same URL has other metadata.
+    const key = `${metadata.key}#${wheel.expected?.hex}`;
+    const byRanges: Resource = {
       ...metadata,
-      fetch: async (ask) => {
-        const entry = await this.#fetched(wheel, ask);
-        const bytes = await this.#read(wheel, entry);
-        return response(metadata, entry, bytes);
-      },
+      key: `${key}-by-ranges`,
+      fetch: (ask) => this.#byRanges(metadata, wheel, askPart, ask),
     };
+    const proven: Resource = {
+      ...metadata,
+      key,
+      profile: this.#options.provenProfile,
+      fetch: (ask) => this.#proven(metadata, wheel, byRanges, ask),
+    };
+    const isProven = (await this.#options.readThrough.held(proven)) !== undefined || (await this.#isHere(wheel));
+    return isProven ? proven : byRanges;
   }
 
   /**
@@ -57,26 +81,75 @@ export class WheelMetadata {
     };
   }
 
+  async #byRanges(metadata: Resource, wheel: Resource, askPart: WheelUpstream['askPart'], ask: Ask) {
+    try {
+      const ranged = await RangedWheel.open(askPart(ask.signal), wheel.expectedSizeBytes);
+      const { whole } = ranged;
+      if (whole !== undefined && !isPromised(whole, wheel)) throw new NoRanges('the wheel has another hash');
+      return response(metadata, ranged.head, await metadataOfWheel(ranged));
+    } catch (error) {
+      if (!needsWhole(error)) throw error;
+      return this.#cut(metadata, wheel, ask);
+    }
+  }
+
+  /** Out of the wheel that is here, or, where it has just been lost, is fetched. What was read by ranges must agree. */
+  async #proven(metadata: Resource, wheel: Resource, byRanges: Resource, ask: Ask): Promise<IncomingResponse> {
+    const { readThrough, onWrongPart } = this.#options;
+    return this.#cut(metadata, wheel, ask, async (bytes) => {
+      const part = await readThrough.held(byRanges);
+      if (part === undefined) return;
+      if (part.body?.digest !== digestOf(bytes)) onWrongPart(wheel);
+      await readThrough.purge(byRanges.key);
+    });
+  }
+
+  async #cut(
+    metadata: Resource,
+    wheel: Resource,
+    ask: Ask,
+    witness: (bytes: Buffer) => Promise<void> = async () => {},
+  ): Promise<IncomingResponse> {
+    const entry = await this.#fetched(wheel, ask);
+    if (entry.status !== 200) return response(metadata, entry, Buffer.alloc(0), entry.status);
+    const bytes = await this.#read(wheel, entry);
+    await witness(bytes);
+    return response(metadata, entry, bytes);
+  }
+
   async #packed(metadata: Resource, wheel: Resource): Promise<IncomingResponse | undefined> {
-    const entry = await this.#readThrough.held(wheel);
+    const entry = await this.#options.readThrough.held(wheel);
     if (entry?.body?.verified !== true) return undefined;
     const bytes = await this.#read(wheel, entry).catch(asValue);
     if (bytes instanceof UpstreamFailure || !isPromised(bytes, metadata)) return undefined;
     return response(metadata, entry, bytes);
   }
 
+  /** Whether the bytes of the wheel are here, not only what is known of them. */
+  async #isHere(wheel: Resource): Promise<boolean> {
+    const { readThrough } = this.#options;
+    const entry = await readThrough.held(wheel);
+    if (entry?.body?.verified !== true) return false;
+    const blob = await readThrough.open(wheel, entry);
+    blob?.release();
+    return blob !== undefined;
+  }
+
   async #fetched(wheel: Resource, { signal }: Ask): Promise<Entry> {
-    const { entry, arriving } = await this.#readThrough.read(wheel);
+    const { readThrough } = this.#options;
+    const held = await readThrough.held(wheel);
+    const isLost = held?.body !== undefined && !(await this.#isHere(wheel));
+    const { entry, arriving } = isLost ? await readThrough.heal(wheel, held) : await readThrough.read(wheel);
     // Followed by nobody, a large wheel would not be fetched to its end.
     return arriving === undefined ? entry : arrivedWithin(WHEEL_WAIT_MS, arriving, signal);
   }
 
   /** Rejects with an UpstreamFailure when the wheel is lost or holds no METADATA that can be read. */
   async #read(wheel: Resource, entry: Entry): Promise<Buffer> {
-    const blob = await this.#readThrough.open(wheel, entry);
+    const blob = await this.#options.readThrough.open(wheel, entry);
     if (blob === undefined) throw new UpstreamFailure('invalid-body', 'The wheel was lost before it could be read.');
     try {
-      return await metadataOfWheel(blob);
+      return await metadataOfWheel(storedWheel(blob));
     } catch (error) {
       if (!(error instanceof UnreadableWheel)) throw error;
       throw new UpstreamFailure('invalid-body', `The wheel gives no core metadata: ${error.message}.`, {
@@ -88,10 +161,13 @@ export class WheelMetadata {
   }
 }
 
-function response(metadata: Resource, entry: Entry, bytes: Buffer): IncomingResponse {
-  const { requestTime, responseTime, source } = entry;
+/** Who answered, and when. */
+type Head = Pick<IncomingResponse, 'source' | 'requestTime' | 'responseTime'>;
+
+function response(metadata: Resource, head: Head, bytes: Buffer, status = 200): IncomingResponse {
+  const { requestTime, responseTime, source } = head;
   const body = Readable.from([bytes]);
-  return { status: 200, fields: [], url: metadata.request.url, source, requestTime, responseTime, body };
+  return { status, fields: [], url: metadata.request.url, source, requestTime, responseTime, body };
 }
 
 function isPromised(bytes: Buffer, { expected }: Resource): boolean {

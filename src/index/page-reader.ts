@@ -128,12 +128,11 @@ export class PageReader {
     if (source.project === undefined) return renderProjectList(this.#readList(source), format);
     const { provenanceRoot, extractsMetadata, withdrawnMetadata, moves = [] } = source;
     const known = mover(moves);
+    const isOffered = (file: FileRecord): boolean => withdrawnMetadata?.has(known(file.url)) !== true;
     return renderProjectDetail(this.#shown(source), format, {
       fileLink: (url) => fileLink(known(url)),
-      ...(extractsMetadata && { extractsCoreMetadata: canExtract }),
-      ...(withdrawnMetadata !== undefined && {
-        offersCoreMetadata: (file) => !withdrawnMetadata.has(known(file.url)),
-      }),
+      ...(extractsMetadata && { extractsCoreMetadata: (file) => canExtract(file) && isOffered(file) }),
+      ...(withdrawnMetadata !== undefined && { offersCoreMetadata: isOffered }),
       ...(provenanceRoot !== undefined && { provenanceLink: (url) => provenanceLink(url, provenanceRoot) }),
     });
   }

@@ -1,4 +1,4 @@
-// Core metadata that a page claims and upstream turned out not to have. Pip fails an install over such a claim, so our
+// Core metadata that a page claims, upstream's or ours, and that turned out not to be there. Pip fails an install over such a claim, so our
 // pages do without it for a while; afterwards upstream's word counts again.
 
 import { LRUCache } from 'lru-cache';

@@ -243,7 +243,17 @@ export const METRIC_TABLE = {
     type: 'counter',
     name: 'wheelkeep_integrity_failures_total',
     help: 'Bytes that were not what they should be, and were not served.',
-    labels: { kind: ['wrong-digest', 'wrong-length', 'changed-digest', 'damaged-blob', 'damaged-entry', 'wrong-mac'] },
+    labels: {
+      kind: [
+        'wrong-digest',
+        'wrong-length',
+        'changed-digest',
+        'damaged-blob',
+        'damaged-entry',
+        'wrong-mac',
+        'wrong-metadata',
+      ],
+    },
   },
   storeBytes: {
     type: 'gauge',

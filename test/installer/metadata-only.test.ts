@@ -5,8 +5,11 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import type { IndexConfig } from '../../src/config/config.ts';
+import { fieldValue } from '../../src/http-message.ts';
 import { FakeClock } from '../support/clock.ts';
 import { FakeIndex } from '../support/fake-index.ts';
+import { status } from '../support/faults.ts';
 import { startProxy } from '../support/proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { wheel } from '../support/wheels.ts';
@@ -16,12 +19,13 @@ import { emptyMachine, type Machine, pythonOf, tool } from './tools.ts';
 const { path: python, skip: noPip } = pythonOf('WHEELKEEP_TEST_PIP');
 const { path: uv, skip: noUv } = tool('WHEELKEEP_TEST_UV');
 
-async function world(test: TestContext) {
+async function world(test: TestContext, indexConfig: Partial<IndexConfig> = {}) {
   const clock = new FakeClock();
   const index = await FakeIndex.start({ separateFiles: true });
   const proxy = await startProxy({
     upstreams: [index.url],
     config: { fileOrigins: [index.files.origin] },
+    indexConfig,
     now: clock.now,
   });
   test.after(() => Promise.all([proxy.close(), index.close()]));
@@ -33,7 +37,14 @@ async function world(test: TestContext) {
 
 /** The paths of whole files that upstream was asked for. */
 function wholeFiles(index: FakeIndex): string[] {
-  return index.log.entries.map(({ path }) => path).filter((path) => /\.(whl|tar\.gz)$/.test(path));
+  const whole = index.log.entries.filter(({ fields }) => fieldValue(fields, 'range') === undefined);
+  return whole.map(({ path }) => path).filter((path) => /\.(whl|tar\.gz)$/.test(path));
+}
+
+/** An index without core metadata: neither claimed nor there. */
+function publishWithoutMetadata(index: FakeIndex): void {
+  publish(index, { coreMetadata: false });
+  index.fault(/\.metadata$/, status(404));
 }
 
 /** What pip would install, as `name==version`. */
@@ -79,6 +90,17 @@ describe('pip', { skip: noPip }, () => {
     assert.deepEqual(wholeFiles(index), []);
   });
 
+  it('plans from metadata alone also where the index has none', async (test) => {
+    const { index, machine } = await world(test, { extractMetadata: true });
+    publishWithoutMetadata(index);
+    const plan = await pipPlan(await machine(), ...WITHOUT_SOURCES);
+    assert.deepEqual(
+      plan.map((one) => one.toLowerCase().replace('_', '-')),
+      PLAN,
+    );
+    assert.deepEqual(wholeFiles(index), []);
+  });
+
   it('--uploaded-prior-to finds the release of that day', async (test) => {
     const { index, machine } = await world(test);
     publishAges(index);
@@ -107,6 +129,14 @@ describe('uv', { skip: noUv }, () => {
       plan,
       PLAN.map((one) => one.replace('.', one.startsWith('foo') ? '-' : '.')),
     );
+    assert.deepEqual(wholeFiles(index), []);
+  });
+
+  it('compiles from metadata alone also where the index has none', async (test) => {
+    const { index, machine } = await world(test, { extractMetadata: true });
+    publishWithoutMetadata(index);
+    const plan = await uvPlan(await machine(), WITHOUT_SOURCES.join('\n'));
+    assert.equal(plan.length, PLAN.length);
     assert.deepEqual(wholeFiles(index), []);
   });
 

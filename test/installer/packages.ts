@@ -2,7 +2,7 @@
 // installer must make of it. Everything hangs on `wk-app`.
 
 import { readdir } from 'node:fs/promises';
-import type { FakeIndex } from '../support/fake-index.ts';
+import type { FakeIndex, Listing } from '../support/fake-index.ts';
 import { type Distribution, type DistributionOptions, sdist, wheel } from '../support/wheels.ts';
 
 const OPTIONS: readonly DistributionOptions[] = [
@@ -28,12 +28,12 @@ const SOURCE_ONLY: DistributionOptions = { name: 'wk-source', version: '0.1' };
 /** The distributions that an install of wk-app takes, by normalized project name. */
 export type World = Readonly<Record<string, Distribution>>;
 
-/** Publishes the world; wk-yanked 2.0 is yanked, and wk-epoch 2024.1 is older than 1!2.0 in spite of its looks. */
-export function publish(index: FakeIndex): World {
+/** Publishes the world, its wheels listed so; wk-yanked 2.0 is yanked, and wk-epoch 2024.1 is older than 1!2.0 in spite of its looks. */
+export function publish(index: FakeIndex, listing: Listing = {}): World {
   const world: Record<string, Distribution> = {};
   for (const options of OPTIONS) {
     const distribution = wheel(options);
-    index.add(options.name, distribution);
+    index.addListed(options.name, distribution, listing);
     if (!(options.name === 'wk-yanked' && options.version === '2.0')) world[normalized(options.name)] = distribution;
   }
   index.yank('wk-yanked', 'wk_yanked-2.0-py3-none-any.whl', 'broken, "really" & <so>');

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { digestOf } from '../../src/cache/digest.ts';
 import { MemoryBlob } from '../../src/cache/stored-blob.ts';
-import { metadataOfWheel, UnreadableWheel } from '../../src/files/core-metadata.ts';
+import { metadataOfWheel, storedWheel, UnreadableWheel } from '../../src/files/core-metadata.ts';
 import { zip } from '../support/archives.ts';
 import { wheel } from '../support/wheels.ts';
 
-const read = (bytes: Buffer) => metadataOfWheel(new MemoryBlob(digestOf(bytes), bytes));
+const read = (bytes: Buffer) => metadataOfWheel(storedWheel(new MemoryBlob(digestOf(bytes), bytes)));
 const member = (path: string, stored = false) => ({ path, bytes: Buffer.from(`Name: ${path}\n`), stored });
 
 test('the METADATA of a wheel comes out byte for byte, deflated or stored', async () => {
