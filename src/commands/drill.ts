@@ -5,14 +5,20 @@ import { Command } from 'commander';
 import { LOCK_FORMATS } from '../locks/formats.ts';
 import { countText } from '../observe/figures.ts';
 import { type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './command-line.ts';
-import type { LiveInstall } from './live-install.ts';
+import type { Finding } from './index-walk.ts';
+import type { LiveInstall, LiveSource } from './live-install.ts';
 import type { WalkedLock } from './lock-walk.ts';
+import type { NamedLock } from './named-locks.ts';
 import { lockNotes, walkLocks, withLockFlags } from './with-locks.ts';
 
 const EXAMPLES = `
-Asked for are the page of every project, every file with the hash that the lock names, and core metadata. A server on
-the same data folder goes on undisturbed. wheelkeep warm fetches what is missing. --live takes requirements files and
-uv.lock, installs what they name for this platform, and leaves nothing behind.
+Asked for is what an install on this machine's Python (or --python) asks for: of everything that is locked for it, the
+page, the file that it takes, by its hash, and core metadata; where that is a source distribution, what building it
+requires; of pins without hashes, also what they require. All groups and extras count. What the lock names for other
+platforms is told beside it and decides nothing; --only counts it, and so does a machine without Python.
+
+A server on the same data folder goes on undisturbed. wheelkeep warm fetches what is missing. --live installs it, too,
+by uv or pip, and leaves nothing behind.
 
 Examples:
   $ wheelkeep drill uv.lock
@@ -30,13 +36,17 @@ export function drillCommand(terminal: Terminal, exitCode: ExitCode): Command {
     .addHelpText('after', EXAMPLES)
     .action((paths: readonly string[], given: Record<string, unknown>) => {
       const command = { terminal, exitCode, given, paths, verb: 'checking', upstreamCut: true, explain };
-      return walkLocks(command, async (walked, app, signal) => {
+      return walkLocks(command, async (walked, { app, target, signal }) => {
         const verdicts: Verdict[] = [];
         for (const lock of walked) {
-          const live =
-            given.live === true ? await liveResult(lock.path, `${app.url}simple/`, terminal, signal) : undefined;
-          if (live === 'impossible') return WRONG_USAGE;
-          verdicts.push({ ...verdictOf(lock), ...(live && { live }) });
+          const verdict = { ...verdictOf(lock), python: target?.name };
+          if (given.live !== true) verdicts.push(verdict);
+          else {
+            const python = target && String(given.python);
+            const live = await liveResult(lock, { indexUrl: `${app.url}simple/`, python, target }, terminal, signal);
+            if (live === 'impossible') return WRONG_USAGE;
+            verdicts.push({ ...verdict, live });
+          }
         }
         if (given.json) terminal.out(JSON.stringify({ locks: verdicts }, undefined, 2));
         else for (const [at, lock] of walked.entries()) tell(terminal, lock, verdicts[at]!);
@@ -47,14 +57,14 @@ export function drillCommand(terminal: Terminal, exitCode: ExitCode): Command {
 }
 
 async function liveResult(
-  path: string,
-  indexUrl: string,
+  lock: NamedLock,
+  from: LiveSource,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<LiveInstall | 'impossible'> {
   const { liveInstall, NotInstallable } = await import('./live-install.ts');
   try {
-    return await liveInstall(path, indexUrl, terminal, signal);
+    return await liveInstall(lock, from, terminal, signal);
   } catch (error) {
     if (!(error instanceof NotInstallable)) throw error;
     terminal.error(error.message);
@@ -62,7 +72,7 @@ async function liveResult(
   }
 }
 
-type Verdict = ReturnType<typeof verdictOf> & { readonly live?: LiveInstall };
+type Verdict = ReturnType<typeof verdictOf> & { readonly python: string | undefined; readonly live?: LiveInstall };
 
 /** What upstream would have to give is what is not here. */
 function explain({ code, message }: { readonly code: string | undefined; readonly message: string }): string {
@@ -70,25 +80,37 @@ function explain({ code, message }: { readonly code: string | undefined; readonl
 }
 
 /** `readiness` is the share of what would be served; it rounds down, so that 1 means all. */
-function verdictOf({ path, findings, elsewhere, built, past }: WalkedLock) {
-  const missing = findings.filter(({ problem }) => problem !== undefined);
-  const served = findings.length - missing.length;
-  const readiness = findings.length === 0 ? 1 : Math.floor((served / findings.length) * 1000) / 1000;
-  return { path, readiness, wanted: findings.length, served, missing, elsewhere, built, past };
+function verdictOf({ path, findings, others, unfit, elsewhere, built, past }: WalkedLock) {
+  const needed = [...findings, ...unfit];
+  const missing = needed.filter(isMissing);
+  const served = needed.length - missing.length;
+  const readiness = needed.length === 0 ? 1 : Math.floor((served / needed.length) * 1000) / 1000;
+  const missingElsewhere = others.filter(isMissing);
+  const forOthers = {
+    wanted: others.length,
+    served: others.length - missingElsewhere.length,
+    missing: missingElsewhere,
+  };
+  return { path, readiness, wanted: needed.length, served, missing, others: forOthers, elsewhere, built, past };
+}
+
+function isMissing({ problem }: Finding): boolean {
+  return problem !== undefined;
 }
 
 function tell(terminal: Terminal, lock: WalkedLock, verdict: Verdict): void {
-  const { path, readiness, wanted, served, missing, live } = verdict;
+  const { path, readiness, wanted, served, missing, others, python, live } = verdict;
   const all = missing.length === 0 ? 'would survive' : 'would NOT survive';
-  terminal.out(
-    `${path}: ${all} an outage now; ${served} of ${countText(wanted, 'item')} (${Number((readiness * 100).toFixed(1))} %)`,
-  );
+  const share = `${served} of ${countText(wanted, 'item')} (${Number((readiness * 100).toFixed(1))} %)`;
+  terminal.out(`${path}: ${all} an outage now${python === undefined ? '' : ` on ${python}`}; ${share}`);
   for (const what of ['page', 'file', 'metadata'] as const) {
-    const kind = lock.findings.filter((finding) => finding.what === what);
-    const lost = kind.filter(({ problem }) => problem !== undefined);
+    const kind = [...lock.findings, ...lock.unfit].filter((finding) => finding.what === what);
+    const lost = kind.filter(isMissing);
     if (kind.length > 0) terminal.out(`  ${what.padEnd(9)}${kind.length - lost.length} of ${kind.length}`);
     for (const { name, problem } of lost) terminal.out(`    ${name}: ${problem}`);
   }
+  if (others.wanted > 0)
+    terminal.out(`  others   ${others.served} of ${others.wanted}, which only other platforms ask for`);
   if (live !== undefined) {
     terminal.out(`  live     ${live.succeeded ? 'installed' : 'could NOT be installed'} by ${live.installer}`);
     if (!live.succeeded) for (const line of live.output.trimEnd().split('\n')) terminal.out(`    ${line}`);

@@ -2,6 +2,7 @@
 
 import { createHash, getHashes, type Hash } from 'node:crypto';
 import { Agent, type IncomingMessage, request } from 'node:http';
+import { Readable } from 'node:stream';
 import type { ListedFile } from '../locks/listed-files.ts';
 
 export interface IndexClientOptions {
@@ -42,6 +43,9 @@ export class IndexClient {
       url: new URL(file.url, url).href,
       hashes: file.hashes,
       hasMetadata: typeof file['core-metadata'] === 'object' || file['core-metadata'] === true,
+      requiresPython: file['requires-python'] ?? undefined,
+      // The reason of it where there is one (PEP 592).
+      isYanked: file.yanked !== undefined && file.yanked !== false,
     }));
   }
 
@@ -58,6 +62,11 @@ export class IndexClient {
       if (hash.digest('hex') !== hex) throw new Refused(`its ${algorithm} is not that of the lock`);
     }
     return sizeBytes;
+  }
+
+  /** The bytes as they arrive. Rejects with Refused when there are none; what breaks later breaks the stream. */
+  async open(url: string): Promise<Readable> {
+    return Readable.from(chunksOf(await this.#get(url, '*/*')));
   }
 
   /** Ends all that is running. */
@@ -88,6 +97,8 @@ interface PageFile {
   readonly url: string;
   readonly hashes: Readonly<Record<string, string>>;
   readonly 'core-metadata'?: unknown;
+  readonly 'requires-python'?: string | null;
+  readonly yanked?: boolean | string;
 }
 
 /** A hash to be counted, for an algorithm that can be; locks may name others, which then are not checked. */

@@ -4,8 +4,11 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { LockedVersion } from '../locks/lock.ts';
 import { indexRequirements } from '../locks/requirements.ts';
+import { installedOn, type Target } from '../locks/target.ts';
 import type { Terminal } from './command-line.ts';
+import type { NamedLock } from './named-locks.ts';
 
 export interface LiveInstall {
   readonly installer: 'uv' | 'pip';
@@ -25,13 +28,20 @@ interface Ran {
   readonly output: string;
 }
 
+export interface LiveSource {
+  readonly indexUrl: string;
+  /** The Python to make the environment of; undefined leaves that to the installer. */
+  readonly python: string | undefined;
+  readonly target: Target | undefined;
+}
+
 /**
- * Installs what the lock file names for this platform from `indexUrl`. Throws NotInstallable when there is no
- * installer, or none that reads this format.
+ * Installs what the lock file names for this platform from one index. Throws NotInstallable when there is no installer,
+ * or none that reads this lock.
  */
 export async function liveInstall(
-  path: string,
-  indexUrl: string,
+  named: NamedLock,
+  { indexUrl, python, target }: LiveSource,
   terminal: Pick<Terminal, 'env' | 'cwd'>,
   signal: AbortSignal,
 ): Promise<LiveInstall> {
@@ -40,54 +50,57 @@ export async function liveInstall(
     ran(program, args, { cwd, env: cleanEnvironment(terminal.env, folder), signal });
   try {
     const hasUv = (await run('uv', ['--version'])).code === 0;
-    const lines = indexRequirements(await requirementsOf(resolve(terminal.cwd, path), hasUv, run));
+    const { lines, flags } = await requirementsOf(named, resolve(terminal.cwd, named.path), target, hasUv, run);
     const requirements = join(folder, 'requirements.txt');
     await writeFile(requirements, `${lines.join('\n')}\n`);
     // Only with all hashes may it be required that there are any.
-    const hashed = lines.every((line) => line.includes('--hash')) ? ['--require-hashes'] : [];
-    const python = join(folder, 'environment', 'bin', 'python');
+    if (lines.length > 0 && lines.every((line) => line.includes('--hash'))) flags.push('--require-hashes');
+    const own = join(folder, 'environment', 'bin', 'python');
     const made = hasUv
-      ? await run('uv', ['venv', '--quiet', 'environment'])
-      : await run('python3', ['-m', 'venv', 'environment']);
+      ? await run('uv', ['venv', '--quiet', ...(python === undefined ? [] : ['--python', python]), 'environment'])
+      : await run(python ?? 'python3', ['-m', 'venv', 'environment']);
     if (made.code !== 0) {
       throw new NotInstallable(`an environment cannot be made (${made.output.trim()}); is uv or python3 installed?`);
     }
     const installed = hasUv
-      ? await run('uv', [
-          'pip',
-          'install',
-          '--python',
-          python,
-          '--default-index',
-          indexUrl,
-          ...hashed,
-          '-r',
-          requirements,
-        ])
-      : await run(python, ['-m', 'pip', 'install', '--index-url', indexUrl, ...hashed, '-r', requirements]);
+      ? await run('uv', ['pip', 'install', '--python', own, '--default-index', indexUrl, ...flags, '-r', requirements])
+      : await run(own, ['-m', 'pip', 'install', '--index-url', indexUrl, ...flags, '-r', requirements]);
     return { installer: hasUv ? 'uv' : 'pip', succeeded: installed.code === 0, output: installed.output };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** What the lock file installs here, as a requirements file: uv knows that of its own lock, with all markers. */
+interface Requirements {
+  /** One requirement each. */
+  readonly lines: readonly string[];
+  /** What the installer must be told beside them. */
+  readonly flags: string[];
+}
+
+/** What the lock file installs here: uv knows that of its own lock, requirements are as they are, of the rest we know. */
 async function requirementsOf(
-  path: string,
+  { lock, path }: NamedLock,
+  fullPath: string,
+  target: Target | undefined,
   hasUv: boolean,
   run: (program: string, args: readonly string[], cwd: string) => Promise<Ran>,
-): Promise<string> {
-  if (/\.(?:txt|in)$/.test(path)) return readFile(path, 'utf8');
-  if (basename(path) !== 'uv.lock') {
-    throw new NotInstallable(
-      `${path}: --live installs requirements files and uv.lock; export it as requirements with hashes`,
-    );
+): Promise<Requirements> {
+  if (/\.(?:txt|in)$/.test(path)) return { lines: indexRequirements(await readFile(fullPath, 'utf8')), flags: [] };
+  if (basename(path) !== 'uv.lock' || !hasUv) {
+    // A lock is whole: what it does not name is not to be installed.
+    return { lines: [...installedOn(target, lock)].map(pinOf), flags: ['--no-deps'] };
   }
-  if (!hasUv) throw new NotInstallable(`${path}: --live needs uv on the PATH for a uv.lock`);
-  const args = ['export', '--frozen', '--offline', '--quiet', '--no-emit-workspace', '--format', 'requirements-txt'];
-  const { code, stdout, output } = await run('uv', args, dirname(path));
-  if (code === 0) return stdout;
-  throw new NotInstallable(`${path}: uv cannot export it: ${output.trim()}`);
+  const args = ['export', '--frozen', '--offline', '--quiet', '--no-emit-workspace', '--all-extras', '--all-groups'];
+  const { code, stdout, output } = await run('uv', args, dirname(fullPath));
+  if (code !== 0) throw new NotInstallable(`${path}: uv cannot export it: ${output.trim()}`);
+  return { lines: indexRequirements(stdout), flags: [] };
+}
+
+/** As a line of a requirements file; weaker hashes are not accepted there. */
+function pinOf({ project, version, files }: LockedVersion): string {
+  const hashes = files.flatMap((file) => file.hashes).filter((hash) => /^sha(?:256|384|512):/.test(hash));
+  return [`${project}==${version}`, ...hashes.map((hash) => `--hash=${hash}`)].join(' ');
 }
 
 /** Without settings that name other indexes or caches: what is installed can come from the one index only. */

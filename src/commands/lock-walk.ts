@@ -1,45 +1,38 @@
 // Goes through all that lock files name, as installers would ask for it: the page of every project, every file with
-// its hash, its core metadata where that is offered. `warm` walks to fetch, `drill` walks with upstream cut off.
+// its hash, its core metadata where that is offered, and what no lock names and an install needs all the same. `warm`
+// walks to fetch, `drill` walks with upstream cut off.
 
 import { namesDistribution } from '../index/distribution-name.ts';
 import { type FollowedUrls, urlsPastUs } from '../locks/followed-urls.ts';
-import { type ListedFile, type Meant, meantFiles } from '../locks/listed-files.ts';
-import type { LockedVersion } from '../locks/lock.ts';
-import { type IndexClient, Refused } from './index-client.ts';
+import { type Meant, meantFiles } from '../locks/listed-files.ts';
+import type { Lock, LockedVersion } from '../locks/lock.ts';
+import { bestFile, installedOn, isSource, type Target } from '../locks/target.ts';
+import { type Finding, finding, IndexWalk, type IndexWalkOptions, once } from './index-walk.ts';
 import type { NamedLock } from './named-locks.ts';
-import type { Progress } from './progress.ts';
-
-/** One thing an install may ask for, and how that went. */
-export interface Finding {
-  readonly project: string;
-  readonly what: 'page' | 'file' | 'metadata';
-  /** The file's name, its hash where nobody knows the name, or the project's for its page. */
-  readonly name: string;
-  readonly sizeBytes: number;
-  /** Why it cannot be had; undefined when it can. */
-  readonly problem: string | undefined;
-}
+import { RequirementWalk } from './requirement-walk.ts';
 
 /** What one lock file came to. */
-export interface WalkedLock {
-  readonly path: string;
+export interface WalkedLock extends NamedLock {
+  /** What an install here asks for. */
   readonly findings: readonly Finding[];
+  /** What only an install elsewhere asks for: other platforms, other versions of Python. */
+  readonly others: readonly Finding[];
+  /** Versions none of whose files fits here: no install works, with or without an outage. */
+  readonly unfit: readonly Finding[];
+  /** What does not come from an index. */
   readonly elsewhere: readonly string[];
-  /** Versions of which only source distributions are named: what building them needs is in no lock file. */
+  /** Versions that are built from source here. */
   readonly built: readonly string[];
   /** Files whose URLs do not lead through Wheelkeep, for installers that follow the URLs of a lock. */
   readonly past: readonly FollowedUrls[];
 }
 
-export interface WalkOptions {
-  readonly client: Pick<IndexClient, 'page' | 'file'>;
+export interface WalkOptions extends IndexWalkOptions {
   readonly concurrency: number;
-  readonly progress: Progress;
-  /** Only files whose names it accepts. */
-  readonly accepts: (filename: string) => boolean;
-  /** The refusal as a problem of a finding. */
-  readonly explain: (refused: Refused) => string;
-  readonly signal: AbortSignal;
+  /** Whose choice of files counts; undefined is every file, because nobody's is known. */
+  readonly target: Target | undefined;
+  /** The files that count, whatever the target would choose; undefined leaves it to the target. */
+  readonly accepts: ((filename: string) => boolean) | undefined;
 }
 
 /** Never rejects for what cannot be had: that is a finding. Rejects with the signal's reason. */
@@ -52,137 +45,125 @@ export async function walk(locks: readonly NamedLock[], options: WalkOptions): P
     await walker.version(version);
     options.progress.advance(1, 0);
   });
-  options.signal.throwIfAborted();
-  return Promise.all(
-    locks.map(async ({ path, lock }) => {
-      const walked = await Promise.all(lock.versions.map((version) => walker.version(version)));
-      return {
-        path,
-        elsewhere: lock.elsewhere,
-        findings: unique(walked.flatMap(({ findings }) => findings)),
-        built: walked.flatMap(({ built }) => built),
-        past: urlsPastUs(lock.versions),
-      };
-    }),
-  );
+  const walked: WalkedLock[] = [];
+  for (const { path, lock } of locks) {
+    options.signal.throwIfAborted();
+    walked.push({
+      path,
+      lock,
+      ...(await walker.lock(lock)),
+      elsewhere: lock.elsewhere,
+      past: urlsPastUs(lock.versions),
+    });
+  }
+  return walked;
+}
+
+interface WalkedFile {
+  /** Undefined when only its hash is known. */
+  readonly filename: string | undefined;
+  /** With those of its core metadata. */
+  readonly findings: readonly Finding[];
+  readonly meant: Meant;
 }
 
 interface WalkedVersion {
-  readonly findings: readonly Finding[];
-  readonly built: readonly string[];
+  readonly page: Finding;
+  readonly files: readonly WalkedFile[];
 }
 
-type Page = { readonly finding: Finding; readonly files: readonly ListedFile[] };
-
-/** Asks for each thing once, however many locks and versions name it. */
 class Walker {
   readonly #options: WalkOptions;
+  readonly #index: IndexWalk;
   readonly #versions = new Map<LockedVersion, Promise<WalkedVersion>>();
-  readonly #pages = new Map<string, Promise<Page>>();
-  readonly #files = new Map<string, Promise<Finding[]>>();
 
   constructor(options: WalkOptions) {
     this.#options = options;
+    this.#index = new IndexWalk(options);
   }
 
   version(version: LockedVersion): Promise<WalkedVersion> {
     return once(this.#versions, version, () => this.#version(version));
   }
 
+  /** Sorts all that the lock's versions came to by who asks for it, and goes after what is not in the lock. */
+  async lock(lock: Lock): Promise<Pick<WalkedLock, 'findings' | 'others' | 'unfit' | 'built'>> {
+    const { target } = this.#options;
+    const here: Finding[] = [];
+    const all: Finding[] = [];
+    const unfit: Finding[] = [];
+    const built: string[] = [];
+    const installed = installedOn(target, lock);
+    const pinned = new Set<string>([...installed].map(({ project }) => project));
+    const open = target && new RequirementWalk(this.#index, target, pinned);
+    for (const version of lock.versions) {
+      const { page, files } = await this.version(version);
+      all.push(page, ...files.flatMap(({ findings }) => findings));
+      if (!installed.has(version)) continue;
+      const chosen = this.#chosen(files);
+      const name = `${version.project} ${version.version}`;
+      here.push(page, ...chosen.flatMap(({ findings }) => findings));
+      if (chosen.length === 0 && files.length > 0) {
+        unfit.push(finding(version.project, 'file', name, 0, `none of its files fits ${target?.name}`));
+      }
+      if (chosen.length === 0 || !chosen.every(({ filename }) => filename !== undefined && isSource(filename))) {
+        if (lock.isOpen) await this.#follow(chosen, open, version.extras ?? []);
+        continue;
+      }
+      built.push(name);
+      // Each build has an environment of its own.
+      const build = target && new RequirementWalk(this.#index, target, new Set());
+      for (const { meant } of chosen) {
+        if (meant.kind === 'listed') await build?.follow(await this.#index.buildRequires(meant.file), []);
+      }
+      here.push(...(build?.findings ?? []));
+      if (lock.isOpen) await this.#follow(chosen, open, version.extras ?? []);
+    }
+    here.push(...(open?.findings ?? []));
+    const needed = new Set(here);
+    return { findings: [...needed], others: [...new Set(all)].filter((one) => !needed.has(one)), unfit, built };
+  }
+
+  async #follow(chosen: readonly WalkedFile[], open: RequirementWalk | undefined, extras: readonly string[]) {
+    for (const { meant } of chosen) {
+      if (meant.kind === 'listed') await open?.follow(await this.#index.requires(meant.file), extras);
+    }
+  }
+
+  #chosen(files: readonly WalkedFile[]): readonly WalkedFile[] {
+    const { accepts, target } = this.#options;
+    if (accepts !== undefined || target === undefined) return files;
+    const named = files.flatMap((file) => (file.filename === undefined ? [] : [{ ...file, filename: file.filename }]));
+    const best = bestFile(named, target);
+    // Without a name it may be the one that is taken.
+    return best === undefined ? files.filter(({ filename }) => filename === undefined) : [best];
+  }
+
   async #version(version: LockedVersion): Promise<WalkedVersion> {
     const { project } = version;
-    const page = await once(this.#pages, project, () => this.#page(project));
+    const page = await this.#index.page(project);
     const problem = page.finding.problem && 'its page cannot be had, so nobody knows where it is';
     const meant: readonly Meant[] = problem ? unreachable(version, problem) : meantFiles(version, page.files);
-    const findings: Finding[] = [page.finding];
-    const names: string[] = [];
+    const files: WalkedFile[] = [];
     for (const one of meant) {
       const name = one.kind === 'listed' ? one.file.filename : one.name;
+      const filename = namesDistribution(name) ? name : undefined;
       // What has only a hash yet may be any file.
-      if (namesDistribution(name) && !this.#options.accepts(name)) continue;
-      names.push(name);
-      if (one.kind === 'missing') findings.push(finding(project, 'file', name, 0, one.problem));
-      else {
-        const key = `${one.file.url} ${one.hashes.join(' ')}`;
-        findings.push(...(await once(this.#files, key, () => this.#file(project, one.file, one.hashes))));
-      }
+      if (filename !== undefined && this.#options.accepts?.(filename) === false) continue;
+      const findings =
+        one.kind === 'missing'
+          ? [finding(project, 'file', name, 0, one.problem)]
+          : await this.#index.file(project, one.file, one.hashes);
+      files.push({ filename, findings, meant: one });
     }
-    const built = names.length > 0 && names.every(isSource) ? [`${project} ${version.version}`] : [];
-    return { findings, built };
+    return { page: page.finding, files };
   }
-
-  async #page(project: string): Promise<Page> {
-    try {
-      const files = await this.#options.client.page(project);
-      return { finding: finding(project, 'page', project, 0, undefined), files };
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      return { finding: finding(project, 'page', project, 0, this.#options.explain(error)), files: [] };
-    }
-  }
-
-  async #file(project: string, file: ListedFile, hashes: readonly string[]): Promise<Finding[]> {
-    this.#options.progress.grow(1);
-    const findings = [await this.#read(project, 'file', file.filename, file.url, hashes)];
-    if (file.hasMetadata) {
-      const name = `${file.filename}.metadata`;
-      findings.push(await this.#read(project, 'metadata', name, `${file.url}.metadata`, []));
-    }
-    this.#options.progress.advance(1, 0);
-    return findings;
-  }
-
-  async #read(
-    project: string,
-    what: 'file' | 'metadata',
-    name: string,
-    url: string,
-    hashes: readonly string[],
-  ): Promise<Finding> {
-    this.#options.signal.throwIfAborted();
-    try {
-      const sizeBytes = await this.#options.client.file(url, hashes);
-      this.#options.progress.advance(0, sizeBytes);
-      return finding(project, what, name, sizeBytes, undefined);
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      return finding(project, what, name, 0, this.#options.explain(error));
-    }
-  }
-}
-
-function finding(
-  project: string,
-  what: Finding['what'],
-  name: string,
-  sizeBytes: number,
-  problem: string | undefined,
-): Finding {
-  return { project, what, name, sizeBytes, problem };
 }
 
 /** Without the page it is not known which files a bare version has: it counts as one. */
 function unreachable({ project, version, files }: LockedVersion, problem: string): Meant[] {
   if (files.length === 0) return [{ kind: 'missing', name: `${project} ${version}`, problem }];
   return files.map(({ filename, hashes }) => ({ kind: 'missing', name: filename ?? hashes[0] ?? '', problem }));
-}
-
-function isSource(name: string): boolean {
-  return /\.(?:tar\.[a-z0-9]+|tgz|zip)$/i.test(name);
-}
-
-/** Versions of one project share its page, and two entries may share a file: the same finding object then. */
-function unique(findings: readonly Finding[]): Finding[] {
-  return [...new Set(findings)];
-}
-
-function once<Key, Value>(known: Map<Key, Promise<Value>>, key: Key, make: () => Promise<Value>): Promise<Value> {
-  let value = known.get(key);
-  if (value === undefined) {
-    value = make();
-    known.set(key, value);
-  }
-  return value;
 }
 
 /** At most `limit` at the same time; rejects with the first failure once all that runs has ended. */

@@ -9,7 +9,8 @@ import { type ExitCode, FAILED, type Terminal } from './command-line.ts';
 import { lockNotes, walkLocks, withLockFlags } from './with-locks.ts';
 
 const EXAMPLES = `
-It works beside a server on the same data folder. What is here already is not fetched again.
+It works beside a server on the same data folder. What is here already is not fetched again. Fetched is what the locks
+name for every platform, and what building it from source requires on this machine's Python (or --python).
 
 Examples:
   $ wheelkeep warm uv.lock
@@ -26,17 +27,16 @@ export function warmCommand(terminal: Terminal, exitCode: ExitCode): Command {
     .action((paths: readonly string[], given: Record<string, unknown>) => {
       const explain = ({ message }: Error) => message;
       const command = { terminal, exitCode, given, paths, verb: 'fetching', upstreamCut: false, explain };
-      return walkLocks(command, async (walked, app) => {
+      return walkLocks(command, async (walked, { app }) => {
         const notKept = problemsOfKeeping(await app.snapshot());
-        const locks = walked.map((lock) => {
-          const missing = lock.findings.filter(({ problem }) => problem !== undefined);
-          const bytes = lock.findings.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-          return { ...lock, missing, wanted: lock.findings.length, bytes };
+        const locks = walked.map(({ path, findings, others, elsewhere, built, past }) => {
+          const all = [...findings, ...others];
+          const missing = all.filter(({ problem }) => problem !== undefined);
+          const bytes = all.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+          return { path, elsewhere, built, past, missing, wanted: all.length, bytes };
         });
-        if (given.json) {
-          const plain = locks.map(({ findings: _all, ...lock }) => lock);
-          terminal.out(JSON.stringify({ locks: plain, notKept }, undefined, 2));
-        } else {
+        if (given.json) terminal.out(JSON.stringify({ locks, notKept }, undefined, 2));
+        else {
           for (const lock of locks) {
             const had = lock.wanted - lock.missing.length;
             terminal.out(`${lock.path}: ${had} of ${countText(lock.wanted, 'item')} here, ${bytesText(lock.bytes)}`);

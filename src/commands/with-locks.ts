@@ -3,6 +3,7 @@
 import { constants } from 'node:os';
 import type { Command } from 'commander';
 import type { App } from '../app.ts';
+import type { Target } from '../locks/target.ts';
 import { countText } from '../observe/figures.ts';
 import { type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
 import type { Refused } from './index-client.ts';
@@ -24,10 +25,22 @@ export interface LockCommand {
   readonly explain: (refused: Refused) => string;
 }
 
+export interface Walk {
+  readonly app: App;
+  readonly target: Target | undefined;
+  /** Aborts when the user stops the command. */
+  readonly signal: AbortSignal;
+}
+
 export function withLockFlags(command: Command, formats: string): Command {
   return withConfigFlags(command, ['config', 'upstream', 'dataDir'])
     .argument('<lock files...>', formats)
-    .option('--only <pattern>', 'only files whose names match, as in "*x86_64.whl"; may be given again', alsoGiven)
+    .option(
+      '--only <pattern>',
+      'count the files whose names match, as in "*x86_64.whl", not those for this Python; may be given again',
+      alsoGiven,
+    )
+    .option('--python <program>', 'the Python that would install', 'python3')
     .option('--json', 'print the result as JSON');
 }
 
@@ -38,16 +51,18 @@ function alsoGiven(pattern: string, before: readonly string[] = []): readonly st
 /** Walks and reports; the exit code is what `report` returns, or 128 and the number of the signal that ended it. */
 export async function walkLocks(
   { terminal, exitCode, given, paths, verb, upstreamCut, explain }: LockCommand,
-  report: (walked: readonly WalkedLock[], app: App, signal: AbortSignal) => Promise<number>,
+  report: (walked: readonly WalkedLock[], walk: Walk) => Promise<number>,
 ): Promise<void> {
   // Loaded here, because `serve` and `--help` need no parser.
-  const [{ readLocks }, { walk }, { IndexClient }, { openProgress }, { UnreadableLock }] = await Promise.all([
-    import('./named-locks.ts'),
-    import('./lock-walk.ts'),
-    import('./index-client.ts'),
-    import('./progress.ts'),
-    import('../locks/lock.ts'),
-  ]);
+  const [{ readLocks }, { walk }, { IndexClient }, { openProgress }, { UnreadableLock }, { askPython }] =
+    await Promise.all([
+      import('./named-locks.ts'),
+      import('./lock-walk.ts'),
+      import('./index-client.ts'),
+      import('./progress.ts'),
+      import('../locks/lock.ts'),
+      import('./this-python.ts'),
+    ]);
   try {
     const locks = await readLocks(paths, terminal.cwd);
     await withOwnServer(terminal, exitCode, { given, upstreamCut }, async (app) => {
@@ -60,12 +75,13 @@ export async function walkLocks(
         control.abort();
         client.close();
       });
-      const accepts = acceptor(given.only);
+      const target = await askPython(String(given.python), terminal);
       const walking = walk(locks, {
         client,
         concurrency: CONCURRENCY,
         progress,
-        accepts,
+        target,
+        accepts: acceptor(given.only),
         explain,
         signal: control.signal,
       });
@@ -75,7 +91,7 @@ export async function walkLocks(
       const walked = await walking.catch(unlessStopped);
       progress.end();
       client.close();
-      const code = walked && (await report(walked, app, control.signal).catch(unlessStopped));
+      const code = walked && (await report(walked, { app, target, signal: control.signal }).catch(unlessStopped));
       if (code !== undefined) return code;
       terminal.error(`stopped by ${stoppedBy}; what was done until now stays`);
       return 128 + constants.signals[stoppedBy!];
@@ -87,9 +103,9 @@ export async function walkLocks(
   }
 }
 
-/** Whether a file name matches one of the patterns, in which `*` is any text; without patterns all do. */
-function acceptor(only: unknown): (filename: string) => boolean {
-  if (!Array.isArray(only)) return () => true;
+/** Whether a file name matches one of the patterns, in which `*` is any text; undefined without patterns. */
+function acceptor(only: unknown): ((filename: string) => boolean) | undefined {
+  if (!Array.isArray(only)) return undefined;
   const patterns = only.map((pattern) => {
     const parts = String(pattern).split('*');
     return new RegExp(`^${parts.map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`);
@@ -98,10 +114,13 @@ function acceptor(only: unknown): (filename: string) => boolean {
 }
 
 /** Notes on what a lock file leaves open, for people. */
-export function lockNotes({ elsewhere, built, past }: WalkedLock): string[] {
+export function lockNotes({ elsewhere, built, past }: Pick<WalkedLock, 'elsewhere' | 'built' | 'past'>): string[] {
   return [
     ...elsewhere.map((one) => `note: ${one}; it does not come through Wheelkeep`),
-    ...built.map((one) => `note: ${one} is built from source: what its build requires is named by no lock file`),
+    ...built.map(
+      (one) =>
+        `note: ${one} is built from source: what its build asks for beyond its pyproject.toml only --live can tell`,
+    ),
     ...past.map(({ host, files }) => {
       const which = `${countText(files, 'file')} locked at ${host}`;
       return `note: ${which}: an installer that follows these URLs (uv sync, pylock) asks there; lock through Wheelkeep`;

@@ -23,7 +23,7 @@ export function parseFileLists(document: Table): Lock {
     }
     const files = tables(entry.files ?? apart[name] ?? apart[`${name} ${version}`]);
     // PDM writes a second entry without files for each set of extras.
-    if (files.length > 0) versions.push(lockedVersion(name, version, files.map(fileOf)));
+    if (files.length > 0) versions.push(lockedVersion(name, version, files.map(fileOf), markerOf(entry)));
     else if (entry.extras === undefined) elsewhere.push(`${name}: without files`);
   }
   return { versions, elsewhere };
@@ -32,6 +32,13 @@ export function parseFileLists(document: Table): Lock {
 function sourceOf(entry: Table): string | undefined {
   const type = text(table(entry.source).type);
   return POETRY_INDEXES.has(type) ? PDM_ELSEWHERE.find((key) => entry[key] !== undefined) : type;
+}
+
+/** PDM has one; Poetry one, or one for each group. */
+function markerOf({ marker, markers }: Table): string | undefined {
+  const byGroup = Object.values(table(markers));
+  const each = byGroup.length > 0 ? byGroup.map(text) : [text(markers) ?? text(marker)];
+  return each.includes(undefined) ? undefined : each.map((one) => `(${one})`).join(' or ');
 }
 
 function fileOf(file: Table) {

@@ -11,6 +11,9 @@ export interface ListedFile {
   readonly hashes: Readonly<Record<string, string>>;
   /** Whether the page offers its core metadata. */
   readonly hasMetadata: boolean;
+  /** The versions of Python that it is for (PEP 440). */
+  readonly requiresPython: string | undefined;
+  readonly isYanked: boolean;
 }
 
 /** One file that the lock means: where the page has it, or why it cannot be had. */

@@ -16,10 +16,21 @@ export interface LockedVersion {
   readonly project: ProjectName;
   readonly version: string;
   readonly files: readonly LockedFile[];
+  /** Where it is installed at all (PEP 508); undefined is everywhere. */
+  readonly marker?: string | undefined;
+  /** Of its own requirements those of these extras count as well. */
+  readonly extras?: readonly string[];
 }
 
 export interface Lock {
   readonly versions: readonly LockedVersion[];
+  /**
+   * Those that are installed where markers hold as `holds` says; undefined is those whose own marker holds. All groups
+   * and extras that the lock has count as asked for.
+   */
+  readonly installed?: (holds: (marker: string) => boolean) => ReadonlySet<LockedVersion>;
+  /** True where versions may require what the list does not name: pins without hashes, which a person may have written. */
+  readonly isOpen?: boolean;
   /** What comes from elsewhere than an index (a repository, a folder, a direct URL): a name and the reason each. */
   readonly elsewhere: readonly string[];
 }
@@ -28,10 +39,15 @@ export interface Lock {
 export class UnreadableLock extends Error {}
 
 /** The version under its normal project name. Throws UnreadableLock for a name that no index can have. */
-export function lockedVersion(name: string, version: string, files: readonly LockedFile[]): LockedVersion {
+export function lockedVersion(
+  name: string,
+  version: string,
+  files: readonly LockedFile[],
+  marker?: string,
+): LockedVersion {
   const project = parseProjectName(name)?.name;
   if (project === undefined) throw new UnreadableLock(`${JSON.stringify(name)} is no valid project name`);
-  return { project, version, files };
+  return { project, version, files, ...(marker !== undefined && { marker }) };
 }
 
 /** A file that the lock gives by its URL, its name, or its hashes alone. */

@@ -19,7 +19,7 @@ export function parsePipfileLock(document: Table): Lock {
       else if (version === undefined) elsewhere.push(`${name}: without a version`);
       else {
         const files = texts(entry.hashes).map((hash) => lockedFile({ hashes: [hash] }));
-        versions.push(lockedVersion(name, version.replace(/^===?/, ''), files));
+        versions.push(lockedVersion(name, version.replace(/^===?/, ''), files, text(entry.markers)));
       }
     }
   }

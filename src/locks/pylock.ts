@@ -13,7 +13,7 @@ export function parsePylock(document: Table): Lock {
     const files = [entry.sdist, ...tables(entry.wheels)].map(table).filter((file) => text(file.url) !== undefined);
     if (source !== undefined) elsewhere.push(`${name}: from ${source}`);
     else if (files.length === 0) elsewhere.push(`${name}: from a local folder of files`);
-    else versions.push(lockedVersion(name, text(entry.version) ?? '', files.map(fileOf)));
+    else versions.push(lockedVersion(name, text(entry.version) ?? '', files.map(fileOf), text(entry.marker)));
   }
   return { versions, elsewhere };
 }

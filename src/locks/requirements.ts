@@ -1,9 +1,10 @@
 // Requirements files as pip-compile and uv write them: pinned versions, each with the hashes of its files.
 
 import { type Lock, type LockedVersion, lockedFile, lockedVersion, UnreadableLock } from './lock.ts';
+import { parseRequirement } from './requirement.ts';
 
-/** name, extras, pin; behind it a marker, options or nothing (PEP 508). */
-const PINNED = /^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*={2,3}\s*([^\s;,]+)\s*(?:;|--|$)/;
+/** One exact version (PEP 440). */
+const PIN = /^={2,3}\s*([^\s,*]+)$/;
 const HASH = /--hash[=\s]\s*([a-z0-9]+:[0-9a-fA-F]+)/g;
 /** Another source than an index: `name @ url`, a URL, a path, an editable. */
 const ELSEWHERE = /^(?:-e\s|--editable[\s=]|[^\s=<>!~;]+\s*@\s|\.{0,2}\/|[a-z+]+:\/\/)/;
@@ -20,7 +21,8 @@ export function parseRequirements(content: string): Lock {
     // What else begins with a dash is an option: --index-url, --only-binary, …
     else if (!line.startsWith('-')) versions.push(pinned(line, number));
   }
-  return { versions, elsewhere };
+  // With hashes an installer takes nothing that has none.
+  return { versions, elsewhere, isOpen: versions.every(({ files }) => files.length === 0) };
 }
 
 /** The requirements that an index serves, one a line with markers and hashes; options and other sources are left out. */
@@ -30,13 +32,16 @@ export function indexRequirements(content: string): string[] {
 }
 
 function pinned(line: string, number: number): LockedVersion {
-  const [, name, version] = PINNED.exec(line) ?? [];
-  if (name === undefined || version === undefined || version.includes('*')) {
+  // Options of the line stand behind it: --hash, --config-settings.
+  const requirement = parseRequirement(line.split(/\s--/)[0]!);
+  const [, version] = PIN.exec(requirement?.specifier ?? '') ?? [];
+  if (requirement === undefined || version === undefined) {
     const cure = 'write exact versions, for example by uv pip compile --generate-hashes';
     throw new UnreadableLock(`line ${number}: ${JSON.stringify(line)} is not pinned with ==; ${cure}`);
   }
+  const { project, extras, marker } = requirement;
   const files = [...line.matchAll(HASH)].map(([, hash]) => lockedFile({ hashes: [hash!] }));
-  return lockedVersion(name, version, files);
+  return { ...lockedVersion(project, version, files, marker), ...(extras.length > 0 && { extras }) };
 }
 
 /** Lines without comments, continued ones joined, with the number of their first line. */

@@ -35,6 +35,8 @@ interface Verdict {
   readonly wanted: number;
   readonly served: number;
   readonly missing: readonly { readonly what: string; readonly name: string; readonly problem: string }[];
+  readonly others: { readonly wanted: number; readonly served: number; readonly missing: Verdict['missing'] };
+  readonly python: string | undefined;
   readonly elsewhere: readonly string[];
   readonly built: readonly string[];
   readonly past: readonly { readonly host: string; readonly files: number }[];
@@ -50,7 +52,8 @@ async function drilled(given: Awaited<ReturnType<typeof world>>, ...args: readon
 test('an empty cache survives nothing, and upstream is not asked to find that out', async (t) => {
   const given = await world(t);
   const { code, verdict } = await drilled(given, 'uv.lock');
-  assert.deepEqual([code, verdict.readiness, verdict.served, verdict.wanted], [1, 0, 0, 12]);
+  assert.deepEqual([code, verdict.readiness, verdict.served, verdict.wanted], [1, 0, 0, 8]);
+  assert.deepEqual(verdict.others.wanted, 4);
   assert.equal(verdict.missing.find(({ what }) => what === 'page')?.problem, 'not stored here');
   assert.equal(given.index.log.entries.length, 0);
 });
@@ -60,8 +63,9 @@ test('after warm everything survives: score 1, exit code 0, and upstream is not 
   assert.equal((await runCommand(given, 'warm', 'uv.lock')).code, 0);
   const asked = given.index.log.entries.length;
   const { code, verdict } = await drilled(given, 'uv.lock');
-  // Four pages, eight files, and the metadata of each.
-  assert.deepEqual([code, verdict.readiness, verdict.served, verdict.wanted], [0, 1, 20, 20]);
+  // Four pages, four wheels that fit here, and the metadata of each; beside them the wheels for the other platform.
+  assert.deepEqual([code, verdict.readiness, verdict.served, verdict.wanted], [0, 1, 12, 12]);
+  assert.deepEqual(verdict.others, { wanted: 8, served: 8, missing: [] });
   assert.equal(given.index.log.entries.length, asked);
 });
 
@@ -89,7 +93,7 @@ test('what it predicts of a half-filled cache is what a server then does, file b
   const damaged = (await storedBlobs(dataDir)).find((place) => place.endsWith(locked.one![1]!.sha256))!;
   await appendFile(damaged, 'x');
 
-  const { code, verdict } = await drilled(given, 'uv.lock');
+  const { code, verdict } = await drilled(given, 'uv.lock', '--only', '*');
   assert.equal(code, 1);
   const predicted = new Set(verdict.missing.map(({ name }) => name));
 
@@ -128,11 +132,36 @@ test('bytes that are here under another hash than the lock names do not count', 
   );
 });
 
-test('with --only the wheels of this platform count, and the others may be missing', async (t) => {
+test('what only another platform needs may be missing, unless --only counts it', async (t) => {
   const given = await world(t);
   await runCommand(given, 'warm', 'uv.lock', '--only', '*-none-any.whl');
-  assert.equal((await drilled(given, 'uv.lock')).code, 1);
-  assert.equal((await drilled(given, 'uv.lock', '--only', '*-none-any.whl')).code, 0);
+  const { code, verdict } = await drilled(given, 'uv.lock');
+  assert.deepEqual([code, verdict.readiness], [0, 1]);
+  assert.deepEqual(
+    verdict.others.missing.map(({ name }) => name),
+    // Their core metadata are the same bytes as those of the other wheels.
+    NAMES.map((name) => `${name}-1.0-py3-none-win32.whl`),
+  );
+  assert.match(verdict.python!, /^CPython 3\.\d+ on linux /);
+  assert.equal((await drilled(given, 'uv.lock', '--only', '*win32*')).code, 1);
+});
+
+test('without a Python to ask every file counts', async (t) => {
+  const given = await world(t);
+  await runCommand(given, 'warm', 'uv.lock', '--only', '*-none-any.whl');
+  const { code, verdict } = await drilled(given, 'uv.lock', '--python', 'no-such-python');
+  assert.deepEqual([code, verdict.wanted, verdict.served, verdict.python], [1, 20, 16, undefined]);
+});
+
+test('a version none of whose files fits here is no survivor', async (t) => {
+  const given = await world(t);
+  const locked: Locked = { odd: [wheel({ name: 'odd', version: '1', tag: 'py3-none-win32' })] };
+  given.index.add('odd', ...locked.odd!);
+  await writeFile(join(given.dataDir, 'r.txt'), hashedRequirements(locked));
+  assert.equal((await runCommand(given, 'warm', 'r.txt')).code, 0);
+  const { code, verdict } = await drilled(given, 'r.txt');
+  assert.equal(code, 1);
+  assert.match(verdict.missing[0]!.problem, /^none of its files fits CPython/);
 });
 
 test('what must be built is told, because no lock file names what its build requires', async (t) => {
@@ -165,13 +194,15 @@ test('people get a table, the missing by name, and what comes from elsewhere as 
   await writeFile(join(given.dataDir, 'r.txt'), `${content}-e ./library\n`);
   const { code, stdout } = await runCommand(given, 'drill', 'r.txt');
   assert.equal(code, 1);
+  const [, python] = / on (.*);/.exec(stdout)!;
   assert.deepEqual(stdout.split('\n'), [
-    'r.txt: would NOT survive an outage now; 5 of 7 items (71.4 %)',
+    `r.txt: would NOT survive an outage now on ${python}; 3 of 5 items (60 %)`,
     '  page     1 of 2',
     '    gone: not stored here',
-    '  file     2 of 3',
+    '  file     1 of 2',
     `    sha256:${gone.sha256}: its page cannot be had, so nobody knows where it is`,
-    '  metadata 2 of 2',
+    '  metadata 1 of 1',
+    '  others   2 of 2, which only other platforms ask for',
     '  note: -e ./library: not from an index; it does not come through Wheelkeep',
     '',
   ]);

@@ -31,6 +31,8 @@ export interface DistributionOptions {
   readonly sizeBytes?: number;
   /** `py3-none-any` unless given. */
   readonly tag?: string;
+  /** What building the sdist requires, as PEP 508 lines. */
+  readonly buildRequires?: readonly string[];
 }
 
 /** A wheel (the binary distribution format, PEP 427), with a RECORD whose hashes are right. */
@@ -67,7 +69,7 @@ export function sdist(options: DistributionOptions): Distribution {
     { path: `${root}/PKG-INFO`, bytes: built.metadata },
     text(
       `${root}/pyproject.toml`,
-      '[build-system]\nrequires = []\nbuild-backend = "prebuilt"\nbackend-path = ["backend"]\n',
+      `[build-system]\nrequires = ${JSON.stringify(options.buildRequires ?? [])}\nbuild-backend = "prebuilt"\nbackend-path = ["backend"]\n`,
     ),
     text(`${root}/backend/prebuilt.py`, BACKEND),
     { path: `${root}/${built.filename}`, bytes: built.bytes },
@@ -99,6 +101,9 @@ function metadataOf({ name, version, requires = [], requiresPython }: Distributi
   const lines = ['Metadata-Version: 2.2', `Name: ${name}`, `Version: ${version}`, `Summary: ${name} for tests`];
   if (requiresPython !== undefined) lines.push(`Requires-Python: ${requiresPython}`);
   lines.push(...requires.map((requirement) => `Requires-Dist: ${requirement}`));
+  // pip ignores an extra that is not announced.
+  const extras = new Set(requires.flatMap((requirement) => /\bextra == "([^"]+)"/.exec(requirement)?.[1] ?? []));
+  lines.push(...[...extras].map((extra) => `Provides-Extra: ${extra}`));
   return Buffer.from(`${lines.join('\n')}\n\nA tiny package for tests.\n`);
 }
 

@@ -25,6 +25,8 @@ test('requirements: markers, extras, comments, options and joined lines do not h
       project: 'some-project',
       version: '1.0+local',
       files: [{ filename: undefined, url: undefined, hashes: [`sha256:${HEX}`] }],
+      marker: 'python_version >= "3.11"',
+      extras: ['extra1', 'extra2'],
     },
     { project: 'other', version: '2', files: [] },
   ]);

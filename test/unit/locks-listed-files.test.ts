@@ -9,7 +9,8 @@ const A = 'aa'.repeat(32);
 const B = 'bb'.repeat(32);
 
 function listed(filename: string, hashes: Readonly<Record<string, string>> = {}): ListedFile {
-  return { filename, url: `http://proxy.example/files/https/files.example/${filename}`, hashes, hasMetadata: false };
+  const url = `http://proxy.example/files/https/files.example/${filename}`;
+  return { filename, url, hashes, hasMetadata: false, requiresPython: undefined, isYanked: false };
 }
 
 /** The names of the files that are meant, or the problems with them. */
