@@ -23,6 +23,8 @@ export interface Entry extends ResponseHead {
   readonly responseTime: number;
   /** The fields of the original request that Vary names, normalised (RFC 9111 4.1). */
   readonly varying: Fields;
+  /** The origin has said that a GET would bring something else: stale, whatever its lifetime (RFC 9111 4.3.5). */
+  readonly outdated?: boolean;
   /** Absent when the response has no body. */
   readonly body?: BodyReference;
   /** What the profile learned from the body when it was checked (a page's serial, its number of files, …). */

@@ -9,7 +9,7 @@ import { digestOf } from './digest.ts';
 import type { BodyReference, Entry, EntryRecord, Json } from './entry.ts';
 import type { EntryStore } from './entry-store.ts';
 import { staleAllowed } from './freshness/stale.ts';
-import { storable, storedFields } from './freshness/storable.ts';
+import { isForOneClient, storable, storedFields } from './freshness/storable.ts';
 import { conditions, freshen } from './freshness/validate.ts';
 import { varyingFields } from './freshness/vary.ts';
 import type { GrowingBody } from './growing-body.ts';
@@ -31,6 +31,8 @@ export type Landing =
       readonly inPlace?: Promise<void>;
       /** The fields as they came: those that must not be stored are meant for the one who asked. */
       readonly received?: Fields;
+      /** What is stored stays as it was: this is for the one who asked. */
+      readonly unshared?: true;
     }
   /** The body is on its way; `arrived` resolves with the stored entry, or rejects. */
   | {
@@ -94,6 +96,10 @@ export class Flight {
     this.#keeper = new BodyKeeper(tools, resource);
   }
 
+  get key(): string {
+    return this.#resource.key;
+  }
+
   /** Ends the request: nobody needs it any more. */
   abort(): void {
     this.#abort.abort();
@@ -142,8 +148,10 @@ export class Flight {
     const validation = freshen(held, granted);
     if (validation.kind === 'mismatch') return undefined;
     const entry = { ...validation.entry, source: response.source };
-    await this.#store(entry);
-    return { kind: 'stored', outcome: 'revalidated', entry };
+    // RFC 9111 3.5: what the validation tells the owner of credentials is not for those who share the copy.
+    const isShared = !isForOneClient(this.#resource.request, entry, profile.rules);
+    if (isShared) await this.#store(entry);
+    return { kind: 'stored', outcome: 'revalidated', entry, ...(!isShared && { unshared: true }) };
   }
 
   async #receive(response: IncomingResponse): Promise<Landing> {

@@ -54,6 +54,8 @@ export class Flights {
   readonly #onCollapsed: (resource: Resource) => void;
   readonly #turns: Turns;
   readonly #running = new Map<string, Running>();
+  /** Those of one reader. */
+  readonly #alone = new Set<Flight>();
   readonly #unshareable = new Map<string, number>();
 
   constructor({ tools, others, retries, ahead, onCollapsed, leases }: FlightsOptions) {
@@ -90,18 +92,20 @@ export class Flights {
     const startedAt = performance.now();
     const flight = new Flight(this.#tools, resource, { record: this.#believed(resource.key, record), held }, alone);
     const landing = this.#land(resource, flight, held, startedAt, byItself ? 'by-itself' : alone ? 'alone' : 'shared');
-    if (!alone) {
-      const started: Running = { flight, landing, startedAt };
-      this.#running.set(resource.key, started);
-      const done = () => {
-        if (this.#running.get(resource.key) === started) this.#running.delete(resource.key);
-      };
-      // A flight can be joined until its copy is found without it.
-      landing.then((landed) => {
-        if (landed.kind === 'growing') started.growing = landed;
-        afterwards(landed, done);
-      }, done);
+    if (alone) {
+      this.#watchAlone(flight, landing);
+      return { landing, startedAt, collapsed: false };
     }
+    const started: Running = { flight, landing, startedAt };
+    this.#running.set(resource.key, started);
+    const done = () => {
+      if (this.#running.get(resource.key) === started) this.#running.delete(resource.key);
+    };
+    // A flight can be joined until its copy is found without it.
+    landing.then((landed) => {
+      if (landed.kind === 'growing') started.growing = landed;
+      afterwards(landed, done);
+    }, done);
     return { landing, startedAt, collapsed: false };
   }
 
@@ -111,20 +115,31 @@ export class Flights {
     if (growing?.body.isComplete === true) await growing.arrived.catch(() => {});
   }
 
-  /** What the flight of this key brings is of before a change: it is not stored, and nobody joins it any more. */
+  /** What the flights of this key bring is of before a change: it is not stored, and nobody joins them any more. */
   overtake(key: string): void {
     this.#running.get(key)?.flight.overtake();
     this.#running.delete(key);
+    for (const flight of this.#alone) if (flight.key === key) flight.overtake();
   }
 
   /** A flight for one reader, whose answer nobody else may share. */
   alone(resource: Resource, record: EntryRecord | undefined): Promise<Landing> {
-    return new Flight(this.#tools, resource, { record, held: undefined }, true).land();
+    const flight = new Flight(this.#tools, resource, { record, held: undefined }, true);
+    const landing = flight.land();
+    this.#watchAlone(flight, landing);
+    return landing;
   }
 
   close(): void {
     this.#turns.close();
     for (const { flight } of this.#running.values()) flight.abort();
+    for (const flight of this.#alone) flight.abort();
+  }
+
+  #watchAlone(flight: Flight, landing: Promise<Landing>): void {
+    this.#alone.add(flight);
+    const done = () => this.#alone.delete(flight);
+    landing.then((landed) => afterwards(landed, done), done);
   }
 
   /**

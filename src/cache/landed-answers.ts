@@ -85,7 +85,11 @@ export class LandedAnswers {
           ...(landing.bytes === undefined ? {} : { bytes: landing.bytes }),
           ...(landing.inPlace === undefined ? {} : { inPlace: landing.inPlace }),
           ...(how.collapsed || landing.received === undefined ? {} : { received: landing.received }),
-          forward: { ...how, stored: true, status: landing.outcome === 'revalidated' ? 304 : landing.entry.status },
+          forward: {
+            ...how,
+            stored: landing.unshared !== true,
+            status: landing.outcome === 'revalidated' ? 304 : landing.entry.status,
+          },
         };
       case 'kept':
         return staleAnswer(resource, landing.entry, now, { reason: 'unconfirmed', cause: landing.reason });

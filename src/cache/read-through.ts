@@ -164,7 +164,7 @@ export class ReadThrough {
     return this.read(resource);
   }
 
-  /** RFC 9111 4.3.5: what a 200 to HEAD says of the response that is held for GET updates it, or drops it. */
+  /** RFC 9111 4.3.5: what a 200 to HEAD says of the response that is held for GET updates it, or makes it stale. */
   learnFromHead(resource: Resource, held: Entry, head: TimedHead): Promise<void> {
     return this.#copies.learnFromHead(resource, held, head);
   }

@@ -107,7 +107,12 @@ function readEntry(value: unknown): Entry | undefined {
   if (storedBody !== undefined && body === undefined) return undefined;
   const facts = own(value, 'facts');
   if (facts !== undefined && !isShallow(facts, MAX_DEPTH)) return undefined;
-  return { ...entry, ...(body && { body }), ...(facts !== undefined && { facts: facts as Json }) };
+  return {
+    ...entry,
+    ...(own(value, 'outdated') === true && { outdated: true }),
+    ...(body && { body }),
+    ...(facts !== undefined && { facts: facts as Json }),
+  };
 }
 
 function readBody(value: unknown): BodyReference | undefined {

@@ -24,6 +24,13 @@ export function described(key: string, description: Json): EntryRecord | undefin
   return decoded.kind === 'record' ? decoded.record : undefined;
 }
 
+/** Whether the entry is still what is stored: no other has come, and no validation, since it was looked up. */
+export function holds(record: EntryRecord | undefined, entry: Entry): boolean {
+  return (record?.variants ?? []).some(
+    (variant) => variant === entry || (variant.responseTime === entry.responseTime && variant.url === entry.url),
+  );
+}
+
 /** The record with `entry` in the place of the held one and of any that belongs to the same request fields. */
 export function withVariant(record: EntryRecord | undefined, held: Entry | undefined, entry: Entry): EntryRecord {
   const selecting = entry.varying.join('\n');

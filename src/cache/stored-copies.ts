@@ -10,7 +10,7 @@ import { storedFields } from './freshness/storable.ts';
 import { freshenFromHead } from './freshness/validate.ts';
 import { selectVariant } from './freshness/vary.ts';
 import type { Resource } from './profile.ts';
-import { described, ownedName, withVariant } from './record.ts';
+import { described, holds, ownedName, withVariant } from './record.ts';
 import { MemoryBlob } from './stored-blob.ts';
 import type { StoredByOthers } from './stored-by-others.ts';
 
@@ -65,15 +65,13 @@ export class StoredCopies {
     return new MemoryBlob(reference.digest, shared);
   }
 
-  /** RFC 9111 4.3.5: what a 200 to HEAD says of the response that is held for GET updates it, or drops it. */
+  /** RFC 9111 4.3.5: what a 200 to HEAD says of the response that is held for GET updates it, or makes it stale. */
   async learnFromHead(resource: Resource, held: Entry, head: TimedHead): Promise<void> {
-    const { entries, blobs } = this.#tools;
-    const update = freshenFromHead(held, head);
+    const { entries } = this.#tools;
     const record = await entries.get(resource.key);
-    if (update.kind === 'updated') return entries.set(resource.key, withVariant(record, held, update.entry));
-    const variants = (record?.variants ?? []).filter((variant) => variant !== held);
-    await entries.set(resource.key, { format: 1, variants });
-    await blobs.removeOwned(ownedName(resource.key, held));
+    // A GET has brought or validated something since the HEAD went out.
+    if (!holds(record, held)) return;
+    await entries.set(resource.key, withVariant(record, held, freshenFromHead(held, head)));
   }
 
   /** Forgets an entry whose body is gone, so that it is fetched again. */

@@ -7,10 +7,14 @@ import type { Resource } from './profile.ts';
 /** Stored so far in the future: the clock was set back, and the copy's age is not known. */
 const CLOCK_SLACK_MS = 60_000;
 
-/** The verdict on what is stored. A page's age by a clock that was set back is unknown: it is asked about. */
+/**
+ * The verdict on what is stored. Its age by a clock that was set back is unknown, so it is asked about, but for files:
+ * their bytes are what their page says, at any age.
+ */
 export function decide(resource: Resource, variants: readonly Entry[], now: number): Verdict<Entry> {
   const { rules, body } = resource.profile;
   const decided = verdict(resource.request, variants, now, rules);
   const isFuture = decided.kind === 'fresh' && decided.entry.responseTime - now > CLOCK_SLACK_MS;
-  return isFuture && body.kind === 'whole' ? { kind: 'revalidate', entry: decided.entry, forward: 'stale' } : decided;
+  const isProven = body.kind === 'streamed' && body.shared;
+  return isFuture && !isProven ? { kind: 'revalidate', entry: decided.entry, forward: 'stale' } : decided;
 }

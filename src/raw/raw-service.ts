@@ -64,9 +64,9 @@ export class RawService {
       if (FOR_THE_ORIGIN.some((name) => fieldValue(request.fields, name) !== undefined)) {
         return await this.forward(resource, 'bypass');
       }
-      if (request.method === 'HEAD') return await this.#describe(resource);
       const personal =
         fieldValue(request.fields, 'authorization') !== undefined || readRequest(request, profile.rules).noStore;
+      if (request.method === 'HEAD') return await this.#describe(resource, personal);
       return readThrough.peek(resource) ?? (await readThrough.read(resource, { alone: personal }));
     } catch (error) {
       // RFC 9110 15.6.5; UpstreamFailure says 503, which is what installers try again after.
@@ -91,7 +91,7 @@ export class RawService {
   }
 
   /** HEAD is answered from a stored GET, else by upstream, whose answer says something of that GET (4.3.5). */
-  async #describe(resource: Resource): Promise<Answer> {
+  async #describe(resource: Resource, personal: boolean): Promise<Answer> {
     const { readThrough } = this.#options;
     const stored = await readThrough.readStored(resource);
     if (stored !== undefined) return stored;
@@ -109,7 +109,9 @@ export class RawService {
       response.body.destroy();
       return copy;
     }
-    if (held !== undefined && response.status === 200) await readThrough.learnFromHead(resource, held, response);
+    // 3.5, 5.2.1.5: what is said to one client alone changes nothing that others get.
+    const teaches = held !== undefined && response.status === 200 && !personal;
+    if (teaches) await readThrough.learnFromHead(resource, held, response);
     return readThrough.pass(resource, response, held === undefined ? 'uri-miss' : 'stale');
   }
 

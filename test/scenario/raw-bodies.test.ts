@@ -168,10 +168,9 @@ it('ranges and conditions are answered from the copy', async (test) => {
   assert.equal(origin.log.count('/a'), 1);
 });
 
-it('HEAD is answered from a stored GET, else by the origin, and a HEAD that tells of a change drops the copy', async (test) => {
-  let version = 1;
-  const { clock, origin, url } = await rawMount(test, {
-    respond: ({ method }) => answer(method === 'HEAD' ? '' : LARGE, ['etag', `"${version}"`, ...FRESH]),
+it('HEAD is answered from a stored GET, else by the origin', async (test) => {
+  const { origin, url } = await rawMount(test, {
+    respond: ({ method }) => answer(method === 'HEAD' ? '' : LARGE, ['etag', '"1"', ...FRESH]),
   });
   assert.equal((await fetchAll(`${url}/a`, { method: 'HEAD' })).field('etag'), '"1"');
   await get(`${url}/a`);
@@ -181,12 +180,6 @@ it('HEAD is answered from a stored GET, else by the origin, and a HEAD that tell
     origin.log.entries.map(({ method }) => method),
     ['HEAD', 'GET'],
   );
-  clock.advance(61_000);
-  version = 2;
-  await fetchAll(`${url}/a`, { method: 'HEAD' });
-  origin.log.clear();
-  assert.equal((await get(`${url}/a`)).field('etag'), '"2"');
-  assert.ok(!origin.log.entries[0]!.fields.includes('if-none-match'));
 });
 
 async function bodies(dataDir: string) {

@@ -124,3 +124,23 @@ it('variants live side by side, each fetched once', async (test) => {
     ['de', 'en', 'de', 'en'],
   );
 });
+
+for (const [whose, fields] of [
+  ['everybody', {}],
+  ['one client', { authorization: 'Basic YTph' }],
+] as const) {
+  it(`what was asked for before a write, for ${whose}, is not kept after it`, async (test) => {
+    let version = 1;
+    const { origin, url } = await rawMount(test, {
+      respond: ({ method }) =>
+        answer(`version ${version}`, method === 'GET' ? ['cache-control', 'public, max-age=60'] : []),
+    });
+    origin.fault('/a', delay(200), { times: 1 });
+    const early = get(`${url}/a`, fields);
+    await origin.log.waitFor(() => origin.log.count('/a') === 1);
+    version = 2;
+    assert.equal((await fetchAll(`${url}/a`, { method: 'PUT', body: 'x' })).status, 200);
+    assert.equal((await early).text(), 'version 1');
+    assert.equal((await get(`${url}/a`)).text(), 'version 2');
+  });
+}

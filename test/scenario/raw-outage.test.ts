@@ -154,3 +154,15 @@ it('answers 502 while the origin refuses, where nothing is stored, and 504 for o
   assert.equal(response.status, 502);
   assert.match(response.field('cache-status')!, /^wheelkeep; detail=upstream-connect$/);
 });
+
+it('asks again where a clock that was set back leaves the age unknown', async (test) => {
+  const { clock, origin, url } = await rawMount(test, {
+    respond: () => answer('good', ['cache-control', 'max-age=60']),
+  });
+  await get(`${url}/a`);
+  clock.advance(-DAY_MS);
+  const response = await get(`${url}/a`);
+  assert.equal(response.field('age'), undefined);
+  assert.equal(origin.log.count('/a'), 2);
+  assert.match((await get(`${url}/a`)).field('cache-status')!, /; hit; ttl=60$/);
+});

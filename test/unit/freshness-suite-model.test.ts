@@ -183,9 +183,7 @@ class Cache {
     for (const url of invalidatedUrls(request, response)) this.#store.delete(url);
     if (request.method === 'HEAD' && response.status === 200) {
       const held = this.#variants(request)[0];
-      const update = held === undefined ? undefined : freshenFromHead(held, response);
-      if (update?.kind === 'updated') this.#keep(request, update.entry);
-      if (update?.kind === 'invalidate') this.#store.delete(request.url);
+      if (held !== undefined) this.#keep(request, freshenFromHead(held, response));
     }
     if (storable(request, response, STRICT_RULES).store) {
       this.#keep(request, { ...response, fields: storedFields(response), varying: varyingFields(request, response) });

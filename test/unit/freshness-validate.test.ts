@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { currentAgeSeconds } from '../../src/cache/freshness/age.ts';
+import { currentAgeSeconds, freshnessLifetimeSeconds } from '../../src/cache/freshness/age.ts';
 import type { TimedHead } from '../../src/cache/freshness/rules.ts';
 import { conditions, freshen, freshenFromHead } from '../../src/cache/freshness/validate.ts';
 import { type Fields, fieldLines, fieldValue } from '../../src/http-message.ts';
-import { httpDate, NOON, stored } from './freshness-fixtures.ts';
+import { httpDate, NOON, PLAIN, stored } from './freshness-fixtures.ts';
 
 const LATER = NOON + 100_000;
 
@@ -113,14 +113,21 @@ test('the stored response itself is never changed', () => {
   assert.deepEqual(held, before);
 });
 
-test('a HEAD that agrees updates the stored response, one that does not invalidates it', () => {
+test('a HEAD that agrees updates the stored response, one that does not makes it stale until it is validated', () => {
   const held = ['etag', '"a"', 'content-length', '10', 'last-modified', httpDate(-9)];
-  const kind = (...news: string[]) => freshenFromHead(stored(held), received(news, 200)).kind;
-  assert.equal(kind('etag', '"a"', 'content-length', '10', 'x', '1'), 'updated');
-  assert.equal(kind('etag', '"b"'), 'invalidate');
-  assert.equal(kind('content-length', '11'), 'invalidate');
-  assert.equal(kind('last-modified', httpDate(-8)), 'invalidate');
-  assert.equal(kind('vary', 'foo'), 'invalidate');
+  const outdated = (...news: string[]) => freshenFromHead(stored(held), received(news, 200)).outdated ?? false;
+  assert.equal(outdated('etag', '"a"', 'content-length', '10', 'x', '1'), false);
+  assert.equal(outdated('etag', '"b"'), true);
+  assert.equal(outdated('content-length', '11'), true);
+  assert.equal(outdated('last-modified', httpDate(-8)), true);
+  assert.equal(outdated('vary', 'foo'), true);
   const chunked = freshenFromHead(stored(['etag', '"a"']), received(['etag', '"a"', 'content-length', '10'], 200));
-  assert.equal(chunked.kind, 'updated');
+  assert.equal(chunked.outdated, undefined);
+
+  const fresh = stored([...held, 'cache-control', 'max-age=60']);
+  const stale = freshenFromHead(fresh, received(['etag', '"b"'], 200));
+  assert.equal(freshnessLifetimeSeconds(fresh, PLAIN), 60);
+  assert.equal(freshnessLifetimeSeconds(stale, PLAIN), 0);
+  const validated = freshen(stale, received(['etag', '"a"']));
+  assert.equal(validated.kind === 'updated' && freshnessLifetimeSeconds(validated.entry, PLAIN), 60);
 });

@@ -16,6 +16,14 @@ test('a record survives writing and reading, and comes back frozen', () => {
   assert.ok(decoded.kind === 'record' && Object.isFrozen(decoded.record.variants[0]?.body));
 });
 
+test('that a stored response is outdated is not forgotten', () => {
+  const record = pageRecord(1);
+  const decoded = decodeRecord(
+    encodeRecord({ ...record, variants: record.variants.map((variant) => ({ ...variant, outdated: true })) }),
+  );
+  assert.equal(decoded.kind === 'record' && decoded.record.variants[0]?.outdated, true);
+});
+
 test('any text gives an answer and never an error', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => assert.ok(KINDS.includes(decodeRecord(text).kind))),

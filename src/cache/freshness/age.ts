@@ -66,7 +66,7 @@ const lifetimeUnder = oncePer((rules: CacheRules) =>
 
 /** The freshness lifetime in whole seconds, 0 when there is none. */
 export function freshnessLifetimeSeconds(stored: StoredHead, rules: CacheRules): number {
-  return lifetimeUnder(rules)(stored);
+  return stored.outdated === true ? 0 : lifetimeUnder(rules)(stored);
 }
 
 /** Seconds of freshness left at `now` (ms); fresh while above 0, as RFC 9111 4.2 has it: lifetime > current age. */

@@ -40,4 +40,6 @@ export type TimedHead = ResponseHead & ExchangeTimes;
 export interface StoredHead extends ResponseHead, ExchangeTimes {
   /** The fields of the original request that Vary names, normalised (RFC 9111 4.1). */
   readonly varying: Fields;
+  /** The origin has said that a GET would bring something else: stale, whatever its lifetime (RFC 9111 4.3.5). */
+  readonly outdated?: boolean;
 }

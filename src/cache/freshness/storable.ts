@@ -64,10 +64,8 @@ export function storable(request: RequestHead, response: TimedHead, rules: Cache
   // We are a shared cache: no private, unless it only names fields, and then the response is stored without them.
   if (directives.private) return refused('private');
 
-  // We are a shared cache: no Authorization in the request, unless the response allows sharing, as must-revalidate,
-  // public and s-maxage do (3.5).
-  const mayBeShared = directives.public || directives.mustRevalidate || directives.sMaxage !== undefined;
-  if (fieldValue(request.fields, 'authorization') !== undefined && !mayBeShared) return refused('authorization');
+  // We are a shared cache: no Authorization in the request, unless the response allows sharing.
+  if (isForOneClient(request, response, rules)) return refused('authorization');
 
   // 4.1: with a member "*" in Vary the stored response would never match.
   if (varyNames(response.fields) === '*') return refused('vary-star');
@@ -83,6 +81,13 @@ export function storable(request: RequestHead, response: TimedHead, rules: Cache
 
 function refused(reason: Extract<Storable, { store: false }>['reason']): Storable {
   return { store: false, reason };
+}
+
+/** 3.5: an answer to credentials is their owner's alone, unless it has must-revalidate, public or s-maxage. */
+export function isForOneClient(request: RequestHead, response: ResponseHead, rules: CacheRules): boolean {
+  if (fieldValue(request.fields, 'authorization') === undefined) return false;
+  const directives = governingDirectives(response.fields, rules);
+  return !directives.public && !directives.mustRevalidate && directives.sMaxage === undefined;
 }
 
 /**

@@ -10,9 +10,6 @@ import { varyNames } from './vary.ts';
 /** `mismatch`: the 304 speaks of another representation; ask again without conditions and store that answer. */
 export type Validation<T> = { readonly kind: 'updated'; readonly entry: T } | { readonly kind: 'mismatch' };
 
-/** `invalidate`: a GET would bring something else by now; the stored response is to be taken for stale (4.3.5). */
-export type HeadUpdate<T> = { readonly kind: 'updated'; readonly entry: T } | { readonly kind: 'invalidate' };
-
 /**
  * The conditional fields for upstream (RFC 9111 4.3.1); empty without validators. They replace the client's own, lest
  * a 304 speaks of the client's copy instead of ours.
@@ -41,8 +38,11 @@ export function freshen<T extends StoredHead>(stored: T, notModified: TimedHead)
   return { kind: 'updated', entry };
 }
 
-/** Applies a 200 to HEAD to the stored response that a GET would have selected (RFC 9111 4.3.5). */
-export function freshenFromHead<T extends StoredHead>(stored: T, head: TimedHead): HeadUpdate<T> {
+/**
+ * The stored response after a 200 to HEAD that speaks of what a GET would have selected: updated, or stale from now on
+ * when a GET would bring something else (RFC 9111 4.3.5).
+ */
+export function freshenFromHead<T extends StoredHead>(stored: T, head: TimedHead): T {
   // 4.3.5: the validators and the Content-Length that the HEAD brings have to equal the stored ones.
   for (const [name, same] of HEAD_MUST_AGREE) {
     const received = fieldLines(head.fields, name)[0];
@@ -50,12 +50,11 @@ export function freshenFromHead<T extends StoredHead>(stored: T, head: TimedHead
     const held = fieldLines(stored.fields, name)[0];
     // A stored response that was sent in chunks has no Content-Length to compare.
     if (held === undefined && name === 'content-length') continue;
-    if (held === undefined || !same(received, held, stored.responseTime)) return { kind: 'invalidate' };
+    if (held === undefined || !same(received, held, stored.responseTime)) return { ...stored, outdated: true };
   }
   const entry = updated(stored, head);
-  return String(varyNames(entry.fields)) === String(varyNames(stored.fields))
-    ? { kind: 'updated', entry }
-    : { kind: 'invalidate' };
+  const sameVariant = String(varyNames(entry.fields)) === String(varyNames(stored.fields));
+  return sameVariant ? entry : { ...stored, outdated: true };
 }
 
 const HEAD_MUST_AGREE: ReadonlyMap<string, (a: string, b: string, reference: number) => boolean> = new Map([
@@ -119,5 +118,6 @@ function updated<T extends StoredHead>(stored: T, received: TimedHead): T {
     fields: [...withoutFields(stored.fields, replaced), ...news],
     requestTime: received.requestTime,
     responseTime: received.responseTime,
+    ...(stored.outdated && { outdated: false }),
   };
 }
