@@ -7,14 +7,14 @@ import type { Config } from './config/config.ts';
 import { explainFile } from './files/explain-file.ts';
 import type { FileService } from './files/file-service.ts';
 import type { Administration } from './http/admin-api.ts';
-import { projectOfFilename } from './index/distribution-name.ts';
 import type { Explain } from './index/explain.ts';
-import { filenameOfUrl } from './index/file-links.ts';
 import type { IndexService } from './index/index-service.ts';
 import type { ProjectName } from './index/project-name.ts';
 import type { Events } from './observe/events.ts';
 import type { RecentlyStale } from './observe/recently-stale.ts';
 import type { ServedDays } from './observe/served-days.ts';
+import type { PurgeExchange } from './purge-exchange.ts';
+import type { Purger } from './purger.ts';
 import type { IndexUpstream } from './upstream/index-upstream.ts';
 import type { UpstreamClient } from './upstream/upstream-client.ts';
 
@@ -31,14 +31,19 @@ export interface AdministrationOptions {
   readonly files: FileService;
   readonly explain: Explain;
   readonly events: Events;
+  readonly purger: Purger;
+  /** Present with a Redis. */
+  readonly purges: PurgeExchange | undefined;
   readonly recentlyStale: RecentlyStale;
   readonly served: () => ReturnType<ServedDays['list']>;
 }
 
-/** Keys looked at in one go: others are served in between. */
-const BATCH = 500;
-/** What can be had again; the rest of the keys is our own book-keeping. */
-const KINDS = ['page', 'list', 'json', 'provenance', 'alias', 'file', 'raw'] as const;
+/** What came of an order to purge. */
+export interface Purged {
+  readonly removed: number;
+  /** Whether the other nodes know; absent where there are none, for want of a Redis. */
+  readonly others?: 'told' | 'later';
+}
 
 export class Administrator implements Administration {
   readonly #options: AdministrationOptions;
@@ -80,65 +85,10 @@ export class Administrator implements Administration {
     return { ...explained, file: await explainFile(this.#options, explained.answeredBy, project, filename) };
   }
 
-  async purge(what: ProjectName | 'all'): Promise<{ readonly removed: number }> {
-    const { events, now, config } = this.#options;
-    let removed = 0;
-    if (what === 'all') {
-      for (const kind of KINDS) removed += await this.#purgeKeys(`${kind}:`, () => true);
-    } else {
-      for (const { name } of config.indexes) removed += await this.#purgeProject(name, what);
-    }
-    events.record({
-      kind: 'purge',
-      message: what === 'all' ? 'everything was purged' : `${what} was purged`,
-      at: now(),
-      ...(what !== 'all' && { project: what }),
-    });
-    return { removed };
-  }
-
-  async #purgeProject(index: string, project: ProjectName): Promise<number> {
-    const { entries } = this.#options;
-    // Files whose names lead elsewhere are known by their aliases.
-    const strays = new Set<string>();
-    const aliases = `alias:${index}:`;
-    for await (const key of this.#keys(aliases)) {
-      if ((await entries.get(key))?.variants[0]?.facts === project) strays.add(key.slice(aliases.length));
-    }
-    const isOurs = (key: string) => {
-      const filename = filenameOfUrl(key).replace(/\.(?:metadata|asc)$/, '');
-      return projectOfFilename(filename) === project || strays.has(filename);
-    };
-    const exact = [`page:${index}:${project}`, `json:${index}:${project}`];
-    let removed = 0;
-    for (const key of exact) removed += await this.#purgeKeys(key, (found) => found === key);
-    removed += await this.#purgeKeys(`json:${index}:${project}:`, () => true);
-    removed += await this.#purgeKeys(`provenance:${index}:integrity/${project}/`, () => true);
-    removed += await this.#purgeKeys(`file:${index}:`, isOurs);
-    return removed + (await this.#purgeKeys(aliases, (key) => strays.has(key.slice(aliases.length))));
-  }
-
-  async #purgeKeys(prefix: string, isMeant: (key: string) => boolean): Promise<number> {
-    const { entries, blobs, readThrough } = this.#options;
-    let removed = 0;
-    for await (const key of this.#keys(prefix)) {
-      if (!isMeant(key)) continue;
-      const record = await entries.get(key);
-      await readThrough.purge(key);
-      // Another entry that has the same bytes fetches them again.
-      for (const { body } of record?.variants ?? []) if (body !== undefined) await blobs.remove(body.digest);
-      removed++;
-    }
-    return removed;
-  }
-
-  async *#keys(prefix: string): AsyncGenerator<string> {
-    for (let after = ''; ; ) {
-      const keys = this.#options.entries.keys(prefix, after, BATCH);
-      if (keys.length === 0) return;
-      yield* keys;
-      after = keys.at(-1)!;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+  async purge(project: ProjectName | undefined): Promise<Purged> {
+    const { purger, purges } = this.#options;
+    // Told first: what is forgotten here must not come back from a node that has not heard of it.
+    const others = await purges?.tell(project);
+    return { removed: await purger.purge(project), ...(others !== undefined && { others }) };
   }
 }

@@ -19,6 +19,8 @@ import type { LogSink } from '../observe/log-sink.ts';
 import { RecentlyStale } from '../observe/recently-stale.ts';
 import { ServedDays } from '../observe/served-days.ts';
 import { Traffic } from '../observe/traffic.ts';
+import { PurgeExchange } from '../purge-exchange.ts';
+import { Purger } from '../purger.ts';
 import { rawServices } from '../raw/raw-mounts.ts';
 import { FreeSpace } from '../status-page/free-space.ts';
 import { StatusPage } from '../status-page/status-page.ts';
@@ -133,6 +135,24 @@ export async function listen(
     ledger.settle();
     return served.list();
   };
+  const purger = new Purger({
+    indexNames: config.indexes.map(({ name }) => name),
+    entries,
+    blobs,
+    readThrough,
+    events,
+    now,
+  });
+  const purges =
+    entries.purges &&
+    new PurgeExchange({
+      shared: entries.purges,
+      marks: stores.purgeMarks,
+      purger,
+      dataDir: config.dataDir,
+      now,
+      onUnexpected: (error) => telemetry.unexpected(error),
+    });
   const administration = new Administrator({
     version,
     config,
@@ -147,6 +167,8 @@ export async function listen(
     explain,
     events,
     recentlyStale,
+    purger,
+    purges,
     served: servedDays,
   });
   const statusPage = new StatusPage({
@@ -199,6 +221,7 @@ export async function listen(
     clients?.close();
     throw error;
   });
+  void purges?.start();
   const { url, adminUrl, rawUrls } = servers;
   return {
     url,
@@ -215,6 +238,7 @@ export async function listen(
     close: async (graceMs) => {
       await servers.close(graceMs);
       clients?.close();
+      purges?.close();
       ledger.settle();
       passthrough.close();
       agents.close();

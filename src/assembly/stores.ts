@@ -2,14 +2,17 @@
 
 import * as fs from 'node:fs';
 import { DiskBlobs } from '../cache/disk-blobs.ts';
+import { PurgeMarks } from '../cache/purge-marks.ts';
 import { RecentBodies } from '../cache/recent-bodies.ts';
 import { TieredEntryStore } from '../cache/tiered-entry-store.ts';
+import { isPurgeable, projectOfKey } from '../purgeable-keys.ts';
 import { type Basics, memoryShare } from './basics.ts';
 
 export interface Stores {
   readonly blobs: DiskBlobs;
   readonly entries: TieredEntryStore;
   readonly recent: RecentBodies;
+  readonly purgeMarks: PurgeMarks;
 }
 
 /** Opens the data folder. Rejects with the system's error when it cannot be used. */
@@ -26,15 +29,17 @@ export async function openStores(basics: Basics): Promise<Stores> {
     onPaused: (paused) => telemetry.diskPaused(paused),
     onDamage: (what, name) => telemetry.damagedBody(what, name),
   });
+  const purgeMarks = new PurgeMarks({ projectOf: projectOfKey, isPurgeable });
   const entries = await TieredEntryStore.open({
     dataDir: config.dataDir,
     memoryBytes: memoryShare(basics, 2),
     ...(config.redis === undefined ? {} : { redis: config.redis }),
     now,
+    isPurged: (key, validatedAt) => purgeMarks.isPurged(key, validatedAt),
     count: (event) => telemetry.storeEvent(event),
     onDamaged: () => telemetry.entriesDamaged(),
     onRedisState: (state, reason) => telemetry.redisState(state, reason),
   });
   const recent = new RecentBodies({ maxBytes: memoryShare(basics, 1) });
-  return { blobs, entries, recent };
+  return { blobs, entries, recent, purgeMarks };
 }

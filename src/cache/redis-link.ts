@@ -112,6 +112,26 @@ export class RedisLink {
     await this.#client.eval(REMOVE_IF_SAME, { keys: [key], arguments: [bytes as never] });
   }
 
+  /** Adds the bytes to the stream under the key, which keeps at least the last `most` of them. */
+  async append(key: string, bytes: Buffer, most: number): Promise<true> {
+    this.#requireReady();
+    const trim = { strategy: 'MAXLEN', strategyModifier: '~', threshold: most } as const;
+    await this.#client.xAdd(key, '*', { frame: bytes as never }, { TRIM: trim });
+    return true;
+  }
+
+  /** What was added to the stream behind the position, oldest first; at most `most`. */
+  async appended(key: string, position: string, most: number): Promise<{ position: string; bytes: Buffer }[]> {
+    this.#requireReady();
+    const reply = await this.#client.sendCommand(['XRANGE', key, position, '+', 'COUNT', String(most)]);
+    const added = (reply as unknown as [Buffer, [Buffer, Buffer]][]).map(([id, [, bytes]]) => ({
+      position: String(id),
+      bytes,
+    }));
+    // XRANGE begins with the position itself; to leave it out in the command takes Redis 6.2.
+    return added.filter((one) => one.position !== position);
+  }
+
   /** Ends the connection without waiting for a server that does not answer. */
   async close(): Promise<void> {
     this.#closed = true;

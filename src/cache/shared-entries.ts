@@ -8,6 +8,7 @@ import { codeOf, isReply, RedisLink } from './redis-link.ts';
 import { SharedBreaker } from './shared-breaker.ts';
 import { FRAME_BYTES, type MacConfig, SharedEnvelope } from './shared-envelope.ts';
 import { SharedLeases } from './shared-leases.ts';
+import { SharedPurges } from './shared-purges.ts';
 import type { StoreEvent } from './store-event.ts';
 import { WriteBehind } from './write-behind.ts';
 
@@ -36,6 +37,7 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
 export class SharedEntries {
   /** Among the nodes that share this Redis. */
   readonly leases: LeaseDesk;
+  readonly purges: SharedPurges;
   readonly #link: RedisLink;
   readonly #envelope: SharedEnvelope;
   readonly #breaker: SharedBreaker;
@@ -62,6 +64,11 @@ export class SharedEntries {
         this.#noteState(reason);
         this.#probeIfDue();
       },
+    });
+    this.purges = new SharedPurges({
+      link: this.#link,
+      envelope: this.#envelope,
+      attempt: (command) => this.#attempt(command),
     });
     this.leases = new SharedLeases({
       link: this.#link,

@@ -10,6 +10,7 @@ import type { LeaseDesk } from './lease.ts';
 import { decodeRecord, encodeRecord, freezeRecord } from './record-codec.ts';
 import { type RedisState, SharedEntries } from './shared-entries.ts';
 import type { MacConfig } from './shared-envelope.ts';
+import type { SharedPurges } from './shared-purges.ts';
 import type { StoreEvent } from './store-event.ts';
 
 export interface TieredEntryStoreOptions {
@@ -20,6 +21,8 @@ export interface TieredEntryStoreOptions {
   /** Absent: nothing is shared. */
   readonly redis?: MacConfig;
   readonly now: () => number;
+  /** Whether what was validated then has been purged since: such a record of another node is none. */
+  readonly isPurged?: (key: string, validatedAt: number) => boolean;
   readonly count: (event: StoreEvent) => void;
   /** The database was damaged, has been set aside and is empty now: rebuild it from the stored page bodies. */
   readonly onDamaged: () => void;
@@ -35,6 +38,7 @@ export class TieredEntryStore implements EntryStore {
   readonly #disk: EmbeddedEntries;
   readonly #shared: SharedEntries | undefined;
   readonly #count: (event: StoreEvent) => void;
+  readonly #isPurged: NonNullable<TieredEntryStoreOptions['isPurged']>;
   #changes = 0;
 
   /**
@@ -47,6 +51,7 @@ export class TieredEntryStore implements EntryStore {
 
   private constructor(options: TieredEntryStoreOptions) {
     this.#count = options.count;
+    this.#isPurged = options.isPurged ?? (() => false);
     this.#memory = new LRUCache({ maxSize: Math.max(1, options.memoryBytes) });
     this.#shared =
       options.redis &&
@@ -93,11 +98,16 @@ export class TieredEntryStore implements EntryStore {
     return this.#shared?.leases;
   }
 
+  /** Orders to purge among those nodes; undefined without a Redis. */
+  get purges(): SharedPurges | undefined {
+    return this.#shared?.purges;
+  }
+
   async getShared(key: string): Promise<EntryRecord | undefined> {
     const text = await this.#shared?.readEntry(key);
     if (text === undefined) return undefined;
     const decoded = decodeRecord(text);
-    if (decoded.kind === 'record') return decoded.record;
+    if (decoded.kind === 'record') return this.#isForgotten(key, decoded.record) ? undefined : decoded.record;
     if (decoded.kind === 'damaged') this.#count('redis-damaged-record');
     return undefined;
   }
@@ -140,6 +150,10 @@ export class TieredEntryStore implements EntryStore {
   async close(): Promise<void> {
     await this.#shared?.close();
     this.#disk.close();
+  }
+
+  #isForgotten(key: string, { variants }: EntryRecord): boolean {
+    return variants.length > 0 && variants.every(({ responseTime }) => this.#isPurged(key, responseTime));
   }
 
   /** Synchronous, so that no write can come between reading a record and remembering it. */

@@ -1,7 +1,8 @@
 // `wheelkeep purge`: the running server forgets a project, or everything; the next request asks upstream.
 
 import { Command } from 'commander';
-import { type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+import type { Purged } from '../administration.ts';
+import { type ExitCode, FAILED, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
 import { askRunningServer } from './running-server.ts';
 
 const EXAMPLES = `
@@ -11,11 +12,13 @@ Examples:
   $ wheelkeep purge numpy
   $ wheelkeep purge --all
 
-Exit codes: 0 done, 1 no server runs or it refused, 2 the command line or the configuration is wrong.`;
+With a Redis, all nodes that share it forget the same within a second, those that are away when they come back.
+
+Exit codes: 0 done, 1 no server runs, it refused, or the other nodes cannot be told now, 2 the command line or the configuration is wrong.`;
 
 export function purgeCommand(terminal: Terminal, exitCode: ExitCode): Command {
   return withConfigFlags(new Command('purge'), ['config', 'host', 'port', 'dataDir'])
-    .description('make the running server forget a project, or everything')
+    .description('make the running server, and the nodes it shares a Redis with, forget a project or everything')
     .argument('[project]', 'its pages, documents and files, at every index')
     .option('--all', 'everything')
     .addHelpText('after', EXAMPLES)
@@ -27,8 +30,15 @@ export function purgeCommand(terminal: Terminal, exitCode: ExitCode): Command {
       }
       const body = project === undefined ? { all: true } : { project };
       await askRunningServer(terminal, exitCode, given, { path: 'purge', body }, (answer) => {
-        const { removed } = answer as { readonly removed: number };
-        terminal.out(`${removed} ${removed === 1 ? 'entry' : 'entries'} removed`);
+        const { removed, others } = answer as Purged;
+        terminal.out(
+          `${removed} ${removed === 1 ? 'entry' : 'entries'} removed${others === 'told' ? ', the other nodes are told' : ''}`,
+        );
+        if (others !== 'later') return;
+        terminal.error(
+          'the other nodes do not know yet, for Redis does not answer; this server tells them when it does',
+        );
+        exitCode.value = FAILED;
       });
     });
 }

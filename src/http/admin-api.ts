@@ -14,8 +14,8 @@ export interface Administration {
   /** Newest first. */
   events(limit: number): unknown;
   explain(project: ProjectName, filename: string | undefined): Promise<unknown>;
-  /** Forgets the project everywhere, or everything; resolves with what was removed. */
-  purge(what: ProjectName | 'all'): Promise<unknown>;
+  /** Forgets the project everywhere, or everything without one; resolves with what was removed. */
+  purge(project: ProjectName | undefined): Promise<unknown>;
 }
 
 export interface AdminApiOptions {
@@ -86,10 +86,10 @@ function projectOf(text: unknown): ProjectName {
 }
 
 /** `{"project": "numpy"}` or `{"all": true}`; nothing else, so that a slip of the pen forgets nothing. */
-function purgedOf(body: unknown): ProjectName | 'all' {
+function purgedOf(body: unknown): ProjectName | undefined {
   const { project, all, ...others } = (body ?? {}) as { readonly project?: unknown; readonly all?: unknown };
   if (Object.keys(others).length === 0) {
-    if (all === true && project === undefined) return 'all';
+    if (all === true && project === undefined) return undefined;
     if (all === undefined && project !== undefined) return projectOf(project);
   }
   throw new BadRequest('The body is {"project": "<name>"} or {"all": true}.');

@@ -1,0 +1,64 @@
+// Orders to purge, as nodes leave them to one another: a stream in Redis of the last thousand, each under our MAC. A
+// node that was away reads what it missed. An order that somebody repeats speaks of its own time only, so that a copy of
+// an old one removes nothing that is newer.
+
+import type { PurgeOrder } from './purge-marks.ts';
+import type { RedisLink } from './redis-link.ts';
+import type { SharedEnvelope } from './shared-envelope.ts';
+
+export interface SharedPurgesOptions {
+  readonly link: Pick<RedisLink, 'append' | 'appended'>;
+  readonly envelope: SharedEnvelope;
+  /** Runs one command within the deadline and the breaker; undefined when Redis is away, fails or says no. */
+  readonly attempt: <T>(command: () => Promise<T>) => Promise<T | undefined>;
+}
+
+/** An order as it was found: `position` is Redis's name for its place in the stream. */
+export interface FoundOrder extends PurgeOrder {
+  readonly id: string;
+  readonly position: string;
+}
+
+const STREAM = 'wheelkeep:1:purges';
+const MOST_ORDERS = 1_000;
+const MAX_ORDER_BYTES = 1_000;
+export const BEFORE_ALL = '0-0';
+
+export class SharedPurges {
+  readonly #options: SharedPurgesOptions;
+
+  constructor(options: SharedPurgesOptions) {
+    this.#options = options;
+  }
+
+  /** False when the order did not reach Redis, or nobody knows whether it did. */
+  async tell(id: string, { project, until }: PurgeOrder): Promise<boolean> {
+    const { link, envelope, attempt } = this.#options;
+    const frame = await envelope.seal(STREAM, Buffer.from(JSON.stringify({ id, project, until })));
+    return (await attempt(() => link.append(STREAM, frame, MOST_ORDERS))) === true;
+  }
+
+  /** The orders behind a position, oldest first; undefined when Redis is away. */
+  async after(position: string): Promise<readonly FoundOrder[] | undefined> {
+    const { link, attempt } = this.#options;
+    const found = await attempt(() => link.appended(STREAM, position, 2 * MOST_ORDERS));
+    if (found === undefined) return undefined;
+    const orders = await Promise.all(found.map((one) => this.#open(one.position, one.bytes)));
+    return orders.filter((order) => order !== undefined);
+  }
+
+  async #open(position: string, bytes: Buffer): Promise<FoundOrder | undefined> {
+    const text = await this.#options.envelope.open(STREAM, bytes, MAX_ORDER_BYTES);
+    if (text === undefined) return undefined;
+    // Sealed by one of us: its shape is ours.
+    const { id, project, until } = JSON.parse(String(text)) as PurgeOrder & { readonly id: string };
+    return { id, project, until, position };
+  }
+}
+
+/** Whether the first position lies behind the second: `<milliseconds>-<count>`. */
+export function isBehind(one: string, other: string): boolean {
+  const [time = 0n, count = 0n] = one.split('-').map(BigInt);
+  const [otherTime = 0n, otherCount = 0n] = other.split('-').map(BigInt);
+  return time === otherTime ? count > otherCount : time > otherTime;
+}

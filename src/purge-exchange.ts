@@ -1,0 +1,115 @@
+// Purges among the nodes that share a Redis: each tells its own orders and carries out those of the others, also those
+// that were given while it was away. Without Redis an order is this node's alone until it is back.
+
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PurgeMarks, PurgeOrder } from './cache/purge-marks.ts';
+import { BEFORE_ALL, isBehind, type SharedPurges } from './cache/shared-purges.ts';
+import type { ProjectName } from './index/project-name.ts';
+import type { Purger } from './purger.ts';
+
+export interface PurgeExchangeOptions {
+  readonly shared: Pick<SharedPurges, 'tell' | 'after'>;
+  readonly marks: PurgeMarks;
+  readonly purger: Pick<Purger, 'purge'>;
+  readonly dataDir: string;
+  readonly now: () => number;
+  readonly onUnexpected: (error: unknown) => void;
+}
+
+const POLL_MS = 1_000;
+/** Until the first read: what was purged while we were away must not be served for a second. */
+const FIRST_POLL_MS = 50;
+/** What may lie between the clocks of two nodes: what was validated so shortly after an order is asked for once more. */
+const CLOCKS_MS = 5_000;
+/** Orders that wait for Redis. */
+const MOST_WAITING = 1_000;
+/** Holds how far this node has read; when it is lost, orders are carried out once more, which removes nothing newer. */
+const FILE = 'purges-seen';
+const POSITION = /^\d+-\d+$/;
+
+export class PurgeExchange {
+  readonly #options: PurgeExchangeOptions;
+  readonly #own = new Set<string>();
+  readonly #waiting = new Map<string, PurgeOrder>();
+  /** Read until here by this process; until `#carriedOut` by this node before its start. */
+  #position = BEFORE_ALL;
+  #hasRead = false;
+  readonly #carriedOut: string;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: PurgeExchangeOptions) {
+    this.#options = options;
+    this.#carriedOut = seenBefore(options.dataDir);
+  }
+
+  /** Reads what there is as soon as it can, and from then on once a second; never rejects. */
+  async start(): Promise<void> {
+    await this.#exchange().catch(this.#options.onUnexpected);
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => void this.start(), this.#hasRead ? POLL_MS : FIRST_POLL_MS).unref();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** `later`: Redis does not take it now, and is told when it does, as long as this process lives. */
+  async tell(project: ProjectName | undefined): Promise<'told' | 'later'> {
+    const { marks, now, shared } = this.#options;
+    const id = randomUUID();
+    const order = { project, until: now() + CLOCKS_MS };
+    marks.note(order);
+    this.#own.add(id);
+    if (await shared.tell(id, order)) return 'told';
+    if (this.#waiting.size < MOST_WAITING) this.#waiting.set(id, order);
+    return 'later';
+  }
+
+  async #exchange(): Promise<void> {
+    const { shared, marks, purger } = this.#options;
+    for (const [id, order] of this.#waiting) {
+      if (!(await shared.tell(id, order))) return;
+      this.#waiting.delete(id);
+    }
+    const orders = await shared.after(this.#position);
+    if (orders === undefined) return;
+    this.#hasRead = true;
+    if (orders.length === 0) return;
+    const due = new Map<string | undefined, number>();
+    for (const { id, project, until, position } of orders) {
+      marks.note({ project, until });
+      if (this.#own.has(id) || !isBehind(position, this.#carriedOut)) continue;
+      due.set(project, Math.max(due.get(project) ?? 0, until));
+    }
+    for (const [project, until] of due) await purger.purge(project as ProjectName | undefined, until);
+    this.#position = orders.at(-1)!.position;
+    await this.#remember(this.#position);
+  }
+
+  async #remember(position: string): Promise<void> {
+    const path = join(this.#options.dataDir, FILE);
+    const temporary = `${path}.${process.pid}`;
+    try {
+      await writeFile(temporary, `${position}\n`, { mode: 0o600 });
+      await rename(temporary, path);
+    } catch (error) {
+      // A full or failing disk: told of elsewhere, and without the file orders are only carried out once more.
+      if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    }
+  }
+}
+
+function seenBefore(dataDir: string): string {
+  try {
+    const text = readFileSync(join(dataDir, FILE), 'utf8').trim();
+    return POSITION.test(text) ? text : BEFORE_ALL;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    return BEFORE_ALL;
+  }
+}

@@ -1,0 +1,37 @@
+// Which keys of the stores hold what can be had again, and to which project they belong.
+
+import { projectOfFilename } from './index/distribution-name.ts';
+import { filenameOfUrl } from './index/file-links.ts';
+
+/** The first words of such keys; the rest of the keys is our own book-keeping. */
+export const PURGEABLE_KINDS = ['page', 'list', 'json', 'provenance', 'alias', 'file', 'raw'] as const;
+
+export function isPurgeable(key: string): boolean {
+  const kind = key.slice(0, key.indexOf(':'));
+  return PURGEABLE_KINDS.some((one) => one === kind);
+}
+
+/**
+ * The project that the key names by itself; undefined where it names none. A file whose name leads to another project
+ * is known to that project by its alias, which only a look into the store finds.
+ */
+export function projectOfKey(key: string): string | undefined {
+  const [, kind, rest = ''] = /^(\w+):[^:]*:(.*)$/s.exec(key) ?? [];
+  switch (kind) {
+    case 'page':
+      return rest;
+    case 'json':
+      return rest.split(':', 1)[0];
+    case 'provenance':
+      return /^integrity\/([^/]+)\//.exec(rest)?.[1];
+    case 'file':
+      return projectOfFilename(distributionOfKey(key));
+    default:
+      return undefined;
+  }
+}
+
+/** The distribution file that a `file:` key is, or that its metadata or signature belongs to. */
+export function distributionOfKey(key: string): string {
+  return filenameOfUrl(key).replace(/\.(?:metadata|asc)$/, '');
+}
