@@ -53,8 +53,10 @@ export class Telemetry implements FlightObserver {
   }
 
   diskFailure(error: NodeJS.ErrnoException): void {
-    this.#meters.diskWriteFailures.inc({ reason: diskReason(error) });
-    this.#tell('disk-full', `the data folder takes no bytes: ${error.code ?? error.message}`);
+    const reason = diskReason(error);
+    this.#meters.diskWriteFailures.inc({ reason });
+    // The quota does what it is for; that a body could not be stored beside those under way is no trouble of the disk.
+    if (reason !== 'quota') this.#tell('disk-full', `the data folder takes no bytes: ${error.code ?? error.message}`);
   }
 
   received(resource: Resource, bytes: number): void {
@@ -203,7 +205,10 @@ export class Telemetry implements FlightObserver {
   }
 }
 
-const DISK_REASONS: Readonly<Record<string, 'full' | 'read-only' | 'descriptors'>> = {
+type DiskReason = 'quota' | 'full' | 'read-only' | 'descriptors' | 'io';
+
+const DISK_REASONS: Readonly<Record<string, DiskReason>> = {
+  QUOTA: 'quota',
   ENOSPC: 'full',
   EDQUOT: 'full',
   EFBIG: 'full',
@@ -214,6 +219,6 @@ const DISK_REASONS: Readonly<Record<string, 'full' | 'read-only' | 'descriptors'
   ENFILE: 'descriptors',
 };
 
-function diskReason(error: NodeJS.ErrnoException): 'full' | 'read-only' | 'descriptors' | 'io' {
+function diskReason(error: NodeJS.ErrnoException): DiskReason {
   return DISK_REASONS[error.code ?? ''] ?? 'io';
 }

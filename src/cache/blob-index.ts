@@ -5,7 +5,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { faultOf } from './entry-database.ts';
 import { evictionRank } from './eviction-rank.ts';
+import { isAlive } from './leftovers.ts';
 
 /** A distribution file (by digest), or the body of one entry (by the hash of its name). */
 export type BlobKind = 'file' | 'page';
@@ -37,6 +39,8 @@ interface Change {
 const FORMAT = 1;
 const FLUSH_MS = 1_000;
 const MAX_PENDING = 2_000;
+/** While the database takes nothing; then what came first is let go, and the folders are looked at one day. */
+const MAX_KEPT = 100_000;
 
 /** It holds nothing that the folders do not hold: no waiting for the disk. */
 const SETUP = `
@@ -53,6 +57,7 @@ const SETUP = `
     bytes INTEGER NOT NULL, count INTEGER NOT NULL
   ) STRICT;
   INSERT OR IGNORE INTO state VALUES (1, ${FORMAT}, 0, 0, 0);
+  CREATE TABLE IF NOT EXISTS writers (pid INTEGER PRIMARY KEY) STRICT;
 `;
 
 export class BlobIndex {
@@ -65,17 +70,32 @@ export class BlobIndex {
   #bytes: number;
   #count: number;
   #timer: NodeJS.Timeout | undefined;
+  #failing = false;
+  /** Whether changes were let go that the database never took. */
+  #drifted = false;
   #closed = false;
 
   private constructor(database: DatabaseSync, now: () => number) {
     this.#database = database;
     this.#now = now;
     this.#statements = prepare(database);
+    database.exec('BEGIN IMMEDIATE');
+    if (this.#forgetDead()) database.exec('UPDATE state SET clean = 0');
+    this.#statements.enter.run(process.pid);
     const state = this.#statements.state.get() as { clean: number; bytes: number; count: number };
+    database.exec('COMMIT');
     this.complete = state.clean === 1;
     this.#bytes = state.bytes;
     this.#count = state.count;
-    database.exec('UPDATE state SET clean = 0');
+  }
+
+  /** Who was killed has not written down its last changes. */
+  #forgetDead(): boolean {
+    const pids = this.#statements.writers.all().map((row) => Number(row.pid));
+    // A predecessor with the same pid is dead: containers hand out the same one again and again.
+    const dead = pids.filter((pid) => pid === process.pid || !isAlive(pid));
+    for (const pid of dead) this.#statements.leave.run(pid);
+    return dead.length > 0;
   }
 
   /** A database that cannot be used is replaced; where the disk takes none at all, memory has to do. */
@@ -84,15 +104,17 @@ export class BlobIndex {
       try {
         if (candidate !== ':memory:') fs.mkdirSync(path.dirname(candidate), { recursive: true, mode: 0o700 });
         return new BlobIndex(openDatabase(candidate), now);
-      } catch {
-        // Damaged, of a newer format, or a disk that takes nothing: all of it can be had again from the folders.
-        removeDatabase(place);
+      } catch (error) {
+        // Damaged or of a newer format: all of it can be had again from the folders. One that is merely locked, or on a
+        // disk that takes nothing, may be in use by other processes.
+        const fault = faultOf(error);
+        if (fault === undefined || fault === 'damaged') removeDatabase(place);
       }
     }
     throw new Error('not even a database in memory can be opened');
   }
 
-  /** Bytes and number of all that is stored, by the last count. */
+  /** Bytes and number of all that is stored: what this process did at once, what others did at the next flush. */
   get totals(): { readonly bytes: number; readonly count: number } {
     return { bytes: this.#bytes, count: this.#count };
   }
@@ -110,7 +132,9 @@ export class BlobIndex {
 
   #put(kind: BlobKind, name: string, sizeBytes: number, usedAt: number): void {
     const known = this.#pending.get(kind + name);
-    this.#bytes += sizeBytes - (known?.removed === false ? (known.sizeBytes ?? 0) : 0);
+    const before = this.#sizeOf(kind, name);
+    this.#bytes += sizeBytes - (before ?? 0);
+    this.#count += before === undefined ? 1 : 0;
     this.#note({ kind, name, sizeBytes, usedAt, uses: (known?.uses ?? 0) + 1, removed: false });
   }
 
@@ -126,6 +150,9 @@ export class BlobIndex {
   }
 
   removed(kind: BlobKind, name: string): void {
+    const before = this.#sizeOf(kind, name);
+    this.#bytes -= before ?? 0;
+    this.#count -= before === undefined ? 0 : 1;
     this.#note({ kind, name, sizeBytes: undefined, usedAt: 0, uses: 0, removed: true });
   }
 
@@ -147,13 +174,11 @@ export class BlobIndex {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#pending.size === 0 || this.#closed) return;
-    const changes = [...this.#pending.values()];
-    this.#pending.clear();
     let bytes = 0;
     let count = 0;
     try {
       this.#database.exec('BEGIN IMMEDIATE');
-      for (const change of changes) {
+      for (const change of this.#pending.values()) {
         const [moreBytes, moreBlobs] = this.#apply(change);
         bytes += moreBytes;
         count += moreBlobs;
@@ -162,9 +187,33 @@ export class BlobIndex {
       this.#database.exec('COMMIT');
       this.#bytes = state.bytes;
       this.#count = state.count;
+      this.#failing = false;
+      this.#pending.clear();
     } catch {
-      // Full, busy or broken: the counts in memory go on, the next scan of the folders sets the rest right.
+      // Full, busy or broken: the counts in memory go on, and what has gathered is tried again.
+      this.#failing = true;
+      this.#rollBack();
+      this.#timer = setTimeout(() => this.flush(), FLUSH_MS).unref();
+    }
+  }
+
+  #rollBack(): void {
+    try {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+    } catch {
+      // SQLite has done so by itself (sqlite.org, "Response To Errors Within A Transaction").
+    }
+  }
+
+  /** How many bytes are accounted to it; undefined when it is not stored. */
+  #sizeOf(kind: BlobKind, name: string): number | undefined {
+    const pending = this.#pending.get(kind + name);
+    if (pending?.removed === true) return undefined;
+    if (pending?.sizeBytes !== undefined) return pending.sizeBytes;
+    try {
+      return (this.#statements.find.get(kind, name) as { size: number } | undefined)?.size;
+    } catch {
+      return undefined;
     }
   }
 
@@ -172,18 +221,25 @@ export class BlobIndex {
   close(counted: boolean): void {
     if (this.#closed) return;
     this.flush();
+    clearTimeout(this.#timer);
     this.#closed = true;
     try {
-      if (counted) this.#database.exec('UPDATE state SET clean = 1');
+      const lost = this.#drifted || this.#pending.size > 0;
+      if (counted || lost) this.#database.exec(`UPDATE state SET clean = ${lost ? 0 : 1}`);
+      this.#statements.leave.run(process.pid);
     } catch {
-      // Then the next process counts.
+      // Then we count as killed, and the next process looks at the folders.
     }
     this.#database.close();
   }
 
   #note(change: Change): void {
     this.#pending.set(change.kind + change.name, change);
-    if (this.#pending.size >= MAX_PENDING) this.flush();
+    if (this.#pending.size > MAX_KEPT) {
+      this.#pending.delete(this.#pending.keys().next().value!);
+      this.#drifted = true;
+    }
+    if (this.#pending.size >= MAX_PENDING && !this.#failing) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), FLUSH_MS).unref();
   }
 
@@ -211,6 +267,9 @@ interface Statements {
   readonly leastWorth: StatementSync;
   readonly names: StatementSync;
   readonly count: StatementSync;
+  readonly writers: StatementSync;
+  readonly enter: StatementSync;
+  readonly leave: StatementSync;
 }
 
 function prepare(database: DatabaseSync): Statements {
@@ -224,6 +283,9 @@ function prepare(database: DatabaseSync): Statements {
     ),
     names: database.prepare('SELECT name FROM blobs WHERE kind = ? AND name >= ? AND name < ?'),
     count: database.prepare('UPDATE state SET bytes = bytes + ?, count = count + ? RETURNING bytes, count'),
+    writers: database.prepare('SELECT pid FROM writers'),
+    enter: database.prepare('INSERT OR IGNORE INTO writers VALUES (?)'),
+    leave: database.prepare('DELETE FROM writers WHERE pid = ?'),
   };
 }
 

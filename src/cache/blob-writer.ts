@@ -103,7 +103,6 @@ export class DiskBlobWriter implements BlobWriter {
       throw error;
     }
     this.#places.space.settle(this.#written);
-    this.#places.space.worked();
   }
 
   /** The folder is nearly always there. */

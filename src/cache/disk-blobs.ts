@@ -40,6 +40,8 @@ export interface DiskBlobsOptions {
 /** Bodies up to this size are answered from memory. */
 const SMALL_BYTES = 64 * 1024;
 const OPEN_FILES = 256;
+/** Enough that a disk without free blocks notices. */
+const PROBE_BYTES = 64 * 1024;
 
 export class DiskBlobs implements BlobStore {
   readonly #options: DiskBlobsOptions;
@@ -68,6 +70,7 @@ export class DiskBlobs implements BlobStore {
       ...options,
       index: this.#index,
       folder: this.#folders.temporary,
+      probe: () => this.#probe(),
       evict: ({ kind, name }) => this.#evict(kind, name),
     });
   }
@@ -88,14 +91,19 @@ export class DiskBlobs implements BlobStore {
     await this.#space.makeRoom();
   }
 
-  /** Reads everything back once a day, slowly, until the store closes; what is wrong is removed and told of. */
+  /**
+   * Once a day, slowly, until the store closes: compares the account with the folders and reads everything back; what is
+   * wrong is removed and told of.
+   */
   scrubInBackground(random: () => number): Promise<void> {
     const remove = async (kind: BlobKind, name: string) => {
       if (kind === 'file') this.#small.delete(name);
       await this.#remove(kind, name);
       this.#options.onDamage(kind === 'file' ? 'blob' : 'body', name);
     };
-    return scrubInBackground({ folders: this.#folders, random, remove, signal: this.#closing.signal });
+    const signal = this.#closing.signal;
+    const compare = () => reconcile(this.#index, this.#folders, signal);
+    return scrubInBackground({ folders: this.#folders, random, remove, compare, signal });
   }
 
   async open(digest: Digest): Promise<Blob | undefined> {
@@ -123,8 +131,8 @@ export class DiskBlobs implements BlobStore {
   }
 
   async create(): Promise<BlobWriter | undefined> {
-    if (!this.#space.accepting) return undefined;
-    const temporary = path.join(this.#folders.temporary, `${this.#temporaryPrefix}${this.#created++}`);
+    if (this.#space.paused) return undefined;
+    const temporary = this.#newTemporary();
     try {
       const handle = await fs.promises.open(temporary, 'wx+', 0o600);
       return new DiskBlobWriter(handle, temporary, {
@@ -153,9 +161,24 @@ export class DiskBlobs implements BlobStore {
   async close(): Promise<void> {
     this.#closing.abort();
     const counted = await this.#reconciling.catch(() => false);
+    this.#space.close();
     this.#files.close();
     this.#small.clear();
     this.#index.close(counted);
+  }
+
+  #newTemporary(): string {
+    return path.join(this.#folders.temporary, `${this.#temporaryPrefix}${this.#created++}`);
+  }
+
+  /** Nothing of it is left, whether the disk takes it or not. */
+  async #probe(): Promise<void> {
+    const temporary = this.#newTemporary();
+    try {
+      await fs.promises.writeFile(temporary, Buffer.alloc(PROBE_BYTES), { flag: 'wx', mode: 0o600, flush: true });
+    } finally {
+      await fs.promises.rm(temporary, { force: true });
+    }
   }
 
   #bodyPath(name: string): string {

@@ -13,6 +13,8 @@ export interface DiskSpaceOptions {
   readonly quotaBytes: number;
   readonly freeSpaceFloorBytes: number;
   readonly now: () => number;
+  /** Writes something small and removes it. Rejects as long as the disk does not take it. */
+  readonly probe: () => Promise<void>;
   /** Removes a blob, from the index too; false while somebody reads it. */
   readonly evict: (blob: IndexedBlob) => Promise<boolean>;
   readonly onEvicted: (reason: EvictionReason, sizeBytes: number) => void;
@@ -27,18 +29,35 @@ const LOW_WATERMARK = 0.8;
 /** A full file system gets at least that part of it free, in bytes and in inodes. */
 const FREE_SHARE = 0.02;
 const STATFS_INTERVAL_MS = 1_000;
-/** After a failed write the disk is left alone for so long. */
-const PAUSE_MS = 5_000;
+/** After a failed write the disk is left alone, and asked this often whether it is well again. */
+const PROBE_MS = 2_000;
 const BATCH = 64;
 /** Failures of the whole disk; others (a file size limit, no descriptor left) concern one body only. */
 const PAUSING = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EIO']);
+
+/** What is being downloaded needs more room than the quota leaves when nothing else can go. */
+export class QuotaUsedUp extends Error {
+  override readonly name = 'QuotaUsedUp';
+  readonly code = 'QUOTA';
+
+  constructor() {
+    super('the quota is used up');
+  }
+}
+
+function isFull(failure: NodeJS.ErrnoException | undefined): boolean {
+  return failure?.code === 'ENOSPC' || failure?.code === 'EDQUOT';
+}
 
 export class DiskSpace {
   readonly #options: DiskSpaceOptions;
   /** Bytes of bodies that are being written. */
   #partialBytes = 0;
   #makingRoom: Promise<void> | undefined;
-  #pausedUntil: number | undefined;
+  /** The failure for which nothing is written; undefined while the disk is well. */
+  #failure: NodeJS.ErrnoException | undefined;
+  #probing: NodeJS.Timeout | undefined;
+  #closed = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: DiskSpaceOptions) {
@@ -50,16 +69,12 @@ export class DiskSpace {
     return this.#options.index.totals.bytes + this.#partialBytes;
   }
 
-  /** Whether a new body may be begun: not while the disk fails, but for one try every few seconds. */
-  get accepting(): boolean {
-    return this.#pausedUntil === undefined || this.#options.now() >= this.#pausedUntil;
-  }
-
+  /** Whether no new body may be begun: the disk has failed and is not well yet. */
   get paused(): boolean {
-    return this.#pausedUntil !== undefined;
+    return this.#failure !== undefined;
   }
 
-  /** Takes account of bytes about to be written. Rejects with ENOSPC when they would not fit into the quota. */
+  /** Takes account of bytes about to be written. Rejects with QuotaUsedUp when they would not fit. */
   async reserve(bytes: number): Promise<void> {
     this.#partialBytes += bytes;
     if (this.usedBytes > this.#options.quotaBytes * HIGH_WATERMARK) {
@@ -70,7 +85,7 @@ export class DiskSpace {
     }
     if (this.usedBytes <= this.#options.quotaBytes) return;
     this.#partialBytes -= bytes;
-    throw Object.assign(new Error('the quota is used up'), { code: 'ENOSPC' });
+    throw new QuotaUsedUp();
   }
 
   /** The bytes reserved are now a blob of the index, or gone. */
@@ -78,19 +93,41 @@ export class DiskSpace {
     this.#partialBytes -= bytes;
   }
 
-  /** A write failed: the disk is left alone for a while, and a full one gets room. */
+  /** A write failed: nothing is begun until the disk is well again, and a full one gets room. */
   failed(error: NodeJS.ErrnoException): void {
-    if (!PAUSING.has(error.code ?? '')) return;
-    if (this.#pausedUntil === undefined) this.#options.onPaused(true);
-    this.#pausedUntil = this.#options.now() + PAUSE_MS;
-    if (error.code === 'ENOSPC' || error.code === 'EDQUOT') void this.makeRoom();
+    if (!PAUSING.has(error.code ?? '') || this.#closed) return;
+    if (this.#failure === undefined) this.#options.onPaused(true);
+    this.#failure = error;
+    if (isFull(error)) void this.makeRoom();
+    this.#probing ??= setInterval(() => void this.#probe(), PROBE_MS).unref();
   }
 
-  /** A body was written to its end. */
-  worked(): void {
-    if (this.#pausedUntil === undefined) return;
-    this.#pausedUntil = undefined;
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#probing);
+  }
+
+  /** Nobody has to ask for something that would be written, for us to know that the disk is well again. */
+  async #probe(): Promise<void> {
+    try {
+      // A byte more may well fit where no body does.
+      if (isFull(this.#failure) && (await this.#isFull())) return;
+      await this.#options.probe();
+    } catch (error) {
+      this.#failure = error as NodeJS.ErrnoException;
+      return;
+    }
+    clearInterval(this.#probing);
+    this.#probing = undefined;
+    if (this.#closed || this.#failure === undefined) return;
+    this.#failure = undefined;
     this.#options.onPaused(false);
+  }
+
+  async #isFull(): Promise<boolean> {
+    await this.makeRoom();
+    const { blocks, bavail, files, ffree } = await fs.promises.statfs(this.#options.folder);
+    return bavail < blocks * FREE_SHARE || ffree < files * FREE_SHARE;
   }
 
   /** Evicts until bytes and inodes are within bounds, or nothing more can leave. One at a time; never rejects. */
@@ -110,7 +147,7 @@ export class DiskSpace {
     const { index, quotaBytes } = this.#options;
     const overQuota = () => this.usedBytes > quotaBytes * LOW_WATERMARK;
     if (this.usedBytes > quotaBytes * HIGH_WATERMARK) await this.#evictWhile(overQuota, 'quota');
-    let missing = await this.#missing();
+    const missing = await this.#missing();
     if (missing.bytes > 0 || missing.inodes > 0) {
       const before = index.totals;
       const stillMissing = () => {
@@ -118,11 +155,7 @@ export class DiskSpace {
         return before.bytes - bytes < missing.bytes || before.count - count < missing.inodes;
       };
       await this.#evictWhile(stillMissing, 'free-space');
-      missing = await this.#missing();
     }
-    // Room again on a disk that was full: no need to wait for the next try.
-    if (this.#pausedUntil !== undefined && missing.bytes <= 0 && missing.inodes <= 0)
-      this.#pausedUntil = this.#options.now();
   }
 
   async #evictWhile(wanted: () => boolean, reason: EvictionReason): Promise<void> {
@@ -152,8 +185,8 @@ export class DiskSpace {
   /** How many bytes and inodes the file system has too few. */
   async #missing(): Promise<{ readonly bytes: number; readonly inodes: number }> {
     const { blocks, bavail, bsize, files, ffree } = await fs.promises.statfs(this.#options.folder);
-    const full = this.#pausedUntil !== undefined;
-    const floor = Math.max(this.#options.freeSpaceFloorBytes, full ? blocks * bsize * FREE_SHARE : 0);
+    const share = isFull(this.#failure) ? blocks * bsize * FREE_SHARE : 0;
+    const floor = Math.max(this.#options.freeSpaceFloorBytes, share);
     // File systems without a fixed number of inodes say 0.
     return { bytes: floor - bavail * bsize, inodes: Math.ceil(files * FREE_SHARE) - ffree };
   }

@@ -23,7 +23,8 @@ export async function sweepLeftovers(folder: string, ours: string, now: number):
   return removed;
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process with this number runs on this machine, or in this container. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -287,7 +287,7 @@ export const METRIC_TABLE = {
     type: 'counter',
     name: 'wheelkeep_disk_write_failures_total',
     help: 'Bodies that could not be stored; their clients were served all the same.',
-    labels: { reason: ['full', 'read-only', 'descriptors', 'io'] },
+    labels: { reason: ['quota', 'full', 'read-only', 'descriptors', 'io'] },
   },
   evictions: {
     type: 'counter',

@@ -1,11 +1,23 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { BlobIndex } from '../../src/cache/blob-index.ts';
 import { evictionRank } from '../../src/cache/eviction-rank.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { sha256 } from '../support/wheels.ts';
+
+const INDEX = new URL('../../src/cache/blob-index.ts', import.meta.url).href;
+/** Says so on its output when it has the index open. */
+const OPENS_AND_WAITS = `
+  const { BlobIndex } = await import('${INDEX}');
+  BlobIndex.open({ path: process.argv[1], now: Date.now });
+  console.log('open');
+  setInterval(() => {}, 1000);
+`;
 
 const DAY_MS = 86_400_000;
 const name = (i: number) => sha256(`blob ${i}`);
@@ -72,6 +84,67 @@ test('two processes on one folder keep one account', async (t) => {
   assert.deepEqual(two.totals, { bytes: 300, count: 2 });
   one.close(true);
   two.close(true);
+});
+
+test('while the database is locked the account goes on, what leaves is not counted any more, and nothing is lost', async (t) => {
+  const path = join(await temporaryFolder(t), 'index.sqlite');
+  const index = BlobIndex.open({ path, now: Date.now });
+  for (let i = 0; i < 4; i++) index.put('file', name(i), 100);
+  index.flush();
+  const other = new DatabaseSync(path);
+  other.exec('BEGIN IMMEDIATE');
+  index.put('file', name(4), 50);
+  index.put('file', name(4), 60);
+  index.removed('file', name(0));
+  index.removed('file', name(0));
+  index.removed('file', name(9));
+  index.flush();
+  assert.deepEqual(index.totals, { bytes: 360, count: 4 });
+  other.exec('ROLLBACK');
+  other.close();
+  index.flush();
+  assert.deepEqual(index.totals, { bytes: 360, count: 4 });
+  const names = index.leastWorth('file', undefined, 10).map((blob) => blob.name);
+  assert.deepEqual(new Set(names), new Set([1, 2, 3, 4].map(name)));
+  index.close(true);
+});
+
+test('after one of two processes was killed the next one looks at the folders, though the other ended well', async (t) => {
+  const path = join(await temporaryFolder(t), 'index.sqlite');
+  BlobIndex.open({ path, now: Date.now }).close(true);
+  const killed = spawn(process.execPath, ['--input-type=module', '-e', OPENS_AND_WAITS, path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(killed.stdout, 'data');
+  const survivor = BlobIndex.open({ path, now: Date.now });
+  assert.equal(survivor.complete, true);
+  killed.kill('SIGKILL');
+  await once(killed, 'exit');
+  survivor.close(true);
+  const next = BlobIndex.open({ path, now: Date.now });
+  assert.equal(next.complete, false);
+  next.close(true);
+  const last = BlobIndex.open({ path, now: Date.now });
+  assert.equal(last.complete, true);
+  last.close(true);
+});
+
+test('an index that another process has locked is left to it, and memory has to do', async (t) => {
+  const path = join(await temporaryFolder(t), 'index.sqlite');
+  const first = BlobIndex.open({ path, now: Date.now });
+  first.put('file', name(1), 100);
+  first.flush();
+  const other = new DatabaseSync(path);
+  other.exec('BEGIN IMMEDIATE');
+  const second = BlobIndex.open({ path, now: Date.now });
+  assert.deepEqual([second.complete, second.totals], [false, { bytes: 0, count: 0 }]);
+  other.exec('ROLLBACK');
+  other.close();
+  second.close(true);
+  first.close(true);
+  const third = BlobIndex.open({ path, now: Date.now });
+  assert.deepEqual(third.totals, { bytes: 100, count: 1 });
+  third.close(true);
 });
 
 test('a damaged index is begun anew and says that it is not complete', async (t) => {
