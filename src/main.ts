@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check.ts';
 import { clientCommand } from './commands/client.ts';
 import { type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './commands/command-line.ts';
+import { completionCommand } from './commands/completion.ts';
 import { drillCommand } from './commands/drill.ts';
 import { envCommand } from './commands/env.ts';
 import { explainCommand } from './commands/explain.ts';
@@ -30,6 +31,7 @@ Examples:
   $ wheelkeep stats                     tell what the running server has served
   $ wheelkeep ready                     tell whether the running server can serve now
   $ wheelkeep client alice >> clients   add a client, where clients have to prove who they are
+  $ source <(wheelkeep completion bash)  let the Tab key complete all this
 
 Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.`;
 
@@ -56,6 +58,7 @@ async function main(argv: readonly string[], terminal: Terminal): Promise<number
     explainCommand,
     readyCommand,
     clientCommand,
+    completionCommand,
   ]) {
     program.addCommand(command(terminal, exitCode).copyInheritedSettings(program));
   }

@@ -10,6 +10,8 @@ import { configInput, type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags
 
 /** Each notation writes one variable; `note` writes a remark, where the notation has remarks. */
 interface Notation {
+  /** Stands before the first variable. */
+  readonly head?: string;
   set(name: string, value: string): string;
   readonly note: ((text: string) => string) | undefined;
 }
@@ -23,6 +25,8 @@ const NOTATIONS: Readonly<Record<string, Notation>> = {
   powershell: { set: (name, value) => `$env:${name} = '${value}'`, note: hash },
   dotenv: { set: (name, value) => `${name}=${value}`, note: hash },
   github: { set: (name, value) => `${name}=${value}`, note: undefined },
+  gitlab: { head: 'variables:', set: (name, value) => `  ${name}: '${value}'`, note: hash },
+  dockerfile: { set: (name, value) => `ENV ${name}='${value}'`, note: hash },
 };
 
 const EXAMPLES = `
@@ -30,7 +34,11 @@ Examples:
   $ eval "$(wheelkeep env)"
   > wheelkeep env --format powershell | Out-String | Invoke-Expression
   $ wheelkeep env --format dotenv > .env
-  $ wheelkeep env --format github --url http://wheelkeep:5030/ >> "$GITHUB_ENV"`;
+  $ wheelkeep env --format github --url http://wheelkeep:5030/ >> "$GITHUB_ENV"
+  $ wheelkeep env --format gitlab --url http://wheelkeep:5030/       a block for .gitlab-ci.yml
+  $ wheelkeep env --format dockerfile --url http://wheelkeep:5030/   lines behind FROM
+
+Exit codes: 0 printed, 2 the command line or the configuration is wrong.`;
 
 export function envCommand(terminal: Terminal, exitCode: ExitCode): Command {
   return withConfigFlags(new Command('env'), ['config', 'host', 'port'])
@@ -44,7 +52,8 @@ export function envCommand(terminal: Terminal, exitCode: ExitCode): Command {
         if (problems.length > 0) throw new ConfigurationError(problems);
         const named = typeof given.url === 'string' ? baseUrl.parse(given.url) : settings.publicUrl;
         const url = named ?? clientUrl(settings);
-        const { set, note } = NOTATIONS[String(given.format)]!;
+        const { head, set, note } = NOTATIONS[String(given.format)]!;
+        if (head !== undefined) terminal.out(head);
         for (const [name, value] of Object.entries(installerVariables(url))) terminal.out(set(name, value));
         const poetry = `Poetry reads no variable; in the project: poetry source add --priority=primary wheelkeep ${url}simple/`;
         if (note) terminal.out(note(poetry));

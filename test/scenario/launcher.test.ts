@@ -9,6 +9,7 @@ import { arch } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -159,4 +160,10 @@ test('env prints what each shell understands', async (t) => {
   const github = await run(LAUNCHER, ['env', '--format', 'github', '--url', 'http://wheels.example'], { env });
   for (const line of github.stdout.trim().split('\n')) assert.match(line, /^[A-Z_]+=\S+$/);
   assert.match(github.stdout, /^PIP_TRUSTED_HOST=wheels\.example$/m);
+  const printed = async (format: string) => (await run(LAUNCHER, ['env', '--format', format], { env })).stdout;
+  const { variables } = parse(await printed('gitlab')) as { variables: Record<string, string> };
+  assert.equal(variables.UV_DEFAULT_INDEX, 'http://127.0.0.1:5999/simple/');
+  const lines = (await printed('dockerfile')).trim().split('\n');
+  assert.ok(lines.includes("ENV PIP_INDEX_URL='http://127.0.0.1:5999/simple/'"));
+  for (const line of lines) assert.match(line, /^(?:ENV [A-Z_]+='[^']+'|# .*)$/);
 });
