@@ -4,16 +4,18 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { fieldValue, withoutFields } from '../../src/http-message.ts';
-import { zip } from '../support/archives.ts';
+import { type ArchiveMember, zip } from '../support/archives.ts';
 import type { FakeIndex } from '../support/fake-index.ts';
 import type { Fault } from '../support/fault-plan.ts';
 import { alter, gzipped, status, withAnswerField, wrongByte } from '../support/faults.ts';
 import { fetchAll, get } from '../support/http-client.ts';
 import { severalIndexes } from '../support/several-indexes.ts';
-import { type Distribution, type DistributionOptions, sdist, wheel } from '../support/wheels.ts';
+import { type Distribution, sdist, wheel } from '../support/wheels.ts';
 
 const JSON_PAGE = { accept: 'application/vnd.pypi.simple.v1+json' };
 const demo = wheel({ name: 'demo', version: '1.0', requires: ['other>=1'] });
+/** Does not shrink. */
+const FILLER = randomBytes(600_000);
 const large = wheel({ name: 'demo', version: '2.0', sizeBytes: 3_000_000 });
 
 /** An index that offers no metadata of its own. */
@@ -186,19 +188,22 @@ test('where the page tells no size the first byte tells it', async (t) => {
 });
 
 test('metadata that was forged in the parts is replaced by that of the wheel as soon as it is here, with an alarm', async (t) => {
-  const { proxy, index, linkTo } = await world(t);
-  const forged = ofSize(large.bytes.length, { name: 'demo', version: '2.0', requires: ['evil'] });
-  const link = await linkTo(large.filename);
+  const { proxy, index, clock, linkTo } = await world(t);
+  const right = uncompressed('3.0', wheel({ name: 'demo', version: '3.0', requires: ['good'] }).metadata);
+  const forged = uncompressed('3.0', wheel({ name: 'demo', version: '3.0', requires: ['evil'] }).metadata);
+  index.addListed('demo', right, { coreMetadata: false });
+  clock.advance(61_000);
+  const link = await linkTo(right.filename);
   const forgery: Fault = alter(({ fields }) => {
     const [, first, last] = /^bytes (\d+)-(\d+)/.exec(fieldValue(fields, 'content-range')!)!;
     return { body: forged.bytes.subarray(Number(first), Number(last) + 1) };
   });
-  index.fault(index.pathOf(large), onParts(forgery));
+  index.fault(index.pathOf(right), onParts(forgery));
   const alarms = async () => (await proxy.metrics())['wheelkeep_integrity_failures_total{kind="wrong-metadata"}'] ?? 0;
   assert.equal((await get(`${link}.metadata`)).sha256, forged.metadataSha256);
-  assert.equal((await get(link)).sha256, large.sha256);
-  assert.equal((await get(`${link}.metadata`)).sha256, large.metadataSha256);
-  assert.equal((await get(`${link}.metadata`)).sha256, large.metadataSha256);
+  assert.equal((await get(link)).sha256, right.sha256);
+  assert.equal((await get(`${link}.metadata`)).sha256, right.metadataSha256);
+  assert.equal((await get(`${link}.metadata`)).sha256, right.metadataSha256);
   assert.equal(await alarms(), 1);
 });
 
@@ -232,21 +237,23 @@ test('of two indexes with the same upstream each shows metadata as it is configu
 
 /** A wheel whose metadata lies before everything else. */
 function atTheFront(): Distribution {
-  const { metadata, metadataSha256 } = wheel({ name: 'demo', version: '7.0' });
-  const filler = randomBytes(300_000);
-  const bytes = zip([
-    { path: 'demo-7.0.dist-info/METADATA', bytes: metadata },
-    ...[1, 2, 3, 4].map((i) => ({ path: `demo/${i}.bin`, bytes: filler, stored: true })),
-  ]);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return { ...demo, filename: 'demo-7.0-py3-none-any.whl', version: '7.0', bytes, sha256, metadata, metadataSha256 };
+  const { metadata } = wheel({ name: 'demo', version: '7.0' });
+  return packed('7.0', metadata, (info, filler) => [info, filler('1'), filler('2')]);
 }
 
-/** A wheel of exactly this size: its padding is stored, and the list of its files varies by a few bytes. */
-function ofSize(sizeBytes: number, options: DistributionOptions): Distribution {
-  const about = 2 * sizeBytes - wheel({ ...options, sizeBytes }).bytes.length;
-  const sizes = Array.from({ length: 64 }, (_, i) => about - 32 + i);
-  return sizes
-    .map((padding) => wheel({ ...options, sizeBytes: padding }))
-    .find(({ bytes }) => bytes.length === sizeBytes)!;
+/** A wheel whose size depends on the length of its metadata alone. */
+function uncompressed(version: string, metadata: Buffer): Distribution {
+  return packed(version, metadata, (info, filler) => [filler('1'), { ...info, stored: true }]);
+}
+
+function packed(
+  version: string,
+  metadata: Buffer,
+  members: (info: ArchiveMember, filler: (name: string) => ArchiveMember) => readonly ArchiveMember[],
+): Distribution {
+  const info = { path: `demo-${version}.dist-info/METADATA`, bytes: metadata };
+  const bytes = zip(members(info, (name) => ({ path: `demo/${name}.bin`, bytes: FILLER, stored: true })));
+  const [sha256, metadataSha256] = [bytes, metadata].map((one) => createHash('sha256').update(one).digest('hex'));
+  const filename = `demo-${version}-py3-none-any.whl`;
+  return { ...demo, filename, version, bytes, sha256: sha256!, metadata, metadataSha256: metadataSha256! };
 }
