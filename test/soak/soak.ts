@@ -223,6 +223,16 @@ async function judge(): Promise<void> {
     `resident MB: ${rss.map((value) => value.toFixed(0)).join(' -> ')}, at the end ${(last.rss / 1e6).toFixed(0)}`,
   );
   console.log(`descriptors: ${fds.map((value) => value.toFixed(0)).join(' -> ')}, at the end ${last.fds}`);
+  for (let from = 0; from < MINUTES; from += 5) {
+    const start = until - (MINUTES - from) * 60_000;
+    const part = samples.filter(({ at }) => at >= start && at < start + 300_000);
+    const of = (key: 'fds' | 'rss' | 'temporary') => part.map((one) => one[key]).toSorted((a, b) => a - b);
+    const middle = (list: readonly number[]) => list[list.length >> 1] ?? 0;
+    console.log(
+      `from minute ${from}: resident ${(middle(of('rss')) / 1e6).toFixed(0)} MB, ` +
+        `descriptors ${middle(of('fds'))} (most ${of('fds').at(-1)}), temporary files ${middle(of('temporary'))}`,
+    );
+  }
   console.log(`blobs: ${(await storedBlobs(dataDir)).length}, all right`);
   for (const text of wrong.slice(0, 20)) console.log(`wrong: ${text}`);
   process.exitCode = wrong.length === 0 ? 0 : 1;
