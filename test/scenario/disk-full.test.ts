@@ -49,7 +49,7 @@ async function serve(t: TestContext, dataDir: string, sizes: readonly number[]) 
   return { index, proxy, files, url };
 }
 
-test('a disk that fills up in the middle of a file: all clients get it whole, old files leave, storing goes on', {
+test('a disk that fills up in the middle of a file: all clients get it whole, old files leave, storing goes on (F51)', {
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=24m');
@@ -98,7 +98,7 @@ test('a disk without room for anything serves every file whole, and stores again
   await eventually(async () => (await storedBlobs(disk)).length === 1);
 });
 
-test('a disk without inodes serves every file whole', { skip: cannotMount }, async (t) => {
+test('a disk without inodes serves every file whole (F52)', { skip: cannotMount }, async (t) => {
   const disk = await smallDisk(t, 'size=30m,nr_inodes=40');
   const { files, url } = await serve(
     t,
@@ -109,7 +109,7 @@ test('a disk without inodes serves every file whole', { skip: cannotMount }, asy
   for (const file of [...files, ...files]) assert.equal((await get(url(file))).sha256, file.sha256);
 });
 
-test('a data folder that is read-only serves what it holds, and everything else whole', {
+test('a data folder that is read-only serves what it holds, and everything else whole (F53)', {
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=30m');
@@ -133,7 +133,7 @@ test('a data folder that is read-only serves what it holds, and everything else 
   assert.equal((await get(`${proxy.url}/-/ready`)).status, 200);
 });
 
-test('a limit on the size of files costs larger ones their place in the store, nothing else', async (t) => {
+test('a limit on the size of files costs larger ones their place in the store, nothing else (F60)', async (t) => {
   const folder = await makeFolder();
   t.after(() => removeFolder(folder));
   const index = await FakeIndex.start();

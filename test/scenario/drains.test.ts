@@ -61,7 +61,7 @@ describe('SIGTERM', { concurrency: true }, () => {
     await assert.rejects(getPage(proxy, 'big'), { code: 'ECONNREFUSED' });
   });
 
-  it('lets a running download finish, then ends without waiting for the kept connection', async (test) => {
+  it('lets a running download finish, then ends without waiting for the kept connection (F67)', async (test) => {
     const { proxy, file } = await setting(test);
     const { download, agent } = await slowDownload(proxy, file);
     test.after(() => agent.destroy());

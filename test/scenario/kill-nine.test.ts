@@ -15,7 +15,7 @@ import { wheel } from '../support/wheels.ts';
 const ROUNDS = Number(process.env.WHEELKEEP_TEST_KILLS ?? 5);
 const SEED = Number(process.env.WHEELKEEP_TEST_SEED ?? Date.now() % 1_000_000);
 
-test(`kill -9 in the middle of writing, ${ROUNDS} times (seed ${SEED})`, async (t) => {
+test(`kill -9 in the middle of writing, ${ROUNDS} times (seed ${SEED}) (F65)`, async (t) => {
   const random = generator(SEED);
   const index = await FakeIndex.start();
   t.after(() => index.close());

@@ -165,7 +165,7 @@ test('a value under a lease that none of us wrote holds nobody', { skip: redisMi
   assert.ok(performance.now() - startedAt < 1_000);
 });
 
-test('a node that is stopped while it fetches holds the others for five seconds at most, and harms nothing later', {
+test('a node that is stopped while it fetches holds the others for five seconds at most, and harms nothing later (F69)', {
   skip: redisMissing,
 }, async (t) => {
   const path = addSlow('stopped', 0);
@@ -189,3 +189,45 @@ test('a node that is stopped while it fetches holds the others for five seconds 
   assert.equal((await get(node!.url + path)).status, 200);
   assert.equal(await holder.stop(), 0);
 });
+
+test('what Redis says is here and is not comes from upstream again (F49)', { skip: redisMissing }, async (t) => {
+  const path = addSlow('hollow', 0);
+  const [first, second] = await startNodes(t, 2);
+  const page = await get(first!.url + path);
+  const entry = 'wheelkeep:1:entry:page:default:hollow';
+  await until(async () => (await redis.command('EXISTS', entry)) === 1, 'it is shared');
+  assert.ok((await removeAll(redis, 'wheelkeep:1:body:*')) >= 1);
+  const other = await get(second!.url + path);
+  assert.deepEqual([other.status, other.sha256], [200, page.sha256]);
+  assert.equal(index.requests(path), 2);
+});
+
+test('a Redis that evicts leases and entries as fast as they come costs requests, never an answer (F45)', {
+  skip: redisMissing,
+}, async (t) => {
+  const tiny = await RedisServer.start('--maxmemory', '1mb', '--maxmemory-policy', 'allkeys-random');
+  t.after(() => tiny.kill());
+  const nodes = await startNodes(t, 2, { redis: { url: tiny.url, secret: undefined } });
+  const paths = Array.from({ length: 20 }, (_, i) => addSlow(`evicted${i}`, 0.05));
+  let over = false;
+  const eviction = (async () => {
+    for (let i = 0; !over; i += 1) {
+      await tiny.command('SET', `filler${i}`, Buffer.alloc(50_000));
+      await removeAll(tiny, `${LEASE}*`);
+    }
+  })();
+  for (const path of paths) {
+    const answers = await askAll(nodes, path, 5);
+    assert.equal(answers.length, 1, path);
+    assert.match(answers[0]!, /^200 /);
+    assert.ok(index.requests(path) <= 2, `${index.requests(path)} requests for ${path}`);
+  }
+  over = true;
+  await eviction;
+});
+
+/** Removes the keys of that pattern; tells how many there were. */
+async function removeAll(server: RedisServer, pattern: string): Promise<number> {
+  const script = 'local keys = redis.call("KEYS", ARGV[1]) for _, key in ipairs(keys) do redis.call("DEL", key) end';
+  return (await server.command('EVAL', `${script} return #keys`, '0', pattern)) as number;
+}

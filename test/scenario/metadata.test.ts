@@ -20,7 +20,7 @@ test('core metadata with a hash is verified, stored and served for ever', async 
   assert.equal(index.requests(path), 0);
 });
 
-test('core metadata with a wrong hash is never served nor stored (case 26)', async (t) => {
+test('core metadata with a wrong hash is never served nor stored (case 26) (F38)', async (t) => {
   const { index, proxy, path, url, file } = await fileWorld(t);
   index.fault(`${path}.metadata`, faults.wrongByte(3));
   assert.equal((await get(`${url}.metadata`)).status, 502);

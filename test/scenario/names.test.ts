@@ -139,7 +139,7 @@ describe('what is no name', () => {
     assert.equal(index.requests(), 0);
   });
 
-  it('is refused when a GET has a body, or the head is malformed, and the process lives', async () => {
+  it('is refused when a GET has a body, or the head is malformed, and the process lives (F83)', async () => {
     const requests = [
       'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc',
       'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',

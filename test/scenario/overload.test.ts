@@ -31,7 +31,7 @@ async function world(t: TestContext, limit?: string) {
 }
 
 for (const state of ['hot', 'cold']) {
-  test(`${READERS} clients that do not read a ${state} file slow nobody down and cost little memory`, async (t) => {
+  test(`${READERS} clients that do not read a ${state} file slow nobody down and cost little memory (F80)`, async (t) => {
     const { index, proxy, file, path } = await world(t);
     await getPage(proxy, 'foo');
     if (state === 'hot') assert.equal((await get(proxy.url + path)).sha256, file.sha256);

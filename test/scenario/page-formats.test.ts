@@ -156,7 +156,7 @@ describe('a page', () => {
 
 describe('an upstream', () => {
   const UPSTREAMS = {
-    'that ignores Accept and sends HTML': { formats: 'ignores-accept' },
+    'that ignores Accept and sends HTML (F21)': { formats: 'ignores-accept' },
     'that has only HTML': { formats: 'html-only' },
     'that has only JSON': { formats: 'json-only' },
     'without serials and validators': { serials: false, validators: 'none' },

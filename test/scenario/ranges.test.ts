@@ -37,7 +37,7 @@ async function stored(t: TestContext, options: FileWorldOptions): Promise<FileWo
 }
 
 for (const [state, prepare] of Object.entries(STATES)) {
-  test(`ranges of ${state} are answered as RFC 9110 says (case 40)`, async (t) => {
+  test(`ranges of ${state} are answered as RFC 9110 says (case 40) (F82)`, async (t) => {
     const { url, file, index, path } = await prepare(t);
     const { bytes, sha256 } = file;
     const size = bytes.length;

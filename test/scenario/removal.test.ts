@@ -39,7 +39,7 @@ function assertKept(answer: ClientResponse, held: ClientResponse): void {
 }
 
 describe('a held project that the index calls missing', () => {
-  it('is served until it is called so again a minute later, and is 404 then (case 45)', async (test) => {
+  it('is served until it is called so again a minute later, and is 404 then (case 45) (F09)', async (test) => {
     const { clock, index, proxy, held } = await setting(test);
     index.remove('foo');
     clock.advance(MINUTE);
@@ -104,7 +104,7 @@ describe('a held project that the index calls missing', () => {
     }
   });
 
-  it('is not believed missing for what was said before and right after an outage', async (test) => {
+  it('is not believed missing for what was said before and right after an outage (F11)', async (test) => {
     const { clock, index, proxy, held } = await setting(test);
     const play = async (code: number, expected: RegExp) => {
       index.clearFaults();
@@ -143,7 +143,7 @@ describe('a held page that the index replaces', () => {
     return ({ answer, send }) => send({ ...answer, status: 200, fields, body: Buffer.from(JSON.stringify(body)) });
   }
 
-  it('by a blank one is served until that is said again a minute later', async (test) => {
+  it('by a blank one is served until that is said again a minute later (F14)', async (test) => {
     const { clock, index, proxy, held } = await setting(test);
     index.fault(PAGE, blank(index.serialOf('foo')));
     clock.advance(MINUTE);
@@ -159,7 +159,7 @@ describe('a held page that the index replaces', () => {
     assert.deepEqual(listed(await getPage(proxy, 'foo')), []);
   });
 
-  it('by an older one is served until the index has insisted for half an hour (case 48)', async (test) => {
+  it('by an older one is served until the index has insisted for half an hour (case 48) (F15)', async (test) => {
     const { clock, index, proxy, held } = await setting(test);
     index.fault(PAGE, blank(index.serialOf('foo') - 1));
     for (let minute = 0; minute < 30; minute += 1) {

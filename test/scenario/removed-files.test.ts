@@ -85,7 +85,7 @@ test('a file of a project that is quarantined meanwhile is 403, although it is s
   assert.equal((await get(url, { range: 'bytes=0-5' })).status, 403);
 });
 
-test('where changed files are accepted, new bytes under an old URL raise an alarm and are served as the page of today promises them (case 31)', async (t) => {
+test('where changed files are accepted, new bytes under an old URL raise an alarm and are served as the page of today promises them (case 31, F37)', async (t) => {
   const now = { ms: Date.now() };
   const first = wheel({ name: 'demo', version: '1.0', sizeBytes: SMALL });
   const second = wheel({ name: 'demo', version: '1.0', files: { 'other.py': 'x = 1\n' } });
@@ -125,7 +125,7 @@ test('a signed URL keeps its query from clients, and is renewed from the page wh
   assert.doesNotMatch(JSON.stringify(answer.fields), /signature/);
 });
 
-test('a file that its fresh page lists and storage does not have is 404, and is asked for again by the next client', async (t) => {
+test('a file that its fresh page lists and storage does not have is 404, and is asked for again by the next client (F34)', async (t) => {
   const now = { ms: Date.now() };
   const { index, url, path, file } = await fileWorld(t, { now: () => now.ms });
   const lift = index.fault(path, faults.status(404));

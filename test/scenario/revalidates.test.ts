@@ -80,6 +80,26 @@ describe('a held page', () => {
     assert.equal(metrics['wheelkeep_requests_total{kind="page",outcome="revalidated",status="2xx"}'], 1);
   });
 
+  for (const days of [-2, 2]) {
+    it(`is as fresh as we grant although the clock of the index is off by ${days} days (F22)`, async (test) => {
+      const { clock, index, proxy } = await setting(test);
+      index.fault(PAGE, ({ answer, send }) => {
+        const off = (ms: number) => new Date(clock.now() + days * 86_400_000 + ms).toUTCString();
+        return send({ ...answer, fields: [...answer.fields, 'date', off(0), 'expires', off(600_000)] });
+      });
+      clock.advance(61_000);
+      await getPage(proxy, 'foo');
+      const asked = index.requests(PAGE);
+      clock.advance(50_000);
+      const answer = await getPage(proxy, 'foo');
+      assert.equal(index.requests(PAGE), asked, 'asked again within its minute');
+      assert.ok(Number(answer.field('age')) <= 51, `age ${answer.field('age')}`);
+      clock.advance(11_000);
+      await getPage(proxy, 'foo');
+      assert.equal(index.requests(PAGE), asked + 1, 'not asked after its minute');
+    });
+  }
+
   it('shows a new release to the first who asks after its minute', async (test) => {
     const { clock, index, proxy } = await setting(test);
     index.add('foo', wheel({ name: 'foo', version: '2.0' }));
@@ -114,7 +134,7 @@ describe('a held page', () => {
 });
 
 describe('a client that insists', () => {
-  it('gets a validated page at most once in five seconds; random queries make no difference (case 49)', async (test) => {
+  it('gets a validated page at most once in five seconds; random queries make no difference (case 49) (F84)', async (test) => {
     const { clock, index, proxy } = await setting(test);
     clock.advance(4_000);
     await getPage(proxy, 'foo', { 'cache-control': 'no-cache' });

@@ -33,7 +33,7 @@ for (const [direction, ms] of [
   });
 }
 
-test('the clock is set back by a day while an upstream is silent: the client hears of it in time', async (t) => {
+test('the clock is set back by a day while an upstream is silent: the client hears of it in time (F70)', async (t) => {
   const clock = new RunningClock();
   const index = await FakeIndex.start();
   t.after(() => index.close());

@@ -59,7 +59,7 @@ test('markup in names, reasons, fields and URLs of a page is text on ours, and o
   }
 });
 
-test('projects may be called as the insides of objects are', async (t) => {
+test('projects may be called as the insides of objects are (F71)', async (t) => {
   const { index, proxy } = await world(t);
   for (const name of ['constructor', 'tostring', 'hasownproperty', 'valueof', 'prototype', 'length', 'null']) {
     const file = wheel({ name, version: '1.0' });

@@ -41,44 +41,48 @@ interface Failure {
 }
 
 const FAILURES: readonly Failure[] = [
-  { name: 'refuses connections', cold: 502 },
-  { name: 'never answers', fault: silence, cold: 503 },
-  { name: 'falls silent after the head', fault: () => silenceAfter(0), cold: 503 },
-  { name: 'falls silent mid page', fault: () => silenceAfter(40), cold: 503 },
-  { name: 'drips a byte a second', fault: () => rate(1), cold: 503 },
+  { name: 'refuses connections (F01)', cold: 502 },
+  { name: 'never answers (F03)', fault: silence, cold: 503 },
+  { name: 'falls silent after the head (F04)', fault: () => silenceAfter(0), cold: 503 },
+  { name: 'falls silent mid page (F04)', fault: () => silenceAfter(40), cold: 503 },
+  { name: 'drips a byte a second (F20)', fault: () => rate(1), cold: 503 },
   { name: 'hangs up', fault: () => hangUp('fin'), cold: 502 },
   { name: 'resets the connection', fault: () => hangUp('rst'), cold: 502 },
   { name: 'cuts the page', fault: () => truncated(40), cold: 502 },
   { name: 'speaks no HTTP', fault: () => rawBytes('SSH-2.0-upstream\r\n'), cold: 502 },
-  { name: 'answers 500', fault: () => status(500), cold: 502 },
-  { name: 'answers 502', fault: () => status(502), cold: 502 },
+  { name: 'answers 500 (F05)', fault: () => status(500), cold: 502 },
+  { name: 'answers 502 (F05)', fault: () => status(502), cold: 502 },
   {
-    name: 'answers 503 with a page of HTML',
+    name: 'answers 503 with a page of HTML (F05)',
     fault: () => status(503, ['content-type', 'text/html'], '<html>'),
     cold: 503,
   },
-  { name: 'answers 504 (case 46)', fault: () => status(504), cold: 502 },
+  { name: 'answers 504 (case 46) (F05)', fault: () => status(504), cold: 502 },
   {
-    name: 'answers 429 and wants two minutes (case 47)',
+    name: 'answers 429 and wants two minutes (case 47) (F06)',
     fault: () => status(429, ['retry-after', '120']),
     cold: 503,
     recoveryMs: 121_000,
   },
   { name: 'answers 429', fault: () => status(429), cold: 503, recoveryMs: 37_000 },
-  { name: 'answers 401', fault: () => status(401), cold: 502 },
-  { name: 'answers 403 (case 46)', fault: () => status(403), cold: 502 },
-  { name: 'answers 200 with a login page (case 35)', fault: loginPage, cold: 502 },
-  { name: 'answers 200 with nothing (case 35)', fault: emptyBody, cold: 502 },
-  { name: 'answers {} (case 36)', fault: () => replacedBody('{}'), cold: 502 },
+  { name: 'answers 401 (F08)', fault: () => status(401), cold: 502 },
+  { name: 'answers 403 (case 46) (F07)', fault: () => status(403), cold: 502 },
+  { name: 'answers 200 with a login page (case 35) (F12)', fault: loginPage, cold: 502 },
+  { name: 'answers 200 with nothing (case 35) (F13)', fault: emptyBody, cold: 502 },
+  { name: 'answers {} (case 36) (F13)', fault: () => replacedBody('{}'), cold: 502 },
   {
-    name: 'cuts the JSON (case 36)',
+    name: 'cuts the JSON (case 36) (F13)',
     fault: () => replacedBody('{"meta":{"api-version":"1.0"},"name":"foo","fi'),
     cold: 502,
   },
-  { name: 'answers 304 unasked (case 37)', fault: () => notModified('"of-another-page"'), cold: 502 },
-  { name: 'redirects in a loop', fault: redirectLoop, cold: 502 },
-  { name: 'redirects to a foreign host', fault: () => redirect('https://foreign.example/simple/foo/'), cold: 502 },
-  { name: 'sends a gzip bomb', fault: () => gzipBomb(64 << 20), cold: 502 },
+  { name: 'answers 304 unasked (case 37) (F16)', fault: () => notModified('"of-another-page"'), cold: 502 },
+  { name: 'redirects in a loop (F17)', fault: redirectLoop, cold: 502 },
+  {
+    name: 'redirects to a foreign host (F17)',
+    fault: () => redirect('https://foreign.example/simple/foo/'),
+    cold: 502,
+  },
+  { name: 'sends a gzip bomb (F19)', fault: () => gzipBomb(64 << 20), cold: 502 },
   { name: 'sends another content type', fault: () => contentType('application/octet-stream'), cold: 502 },
 ];
 
@@ -183,7 +187,7 @@ describe('a page that was seen is served, one that was not is a clear error, whi
     });
   }
 
-  it('swallows connections', async (test) => {
+  it('swallows connections (F02)', async (test) => {
     const { clock, held, proxy, start } = await setting(test);
     const deaf = await deafPort();
     test.after(() => deaf.close());

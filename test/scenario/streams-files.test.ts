@@ -75,7 +75,7 @@ test('a client that joins in the middle of a transfer gets the file from its fir
   assert.equal(index.requests(path), 1);
 });
 
-test('the client that began the transfer may leave: nine others get their file from the same request', async (t) => {
+test('the client that began the transfer may leave: nine others get their file from the same request (F79)', async (t) => {
   const { index, file, path, url } = await fileWorld(t, { sizeBytes: LARGE });
   index.fault(path, faults.rate(10_000_000));
   const leader = fetchAll(url, { abortAfterBytes: 100_000 });
@@ -86,7 +86,7 @@ test('the client that began the transfer may leave: nine others get their file f
   assert.equal(index.requests(path), 1);
 });
 
-test('a client that reads slowly holds up neither the transfer nor another client', async (t) => {
+test('a client that reads slowly holds up neither the transfer nor another client (F33)', async (t) => {
   const { index, file, path, url } = await fileWorld(t, { sizeBytes: 12_000_000 });
   index.fault(path, faults.rate(40_000_000));
   const control = new AbortController();
@@ -108,7 +108,7 @@ test('a slow client gets the whole file from the disk after the transfer has end
   assert.equal(index.requests(path), 1);
 });
 
-test('when nobody is left a fetch of which little is missing goes on (case 44)', async (t) => {
+test('when nobody is left a fetch of which little is missing goes on (case 44) (F78)', async (t) => {
   const { index, path, url, proxy } = await fileWorld(t, { sizeBytes: LARGE });
   index.fault(path, faults.rate(6_000_000));
   assert.equal((await fetchAll(url, { abortAfterBytes: 1 })).complete, false);
@@ -117,7 +117,7 @@ test('when nobody is left a fetch of which little is missing goes on (case 44)',
   assert.equal(index.requests(path), 1);
 });
 
-test('when nobody is left a fetch of which much is missing ends at once and leaves nothing behind (case 44)', async (t) => {
+test('when nobody is left a fetch of which much is missing ends at once and leaves nothing behind (case 44) (F78)', async (t) => {
   const { index, path, url, proxy } = await fileWorld(t, { sizeBytes: 40_000_000 });
   index.fault(path, faults.rate(2_000_000));
   const before = index.openConnections;

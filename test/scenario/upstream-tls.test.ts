@@ -1,6 +1,8 @@
 // TLS to upstreams: always verified, certificate authorities can be added, one bad address of two does no harm.
 
 import assert from 'node:assert/strict';
+import { createSecureServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type Authority, certificateAuthority } from '../support/certificates.ts';
 import { FakeServer, type FakeServerOptions } from '../support/fake-server.ts';
@@ -38,7 +40,7 @@ for (const [what, identity, trusted] of [
     [authority.cert],
   ],
 ] as const) {
-  test(`a certificate ${what} is refused, whatever the environment says, and no request is sent`, async (t) => {
+  test(`a certificate ${what} is refused, whatever the environment says, and no request is sent (F31)`, async (t) => {
     const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED;
     t.after(() => {
       if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
@@ -53,7 +55,7 @@ for (const [what, identity, trusted] of [
   });
 }
 
-test('a certificate that is wrong on one address only costs no error', async (t) => {
+test('a certificate that is wrong on one address only costs no error (F30)', async (t) => {
   const good = authority.issue(['files.example']);
   const it = await server(t, (address) => (address === '127.0.0.2' ? authority.issue(['other.example']) : good));
   const client = upstreamClient(t, { lookup, extraCertificates: [authority.cert] });
@@ -68,4 +70,19 @@ test('a port that does not speak TLS is a failure of kind tls', async (t) => {
   t.after(() => plain.close());
   const failure = await failureOf(upstreamClient(t).fetch(get(`https://127.0.0.1:${plain.port}/`)));
   assert.equal(failure.kind, 'tls');
+});
+
+test('HTTP/2 is not spoken, also where it is offered: no stream can hold up the others of its connection (F76)', async (t) => {
+  const { key, cert } = authority.issue(['127.0.0.1']);
+  const versions: string[] = [];
+  const both = createSecureServer({ key, cert, allowHTTP1: true }, (request, response) => {
+    versions.push(request.httpVersion);
+    response.end('well');
+  });
+  t.after(() => both.close());
+  await new Promise<void>((resolve) => both.listen(0, '127.0.0.1', resolve));
+  const client = upstreamClient(t, { extraCertificates: [authority.cert] });
+  const { port } = both.address() as AddressInfo;
+  assert.equal(String(await bytesOf((await client.fetch(get(`https://127.0.0.1:${port}/`))).body)), 'well');
+  assert.deepEqual(versions, ['1.1']);
 });

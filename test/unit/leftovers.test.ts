@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { readdir, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { sweepLeftovers } from '../../src/cache/leftovers.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+/** No process of this number can exist. */
+const DEAD = 2 ** 22 + 1;
+
+test('temporary files of the dead leave at the start; those of the living, of ours and young ones stay (F63)', async (t) => {
+  const folder = await temporaryFolder(t);
+  const now = Date.now();
+  const files = { dead: `${DEAD}-a`, predecessor: `${process.pid}-old-a`, ours: `${process.pid}-new-a` };
+  const others = { peer: `${process.ppid}-a`, young: `${DEAD}-b` };
+  for (const name of Object.values({ ...files, ...others })) await writeFile(join(folder, name), 'x');
+  const longAgo = new Date(now - 3_600_000);
+  for (const name of [...Object.values(files), others.peer]) await utimes(join(folder, name), longAgo, longAgo);
+  assert.equal(await sweepLeftovers(folder, `${process.pid}-new-`, now), 2);
+  assert.deepEqual((await readdir(folder)).sort(), [files.ours, others.peer, others.young].sort());
+});
