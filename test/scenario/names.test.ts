@@ -42,7 +42,7 @@ describe('the spellings of a name', () => {
     assert.equal(index.requests(), 0);
   });
 
-  it('share one entry and one upstream request (case 3)', async (test) => {
+  it('share one entry and one upstream request (case 3) (S02)', async (test) => {
     const { index, proxy } = await setting(test);
     index.add('foo-bar', wheel({ name: 'foo-bar', version: '1.0' }));
     const base = `${proxy.url}/simple/`;
@@ -94,7 +94,7 @@ describe('what is no name', () => {
   }
   const target = (path: string) => rawStatus(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
 
-  it('is 400 or 404, and nothing is sent upstream (case 4, case 5)', async () => {
+  it('is 400 or 404, and nothing is sent upstream (case 4, case 5) (S01)', async () => {
     const targets = [
       '/simple/../',
       '/simple/./',
@@ -154,7 +154,7 @@ describe('what is no name', () => {
     assert.equal((await get(`${proxy.url}/-/live`)).status, 200);
   });
 
-  it('is 405 with what is allowed for methods that do not read; uploads and XML-RPC are 403 with the reason (case 52)', async () => {
+  it('is 405 with what is allowed for methods that do not read; uploads and XML-RPC are 403 with the reason (case 52) (S07, S28)', async () => {
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
       for (const path of ['/simple/', '/simple/foo/', '/files/https/files.example/foo-1.0.whl', '/metrics']) {
         const answer = await fetchAll(`${proxy.url}${path}`, { method });

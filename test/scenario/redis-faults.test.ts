@@ -194,7 +194,7 @@ describe('with a Redis that fails', { skip: redisMissing, timeout: 60_000 }, () 
     await assertBounded(slow);
   });
 
-  test('garbage, foreign, exchanged, forged and huge values are misses, counted and overwritten (F48)', async (t) => {
+  test('garbage, foreign, exchanged, forged and huge values are misses, counted and overwritten (F48) (S31)', async (t) => {
     const server = await RedisServer.start();
     t.after(() => server.kill());
     const { store, events } = await connectedStore(server.url);

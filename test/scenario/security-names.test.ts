@@ -20,7 +20,7 @@ async function world(t: TestContext) {
   return { index, proxy };
 }
 
-test('markup in names, reasons, fields and URLs of a page is text on ours, and our pages may run nothing', async (t) => {
+test('markup in names, reasons, fields and URLs of a page is text on ours, and our pages may run nothing (S24, S27)', async (t) => {
   const { index, proxy } = await world(t);
   const payloads = [
     '<script>alert(1)</script>',
@@ -59,7 +59,7 @@ test('markup in names, reasons, fields and URLs of a page is text on ours, and o
   }
 });
 
-test('projects may be called as the insides of objects are (F71)', async (t) => {
+test('projects may be called as the insides of objects are (F71) (S33)', async (t) => {
   const { index, proxy } = await world(t);
   for (const name of ['constructor', 'tostring', 'hasownproperty', 'valueof', 'prototype', 'length', 'null']) {
     const file = wheel({ name, version: '1.0' });
@@ -71,7 +71,7 @@ test('projects may be called as the insides of objects are (F71)', async (t) => 
   assert.equal((await getPage(proxy, '__proto__')).status, 404);
 });
 
-test('however many names are asked for, the metrics have as many series as before', async (t) => {
+test('however many names are asked for, the metrics have as many series as before (S29)', async (t) => {
   const { index, proxy } = await world(t);
   index.add('foo', wheel({ name: 'foo', version: '1.0' }));
   const ask = async (i: number) => {
@@ -92,7 +92,7 @@ test('however many names are asked for, the metrics have as many series as befor
   assert.ok(!before.some((name) => /nothing-|client-|host-\d/.test(name)));
 });
 
-test('no request can write a line of its own into the log, in text or in JSON', async (t) => {
+test('no request can write a line of its own into the log, in text or in JSON (S35)', async (t) => {
   const index = await FakeIndex.start();
   t.after(() => index.close());
   for (const format of ['text', 'json']) {

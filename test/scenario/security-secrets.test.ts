@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { FakeIndex } from '../support/fake-index.ts';
 import * as faults from '../support/faults.ts';
-import { fetchAll } from '../support/http-client.ts';
+import { fetchAll, get } from '../support/http-client.ts';
 import { JSON_TYPE } from '../support/page-client.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
 import { filesBelow } from '../support/stored-files.ts';
@@ -43,7 +43,7 @@ async function world(t: TestContext) {
   return { index, proxy, dataDir, signed, moved, host: new URL(plain).host };
 }
 
-test('no secret is in an answer, a log line, a metric, an event or a name in the data folder', async (t) => {
+test('no secret is in an answer, a log line, a metric, an event or a name in the data folder (S16, S17, S48)', async (t) => {
   const { index, proxy, dataDir, signed, moved, host } = await world(t);
   const seen: string[] = [];
   const token = (await readFile(join(dataDir, 'admin-token'), 'utf8')).trim();
@@ -102,4 +102,13 @@ test('no secret is in an answer, a log line, a metric, an event or a name in the
   assert.match(proxy.output(), /trouble1/, 'the log was written');
   for (const text of seen)
     for (const canary of CANARIES) assert.ok(!text.includes(canary), `${canary} in ${text.slice(0, 2000)}`);
+});
+
+test('a signal opens no debugger, which would tell everything (S49)', async (t) => {
+  const proxy = await spawnProxy({ dataDir: await temporaryFolder(t), upstreams: ['http://127.0.0.1:1/simple/'] });
+  t.after(() => proxy.stop('SIGKILL'));
+  process.kill(proxy.pid, 'SIGUSR1');
+  assert.equal((await get(`${proxy.url}/-/live`)).status, 200);
+  assert.equal(await proxy.stop(), 0);
+  assert.doesNotMatch(proxy.output(), /debugger/i);
 });

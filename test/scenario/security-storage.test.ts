@@ -10,7 +10,7 @@ import { getPage } from '../support/page-client.ts';
 import { filesBelow, storedBlobs } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-test('folders are 0700 and files 0600, whatever the umask', async (t) => {
+test('folders are 0700 and files 0600, whatever the umask (S32)', async (t) => {
   const mask = process.umask(0);
   t.after(() => process.umask(mask));
   const { proxy, url } = await fileWorld(t, { sizeBytes: LARGE });
@@ -41,7 +41,7 @@ async function swapped(t: TestContext, blobOf: (dataDir: string) => Promise<stri
   return { ...world, url: world.url, secret, outside, first };
 }
 
-test('a link in the place of a stored file is not followed to a client, and what it leads to stays as it is', async (t) => {
+test('a link in the place of a stored file is not followed to a client, and what it leads to stays as it is (S32)', async (t) => {
   const { url, secret, outside, file } = await swapped(t, async (dataDir) => {
     const blobs = await storedBlobs(dataDir);
     return blobs[0]!;

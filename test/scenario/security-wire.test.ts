@@ -19,7 +19,7 @@ async function world(t: TestContext) {
   return { index, proxy };
 }
 
-test('a request of which the end is a matter of opinion is refused, and its connection closed', async (t) => {
+test('a request of which the end is a matter of opinion is refused, and its connection closed (S10)', async (t) => {
   const { index, proxy } = await world(t);
   const inner = 'GET /simple/smuggled/ HTTP/1.1\r\nhost: x\r\n\r\n';
   const framings = [
@@ -49,7 +49,7 @@ test('a request of which the end is a matter of opinion is refused, and its conn
   assert.equal(index.requests(), 0);
 });
 
-test('line ends and folds that only some understand are refused', async (t) => {
+test('line ends and folds that only some understand are refused (S11)', async (t) => {
   const { index, proxy } = await world(t);
   const requests = [
     'GET /simple/foo/ HTTP/1.1\nhost: x\n\n',
@@ -114,7 +114,7 @@ test('a long answer that only its connection ends is dropped without harm', asyn
   assert.equal((await get(`${proxy.url}/-/live`)).status, 200);
 });
 
-test('a page that is small on the wire and larger than the limit when decoded is refused', async (t) => {
+test('a page that is small on the wire and larger than the limit when decoded is refused (S25)', async (t) => {
   const index = await FakeIndex.start();
   t.after(() => index.close());
   const proxy = await startProxy({ upstreams: [index.url], config: { maxPageBytes: 1_000_000 } });

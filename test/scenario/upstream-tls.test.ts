@@ -40,7 +40,7 @@ for (const [what, identity, trusted] of [
     [authority.cert],
   ],
 ] as const) {
-  test(`a certificate ${what} is refused, whatever the environment says, and no request is sent (F31)`, async (t) => {
+  test(`a certificate ${what} is refused, whatever the environment says, and no request is sent (F31) (S18)`, async (t) => {
     const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED;
     t.after(() => {
       if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;

@@ -26,7 +26,7 @@ const WRONG: Readonly<Record<string, Fault>> = {
 
 for (const [what, fault] of Object.entries(WRONG)) {
   for (const sizeBytes of [SMALL, LARGE]) {
-    test(`${what} in the place of a ${sizeBytes} byte file is neither served whole nor stored, and heals`, async (t) => {
+    test(`${what} in the place of a ${sizeBytes} byte file is neither served whole nor stored, and heals (S23)`, async (t) => {
       const { index, proxy, file, path, url } = await fileWorld(t, { sizeBytes });
       index.fault(path, fault);
       const wrong = await get(url);
