@@ -68,6 +68,8 @@ interface Made {
   /** Milliseconds, of the clock that all share. */
   validatedAt: number;
   validations: number;
+  /** Validations that were told to credentials alone: they say nothing to others. */
+  toldToOne: number;
 }
 
 class Origin {
@@ -87,17 +89,21 @@ class Origin {
       return answer('', [], 204);
     }
     const known = this.made[Number(/"(\d+)"/.exec(fieldValue(fields, 'if-none-match') ?? '')?.[1] ?? -1)];
+    const user = fieldValue(fields, 'authorization') ?? '';
     if (known?.path === path && known.version === this.version) {
-      known.latest = this.control;
-      known.validatedAt = this.now();
-      known.validations++;
+      if (isPersonal({ user, control: this.control })) known.toldToOne++;
+      else {
+        known.latest = this.control;
+        known.validatedAt = this.now();
+        known.validations++;
+      }
       return answer('', this.#fields(this.made.indexOf(known)), 304);
     }
     const serial = this.made.length;
-    const user = fieldValue(fields, 'authorization') ?? '';
     const { control, version } = this;
     const text = `${serial} ${'x'.repeat(this.size)}`;
-    this.made.push({ path, version, user, text, control, latest: control, validatedAt: this.now(), validations: 0 });
+    const said = { latest: control, validatedAt: this.now(), validations: 0, toldToOne: 0 };
+    this.made.push({ path, version, user, text, control, ...said });
     return answer(text, [...this.#fields(serial), 'x-user', user]);
   }
 
@@ -180,6 +186,7 @@ function check(response: ClientResponse, user: string, before: readonly Made[]):
   assert.doesNotMatch(made.control, /no-store|private(?!=)/, 'such an answer is used once');
   assert.ok(!isPersonal(made), 'an answer to credentials is used again only where the origin allows it');
   assert.equal(response.field('x-user') === undefined, made.control.includes('private='));
+  if (user !== '' && made.toldToOne > before[serial]!.toldToOne) return;
   const ageSeconds = Number(response.field('age'));
   const since = ({ validatedAt }: Made) => (setting.clock.now() - validatedAt) / 1000;
   // It may be confirmed while this answer is on its way.
@@ -195,6 +202,6 @@ function check(response: ClientResponse, user: string, before: readonly Made[]):
 }
 
 /** Given to credentials, without the origin's word that others may have it (RFC 9111 3.5). */
-function isPersonal({ user, control }: Made): boolean {
+function isPersonal({ user, control }: Pick<Made, 'user' | 'control'>): boolean {
   return user !== '' && !/public|must-revalidate|s-maxage/.test(control);
 }
