@@ -47,7 +47,11 @@ async function guarded(t: TestContext, more: Partial<Config> = {}) {
   const config: Partial<Config> = { clients, logLevel: 'info', ...more };
   const proxy = await startProxy({ upstreams: [index.url], config, overrides: { sink } });
   t.after(() => proxy.close());
-  return { index, proxy, file, page: `${proxy.url}/simple/demo/`, log: () => (sink.handOver(), lines.join('')) };
+  const log = () => {
+    sink.handOver();
+    return lines.join('');
+  };
+  return { index, proxy, file, page: `${proxy.url}/simple/demo/`, log };
 }
 
 test('without a right credential nothing is served but health, cold and hot', async (t) => {
