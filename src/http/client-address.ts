@@ -9,10 +9,13 @@ import { BlockList, isIP } from 'node:net';
 /** More proxies than any chain has. */
 const MOST_HOPS = 20;
 const MOST_REMEMBERED = 1_000;
+const MOST_REMEMBERED_CHARACTERS = 200;
 
 export class ClientAddress {
   readonly #trusted: BlockList | undefined;
   readonly #verdicts = new Map<string, boolean>();
+  /** What was found behind a chain of proxies. */
+  readonly #clients = new Map<string, string>();
 
   /** `networks` are addresses, or networks as in `10.0.0.0/8`. */
   constructor(networks: readonly string[]) {
@@ -25,7 +28,16 @@ export class ClientAddress {
     if (this.#trusted === undefined) return peer;
     const forwarded = headers['x-forwarded-for'];
     if (forwarded === undefined || !this.#isTrusted(peer)) return peer;
-    return this.#behind(peer, String(forwarded));
+    const chain = String(forwarded);
+    const hops = `${chain},${peer}`;
+    let client = this.#clients.get(hops);
+    if (client === undefined) {
+      client = this.#behind(peer, chain);
+      // A fleet is few clients behind few proxies; longer chains are nobody's.
+      if (this.#clients.size >= MOST_REMEMBERED) this.#clients.clear();
+      if (hops.length < MOST_REMEMBERED_CHARACTERS) this.#clients.set(hops, client);
+    }
+    return client;
   }
 
   /** From right to left, each written by the hop before: the first that is not trusted is the client. */

@@ -50,7 +50,7 @@ export class ClientGate {
     const digest = authorization === undefined ? '' : hash('sha256', this.#key + authorization, 'base64');
     const name = this.#remembered.get(digest);
     if (name !== undefined) {
-      exchange.identify(name);
+      exchange.user = name;
       return undefined;
     }
     if (isOpen(exchange)) return undefined;
@@ -72,7 +72,10 @@ export class ClientGate {
       throw new TooManyFailures(Math.ceil(waitMs / 1000));
     }
     const name = await this.#nameOf(authorization, digest);
-    if (name !== undefined) return exchange.identify(name);
+    if (name !== undefined) {
+      exchange.user = name;
+      return;
+    }
     this.#failures.note(address, now());
     onRefused('unauthorized');
     throw new Unauthorized('The name or the password is wrong.', CHALLENGE);

@@ -26,9 +26,8 @@ export class Exchange {
     this.startedAt = performance.now();
   }
 
-  /** The client is known now. Its credential was for us: nobody behind us shall see it. */
-  identify(name: string): void {
-    this.user = name;
+  /** Takes the credential of a known client out of the request: it was for us, and nobody behind us shall see it. */
+  dropCredential(): void {
     const { headers, rawHeaders } = this.request;
     delete headers.authorization;
     for (let i = rawHeaders.length - 2; i >= 0; i -= 2) {

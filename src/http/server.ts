@@ -216,6 +216,7 @@ export class HttpServer {
 
   #answerAdmitted(exchange: Exchange): void {
     if (this.#options.ready?.repeat(exchange) === true) return;
+    if (exchange.user !== undefined) exchange.dropCredential();
     this.#answer(exchange).catch((error) => this.#fail(exchange, error));
   }
 
