@@ -1,6 +1,5 @@
 // The whole machine: the only place, with src/assembly/, that constructs. Configuration in, a listening server out.
 
-import * as fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Basics } from './assembly/basics.ts';
 import { type Fellows, listen } from './assembly/listener.ts';
@@ -10,7 +9,9 @@ import { connectUpstreams } from './assembly/upstreams.ts';
 import type { Config } from './config/config.ts';
 import { viaName } from './http/dispatch.ts';
 import { Agreement } from './index/agreement.ts';
+import { readDrills } from './observe/drills.ts';
 import { Events } from './observe/events.ts';
+import { freeBytes } from './observe/free-bytes.ts';
 import { type Log, quietLog } from './observe/log.ts';
 import type { LogSink } from './observe/log-sink.ts';
 import { Metrics, type MetricsSnapshot } from './observe/metrics.ts';
@@ -96,6 +97,10 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     metrics.meters.diskWritesPaused.set({}, stored.paused ? 1 : 0);
     metrics.meters.openConnections.set({}, await listeners.connections);
     metrics.meters.diskFree.set({}, await freeBytes(config.dataDir));
+    for (const { lock, readiness, at } of await readDrills(config.dataDir)) {
+      metrics.meters.outageReadiness.set({ lock }, readiness);
+      metrics.meters.outageReadinessTime.set({ lock }, at / 1000);
+    }
     const dropped = overrides.sink?.dropped ?? 0;
     metrics.meters.droppedLogLines.inc({}, dropped - droppedLines);
     droppedLines = dropped;
@@ -118,9 +123,4 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
       await release();
     },
   };
-}
-
-async function freeBytes(folder: string): Promise<number> {
-  const { bavail, bsize } = await fs.promises.statfs(folder);
-  return bavail * bsize;
 }

@@ -15,6 +15,8 @@ import { RawHandler } from '../http/raw-handler.ts';
 import { ReadyAnswers } from '../http/ready-answers.ts';
 import type { Agreement } from '../index/agreement.ts';
 import { createAccessLog } from '../observe/access-log.ts';
+import { readDrills } from '../observe/drills.ts';
+import { freeBytes } from '../observe/free-bytes.ts';
 import type { LogSink } from '../observe/log-sink.ts';
 import { RecentlyStale } from '../observe/recently-stale.ts';
 import { ServedDays } from '../observe/served-days.ts';
@@ -22,7 +24,7 @@ import { Traffic } from '../observe/traffic.ts';
 import { PurgeExchange } from '../purge-exchange.ts';
 import { Purger } from '../purger.ts';
 import { rawServices } from '../raw/raw-mounts.ts';
-import { FreeSpace } from '../status-page/free-space.ts';
+import { SeenLast } from '../status-page/seen-last.ts';
 import { StatusPage } from '../status-page/status-page.ts';
 import { authorization } from '../upstream/credentials.ts';
 import { PassthroughAgents } from '../upstream/passthrough-agents.ts';
@@ -181,7 +183,8 @@ export async function listen(
     upstreams: askers,
     entries,
     blobs,
-    freeSpace: new FreeSpace({ folder: config.dataDir, now }),
+    freeSpace: new SeenLast({ look: () => freeBytes(config.dataDir), now }),
+    drills: new SeenLast({ look: () => readDrills(config.dataDir), now }),
     traffic,
     recentlyStale,
     events,

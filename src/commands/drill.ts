@@ -3,6 +3,7 @@
 
 import { Command } from 'commander';
 import { LOCK_FORMATS } from '../locks/formats.ts';
+import { keepDrill } from '../observe/drills.ts';
 import { countText } from '../observe/figures.ts';
 import { type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './command-line.ts';
 import type { Finding } from './index-walk.ts';
@@ -19,6 +20,7 @@ platforms is told beside it and decides nothing; --only counts it, and so does a
 
 A server on the same data folder goes on undisturbed. wheelkeep warm fetches what is missing. --live installs it, too,
 by uv or pip, and leaves nothing behind.
+The score is kept for the metric wheelkeep_outage_readiness_ratio and the status page of that server.
 
 Examples:
   $ wheelkeep drill uv.lock
@@ -36,7 +38,7 @@ export function drillCommand(terminal: Terminal, exitCode: ExitCode): Command {
     .addHelpText('after', EXAMPLES)
     .action((paths: readonly string[], given: Record<string, unknown>) => {
       const command = { terminal, exitCode, given, paths, verb: 'checking', upstreamCut: true, explain };
-      return walkLocks(command, async (walked, { app, target, signal }) => {
+      return walkLocks(command, async (walked, { app, dataDir, target, signal }) => {
         const verdicts: Verdict[] = [];
         for (const lock of walked) {
           const verdict = { ...verdictOf(lock), python: target?.name };
@@ -48,6 +50,7 @@ export function drillCommand(terminal: Terminal, exitCode: ExitCode): Command {
             verdicts.push({ ...verdict, live });
           }
         }
+        for (const verdict of verdicts) await kept(verdict, dataDir, terminal);
         if (given.json) terminal.out(JSON.stringify({ locks: verdicts }, undefined, 2));
         else for (const [at, lock] of walked.entries()) tell(terminal, lock, verdicts[at]!);
         const good = ({ missing, live }: Verdict) => missing.length === 0 && live?.succeeded !== false;
@@ -70,6 +73,14 @@ async function liveResult(
     terminal.error(error.message);
     return 'impossible';
   }
+}
+
+/** So that the servers on the data folder can tell it. */
+async function kept({ path, readiness, live }: Verdict, dataDir: string, terminal: Terminal): Promise<void> {
+  const result = { lock: path, readiness: live?.succeeded === false ? 0 : readiness, at: Date.now() };
+  await keepDrill(dataDir, result).catch((error: NodeJS.ErrnoException) => {
+    terminal.error(`the result cannot be kept for metrics and status page (${error.code}); is the data folder full?`);
+  });
 }
 
 type Verdict = ReturnType<typeof verdictOf> & { readonly python: string | undefined; readonly live?: LiveInstall };

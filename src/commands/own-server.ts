@@ -26,7 +26,7 @@ export async function withOwnServer(
   terminal: Terminal,
   exitCode: ExitCode,
   { given, upstreamCut }: OwnServerOptions,
-  use: (app: App) => Promise<number>,
+  use: (app: App, config: Config) => Promise<number>,
 ): Promise<void> {
   try {
     const { config, read, warnings } = await loadConfig(configInput(terminal, given));
@@ -48,7 +48,7 @@ export async function withOwnServer(
     }
     // A promise that nobody awaited is counted, as in `serve`, and does not end what `use` does.
     process.on('unhandledRejection', (reason) => app.unexpected(reason));
-    exitCode.value = await use(app).finally(() => app.close('now'));
+    exitCode.value = await use(app, own).finally(() => app.close('now'));
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     terminal.error(error.message);

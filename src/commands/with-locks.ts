@@ -27,6 +27,7 @@ export interface LockCommand {
 
 export interface Walk {
   readonly app: App;
+  readonly dataDir: string;
   readonly target: Target | undefined;
   /** Aborts when the user stops the command. */
   readonly signal: AbortSignal;
@@ -65,7 +66,7 @@ export async function walkLocks(
     ]);
   try {
     const locks = await readLocks(paths, terminal.cwd);
-    await withOwnServer(terminal, exitCode, { given, upstreamCut }, async (app) => {
+    await withOwnServer(terminal, exitCode, { given, upstreamCut }, async (app, { dataDir }) => {
       const client = new IndexClient({ url: app.url, connections: CONCURRENCY });
       const progress = openProgress(verb, process.stderr, (line) => terminal.error(line));
       const control = new AbortController();
@@ -91,7 +92,8 @@ export async function walkLocks(
       const walked = await walking.catch(unlessStopped);
       progress.end();
       client.close();
-      const code = walked && (await report(walked, { app, target, signal: control.signal }).catch(unlessStopped));
+      const code =
+        walked && (await report(walked, { app, dataDir, target, signal: control.signal }).catch(unlessStopped));
       if (code !== undefined) return code;
       terminal.error(`stopped by ${stoppedBy}; what was done until now stays`);
       return 128 + constants.signals[stoppedBy!];

@@ -269,6 +269,20 @@ export const METRIC_TABLE = {
     labels: { store: ['memory', 'entries', 'blobs', 'bucket'] },
     aggregator: 'max',
   },
+  outageReadiness: {
+    type: 'gauge',
+    name: 'wheelkeep_outage_readiness_ratio',
+    help: 'Share of what an install from a lock file asks for that would be served while upstream is away, at its last drill.',
+    labels: { lock: CONFIGURED },
+    aggregator: 'min',
+  },
+  outageReadinessTime: {
+    type: 'gauge',
+    name: 'wheelkeep_outage_readiness_timestamp_seconds',
+    help: 'When a lock file was drilled last, in seconds since 1970.',
+    labels: { lock: CONFIGURED },
+    aggregator: 'max',
+  },
   diskFree: {
     type: 'gauge',
     name: 'wheelkeep_disk_free_bytes',

@@ -3,12 +3,13 @@
 
 import type { DiskBlobs } from '../cache/disk-blobs.ts';
 import type { EntryStore } from '../cache/entry-store.ts';
+import type { DrillResult } from '../observe/drills.ts';
 import type { Event, Events } from '../observe/events.ts';
 import type { RecentlyStale } from '../observe/recently-stale.ts';
 import type { Period, Traffic } from '../observe/traffic.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { MirrorStatus } from '../upstream/mirror.ts';
-import type { FreeSpace } from './free-space.ts';
+import type { SeenLast } from './seen-last.ts';
 
 export interface StatusSources {
   readonly version: string;
@@ -22,7 +23,9 @@ export interface StatusSources {
   readonly upstreams: ReadonlyMap<string, Pick<IndexUpstream, 'status'>>;
   readonly entries: Pick<EntryStore, 'status'>;
   readonly blobs: Pick<DiskBlobs, 'status'>;
-  readonly freeSpace: Pick<FreeSpace, 'bytes'>;
+  /** Bytes that we may still write. */
+  readonly freeSpace: Pick<SeenLast<number>, 'value'>;
+  readonly drills: Pick<SeenLast<readonly DrillResult[]>, 'value'>;
   readonly traffic: Traffic;
   readonly recentlyStale: RecentlyStale;
   readonly events: Events;
@@ -57,6 +60,8 @@ export interface StatusFacts {
     readonly paused: boolean;
     readonly evictions: { readonly count: number; readonly bytes: number };
   };
+  /** How ready for an outage the lock files are that were drilled; newest first. */
+  readonly drills: readonly DrillResult[];
   readonly redis: 'off' | 'up' | 'down';
   /** Newest first. */
   readonly events: readonly Event[];
@@ -84,9 +89,10 @@ export function factsOf(sources: StatusSources, startedAt: number): StatusFacts 
       ...sources.blobs.status(),
       records,
       quotaBytes,
-      freeBytes: sources.freeSpace.bytes,
+      freeBytes: sources.freeSpace.value,
       evictions: sources.evictions(),
     },
+    drills: sources.drills.value ?? [],
     redis,
     events: sources.events.recent(MOST_EVENTS),
   };

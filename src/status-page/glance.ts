@@ -51,6 +51,15 @@ function upstreamNotice(mirrors: readonly MirrorStatus[], where: string): Notice
   return failing > 0 ? { weight: 'warning', text: `${of(failing)} failed when it was asked last.` } : undefined;
 }
 
+/** The worst of the lock files that were drilled, because that is the install that would fail. */
+function readinessTile({ drills, now }: StatusFacts): readonly [string, string, string] {
+  if (drills.length === 0) return ['Ready for an outage', '–', 'wheelkeep drill has tried no lock file'];
+  const worst = drills.reduce((a, b) => (b.readiness < a.readiness ? b : a));
+  const of = drills.length === 1 ? 'of one lock file' : `the worst of ${drills.length} lock files`;
+  const share = shareText(Math.round(worst.readiness * 1000), 1000);
+  return ['Ready for an outage', share, `${of}, tried ${durationText(now - worst.at)} ago`];
+}
+
 const WORDS = { good: 'Well', warning: 'Attention', bad: 'Trouble' } as const;
 
 export function glanceHtml(facts: StatusFacts): string {
@@ -68,6 +77,7 @@ export function glanceHtml(facts: StatusFacts): string {
       bytesText(month.savedBytes),
       `${shareText(month.fromCache, month.answers)} of ${countText(month.answers, 'answer')} from the cache`,
     ],
+    readinessTile(facts),
     ['Stale now', String(facts.stale.paths), 'of what was asked for in the last 10 min'],
   ];
   return `<section aria-labelledby="glance"><h2 id="glance">At a glance</h2>

@@ -208,6 +208,25 @@ test('people get a table, the missing by name, and what comes from elsewhere as 
   ]);
 });
 
+test('the score of each lock file is a metric of the server and stands on its status page, also after a restart', async (t) => {
+  const given = await world(t);
+  await writeFile(join(given.dataDir, 'one.lock'), uvLock(given.index, { one: given.locked.one! }));
+  await runCommand(given, 'warm', 'one.lock');
+  await runCommand(given, 'drill', 'one.lock', 'uv.lock');
+  const server = await startProxy({ upstreams: [given.index.url], dataDir: given.dataDir });
+  t.after(() => server.close());
+  const readiness = async (lock: string) =>
+    (await server.metrics())[`wheelkeep_outage_readiness_ratio{lock="${lock}"}`];
+  assert.deepEqual([await readiness('one.lock'), await readiness('uv.lock')], [1, 0.333]);
+  const page = async () => (await get(`${server.url}/`, { accept: 'text/html' })).text().replace(/<[^>]*>/g, ' ');
+  assert.match(await page(), /Ready for an outage\s+33 %\s+the worst of 2 lock files, tried \d+ s ago/);
+  await runCommand(given, 'warm', 'uv.lock');
+  await runCommand(given, 'drill', 'uv.lock');
+  assert.equal(await readiness('uv.lock'), 1);
+  const time = (await server.metrics())['wheelkeep_outage_readiness_timestamp_seconds{lock="uv.lock"}']!;
+  assert.ok(Math.abs(time - Date.now() / 1000) < 60);
+});
+
 test('a drill beside a running server does not disturb it', async (t) => {
   const given = await world(t, { WHEELKEEP_PAGE_FRESH: '1ms' });
   const server = await startProxy({ upstreams: [given.index.url], dataDir: given.dataDir, config: { pageFreshMs: 1 } });

@@ -24,9 +24,9 @@ test('every name follows the naming rules: prefix, base unit, _total for counter
   assert.equal(new Set(rows.map(({ name }) => name)).size, rows.length);
 });
 
-test('no label can carry a project, a file, a user or a URL: all are closed lists or names of the configuration', () => {
+test('no label can carry a project, a file, a user or a URL: all are closed lists, or names that the operator gives', () => {
   const open = rows.flatMap(({ labels }) => Object.entries(labels).filter(([, values]) => values === 'configured'));
-  assert.deepEqual(new Set(open.map(([label]) => label)), new Set(['upstream', 'version', 'node']));
+  assert.deepEqual(new Set(open.map(([label]) => label)), new Set(['upstream', 'lock', 'version', 'node']));
 });
 
 test('every kind of upstream failure is a result that can be counted', () => {

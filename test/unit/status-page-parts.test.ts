@@ -56,6 +56,7 @@ function facts(change: Partial<StatusFacts> = {}): StatusFacts {
       paused: false,
       evictions: { count: 0, bytes: 0 },
     },
+    drills: [],
     redis: 'off',
     events: [],
     ...change,

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { FreeSpace } from '../../src/status-page/free-space.ts';
+import { freeBytes } from '../../src/observe/free-bytes.ts';
+import { SeenLast } from '../../src/status-page/seen-last.ts';
 import { FakeClock } from '../support/clock.ts';
 import { eventually } from '../support/stored-files.ts';
 import { makeFolder, removeFolder, temporaryFolder } from '../support/temporary-folder.ts';
@@ -11,20 +12,21 @@ import { makeFolder, removeFolder, temporaryFolder } from '../support/temporary-
 test('nobody waits for the disk: what was seen last is told, and looked at again after ten seconds', async () => {
   const folder = await makeFolder();
   const clock = new FakeClock();
-  const space = new FreeSpace({ folder, now: clock.now });
-  assert.equal(space.bytes, undefined);
-  await eventually(async () => space.bytes !== undefined, 5_000);
+  const space = new SeenLast({ look: () => freeBytes(folder), now: clock.now });
+  assert.equal(space.value, undefined);
+  await eventually(async () => space.value !== undefined, 5_000);
   await removeFolder(folder);
   clock.advance(9_999);
-  assert.ok(space.bytes! > 0);
+  assert.ok(space.value! > 0);
   clock.advance(1);
   // This question is still answered with the last figure, and starts the look that finds the folder gone.
-  assert.ok(space.bytes! > 0);
-  await eventually(async () => space.bytes === undefined, 5_000);
+  assert.ok(space.value! > 0);
+  await eventually(async () => space.value === undefined, 5_000);
 });
 
 test('a folder that is missing has no free space to tell of, and harms nobody', async (t) => {
-  const space = new FreeSpace({ folder: join(await temporaryFolder(t), 'missing'), now: () => 0 });
+  const folder = join(await temporaryFolder(t), 'missing');
+  const space = new SeenLast({ look: () => freeBytes(folder), now: () => 0 });
   await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(space.bytes, undefined);
+  assert.equal(space.value, undefined);
 });
