@@ -53,6 +53,31 @@ test(`kill -9 in the middle of writing, ${ROUNDS} times (seed ${SEED}) (F65)`, a
   await eventually(async () => (await storedBlobs(dataDir)).length === files.length);
 });
 
+test('kill -9 in the moment of an answer: every page that was answered is served again without upstream', async (t) => {
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  const names = Array.from({ length: 60 }, (_, i) => `page${i}`);
+  for (const name of names) index.add(name, wheel({ name, version: '1.0' }));
+  const dataDir = await temporaryFolder(t);
+  const port = await freePort();
+  const first = await spawnProxy({ dataDir, upstreams: [index.url], port });
+  t.after(() => first.stop('SIGKILL'));
+  const answered: string[] = [];
+  let killed: Promise<unknown> | undefined;
+  const ask = async (name: string) => {
+    const answer = await fetchAll(`${first.url}/simple/${name}/`).catch(() => undefined);
+    if (answer?.status !== 200 || !answer.complete) return;
+    answered.push(name);
+    if (answered.length >= names.length / 2) killed ??= first.stop('SIGKILL');
+  };
+  await Promise.all(names.map(ask));
+  await killed;
+  await index.close();
+  const second = await spawnProxy({ dataDir, upstreams: [index.url], port });
+  t.after(() => second.stop('SIGKILL'));
+  for (const name of answered) assert.equal((await fetchAll(`${second.url}/simple/${name}/`)).status, 200, name);
+});
+
 /** The same numbers in [0, 1) for the same seed (mulberry32). */
 function generator(seed: number): () => number {
   let state = seed;
