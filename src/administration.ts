@@ -11,10 +11,9 @@ import type { Explain } from './index/explain.ts';
 import type { IndexService } from './index/index-service.ts';
 import type { ProjectName } from './index/project-name.ts';
 import type { Events } from './observe/events.ts';
-import type { RecentlyStale } from './observe/recently-stale.ts';
-import type { ServedDays } from './observe/served-days.ts';
 import type { PurgeExchange } from './purge-exchange.ts';
 import type { Purger } from './purger.ts';
+import type { StatusFacts } from './status-page/facts.ts';
 import type { IndexUpstream } from './upstream/index-upstream.ts';
 import type { UpstreamClient } from './upstream/upstream-client.ts';
 
@@ -34,8 +33,8 @@ export interface AdministrationOptions {
   readonly purger: Purger;
   /** Present with a Redis. */
   readonly purges: PurgeExchange | undefined;
-  readonly recentlyStale: RecentlyStale;
-  readonly served: () => ReturnType<ServedDays['list']>;
+  /** What this process and its fellows know. */
+  readonly facts: () => Promise<StatusFacts>;
 }
 
 /** What came of an order to purge. */
@@ -47,35 +46,37 @@ export interface Purged {
 
 export class Administrator implements Administration {
   readonly #options: AdministrationOptions;
-  readonly #startedAt: number;
 
   constructor(options: AdministrationOptions) {
     this.#options = options;
-    this.#startedAt = options.now();
   }
 
   async status(): Promise<unknown> {
-    const { version, config, upstreams, client, entries, blobs, readThrough, recentlyStale, now } = this.#options;
-    const stale = recentlyStale.list(now());
+    const { version, config, client, entries, blobs, now } = this.#options;
+    const { startedAt, indexes, processes, stalePaths } = await this.#options.facts();
     return {
       version,
-      startedAt: new Date(this.#startedAt).toISOString(),
-      uptimeSeconds: Math.round((now() - this.#startedAt) / 1000),
+      startedAt: new Date(startedAt).toISOString(),
+      uptimeSeconds: Math.round((now() - startedAt) / 1000),
       default: config.defaultIndexes,
-      indexes: config.indexes.map(({ name }) => ({ name, mirrors: upstreams.get(name)!.status() })),
+      indexes,
+      // Of the process that answers; the others are connected likewise.
       connections: client.status(),
       stores: { entries: entries.status(), blobs: blobs.status() },
-      flights: readThrough.flights,
-      stale: stale.map((path) => ({ ...path, lastAt: new Date(path.lastAt).toISOString() })),
+      flights: processes.reduce((sum, { flights }) => sum + flights, 0),
+      processes: processes.map(({ pid, ...known }) => ({ pid, startedAt: new Date(known.startedAt).toISOString() })),
+      stale: stalePaths.map((path) => ({ ...path, lastAt: new Date(path.lastAt).toISOString() })),
     };
   }
 
-  stats(): unknown {
-    return { since: new Date(this.#startedAt).toISOString(), days: this.#options.served() };
+  async stats(): Promise<unknown> {
+    const { startedAt, served } = await this.#options.facts();
+    return { since: new Date(startedAt).toISOString(), days: served };
   }
 
-  events(limit: number): unknown {
-    return this.#options.events.recent(limit).map((event) => ({ ...event, at: new Date(event.at).toISOString() }));
+  async events(limit: number): Promise<unknown> {
+    const { events } = await this.#options.facts();
+    return events.slice(0, limit).map((event) => ({ ...event, at: new Date(event.at).toISOString() }));
   }
 
   async explain(project: ProjectName, filename: string | undefined): Promise<unknown> {

@@ -14,9 +14,10 @@ import { Events } from './observe/events.ts';
 import { freeBytes } from './observe/free-bytes.ts';
 import { type Log, quietLog } from './observe/log.ts';
 import type { LogSink } from './observe/log-sink.ts';
-import { Metrics, type MetricsSnapshot } from './observe/metrics.ts';
+import { Metrics } from './observe/metrics.ts';
 import { Telemetry } from './telemetry.ts';
 import type { Lookup } from './upstream/resolver.ts';
+import type { WorkerSnapshot } from './workers/messages.ts';
 
 /** What a test may put in the place of the real thing, and a command or a worker brings along. */
 export interface AppOverrides {
@@ -48,8 +49,10 @@ export interface App {
   close(how: 'drain' | 'finish' | 'now'): Promise<void>;
   /** Takes an error that nobody expected: counted and logged. */
   unexpected(error: unknown): void;
-  /** What this process counted, for a primary process. */
-  snapshot(): Promise<MetricsSnapshot>;
+  /** What this process counted and knows, for a primary process. */
+  snapshot(): Promise<WorkerSnapshot>;
+  /** Another worker has purged these keys. */
+  purgedElsewhere(keys: readonly string[]): void;
 }
 
 /** Starts serving. Rejects with the system's error when the data folder or the port cannot be used. */
@@ -70,7 +73,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     lookup: overrides.lookup,
     cut: overrides.upstreamCut ?? false,
   });
-  const services = buildServices(basics, stores, upstreams, overrides.workers?.leases);
+  const services = buildServices(basics, stores, upstreams, overrides.workers);
   const release = async () => {
     services.readThrough.close();
     const { blobs, entries } = stores;
@@ -115,7 +118,8 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     adminUrl: listeners.adminUrl,
     rawUrls: listeners.rawUrls,
     unexpected: (error) => telemetry.unexpected(error),
-    snapshot: () => metrics.snapshot(),
+    snapshot: async () => ({ metrics: await metrics.snapshot(), facts: listeners.facts() }),
+    purgedElsewhere: (keys) => services.readThrough.purgedElsewhere(keys),
     async close(how) {
       listeners.beginDrain();
       if (how === 'drain') await sleep(config.drainMs);

@@ -19,6 +19,8 @@ export interface PurgerOptions {
 
 /** Keys looked at in one go: others are served in between. */
 const BATCH = 500;
+/** Each key is told to the other workers of this machine, which takes a moment. */
+const AT_ONCE = 64;
 
 export class Purger {
   readonly #options: PurgerOptions;
@@ -69,15 +71,21 @@ export class Purger {
   async #purgeKeys(prefix: string, until: number, isMeant: (key: string) => boolean): Promise<number> {
     const { entries, blobs, readThrough } = this.#options;
     let removed = 0;
-    for await (const key of this.#keys(prefix)) {
-      if (!isMeant(key)) continue;
+    const purge = async (key: string) => {
       const record = await entries.get(key);
-      if (record !== undefined && isNewer(record, until)) continue;
+      if (record !== undefined && isNewer(record, until)) return;
       await readThrough.purge(key);
       // Another entry that has the same bytes fetches them again.
       for (const { body } of record?.variants ?? []) if (body !== undefined) await blobs.remove(body.digest);
       removed++;
+    };
+    const together: Promise<void>[] = [];
+    for await (const key of this.#keys(prefix)) {
+      if (!isMeant(key)) continue;
+      together.push(purge(key));
+      if (together.length === AT_ONCE) await Promise.all(together.splice(0));
     }
+    await Promise.all(together);
     return removed;
   }
 

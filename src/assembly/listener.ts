@@ -24,6 +24,7 @@ import { Traffic } from '../observe/traffic.ts';
 import { PurgeExchange } from '../purge-exchange.ts';
 import { Purger } from '../purger.ts';
 import { rawServices } from '../raw/raw-mounts.ts';
+import { factsOf, type StatusFacts } from '../status-page/facts.ts';
 import { SeenLast } from '../status-page/seen-last.ts';
 import { StatusPage } from '../status-page/status-page.ts';
 import { authorization } from '../upstream/credentials.ts';
@@ -41,8 +42,12 @@ const MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024;
 /** What one of several worker processes has from its fellows. */
 export interface Fellows {
   readonly leases: LeaseDesk;
-  /** The metrics of all of them. */
+  /** The metrics of all of them. Rejects when they cannot be had. */
   renderMetrics(): Promise<string>;
+  /** What all of them know; only `own` when the others cannot be asked. */
+  allFacts(own: StatusFacts): Promise<StatusFacts>;
+  /** Resolves when the others have forgotten the keys. */
+  purged(keys: readonly string[]): Promise<void>;
 }
 
 export interface ListenerParts {
@@ -65,6 +70,8 @@ export interface Listeners {
   readonly connections: Promise<number>;
   /** Accounts for the requests that were noted so far. */
   settle(): void;
+  /** What this process knows. */
+  facts(): StatusFacts;
   /** Not ready any more; every answer ends its connection. */
   beginDrain(): void;
   close(graceMs: number): Promise<void>;
@@ -133,10 +140,29 @@ export async function listen(
     passthrough,
     onStale: (answer) => telemetry.stale('raw', answer),
   });
-  const servedDays = () => {
-    ledger.settle();
-    return served.list();
+  const startedAt = now();
+  const sources = {
+    version,
+    now,
+    publicUrl: config.publicUrl,
+    isElsewhere: config.adminListen !== undefined,
+    quotaBytes: config.diskQuotaBytes,
+    upstreams: askers,
+    entries,
+    blobs,
+    freeSpace: new SeenLast({ look: () => freeBytes(config.dataDir), now }),
+    drills: new SeenLast({ look: () => readDrills(config.dataDir), now }),
+    traffic,
+    served,
+    recentlyStale,
+    events,
+    flights: () => readThrough.flights,
+    oldestStaleSeconds: () => telemetry.oldestStaleSeconds,
+    evictions: () => telemetry.evictions,
+    settle: () => ledger.settle(),
   };
+  const ownFacts = () => factsOf(sources, startedAt);
+  const facts = async () => fellows?.allFacts(ownFacts()) ?? ownFacts();
   const purger = new Purger({
     indexNames: config.indexes.map(({ name }) => name),
     entries,
@@ -168,29 +194,9 @@ export async function listen(
     files,
     explain,
     events,
-    recentlyStale,
     purger,
     purges,
-    served: servedDays,
-  });
-  const statusPage = new StatusPage({
-    version,
-    now,
-    workers: fellows === undefined ? 1 : config.workers,
-    publicUrl: config.publicUrl,
-    isElsewhere: config.adminListen !== undefined,
-    quotaBytes: config.diskQuotaBytes,
-    upstreams: askers,
-    entries,
-    blobs,
-    freeSpace: new SeenLast({ look: () => freeBytes(config.dataDir), now }),
-    drills: new SeenLast({ look: () => readDrills(config.dataDir), now }),
-    traffic,
-    recentlyStale,
-    events,
-    oldestStaleSeconds: () => telemetry.oldestStaleSeconds,
-    evictions: () => telemetry.evictions,
-    settle: () => ledger.settle(),
+    facts,
   });
   const dispatch = new Dispatch({
     pages: new PageHandler({
@@ -211,10 +217,10 @@ export async function listen(
     raw,
     passthrough,
     metrics: { metrics, log, render: () => fellows?.renderMetrics() ?? metrics.render() },
-    statusPage,
+    statusPage: new StatusPage({ facts }),
     readiness: () => (draining ? { ready: false, reasons: ['draining'] } : { ready: true, reasons: [] }),
     lastAgreed: () => agreement.oldest(config.defaultIndexes),
-    servedDays,
+    servedDays: async () => (await facts()).served,
     indexNames: new Set(config.indexes.map(({ name }) => name)),
     uploadsTo: config.uploads ? new URL('/legacy/', origin).href : undefined,
     xmlRpcTo: config.xmlRpc ? new URL('/pypi', origin).href : undefined,
@@ -234,6 +240,7 @@ export async function listen(
       return servers.connections;
     },
     settle: () => ledger.settle(),
+    facts: ownFacts,
     beginDrain: () => {
       draining = true;
       servers.beginDrain();

@@ -1,6 +1,5 @@
 // Who answers: one cache engine, and the services for pages, documents and files over it.
 
-import type { LeaseDesk } from '../cache/lease.ts';
 import { ReadThrough } from '../cache/read-through.ts';
 import type { Config, IndexConfig } from '../config/config.ts';
 import { fileProfiles } from '../files/file-profile.ts';
@@ -23,6 +22,7 @@ import { RenderedPages } from '../index/rendered-pages.ts';
 import { WithdrawnMetadata } from '../index/withdrawn-metadata.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import { type Basics, memoryShare } from './basics.ts';
+import type { Fellows } from './listener.ts';
 import type { Stores } from './stores.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -39,7 +39,7 @@ export function buildServices(
   basics: Basics,
   stores: Stores,
   { client, askers, indexes }: Upstreams,
-  workers: LeaseDesk | undefined,
+  fellows: Fellows | undefined,
 ): Services {
   const { config, now, random, telemetry } = basics;
   const { blobs, entries, recent } = stores;
@@ -50,7 +50,8 @@ export function buildServices(
     now,
     random,
     observe: telemetry,
-    leases: { workers, nodes: entries.leases },
+    leases: { workers: fellows?.leases, nodes: entries.leases },
+    onPurged: async (key) => fellows?.purged([key]),
     onCollapsed: (resource) => telemetry.collapsed(resource),
   });
   const workshop = new PageWorkshop({ maxDecodedBytes: config.maxPageBytes });

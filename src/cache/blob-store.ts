@@ -49,5 +49,7 @@ export interface BlobStore {
   create(): Promise<BlobWriter | undefined>;
   remove(digest: Digest): Promise<void>;
   removeOwned(name: string): Promise<void>;
+  /** Another process removed or replaced the body of this name: what is held open of it is given up. */
+  changedElsewhere(name: string): void;
   close(): Promise<void>;
 }

@@ -158,6 +158,10 @@ export class DiskBlobs implements BlobStore {
     await this.#remove('page', this.#folders.bodyName(name));
   }
 
+  changedElsewhere(name: string): void {
+    this.#files.forget(this.#bodyPath(name));
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     const counted = await this.#reconciling.catch(() => false);

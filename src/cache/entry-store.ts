@@ -18,6 +18,8 @@ export interface EntryStore {
   /** Resolves when this node's disk has it; Redis follows in the background. A full disk is counted, never thrown. */
   set(key: string, record: EntryRecord): Promise<void>;
   delete(key: string): Promise<void>;
+  /** Another process on this data folder changed these keys: what memory holds of them is forgotten. */
+  changedElsewhere(keys: readonly string[]): void;
   /** The keys on this node's disk that start with `prefix`, in order, after `after`; at most `limit`. */
   keys(prefix: string, after: string, limit: number): string[];
   /** A page body another node stored (at most 8 MB compressed); its digest has been checked. */

@@ -47,6 +47,7 @@ export class ReadThrough {
   readonly #revalidation: Revalidation;
   readonly #retries: RetrySchedule;
   readonly #ahead: RefreshAhead;
+  readonly #onPurged: ((key: string) => Promise<void>) | undefined;
 
   constructor(
     tools: FlightTools & {
@@ -54,9 +55,12 @@ export class ReadThrough {
       readonly onCollapsed: (resource: Resource) => void;
       /** Where turns to ask upstream are given out, beyond this process. */
       readonly leases?: TurnsOptions;
+      /** Tells those who keep copies of their own; resolves when they have forgotten the key. */
+      readonly onPurged?: (key: string) => Promise<void>;
     },
   ) {
     this.#tools = tools;
+    this.#onPurged = tools.onPurged;
     const others = new StoredByOthers(tools);
     this.#copies = new StoredCopies(tools, others);
     this.#retries = new RetrySchedule(tools);
@@ -171,11 +175,17 @@ export class ReadThrough {
 
   /** Forgets everything under the key: by an operator's order, or because it was written to (RFC 9111 4.4). */
   async purge(key: string): Promise<void> {
-    // Who asks from now on gets an answer of after the change.
-    this.#flights.overtake(key);
-    this.#ahead.forget(key);
-    this.#retries.forget(key);
+    this.#endWhatIsUnderWay(key);
     await this.#copies.forget(key);
+    await this.#onPurged?.(key);
+  }
+
+  /** Another process on this data folder has purged these keys: only what this one remembers is left of them. */
+  purgedElsewhere(keys: readonly string[]): void {
+    for (const key of keys) {
+      this.#endWhatIsUnderWay(key);
+      this.#copies.forgottenElsewhere(key);
+    }
   }
 
   /** How the last try of a key failed and whether it is too early for the next; undefined when it did not fail. */
@@ -212,6 +222,13 @@ export class ReadThrough {
       case 'unavailable':
         throw new NoUsableCopy();
     }
+  }
+
+  /** Who asks from now on gets an answer of after the change. */
+  #endWhatIsUnderWay(key: string): void {
+    this.#flights.overtake(key);
+    this.#ahead.forget(key);
+    this.#retries.forget(key);
   }
 
   /** Looks up what is stored and asks the rules what it is good for. */

@@ -85,6 +85,17 @@ export class StoredCopies {
     else await entries.set(resource.key, { format: 1, variants });
   }
 
+  /**
+   * Another process on this data folder has forgotten the key. A body that is still open here would otherwise be found,
+   * say what it is, and come back.
+   */
+  forgottenElsewhere(key: string): void {
+    const { entries, blobs } = this.#tools;
+    for (const entry of entries.peek(key)?.variants ?? []) blobs.changedElsewhere(ownedName(key, entry));
+    blobs.changedElsewhere(key);
+    entries.changedElsewhere([key]);
+  }
+
   /** Forgets everything under the key, bodies included. */
   async forget(key: string): Promise<void> {
     const { entries, blobs } = this.#tools;

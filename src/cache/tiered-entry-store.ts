@@ -65,7 +65,7 @@ export class TieredEntryStore implements EntryStore {
       dataDir: options.dataDir,
       now: options.now,
       count: options.count,
-      onChanged: (keys) => this.#forget(keys),
+      onChanged: (keys) => (keys === undefined ? this.#forgetAll() : this.changedElsewhere(keys)),
       // Later, because whoever refills the store must have it in hand first.
       onDamaged: () => setImmediate(options.onDamaged),
     });
@@ -127,6 +127,11 @@ export class TieredEntryStore implements EntryStore {
     this.#shared?.removeEntry(key);
   }
 
+  changedElsewhere(keys: readonly string[]): void {
+    this.#changes++;
+    for (const key of keys) this.#memory.delete(key);
+  }
+
   keys(prefix: string, after: string, limit: number): string[] {
     return this.#disk.keys(prefix, after, limit);
   }
@@ -178,10 +183,9 @@ export class TieredEntryStore implements EntryStore {
     this.#memory.set(key, record, { size: key.length + text.length + RECORD_OVERHEAD_BYTES });
   }
 
-  /** Another process changed these keys, or so many that all are in doubt. */
-  #forget(keys: readonly string[] | undefined): void {
+  /** Another process changed so many keys that all are in doubt. */
+  #forgetAll(): void {
     this.#changes++;
-    if (keys === undefined) this.#memory.clear();
-    else for (const key of keys) this.#memory.delete(key);
+    this.#memory.clear();
   }
 }

@@ -40,7 +40,7 @@ export function runCommand(terminal: Terminal, exitCode: ExitCode): Command {
           terminal.error(problem);
           return code;
         }
-        const figures = runFigures(await app.snapshot());
+        const figures = runFigures((await app.snapshot()).metrics);
         for (const line of summaryLines(figures)) terminal.error(line);
         const file = typeof given.summary === 'string' ? given.summary : terminal.env.GITHUB_STEP_SUMMARY;
         if (file) {

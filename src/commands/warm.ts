@@ -28,7 +28,7 @@ export function warmCommand(terminal: Terminal, exitCode: ExitCode): Command {
       const explain = ({ message }: Error) => message;
       const command = { terminal, exitCode, given, paths, verb: 'fetching', upstreamCut: false, explain };
       return walkLocks(command, async (walked, { app }) => {
-        const notKept = problemsOfKeeping(await app.snapshot());
+        const notKept = problemsOfKeeping((await app.snapshot()).metrics);
         const locks = walked.map(({ path, findings, others, elsewhere, built, past }) => {
           const all = [...findings, ...others];
           const missing = all.filter(({ problem }) => problem !== undefined);

@@ -10,9 +10,9 @@ import type { Route } from './routes.ts';
 /** What can be asked and ordered; every answer is sent as JSON. */
 export interface Administration {
   status(): Promise<unknown>;
-  stats(): unknown;
+  stats(): Promise<unknown>;
   /** Newest first. */
-  events(limit: number): unknown;
+  events(limit: number): Promise<unknown>;
   explain(project: ProjectName, filename: string | undefined): Promise<unknown>;
   /** Forgets the project everywhere, or everything without one; resolves with what was removed. */
   purge(project: ProjectName | undefined): Promise<unknown>;
@@ -49,10 +49,10 @@ export class AdminApi {
         return sendJson(exchange, await administration.status());
       case 'stats':
         requireMethod(exchange, 'GET');
-        return sendJson(exchange, administration.stats());
+        return sendJson(exchange, await administration.stats());
       case 'events':
         requireMethod(exchange, 'GET');
-        return sendJson(exchange, { events: administration.events(limitOf(query)) });
+        return sendJson(exchange, { events: await administration.events(limitOf(query)) });
       case 'explain':
         requireMethod(exchange, 'GET');
         return sendJson(

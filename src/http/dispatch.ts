@@ -31,7 +31,7 @@ export interface DispatchOptions {
   readonly readiness: () => Readiness;
   /** When the longest silent of the default indexes last agreed with us. */
   readonly lastAgreed: () => Promise<number | undefined>;
-  readonly servedDays: () => readonly ServedDay[];
+  readonly servedDays: () => Promise<readonly ServedDay[]>;
   /** Names that may stand before `/simple/` and `/files/`. */
   readonly indexNames: ReadonlySet<string>;
   /** Where uploads and XML-RPC go, by method path; undefined while they are switched off. */
@@ -92,10 +92,10 @@ export class Dispatch {
         return sendLastModified(exchange, await this.#options.lastAgreed());
       case 'local-stats':
         exchange.kind = 'status';
-        return sendJson(exchange, { days: this.#options.servedDays() });
+        return sendJson(exchange, { days: await this.#options.servedDays() });
       case 'status':
         exchange.kind = 'status';
-        return sendOwn(exchange, statusPage.page(exchange.request.headers.accept));
+        return sendOwn(exchange, await statusPage.page(exchange.request.headers.accept));
       case 'status-style':
         exchange.kind = 'status';
         return sendOwn(exchange, statusPage.asset('style', exchange.request.url ?? ''));

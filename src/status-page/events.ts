@@ -34,11 +34,15 @@ export function publicSentence({ kind, upstream }: Event): string {
   return upstream === undefined ? SENTENCES[kind] : `${upstream} ${SENTENCES[kind]}`;
 }
 
+const MOST_SHOWN = 15;
+
 export function eventsHtml({ events, now }: StatusFacts): string {
-  const rows = events.map(
-    (event) =>
-      `<tr><td>${agoHtml(event.at, now)}</td><td><span class="${weightOf(event.kind)}">${event.kind}</span></td><td>${escapeHtml(publicSentence(event))}</td></tr>`,
-  );
+  const rows = events
+    .slice(0, MOST_SHOWN)
+    .map(
+      (event) =>
+        `<tr><td>${agoHtml(event.at, now)}</td><td><span class="${weightOf(event.kind)}">${event.kind}</span></td><td>${escapeHtml(publicSentence(event))}</td></tr>`,
+    );
   return `<section aria-labelledby="events"><h2 id="events">Recent events</h2>
 <table><caption>The newest first; projects and files are named with the token only</caption>
 <thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">Details</th></tr></thead>

@@ -1,11 +1,13 @@
-// What the status page shows, as one plain value: gathered from what is in memory, so that asking for the page costs
-// nothing and waits for nothing. It is for everybody: hosts of upstreams are in it, as in /metrics; projects are not.
+// What a process knows of itself, as one plain value that can travel to another process: gathered from what is in
+// memory, so that asking costs nothing and waits for nothing. The status page shows it to everybody, but for what names
+// projects: the stale paths and what the events say. Those are for the administration.
 
 import type { DiskBlobs } from '../cache/disk-blobs.ts';
 import type { EntryStore } from '../cache/entry-store.ts';
 import type { DrillResult } from '../observe/drills.ts';
 import type { Event, Events } from '../observe/events.ts';
-import type { RecentlyStale } from '../observe/recently-stale.ts';
+import type { RecentlyStale, StalePath } from '../observe/recently-stale.ts';
+import type { ServedDay, ServedDays } from '../observe/served-days.ts';
 import type { Period, Traffic } from '../observe/traffic.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { MirrorStatus } from '../upstream/mirror.ts';
@@ -14,8 +16,6 @@ import type { SeenLast } from './seen-last.ts';
 export interface StatusSources {
   readonly version: string;
   readonly now: () => number;
-  /** Processes that share the listener; the page shows the one that answers. */
-  readonly workers: number;
   readonly publicUrl: string | undefined;
   /** Whether the index is at another address than this page. */
   readonly isElsewhere: boolean;
@@ -27,6 +27,8 @@ export interface StatusSources {
   readonly freeSpace: Pick<SeenLast<number>, 'value'>;
   readonly drills: Pick<SeenLast<readonly DrillResult[]>, 'value'>;
   readonly traffic: Traffic;
+  readonly served: ServedDays;
+  readonly flights: () => number;
   readonly recentlyStale: RecentlyStale;
   readonly events: Events;
   /** Seconds since the validation of the oldest copy that was served stale in the last minute. */
@@ -42,14 +44,20 @@ export interface StatusFacts {
   readonly version: string;
   readonly now: number;
   readonly startedAt: number;
-  readonly workers: number;
+  /** Those that share the listener; what is told is of all of them. */
+  readonly processes: readonly { readonly pid: number; readonly startedAt: number; readonly flights: number }[];
   readonly publicUrl: string | undefined;
   /** Whether the index is at another address than this page. */
   readonly isElsewhere: boolean;
   readonly indexes: readonly { readonly name: string; readonly mirrors: readonly MirrorStatus[] }[];
   readonly hours: readonly Period[];
   readonly days: readonly Period[];
-  readonly stale: { readonly paths: number; readonly oldestSeconds: number };
+  /** Oldest first. */
+  readonly served: readonly ServedDay[];
+  /** Newest first. They name projects. */
+  readonly stalePaths: readonly StalePath[];
+  /** Of what was served stale in the last minute; 0 when nothing was. */
+  readonly oldestStaleSeconds: number;
   readonly store: {
     readonly bytes: number;
     readonly count: number;
@@ -63,14 +71,14 @@ export interface StatusFacts {
   /** How ready for an outage the lock files are that were drilled; newest first. */
   readonly drills: readonly DrillResult[];
   readonly redis: 'off' | 'up' | 'down';
-  /** Newest first. */
+  /** Newest first. Their messages may name projects. */
   readonly events: readonly Event[];
 }
 
-const MOST_EVENTS = 15;
+const MOST_EVENTS = 500;
 
 export function factsOf(sources: StatusSources, startedAt: number): StatusFacts {
-  const { version, workers, publicUrl, isElsewhere, quotaBytes, upstreams, traffic, recentlyStale } = sources;
+  const { version, publicUrl, isElsewhere, quotaBytes, upstreams, traffic, recentlyStale } = sources;
   sources.settle();
   const now = sources.now();
   const { records, redis } = sources.entries.status();
@@ -78,13 +86,15 @@ export function factsOf(sources: StatusSources, startedAt: number): StatusFacts 
     version,
     now,
     startedAt,
-    workers,
+    processes: [{ pid: process.pid, startedAt, flights: sources.flights() }],
     publicUrl,
     isElsewhere,
     indexes: [...upstreams].map(([name, upstream]) => ({ name, mirrors: upstream.status() })),
     hours: traffic.hours(now),
     days: traffic.days(now),
-    stale: { paths: recentlyStale.list(now).length, oldestSeconds: sources.oldestStaleSeconds() },
+    served: sources.served.list(),
+    stalePaths: recentlyStale.list(now),
+    oldestStaleSeconds: sources.oldestStaleSeconds(),
     store: {
       ...sources.blobs.status(),
       records,

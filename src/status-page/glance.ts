@@ -21,10 +21,13 @@ export function noticesOf(facts: StatusFacts): Notice[] {
     const notice = upstreamNotice(mirrors, facts.indexes.length === 1 ? '' : ` of the index ${name}`);
     if (notice !== undefined) notices.push(notice);
   }
-  const { stale, store, redis } = facts;
-  if (stale.paths > 0) {
-    const age = stale.oldestSeconds > 0 ? `, the oldest confirmed ${durationText(stale.oldestSeconds * 1000)} ago` : '';
-    notices.push({ weight: 'warning', text: `${countText(stale.paths, 'page')} served from stale copies now${age}.` });
+  const { stalePaths, oldestStaleSeconds, store, redis } = facts;
+  if (stalePaths.length > 0) {
+    const age = oldestStaleSeconds > 0 ? `, the oldest confirmed ${durationText(oldestStaleSeconds * 1000)} ago` : '';
+    notices.push({
+      weight: 'warning',
+      text: `${countText(stalePaths.length, 'page')} served from stale copies now${age}.`,
+    });
   }
   if (store.paused) {
     notices.push({ weight: 'bad', text: 'The disk takes no bytes: everything is served, nothing new is kept.' });
@@ -78,7 +81,7 @@ export function glanceHtml(facts: StatusFacts): string {
       `${shareText(month.fromCache, month.answers)} of ${countText(month.answers, 'answer')} from the cache`,
     ],
     readinessTile(facts),
-    ['Stale now', String(facts.stale.paths), 'of what was asked for in the last 10 min'],
+    ['Stale now', String(facts.stalePaths.length), 'of what was asked for in the last 10 min'],
   ];
   return `<section aria-labelledby="glance"><h2 id="glance">At a glance</h2>
 <ul class="notices">${notices.join('')}</ul>

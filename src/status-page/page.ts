@@ -56,14 +56,11 @@ export function statusText({ version, startedAt, now, isElsewhere, publicUrl }: 
   return `Wheelkeep ${version}, up for ${durationText(now - startedAt)}: the package index is at ${index}\n`;
 }
 
-function headerHtml({ version, startedAt, now, workers }: StatusFacts): string {
+function headerHtml({ version, startedAt, now, processes }: StatusFacts): string {
   const up = timeHtml(startedAt, durationText(now - startedAt));
-  const one =
-    workers > 1
-      ? ` One of ${workers} processes answers: the figures of answers and upstreams are its own, <a href="metrics">the metrics</a> are of all.`
-      : '';
+  const many = processes.length > 1 ? ` ${processes.length} processes serve; the figures are of all.` : '';
   return `<header><h1>Wheelkeep <small>${escapeHtml(version)}</small></h1>
-<p>Keeps Python packages installable. Up for ${up}; as of ${timeHtml(now, utcText(now))}.${one}</p></header>`;
+<p>Keeps Python packages installable. Up for ${up}; as of ${timeHtml(now, utcText(now))}.${many}</p></header>`;
 }
 
 function chartsHtml({ hours, days }: StatusFacts): string {

@@ -1,7 +1,7 @@
 // `/` for a person, with its style and script: what is sent and by which rules a browser may use it.
 
 import { createHash } from 'node:crypto';
-import { factsOf, type StatusSources } from './facts.ts';
+import type { StatusFacts } from './facts.ts';
 import { statusPageHtml, statusText } from './page.ts';
 import { SCRIPT } from './script.ts';
 import { STYLE } from './style.ts';
@@ -24,18 +24,16 @@ const POLICY = [
 ].join('; ');
 
 export class StatusPage {
-  readonly #sources: StatusSources;
-  readonly #startedAt: number;
+  readonly #facts: () => Promise<StatusFacts>;
   readonly #assets = { style: new Asset('text/css', STYLE), script: new Asset('text/javascript', SCRIPT) };
 
-  constructor(sources: StatusSources) {
-    this.#sources = sources;
-    this.#startedAt = sources.now();
+  constructor(options: { readonly facts: () => Promise<StatusFacts> }) {
+    this.#facts = options.facts;
   }
 
   /** The page, or one line of text for a client that asks for text or for nothing in particular. */
-  page(accept: string | undefined): StatusAnswer {
-    const facts = factsOf(this.#sources, this.#startedAt);
+  async page(accept: string | undefined): Promise<StatusAnswer> {
+    const facts = await this.#facts();
     const isText = accept === undefined || (accept.includes('text/plain') && !accept.includes('text/html'));
     const { style, script } = this.#assets;
     const links = { style: `-/status.css?${style.version}`, script: `-/status.js?${script.version}` };

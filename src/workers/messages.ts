@@ -2,6 +2,7 @@
 
 import type { Config } from '../config/config.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
+import type { StatusFacts } from '../status-page/facts.ts';
 
 /** A start that failed, with what start-failure.ts looks at; an Error would lose these on the way. */
 export interface StartError {
@@ -13,6 +14,12 @@ export interface StartError {
   readonly port: number | undefined;
 }
 
+/** What a worker counted and knows. */
+export interface WorkerSnapshot {
+  readonly metrics: MetricsSnapshot;
+  readonly facts: StatusFacts;
+}
+
 export type ToPrimary =
   /** Its code is loaded: it waits for its configuration. */
   | { readonly kind: 'loaded' }
@@ -21,9 +28,12 @@ export type ToPrimary =
   /** `id` names the request, within its worker. */
   | { readonly kind: 'lease'; readonly id: number; readonly key: string }
   | { readonly kind: 'release'; readonly id: number; readonly key: string }
-  /** Asks for the metrics of all. */
+  /** Asks for the snapshots of all. */
   | { readonly kind: 'collect'; readonly id: number }
-  | { readonly kind: 'snapshot'; readonly round: number; readonly snapshot: MetricsSnapshot };
+  | { readonly kind: 'snapshot'; readonly round: number; readonly snapshot: WorkerSnapshot }
+  /** These keys were purged: the others are to forget them. */
+  | { readonly kind: 'purged'; readonly id: number; readonly keys: readonly string[] }
+  | { readonly kind: 'forgotten'; readonly round: number };
 
 export type ToWorker =
   | { readonly kind: 'start'; readonly config: Config; readonly version: string }
@@ -31,4 +41,7 @@ export type ToWorker =
   /** `held` comes at once and is followed by `over` when the holder is done. */
   | { readonly kind: 'lease'; readonly id: number; readonly state: 'granted' | 'held' | 'over' }
   | { readonly kind: 'snapshot'; readonly round: number }
-  | { readonly kind: 'collected'; readonly id: number; readonly snapshots: readonly MetricsSnapshot[] };
+  | { readonly kind: 'collected'; readonly id: number; readonly snapshots: readonly WorkerSnapshot[] }
+  | { readonly kind: 'forget'; readonly round: number; readonly keys: readonly string[] }
+  /** The others have forgotten what was purged. */
+  | { readonly kind: 'forgotten'; readonly id: number };

@@ -7,7 +7,8 @@ import type { Config } from '../config/config.ts';
 import type { Log } from '../observe/log.ts';
 import { LeaseTable } from './lease-table.ts';
 import type { StartError, ToPrimary, ToWorker } from './messages.ts';
-import { MetricsRounds } from './metrics-rounds.ts';
+import { PurgeRounds } from './purge-rounds.ts';
+import { SnapshotRounds } from './snapshot-rounds.ts';
 
 export interface PrimaryOptions {
   readonly log: Log;
@@ -46,7 +47,8 @@ export class Primary {
   readonly #options: PrimaryOptions;
   readonly #members = new Map<number, Member>();
   readonly #leases = new LeaseTable();
-  readonly #rounds: MetricsRounds;
+  readonly #rounds: SnapshotRounds;
+  readonly #purges: PurgeRounds;
   readonly #restarts = new Set<NodeJS.Timeout>();
   readonly #first = Promise.withResolvers<void>();
   readonly #empty = Promise.withResolvers<void>();
@@ -61,9 +63,14 @@ export class Primary {
     this.#config = config;
     this.#options = options;
     this.#addresses = config;
-    this.#rounds = new MetricsRounds({
-      workers: () => [...this.#members].filter(([, { ready }]) => ready).map(([id]) => id),
+    const workers = () => [...this.#members].filter(([, { ready }]) => ready).map(([id]) => id);
+    this.#rounds = new SnapshotRounds({
+      workers,
       ask: (worker, round) => this.#tell(worker, { kind: 'snapshot', round }),
+    });
+    this.#purges = new PurgeRounds({
+      workers,
+      tell: (worker, round, keys) => this.#tell(worker, { kind: 'forget', round, keys }),
     });
   }
 
@@ -151,6 +158,12 @@ export class Primary {
         return;
       case 'snapshot':
         this.#rounds.answered(from, message.round, message.snapshot);
+        return;
+      case 'purged':
+        void this.#purges.purge(from, message.keys).then(() => this.#tell(from, { kind: 'forgotten', id: message.id }));
+        return;
+      case 'forgotten':
+        this.#purges.forgotten(from, message.round);
     }
   }
 
@@ -179,6 +192,7 @@ export class Primary {
     if (member === undefined) return;
     this.#members.delete(worker.id);
     this.#rounds.left(worker.id);
+    this.#purges.left(worker.id);
     this.#tellOver(this.#leases.leave(worker.id));
     if (this.#members.size === 0) this.#empty.resolve();
     if (this.#closing) return;

@@ -30,6 +30,9 @@ process.on('message', (message: ToWorker) => {
     case 'snapshot':
       void answerSnapshot(message.round);
       return;
+    case 'forget':
+      void forget(message.keys, message.round);
+      return;
     default:
       link.receive(message);
   }
@@ -65,6 +68,11 @@ async function stop(how: 'drain' | 'finish' | 'now'): Promise<void> {
 async function answerSnapshot(round: number): Promise<void> {
   const running = await app;
   if (running !== undefined) send({ kind: 'snapshot', round, snapshot: await running.snapshot() });
+}
+
+async function forget(keys: readonly string[], round: number): Promise<void> {
+  (await app)?.purgedElsewhere(keys);
+  send({ kind: 'forgotten', round });
 }
 
 function startError(error: unknown): StartError {

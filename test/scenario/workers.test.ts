@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -26,11 +28,11 @@ async function startTeam(
   test: Parameters<typeof temporaryFolder>[0],
   env: Readonly<Record<string, string>> = {},
   port?: number,
-): Promise<Team> {
+): Promise<Team & { readonly dataDir: string }> {
   const dataDir = await temporaryFolder(test);
   const team = await spawnTeam(2, { dataDir, upstreams: [index.url], env, ...(port === undefined ? {} : { port }) });
   test.after(() => (hasEnded(team.pid) ? undefined : team.stop('SIGKILL')));
-  return team;
+  return { ...team, dataDir };
 }
 
 /** As many clients at once, each on a connection of its own, so that every worker has some. */
@@ -180,6 +182,42 @@ test('port 0 is one port for all workers, and the same one after all of them die
   assert.equal((await get(`${url}/simple/warm/`)).status, 200);
   child.kill('SIGTERM');
   assert.deepEqual(await once(child, 'exit'), [0, null]);
+});
+
+test('whichever worker is asked, it tells of both; what one purges no other serves again', async (t) => {
+  const team = await startTeam(t);
+  const token = (await readFile(join(team.dataDir, 'admin-token'), 'utf8')).trim();
+  const fields = { authorization: `Bearer ${token}` };
+  await clients(30, `${team.url}/simple/warm/`);
+  const today = async () =>
+    (await get(`${team.url}/local-stats/`)).json() as { readonly days: { readonly pages: number }[] };
+  const status = async () =>
+    (await get(`${team.url}/-/api/status`, fields)).json() as { readonly processes: { readonly pid: number }[] };
+  for (let time = 0; time < 4; time++) {
+    assert.equal((await today()).days[0]!.pages, 30);
+    assert.deepEqual((await status()).processes.map(({ pid }) => pid).sort(), team.workers().sort());
+    assert.match(
+      (await get(`${team.url}/`, { accept: 'text/html' })).text(),
+      /2 processes serve; the figures are of all/,
+    );
+  }
+
+  const asked = index.requests('/simple/warm/');
+  for (let time = 1; time <= 3; time++) {
+    await clients(20, `${team.url}/simple/warm/`);
+    const order = await fetchAll(`${team.url}/-/api/purge`, { method: 'POST', fields, body: `{"project":"warm"}` });
+    assert.deepEqual(order.json(), { removed: 1 });
+    // All at once and at once, so that the worker which did not purge is among those who answer.
+    const outcomes = (await clients(20, `${team.url}/simple/warm/`)).map((answer) => answer.field('cache-status'));
+    assert.equal(index.requests('/simple/warm/'), asked + time);
+    assert.ok(outcomes.some((outcome) => outcome?.includes('fwd=') === true));
+  }
+
+  // What a dead worker served was served.
+  assert.equal((await today()).days[0]!.pages, 30 + 3 * 40);
+  process.kill(team.workers()[0]!, 'SIGKILL');
+  await team.allServe(2);
+  assert.equal((await today()).days[0]!.pages, 30 + 3 * 40);
 });
 
 test('a port in use ends the start with one sentence and exit code 1', async (t) => {

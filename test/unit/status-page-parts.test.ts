@@ -8,6 +8,7 @@ import { Traffic } from '../../src/observe/traffic.ts';
 import { publicSentence } from '../../src/status-page/events.ts';
 import type { StatusFacts } from '../../src/status-page/facts.ts';
 import { noticesOf } from '../../src/status-page/glance.ts';
+import { factsOfTheGone, mergeFacts } from '../../src/status-page/merge-facts.ts';
 import { statusPageHtml } from '../../src/status-page/page.ts';
 import { SETTINGS, settingsHtml } from '../../src/status-page/settings.ts';
 import { healthOf, upstreamsHtml } from '../../src/status-page/upstreams.ts';
@@ -40,13 +41,15 @@ function facts(change: Partial<StatusFacts> = {}): StatusFacts {
     version: '0.1.0',
     now: NOW,
     startedAt: NOW - 7_200_000,
-    workers: 1,
+    processes: [{ pid: 1, startedAt: NOW - 7_200_000, flights: 0 }],
     isElsewhere: false,
     publicUrl: undefined,
     indexes: [{ name: 'default', mirrors: [MIRROR] }],
     hours: traffic.hours(NOW),
     days: traffic.days(NOW),
-    stale: { paths: 0, oldestSeconds: 0 },
+    served: [],
+    stalePaths: [],
+    oldestStaleSeconds: 0,
     store: {
       bytes: 1,
       count: 1,
@@ -88,7 +91,61 @@ test('all is well only when nothing is wrong, and the worst comes first', () => 
   assert.deepEqual(texts({ indexes: [{ name: 'a', mirrors: [failing] }] }), ['warning']);
   assert.deepEqual(texts({ redis: 'down' }), ['warning']);
   const store = { ...facts().store, paused: true };
-  assert.deepEqual(texts({ stale: { paths: 3, oldestSeconds: 60 }, store }), ['bad', 'warning']);
+  assert.deepEqual(
+    texts({ stalePaths: [{ path: '/simple/a/', answers: 1, lastAt: NOW }], oldestStaleSeconds: 60, store }),
+    ['bad', 'warning'],
+  );
+});
+
+test('several processes are told of as one: counts are added, the newest word on an upstream holds, the same event is one', () => {
+  const start = { kind: 'start', message: 'started', at: NOW - 7_200_000 } as const;
+  const traffic = new Traffic();
+  traffic.note({ time: NOW, kind: 'page', outcome: 'hit', bytes: 10 });
+  const one = facts({
+    days: traffic.days(NOW),
+    served: [{ day: '2026-11-22', pages: 1, files: 2, metadata: 3, bytes: 4 }],
+    stalePaths: [{ path: '/simple/a/', answers: 2, lastAt: NOW - 5 }],
+    events: [start],
+  });
+  const other = facts({
+    startedAt: NOW - 60_000,
+    processes: [{ pid: 2, startedAt: NOW - 60_000, flights: 3 }],
+    indexes: [{ name: 'default', mirrors: [AWAY] }],
+    days: traffic.days(NOW),
+    served: [{ day: '2026-11-22', pages: 1, files: 1, metadata: 1, bytes: 1 }],
+    stalePaths: [{ path: '/simple/a/', answers: 1, lastAt: NOW }],
+    store: { ...facts().store, paused: true, evictions: { count: 1, bytes: 5 } },
+    redis: 'down',
+    events: [
+      { kind: 'error', message: 'what', at: NOW },
+      { ...start, at: start.at + 200 },
+    ],
+  });
+  const both = mergeFacts([one, other]);
+  assert.deepEqual([both.startedAt, both.processes.map(({ pid }) => pid)], [one.startedAt, [1, 2]]);
+  assert.deepEqual([both.days.at(-1)!.answers, both.days.at(-1)!.savedBytes, both.days.length], [2, 20, 31]);
+  assert.deepEqual(both.served, [{ day: '2026-11-22', pages: 2, files: 3, metadata: 4, bytes: 5 }]);
+  assert.deepEqual(both.stalePaths, [{ path: '/simple/a/', answers: 3, lastAt: NOW }]);
+  assert.deepEqual([both.store.paused, both.store.evictions.count, both.store.bytes, both.redis], [true, 1, 1, 'down']);
+  assert.deepEqual(
+    both.events.map(({ kind }) => kind),
+    ['error', 'start'],
+  );
+  // Which of the two processes asked last decides, whichever answers.
+  const well = { ...MIRROR, lastSuccess: NOW };
+  const mirror = (first: MirrorStatus, second: MirrorStatus) =>
+    mergeFacts([
+      facts({ indexes: [{ name: 'default', mirrors: [first] }] }),
+      facts({ indexes: [{ name: 'default', mirrors: [second] }] }),
+    ]).indexes[0]!.mirrors;
+  assert.deepEqual([mirror(well, AWAY), mirror(AWAY, well)], [[well], [well]]);
+  // Of one that is gone what it did remains, not how it was.
+  const after = mergeFacts([one, factsOfTheGone(other)]);
+  assert.deepEqual(
+    [after.days.at(-1)!.answers, after.store.evictions.count, after.store.paused, after.redis],
+    [2, 1, false, 'off'],
+  );
+  assert.deepEqual([after.processes.length, after.stalePaths[0]!.answers], [1, 2]);
 });
 
 test('no event of any kind names a project or says its own sentence to everybody', () => {

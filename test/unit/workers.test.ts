@@ -6,8 +6,9 @@ import { LEASE_MS } from '../../src/cache/lease.ts';
 import { Metrics, renderWorkers } from '../../src/observe/metrics.ts';
 import { DepartedMetrics } from '../../src/workers/departed-metrics.ts';
 import { LeaseTable } from '../../src/workers/lease-table.ts';
-import type { ToPrimary } from '../../src/workers/messages.ts';
-import { MetricsRounds } from '../../src/workers/metrics-rounds.ts';
+import type { ToPrimary, WorkerSnapshot } from '../../src/workers/messages.ts';
+import { PurgeRounds } from '../../src/workers/purge-rounds.ts';
+import { SnapshotRounds } from '../../src/workers/snapshot-rounds.ts';
 import { WorkerLink } from '../../src/workers/worker-link.ts';
 import { parseMetrics } from '../support/prometheus-text.ts';
 
@@ -19,6 +20,10 @@ async function counted(times: number) {
   for (let i = 0; i < times; i++) metrics.record('page', 'hit', 200, 0.002, 0.002, 10);
   metrics.meters.openConnections.set({}, times);
   return structuredClone(await metrics.snapshot());
+}
+/** What a worker with that many hits tells; its facts are not looked at here. */
+async function snapshot(times: number): Promise<WorkerSnapshot> {
+  return { metrics: await counted(times), facts: { store: {} } as WorkerSnapshot['facts'] };
 }
 const HITS = 'wheelkeep_requests_total{kind="page",outcome="hit",status="2xx"}';
 const BUCKET = 'wheelkeep_request_duration_seconds_bucket{kind="page",outcome="hit",le="0.0025"}';
@@ -66,27 +71,51 @@ test('what dead workers counted is added up; their levels are forgotten', async 
 
 test('a scrape waits a second for a silent worker and then uses its last word', async () => {
   const asked: number[][] = [];
-  const rounds = new MetricsRounds({ workers: () => [1, 2], ask: (worker, round) => asked.push([worker, round]) });
-  const sum = async () => parseMetrics(await renderWorkers(await rounds.collect()))[HITS];
+  const rounds = new SnapshotRounds({ workers: () => [1, 2], ask: (worker, round) => asked.push([worker, round]) });
+  const sum = async () =>
+    parseMetrics(await renderWorkers((await rounds.collect()).map(({ metrics }) => metrics)))[HITS];
   const one = sum();
   const other = sum();
   assert.deepEqual(asked, [
     [1, 1],
     [2, 1],
   ]);
-  rounds.answered(1, 1, await counted(1));
-  rounds.answered(2, 1, await counted(2));
+  rounds.answered(1, 1, await snapshot(1));
+  rounds.answered(2, 1, await snapshot(2));
   assert.deepEqual(await Promise.all([one, other]), [3, 3]);
 
   const startedAt = performance.now();
   const third = sum();
-  rounds.answered(1, 2, await counted(10));
+  rounds.answered(1, 2, await snapshot(10));
   assert.equal(await third, 12);
   assert.ok(performance.now() - startedAt >= 990);
   const fourth = sum();
-  rounds.answered(1, 3, await counted(10));
+  rounds.answered(1, 3, await snapshot(10));
   rounds.left(2);
   assert.equal(await fourth, 12);
+});
+
+test('a purge is done when every other worker has forgotten, or died, or kept silent for a second', async () => {
+  const told: number[][] = [];
+  const rounds = new PurgeRounds({ workers: () => [1, 2, 3], tell: (worker, round) => told.push([worker, round]) });
+  const purged = rounds.purge(2, ['page:main:a']);
+  assert.deepEqual(told, [
+    [1, 1],
+    [3, 1],
+  ]);
+  let isDone = false;
+  void purged.then(() => {
+    isDone = true;
+  });
+  rounds.forgotten(1, 1);
+  await new Promise(setImmediate);
+  assert.equal(isDone, false);
+  rounds.left(3);
+  await purged;
+
+  const startedAt = performance.now();
+  await rounds.purge(1, ['page:main:a']);
+  assert.ok(performance.now() - startedAt >= 990);
 });
 
 test('a worker whose primary is silent goes on without a lease, and gives back one that comes late', async () => {

@@ -1,9 +1,12 @@
-// The primary's side of /metrics: asks every worker what it counted, waits a second at most, and hands on the lot.
+// The primary's side of /metrics and the status page: asks every worker what it counted and knows, waits a second at
+// most, and hands on the lot.
 
-import type { MetricsSnapshot } from '../observe/metrics.ts';
+import type { StatusFacts } from '../status-page/facts.ts';
+import { factsOfTheGone, mergeFacts } from '../status-page/merge-facts.ts';
 import { DepartedMetrics } from './departed-metrics.ts';
+import type { WorkerSnapshot } from './messages.ts';
 
-export interface MetricsRoundsOptions {
+export interface SnapshotRoundsOptions {
   /** The workers that serve now. */
   readonly workers: () => readonly number[];
   readonly ask: (worker: number, round: number) => void;
@@ -18,35 +21,44 @@ interface Round {
   readonly result: Promise<void>;
 }
 
-export class MetricsRounds {
-  readonly #options: MetricsRoundsOptions;
-  readonly #last = new Map<number, MetricsSnapshot>();
-  readonly #departed = new DepartedMetrics();
+export class SnapshotRounds {
+  readonly #options: SnapshotRoundsOptions;
+  readonly #last = new Map<number, WorkerSnapshot>();
+  readonly #departedMetrics = new DepartedMetrics();
+  #departedFacts: StatusFacts | undefined;
   #round: Round | undefined;
   #rounds = 0;
 
-  constructor(options: MetricsRoundsOptions) {
+  constructor(options: SnapshotRoundsOptions) {
     this.#options = options;
   }
 
   /** Resolves with the workers' snapshots, and one for all that are gone. Those who ask together share a round. */
-  async collect(): Promise<readonly MetricsSnapshot[]> {
+  async collect(): Promise<readonly WorkerSnapshot[]> {
     this.#round ??= this.#begin();
     await this.#round.result;
-    return [...this.#last.values(), this.#departed.snapshot];
+    const here = [...this.#last.values()];
+    if (this.#departedFacts === undefined) return here;
+    return [...here, { metrics: this.#departedMetrics.snapshot, facts: this.#departedFacts }];
   }
 
   /** A worker's answer; one that comes late is still the newest word of that worker. */
-  answered(worker: number, round: number, snapshot: MetricsSnapshot): void {
+  answered(worker: number, round: number, snapshot: WorkerSnapshot): void {
     this.#last.set(worker, snapshot);
     if (round === this.#rounds) this.#strike(worker);
   }
 
   left(worker: number): void {
     const last = this.#last.get(worker);
-    if (last !== undefined) this.#departed.add(last);
+    if (last !== undefined) this.#remember(last);
     this.#last.delete(worker);
     this.#strike(worker);
+  }
+
+  #remember({ metrics, facts }: WorkerSnapshot): void {
+    this.#departedMetrics.add(metrics);
+    const gone = factsOfTheGone(facts);
+    this.#departedFacts = this.#departedFacts === undefined ? gone : mergeFacts([gone, this.#departedFacts]);
   }
 
   #begin(): Round {
