@@ -19,13 +19,14 @@ const NO_HASHES: Hashes = Object.freeze({});
 const NO_ATTRIBUTES: readonly string[] = Object.freeze([]);
 
 export function parseDetailJson(input: PageInput, limits: PageLimits): ProjectDetail {
-  const source = parseObject(input.body, limits);
-  const listed = source.files;
+  const sent = parseObject(input.body, limits);
+  const listed = sent.files;
   if (!Array.isArray(listed)) throw new InvalidPage('the page has no list of files');
   if (listed.length > limits.maxFiles) throw new InvalidPage(`the page lists more than ${limits.maxFiles} files`);
 
-  const meta = metaOf(source);
+  const meta = metaOf(sent);
   const checks = new FileChecks(input.url);
+  const source = mendedPage(sent, checks);
   const files: FileRecord[] = [];
   for (const item of listed) {
     const file = readFile(item, checks);
@@ -40,8 +41,8 @@ export function parseDetailJson(input: PageInput, limits: PageLimits): ProjectDe
     htmlVersion: htmlVersionOf(claimed),
     name: nameOf(source.name, input.expectedName),
     serial: serialIn(meta, input.serialHeader),
-    status: statusOf(source['project-status']) ?? statusOf(meta['project-status']),
-    versions: Array.isArray(versions) ? versions.filter((version) => typeof version === 'string') : undefined,
+    status: quarantineFirst(statusOf(source['project-status']), statusOf(meta['project-status'])),
+    versions: Array.isArray(versions) ? versions.filter(isText) : undefined,
     files,
     source,
     remarks: checks.remarks,
@@ -113,6 +114,30 @@ function statusOf(value: unknown): ProjectStatus | undefined {
   return typeof status === 'string' ? { status, reason: typeof reason === 'string' ? reason : undefined } : undefined;
 }
 
+/** The status stands in one place or the other; where two contradict each other a quarantine counts. */
+function quarantineFirst(top: ProjectStatus | undefined, inMeta: ProjectStatus | undefined): ProjectStatus | undefined {
+  return inMeta?.status === 'quarantined' ? inMeta : (top ?? inMeta);
+}
+
+/** The page's object without the values that make installers refuse it; itself when there are none. */
+function mendedPage(page: JsonObject, checks: FileChecks): JsonObject {
+  const { versions } = page;
+  const status = page['project-status'];
+  const mended: Record<string, unknown> = {};
+  if (status !== undefined && statusOf(status) === undefined) mended['project-status'] = undefined;
+  if (versions !== undefined && !(Array.isArray(versions) && versions.every(isText))) {
+    mended.versions = Array.isArray(versions) ? versions.filter(isText) : undefined;
+  }
+  const wrong = Object.keys(mended);
+  if (wrong.length === 0) return page;
+  for (const key of wrong) checks.note(key, 'invalid-value');
+  return Object.fromEntries(Object.entries({ ...page, ...mended }).filter(([, value]) => value !== undefined));
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
 function readFile(item: unknown, checks: FileChecks): FileRecord | undefined {
   const link = isJsonObject(item) ? item.url : undefined;
   const filename = isJsonObject(item) ? item.filename : undefined;
@@ -147,26 +172,37 @@ function readFile(item: unknown, checks: FileChecks): FileRecord | undefined {
 
 /** The file's object without the values that make installers refuse the page; itself when there are none. */
 function mended(item: JsonObject, filename: string, checks: FileChecks): JsonObject {
-  const { size, yanked, hashes } = item;
-  const time = item['upload-time'];
-  const python = item['requires-python'];
-  const sizeIsRight = size === undefined || isSize(size);
-  const yankedIsRight = yanked === undefined || typeof yanked === 'boolean' || typeof yanked === 'string';
-  const hashesAreRight = isHashes(hashes);
-  const timeIsRight = time === undefined || typeof time === 'string';
-  const pythonIsRight = python === undefined || python === null || typeof python === 'string';
-  if (sizeIsRight && yankedIsRight && hashesAreRight && timeIsRight && pythonIsRight) return item;
+  const wrong: string[] = [];
+  for (const [key, isRight] of VALUES_OF_FILES) {
+    if (item[key] !== undefined && !isRight(item[key])) wrong.push(key);
+  }
+  if (wrong.length === 0 && item.hashes !== undefined) return item;
 
-  if (!sizeIsRight) checks.note(filename, 'invalid-size');
-  else checks.note(filename, 'invalid-value');
-  const wrong = new Set<string>();
-  if (!sizeIsRight) wrong.add('size');
-  if (!yankedIsRight) wrong.add('yanked');
-  if (!timeIsRight) wrong.add('upload-time');
-  if (!pythonIsRight) wrong.add('requires-python');
-  const kept: JsonObject = Object.fromEntries(Object.entries(item).filter(([key]) => !wrong.has(key)));
-  return hashesAreRight ? kept : { ...kept, hashes: textsOf(hashes) };
+  checks.note(filename, wrong.includes('size') ? 'invalid-size' : 'invalid-value');
+  const kept = Object.fromEntries(Object.entries(item).filter(([key]) => !wrong.includes(key)));
+  for (const key of CORE_METADATA_KEYS) {
+    // Hashes that are no text still claim that the metadata exists.
+    if (wrong.includes(key) && isJsonObject(item[key])) kept[key] = textsOf(item[key]);
+  }
+  return isHashes(item.hashes) ? kept : { ...kept, hashes: textsOf(item.hashes) };
 }
+
+type Test = (value: unknown) => boolean;
+const isFlag: Test = (value) => typeof value === 'boolean';
+const isClaim: Test = (value) => value === null || isFlag(value) || isHashes(value);
+const isTextOrNull: Test = (value) => value === null || isText(value);
+
+/** What a value must be for installers not to refuse the page; what is not named here they do not mind. */
+const VALUES_OF_FILES: readonly (readonly [string, Test])[] = [
+  ['size', isSize],
+  ['yanked', (value) => isFlag(value) || isText(value)],
+  ['hashes', isHashes],
+  ['upload-time', isText],
+  ['requires-python', isTextOrNull],
+  ['gpg-sig', (value) => value === null || isFlag(value)],
+  ['provenance', isTextOrNull],
+  ...CORE_METADATA_KEYS.map((key) => [key, isClaim] as const),
+];
 
 /** A natural number; one beyond 2^53 is kept as text and is right, too. */
 function isSize(value: unknown): boolean {

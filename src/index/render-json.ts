@@ -14,11 +14,16 @@ export function detailJson(page: ProjectDetail, options: RenderOptions): string 
     name: page.name,
     // Upstreams also write the status into meta, or as plain text: its place is here (PEP 792).
     ...(status !== undefined &&
-      !isJsonObject(page.source['project-status']) && {
+      statusIn(page.source) !== status.status && {
         'project-status': { status: status.status, ...(status.reason !== undefined && { reason: status.reason }) },
       }),
     files,
   });
+}
+
+function statusIn(source: JsonObject): unknown {
+  const status = source['project-status'];
+  return isJsonObject(status) ? status.status : undefined;
 }
 
 export function listJson(list: ProjectList): string {

@@ -6,6 +6,7 @@ import { type ProjectDetail, pageFacts } from '../../src/index/page.ts';
 import { DEFAULT_PAGE_LIMITS } from '../../src/index/page-input.ts';
 import { parsePage, parseProjectList } from '../../src/index/parse-page.ts';
 import type { ProjectName } from '../../src/index/project-name.ts';
+import { detailJson } from '../../src/index/render-json.ts';
 
 const URL_OF_PAGE = 'https://index.example/simple/demo-pkg/';
 const TYPE = 'application/vnd.pypi.simple.v1+json';
@@ -286,5 +287,37 @@ test('the list of projects keeps its order and spelling, and tells of names that
   assert.throws(
     () => parseProjectList({ ...input, body: Buffer.from(text) }, { ...DEFAULT_PAGE_LIMITS, maxProjects: 4 }),
     InvalidPage,
+  );
+});
+
+test('a quarantine counts wherever it stands, and its place in our page is the top', () => {
+  const status = (top: string, inMeta: string) =>
+    read(`{"meta":{"api-version":"1.4","project-status":${inMeta}},"project-status":${top},"files":[]}`);
+  const quarantined = '{"status":"quarantined","reason":"malware"}';
+  for (const page of [status(quarantined, '{"status":"active"}'), status('{"status":"active"}', quarantined)]) {
+    assert.deepEqual(page.status, { status: 'quarantined', reason: 'malware' });
+    const json = JSON.parse(detailJson(page, { fileLink: (url) => url })) as { 'project-status': object };
+    assert.deepEqual(json['project-status'], JSON.parse(quarantined));
+  }
+  assert.equal(status('{"status":"archived"}', '{"status":"active"}').status?.status, 'archived');
+});
+
+test('values that make installers refuse a whole page are left out of it, with a remark', () => {
+  const file = '"filename":"a-1-py3-none-any.whl","url":"a-1-py3-none-any.whl","hashes":{}';
+  const page = read(
+    `{"files":[{${file},"core-metadata":"yes","gpg-sig":1,"provenance":{},"upload-time":null}],
+      "versions":["1",null,2],"project-status":{"status":5}}`,
+  );
+  const json = JSON.parse(detailJson(page, { fileLink: (url) => url })) as { files: object[] };
+  assert.deepEqual(Object.keys(json.files[0]!), ['filename', 'url', 'hashes']);
+  assert.deepEqual({ ...json, meta: 0, name: 0, files: 0 }, { meta: 0, name: 0, files: 0, versions: ['1'] });
+  assert.deepEqual(
+    page.remarks.map(({ subject }) => subject),
+    ['project-status', 'versions', 'a-1-py3-none-any.whl'],
+  );
+  const hashed = read(`{"files":[{${file},"core-metadata":{"sha256":5,"md5":"ab"}},{${file},"core-metadata":null}]}`);
+  assert.deepEqual(
+    hashed.files.map(({ source }) => source['core-metadata']),
+    [{ md5: 'ab' }, null],
   );
 });
