@@ -4,16 +4,15 @@ import { LRUCache } from 'lru-cache';
 import type { Answer } from '../cache/answer.ts';
 import { digestOf } from '../cache/digest.ts';
 import type { Entry } from '../cache/entry.ts';
-import type { Resource } from '../cache/profile.ts';
 import type { ReadOptions, ReadThrough } from '../cache/read-through.ts';
-import { NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
+import { NotFound } from '../errors.ts';
 import type { NameRouting } from './name-routing.ts';
 import type { PageCoding, PageFormat } from './negotiate.ts';
+import { type FoundPage, PageFinder } from './page-finder.ts';
 import type { FoundRecords, ListedFile, PageSource } from './page-reader.ts';
 import type { PageResources } from './page-resources.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import type { ProjectName } from './project-name.ts';
-import { ProjectNotFound } from './project-not-found.ts';
 import type { RenderedPage, RenderedPages } from './rendered-pages.ts';
 import { readAll, sourceName, storedSource, withBody } from './stored-page.ts';
 import type { WithdrawnMetadata } from './withdrawn-metadata.ts';
@@ -46,19 +45,15 @@ export interface IndexServiceOptions {
   readonly withdrawn: WithdrawnMetadata;
 }
 
-interface FoundPage {
-  readonly index: string;
-  readonly resource: Resource;
-  readonly answer: Answer;
-}
-
 export class IndexService {
   readonly #options: IndexServiceOptions;
+  readonly #finder: PageFinder;
   /** Records found lately, by page and file: a large page is not opened and parsed for each of its files. */
   readonly #records = new LRUCache<string, FoundRecords>({ max: 5_000 });
 
   constructor(options: IndexServiceOptions) {
     this.#options = options;
+    this.#finder = new PageFinder(options);
   }
 
   /** The project's page if it is fresh and its bytes are ready: the hot path. */
@@ -89,7 +84,7 @@ export class IndexService {
     coding: PageCoding,
     options: ReadOptions = {},
   ): Promise<PageAnswer> {
-    const found = await this.#findPage(indexes, name, { ...options, early: true });
+    const found = await this.#finder.find(indexes, name, { ...options, early: true });
     // What is fetched is rendered while the disk takes it.
     const [rendered] = await Promise.all([this.#rendered(found, name, format, coding), found.answer.inPlace]);
     return rendered;
@@ -102,7 +97,7 @@ export class IndexService {
     coding: PageCoding,
     options: ReadOptions = {},
   ): Promise<PageAnswer> {
-    const lists = await Promise.all(indexes.map((index) => this.#readList(index, options)));
+    const lists = await Promise.all(indexes.map((index) => this.#finder.list(index, options)));
     const found = lists.filter((list) => list !== undefined);
     if (found.length === 0) throw new NotFound('No index here has a list of projects.');
     if (indexes.length === 1) return this.#rendered(found[0]!, undefined, format, coding);
@@ -114,7 +109,7 @@ export class IndexService {
     indexes: readonly string[],
     name: ProjectName,
   ): Promise<{ readonly index: string; readonly answer: Answer }> {
-    const { index, answer } = await this.#findPage(indexes, name, {});
+    const { index, answer } = await this.#finder.find(indexes, name, {});
     return { index, answer };
   }
 
@@ -125,7 +120,7 @@ export class IndexService {
     file: { readonly key: string; readonly filename: string },
     options: ReadOptions = {},
   ): Promise<FileListing> {
-    const found = await this.#findPage(indexes, name, options);
+    const found = await this.#finder.find(indexes, name, options);
     const memory = `${found.index} ${sourceName(found.answer.entry)} ${file.key} ${file.filename}`;
     const known = this.#records.get(memory);
     if (known !== undefined) return { index: found.index, project: name, answer: found.answer, ...known };
@@ -166,63 +161,6 @@ export class IndexService {
     return this.#options.resources.alias(indexes, filename);
   }
 
-  /**
-   * Where files of this project may be held that no page lists any more: at the index that has the project, else at
-   * those that may be asked for it. Asks nobody.
-   */
-  async holders(indexes: readonly string[], name: ProjectName): Promise<readonly string[]> {
-    const allowed = this.#options.routing.allowed(name, indexes);
-    for (const index of allowed) {
-      const held = await this.#options.readThrough.held(this.#options.resources.detail(index, name));
-      if (held?.status === 200) return [index];
-    }
-    return allowed;
-  }
-
-  async #findPage(indexes: readonly string[], name: ProjectName, options: ReadOptions): Promise<FoundPage> {
-    let unsure: UpstreamFailure | undefined;
-    const missing: Answer[] = [];
-    for (const index of this.#options.routing.allowed(name, indexes)) {
-      const resource = this.#options.resources.detail(index, name);
-      const answer = await this.#readUnlessMissing(resource, options);
-      if (answer instanceof UpstreamFailure) {
-        unsure ??= answer;
-        continue;
-      }
-      const { status } = answer.entry;
-      if (status === 200) return { index, resource, answer };
-      if (status === 451) throw new UnavailableForLegalReasons(`Upstream withholds ${name} for legal reasons.`);
-      missing.push(answer);
-    }
-    if (unsure !== undefined) throw unsure;
-    throw new ProjectNotFound(name, missing);
-  }
-
-  /**
-   * An index that cannot be asked now but said earlier that it has no such project lets a later index answer, as it
-   * did before the outage. Its failure is returned, not thrown: if no later index has the project either, it must not
-   * become a 404, for the project may have been created since.
-   */
-  async #readUnlessMissing(resource: Resource, options: ReadOptions): Promise<Answer | UpstreamFailure> {
-    try {
-      return await this.#options.readThrough.read(resource, options);
-    } catch (error) {
-      const held = error instanceof UpstreamFailure ? await this.#options.readThrough.held(resource) : undefined;
-      if (held?.status !== 404 && held?.status !== 410) throw error;
-      return error as UpstreamFailure;
-    }
-  }
-
-  async #readList(index: string, options: ReadOptions): Promise<FoundPage | undefined> {
-    const resource = this.#options.resources.list(index);
-    const answer = await this.#options.readThrough.read(resource, options);
-    const { status } = answer.entry;
-    if (status === 451) {
-      throw new UnavailableForLegalReasons('Upstream withholds its list of projects for legal reasons.');
-    }
-    return status === 200 ? { index, resource, answer } : undefined;
-  }
-
   /** Rendered once per change of any of the lists; their bodies are in memory only while that is done. */
   async #merged(found: readonly FoundPage[], format: PageFormat, coding: PageCoding): Promise<PageAnswer> {
     const { rendered, readThrough, routing, workshop } = this.#options;
@@ -240,6 +178,11 @@ export class IndexService {
       return workshop.merge(lists, routing.routes, format);
     });
     return { answer, page };
+  }
+
+  /** See PageFinder.holders. */
+  holders(indexes: readonly string[], name: ProjectName): Promise<readonly string[]> {
+    return this.#finder.holders(indexes, name);
   }
 
   async #rendered(
