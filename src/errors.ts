@@ -49,6 +49,12 @@ export class NotFound extends ProxyError {
   }
 }
 
+/** The client accepts none of the formats that there are (RFC 9110 15.5.7). */
+export class NotAcceptable extends ProxyError {
+  override readonly status = 406;
+  override readonly code = 'not-acceptable';
+}
+
 /** The method is not served here. */
 export class MethodNotAllowed extends ProxyError {
   override readonly status = 405;

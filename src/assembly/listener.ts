@@ -202,6 +202,7 @@ export async function listen(
     pages: new PageHandler({
       service: index,
       defaultIndexes: config.defaultIndexes,
+      strict: config.strictAccept,
       ready,
       now,
       onStale: (kind, answer) => telemetry.stale(kind, answer),

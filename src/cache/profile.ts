@@ -2,6 +2,7 @@
 // functions; the flow has no switches of its own.
 
 import type { Fields, IncomingResponse, RequestHead, ResponseHead } from '../http-message.ts';
+import type { Digest } from './digest.ts';
 import type { Doubt, Entry, Json } from './entry.ts';
 import type { CacheRules } from './freshness/rules.ts';
 
@@ -83,7 +84,7 @@ export interface Resource {
   /** Rejects with an UpstreamFailure. */
   fetch(ask: Ask): Promise<IncomingResponse>;
   /** What a whole body says (a page's facts). Rejects with an UpstreamFailure of kind 'invalid-body'. */
-  check?(response: IncomingResponse, body: Buffer): Promise<Json>;
+  check?(response: IncomingResponse, body: Buffer, digest: Digest): Promise<Json>;
   /** Told which source sent bytes with a wrong hash. */
   onWrongBody(source: string): void;
 }

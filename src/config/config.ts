@@ -99,6 +99,8 @@ export interface Config extends ListenAddress {
   readonly workers: number;
   readonly drainMs: number;
   readonly graceMs: number;
+  /** 406 in the place of HTML for who accepts no format of an index page. */
+  readonly strictAccept: boolean;
   readonly uploads: boolean;
   readonly xmlRpc: boolean;
   readonly publicUrl?: string;

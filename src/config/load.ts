@@ -82,6 +82,7 @@ export async function loadConfig(
     workers: settings.workers,
     drainMs: settings.drain,
     graceMs: settings.grace,
+    strictAccept: settings.strictAccept,
     uploads: settings.uploads,
     xmlRpc: settings.xmlRpc,
     ...(settings.publicUrl !== undefined && { publicUrl: settings.publicUrl }),

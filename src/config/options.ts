@@ -150,6 +150,10 @@ export const OPTIONS = {
     description: 'Proxies in front whose X-Forwarded-For is believed when the log says who a client is.',
     example: '10.0.0.0/8',
   }),
+  strictAccept: option('strict_accept', boolean, 'false', {
+    description: 'Answer 406 to a client that accepts no format of an index page; otherwise it gets HTML.',
+    example: 'true',
+  }),
   uploads: option('uploads', boolean, 'false', {
     description: 'Pass uploads (`POST /legacy/`) through to the first upstream.',
     example: 'true',

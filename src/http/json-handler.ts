@@ -49,6 +49,6 @@ export class JsonHandler {
     const coding = accepted === undefined ? 'identity' : negotiateCoding(String(accepted));
     const found = await read(indexes, coding, { insist: insists(exchange) });
     if (found.answer.stale !== undefined) this.#options.onStale('json', found.answer);
-    sendRendered(exchange, found);
+    await sendRendered(exchange, found);
   }
 }

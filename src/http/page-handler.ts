@@ -1,7 +1,14 @@
 // Index pages over HTTP: negotiation, conditional requests, and the fast way for pages that are ready.
 
+import { NotAcceptable } from '../errors.ts';
 import type { IndexService, PageAnswer } from '../index/index-service.ts';
-import { negotiateCoding, negotiateFormat, type PageCoding, type PageFormat } from '../index/negotiate.ts';
+import {
+  CONTENT_TYPES,
+  negotiateCoding,
+  negotiateFormat,
+  type PageCoding,
+  type PageFormat,
+} from '../index/negotiate.ts';
 import type { ProjectName } from '../index/project-name.ts';
 import { pageCacheFields } from './cache-fields.ts';
 import type { Exchange } from './exchange.ts';
@@ -12,6 +19,8 @@ export interface PageHandlerOptions {
   readonly service: IndexService;
   /** The indexes that `/simple/` asks, in order. */
   readonly defaultIndexes: readonly string[];
+  /** Who accepts no format of an index page gets 406, not HTML. */
+  readonly strict: boolean;
   readonly ready: ReadyAnswers;
   readonly now: () => number;
   readonly onStale: (kind: 'page' | 'list', answer: PageAnswer['answer']) => void;
@@ -46,7 +55,7 @@ export class PageHandler {
       this.#keepReady(exchange, ready, again);
       return this.#send(exchange, ready);
     }
-    this.#send(exchange, await this.#options.service.projectDetail(indexes, project, format, coding, { insist }));
+    await this.#send(exchange, await this.#options.service.projectDetail(indexes, project, format, coding, { insist }));
   }
 
   async list(exchange: Exchange, index: string | undefined, query: string | undefined): Promise<void> {
@@ -54,13 +63,14 @@ export class PageHandler {
     const format = this.#format(exchange, query);
     const coding = this.#coding(exchange);
     const insist = insists(exchange);
-    this.#send(exchange, await this.#options.service.projectList(this.#indexes(index), format, coding, { insist }));
+    const list = await this.#options.service.projectList(this.#indexes(index), format, coding, { insist });
+    await this.#send(exchange, list);
   }
 
   /** Leaves a fresh answer where the next request of its kind finds it; `again` notes that the page is wanted. */
   #keepReady(exchange: Exchange, found: PageAnswer, again: () => PageAnswer | undefined): void {
     const { answer, page } = found;
-    if (answer.outcome !== 'hit' || answer.remainingSeconds <= 0) return;
+    if (answer.outcome !== 'hit' || answer.remainingSeconds <= 0 || page.packed) return;
     this.#options.ready.keep(exchange, {
       kind: 'page',
       outcome: 'hit',
@@ -74,10 +84,10 @@ export class PageHandler {
     });
   }
 
-  #send(exchange: Exchange, found: PageAnswer): void {
+  #send(exchange: Exchange, found: PageAnswer): Promise<void> {
     const { answer } = found;
     if (answer.stale !== undefined) this.#options.onStale(exchange.kind === 'list' ? 'list' : 'page', answer);
-    sendRendered(exchange, found);
+    return sendRendered(exchange, found);
   }
 
   #indexes(index: string | undefined): readonly string[] {
@@ -86,14 +96,20 @@ export class PageHandler {
 
   #format(exchange: Exchange, query: string | undefined): PageFormat {
     const accept = exchange.request.headers.accept;
-    if (query !== undefined) return negotiateFormat(accept, query);
+    if (query !== undefined) return this.#negotiated(accept, query);
     let format = this.#formats.get(accept ?? '');
     if (format === undefined) {
-      format = negotiateFormat(accept);
+      format = this.#negotiated(accept);
       if (this.#formats.size >= MAX_REMEMBERED) this.#formats.clear();
       this.#formats.set(accept ?? '', format);
     }
     return format;
+  }
+
+  #negotiated(accept: string | undefined, query?: string): PageFormat {
+    const format = negotiateFormat(accept, query, this.#options.strict);
+    if (format !== 'none') return format;
+    throw new NotAcceptable(`An index page is one of: ${Object.values(CONTENT_TYPES).join(', ')}.`);
   }
 
   #coding(exchange: Exchange): PageCoding {

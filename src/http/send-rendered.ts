@@ -3,8 +3,9 @@
 import type { PageAnswer } from '../index/index-service.ts';
 import { pageCacheFields } from './cache-fields.ts';
 import type { Exchange } from './exchange.ts';
+import { sendUnpacked } from './send-unpacked.ts';
 
-export function sendRendered(exchange: Exchange, { answer, page }: PageAnswer): void {
+export async function sendRendered(exchange: Exchange, { answer, page }: PageAnswer): Promise<void> {
   exchange.outcome = answer.outcome;
   const cacheFields = pageCacheFields(answer, exchange);
   const known = exchange.request.headers['if-none-match'];
@@ -13,7 +14,11 @@ export function sendRendered(exchange: Exchange, { answer, page }: PageAnswer): 
     exchange.send(304, page.notModifiedFields.concat(cacheFields));
     return;
   }
-  exchange.send(200, page.fields.concat(cacheFields), page.bytes);
+  const fields = page.fields.concat(cacheFields);
+  if (!page.packed) return exchange.send(200, fields, page.bytes);
+  if (exchange.isHead) return exchange.send(200, fields);
+  exchange.head(200, fields);
+  await sendUnpacked(exchange, page.bytes);
 }
 
 /** Whether the client wants a validated answer. pip's routine `max-age=0` is not such a wish (design: section 6). */

@@ -5,6 +5,7 @@ import type { Ask, Profile, Resource } from '../cache/profile.ts';
 import { NotFound } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
 import { DOCUMENT_TYPES, type DocumentKind } from './documents.ts';
+import type { PageSource } from './page-reader.ts';
 import type { IndexUnderName } from './page-resources.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import type { ProjectName } from './project-name.ts';
@@ -52,16 +53,17 @@ export class DocumentResources {
       request: { method: 'GET', url: new URL(relative, base).href, fields: [] },
       fetch: (ask: Ask) =>
         upstream.fetchPage(relative, [...ask.conditions, 'accept', DOCUMENT_TYPES[kind]], ask.signal),
-      check: (response, body) => this.#check(index, project, kind, response, body),
+      check: (response, body, digest) =>
+        this.#check(index, kind, response, pageSource(response, body, project, digest)),
       onWrongBody: () => {},
     };
   }
 
-  async #check(index: string, project: ProjectName, kind: DocumentKind, response: IncomingResponse, body: Buffer) {
+  async #check(index: string, kind: DocumentKind, response: IncomingResponse, source: PageSource) {
     try {
-      return await this.#options.workshop.checkDocument(pageSource(response, body, project), kind);
+      return await this.#options.workshop.checkDocument(source, kind);
     } catch (error) {
-      this.#options.indexes.get(index)!.upstream.reportInvalidPage(response.source, project);
+      this.#options.indexes.get(index)!.upstream.reportInvalidPage(response.source, source.project ?? '');
       throw error;
     }
   }

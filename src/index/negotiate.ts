@@ -29,12 +29,6 @@ const PREFERENCE: readonly PageFormat[] = ['json', 'v1-html', 'html'];
  * with `strict`, `none` (406). `*`/`*`, `text/*` and no field at all mean `html`: pipenv, easy_install and browsers send
  * those and read HTML only.
  */
-export function negotiateFormat(accept: string | undefined, format?: string): PageFormat;
-export function negotiateFormat(
-  accept: string | undefined,
-  format: string | undefined,
-  strict: boolean,
-): PageFormat | 'none';
 export function negotiateFormat(accept: string | undefined, format?: string, strict = false): PageFormat | 'none' {
   const asked = format === undefined ? undefined : FORMAT_OF_TYPE.get(format.replaceAll(' ', '+').toLowerCase());
   if (asked !== undefined) return asked;

@@ -10,6 +10,7 @@ import type { IncomingResponse, RequestHead } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { ChangedFiles } from './changed-files.ts';
 import type { MirrorJudgement } from './mirror-judgement.ts';
+import type { PageSource } from './page-reader.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import { type ProjectName, parseProjectName } from './project-name.ts';
 import { type HeldPage, pageSource, readAll, storedSource } from './stored-page.ts';
@@ -86,7 +87,8 @@ export class PageResources {
         judgement === undefined || project === undefined
           ? upstream.fetchPage(path, ask.conditions, ask.signal)
           : this.#held(resource, project).then((held) => judgement.fetch(project, held, ask)),
-      check: (response, body) => this.#check(index, project, resource, response, body),
+      check: (response, body, digest) =>
+        this.#check(index, project, resource, response, pageSource(response, body, project, digest)),
       onWrongBody: () => {},
     };
     return resource;
@@ -109,10 +111,9 @@ export class PageResources {
     project: ProjectName | undefined,
     resource: Resource,
     response: IncomingResponse,
-    body: Buffer,
+    source: PageSource,
   ): Promise<Json> {
     try {
-      const source = pageSource(response, body, project);
       const checked = await this.#options.workshop.check(source);
       if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', checked.remarks);
       if (project !== undefined) await this.#storeAliases(index, project, checked.strays);

@@ -12,8 +12,16 @@ const reader = new PageReader(workerData as ReaderLimits, PARSED_BYTES);
 const port = parentPort!;
 
 port.on('message', ({ id, job }: { readonly id: number; readonly job: PageJob }) => {
-  port.postMessage(replyTo(id, job));
+  const reply = replyTo(id, job);
+  port.postMessage(reply, handedOver(reply));
 });
+
+/** What is rendered is nobody else's: it changes hands and is not copied. */
+function handedOver(reply: JobReply): ArrayBuffer[] {
+  const result = 'result' in reply ? reply.result : undefined;
+  const isWhole = result instanceof Uint8Array && result.byteLength === result.buffer.byteLength;
+  return isWhole ? [result.buffer as ArrayBuffer] : [];
+}
 
 function replyTo(id: number, job: PageJob): JobReply {
   try {

@@ -2,13 +2,11 @@
 // page and kept within a byte budget. A hit neither parses nor renders nor compresses.
 
 import { createHash } from 'node:crypto';
-import { promisify } from 'node:util';
-import { gzip, gzipSync, constants as zlib, zstdCompress, zstdCompressSync } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
 import type { Entry } from '../cache/entry.ts';
-import { exactBytes } from '../cache/exact-bytes.ts';
 import type { Fields } from '../http-message.ts';
 import { DOCUMENT_TYPES, type DocumentForm } from './documents.ts';
+import { type KeptBytes, keptAsRendered, keptCoded } from './kept-bytes.ts';
 import { CONTENT_TYPES, type PageCoding, type PageFormat } from './negotiate.ts';
 import type { PageFacts } from './page.ts';
 import { sourceName } from './stored-page.ts';
@@ -16,16 +14,9 @@ import { sourceName } from './stored-page.ts';
 /** Part of every key and tag: raise it when the same page would be rendered into other bytes. */
 const RENDERER_VERSION = 1;
 const COMPRESSOR = `${process.versions.zlib} ${process.versions.zstd}`;
-/** Up to this size hashing and compressing take less time here (0.5 ms) than their way to another thread and back. */
-const SMALL_BYTES = 32 * 1024;
-/** From this size on speed of compression counts for more than the last per cent of size. */
-const LARGE_BYTES = 1024 * 1024;
 
 /** One representation of a page (RFC 9110 3.2), with the fields that do not change from request to request. */
-export interface RenderedPage {
-  readonly bytes: Buffer;
-  /** Of the uncoded bytes. */
-  readonly digest: string;
+export interface RenderedPage extends KeptBytes {
   readonly etag: string;
   readonly fields: Fields;
   /** The fields of a 304 (RFC 9110 15.4.5). */
@@ -36,9 +27,6 @@ export interface RenderedPage {
 export type Form = PageFormat | DocumentForm;
 
 type Render = () => Promise<Buffer>;
-
-const gzipBytes = promisify(gzip);
-const zstdBytes = promisify(zstdCompress);
 
 export class RenderedPages {
   readonly #pages: LRUCache<string, RenderedPage>;
@@ -82,18 +70,18 @@ export class RenderedPages {
   async #make(entry: Entry, form: Form, coding: PageCoding, render: Render, manner: string): Promise<RenderedPage> {
     // Coded forms are made from the uncoded one, which others may want too.
     const plain = coding === 'identity' ? undefined : await this.get(entry, form, 'identity', render, manner);
-    const bytes = exactBytes(plain === undefined ? await render() : await encoded(plain.bytes, coding));
-    const digest = plain?.digest ?? (await digestOf(bytes));
+    const kept = plain === undefined ? await keptAsRendered(await render()) : await keptCoded(plain, coding);
+    const { bytes, packed, digest, sizeBytes } = kept;
     const etag = tagOf(digest, form, coding);
     const serial = (entry.facts as PageFacts | null | undefined)?.serial;
     const vary = typeof form === 'string' ? 'Accept, Accept-Encoding' : 'Accept-Encoding';
     const common = ['etag', etag, 'vary', vary];
     if (serial !== undefined) common.push('x-pypi-last-serial', String(serial));
     const contentType = typeof form === 'string' ? CONTENT_TYPES[form] : DOCUMENT_TYPES[form.kind];
-    const fields = [...common, 'content-type', contentType, 'content-length', String(bytes.length)];
+    const fields = [...common, 'content-type', contentType, 'content-length', String(sizeBytes)];
     if (coding !== 'identity') fields.push('content-encoding', coding);
     fields.push('x-content-type-options', 'nosniff', 'content-security-policy', "default-src 'none'");
-    return { bytes, digest, etag, fields, notModifiedFields: common };
+    return { bytes, packed, digest, sizeBytes, etag, fields, notModifiedFields: common };
   }
 
   /** By what the bytes depend on: the body, the URL that its links resolve against, and who asks for which form. */
@@ -105,12 +93,6 @@ export class RenderedPages {
     }
     return `${nameOf(form)} ${coding} ${manner} ${name}`;
   }
-}
-
-/** A page of 40,000 files has 30 MB: hashing them here would hold everybody up. */
-async function digestOf(bytes: Buffer): Promise<string> {
-  if (bytes.length <= SMALL_BYTES) return createHash('sha256').update(bytes).digest('hex');
-  return Buffer.from(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)).toString('hex');
 }
 
 /**
@@ -125,21 +107,4 @@ function tagOf(digest: string, form: Form, coding: PageCoding): string {
 
 function nameOf(form: Form): string {
   return typeof form === 'string' ? form : `${form.kind} ${form.root}`;
-}
-
-function encoded(bytes: Buffer, coding: PageCoding): Promise<Buffer> | Buffer {
-  const small = bytes.length <= SMALL_BYTES;
-  const large = bytes.length > LARGE_BYTES;
-  switch (coding) {
-    case 'identity':
-      return bytes;
-    case 'gzip': {
-      const options = { level: large ? 1 : 6 };
-      return small ? gzipSync(bytes, options) : (gzipBytes(bytes, options) as Promise<Buffer>);
-    }
-    case 'zstd': {
-      const options = { params: { [zlib.ZSTD_c_compressionLevel]: large ? 1 : 3 } };
-      return small ? zstdCompressSync(bytes, options) : (zstdBytes(bytes, options) as Promise<Buffer>);
-    }
-  }
 }

@@ -65,6 +65,25 @@ describe('a page', () => {
     }
   });
 
+  it('is 406 with the list of formats, in strict mode, for who accepts none of them (case 9)', async (t) => {
+    const strict = await startProxy({ upstreams: [index.url], config: { strictAccept: true } });
+    t.after(() => strict.close());
+    for (const path of ['/simple/foo/', '/simple/', '/default/simple/foo/']) {
+      for (const method of ['GET', 'HEAD']) {
+        const refused = await fetchAll(`${strict.url}${path}`, {
+          method,
+          fields: { accept: 'image/png, text/html;q=0' },
+        });
+        assert.equal(refused.status, 406, path);
+        assert.equal(refused.field('cache-control'), 'no-store');
+        if (method === 'GET') for (const type of [JSON_TYPE, V1_HTML, HTML]) assert.ok(refused.text().includes(type));
+      }
+      assert.equal((await get(`${strict.url}${path}`)).field('content-type'), HTML);
+      const chosen = await get(`${strict.url}${path}?format=${JSON_TYPE}`, { accept: 'image/png' });
+      assert.equal(chosen.field('content-type'), JSON_TYPE);
+    }
+  });
+
   it('comes in the format of the query, which wins; unknown formats and other keys count for nothing (case 10)', async () => {
     const before = index.requests();
     for (const format of [JSON_TYPE, encodeURIComponent(JSON_TYPE)]) {

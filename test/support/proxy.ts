@@ -95,6 +95,7 @@ export function testConfig({
     workers: 1,
     drainMs: 0,
     graceMs: 1000,
+    strictAccept: false,
     uploads: false,
     xmlRpc: false,
     logLevel: 'error',

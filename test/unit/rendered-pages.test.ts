@@ -105,3 +105,21 @@ it('the budget holds, the page asked for last stays, and one larger than the bud
   const large = await pages.get(entry('large'), 'json', 'identity', renderer(Buffer.alloc(200_000)).render);
   assert.equal(large.bytes.length, 200_000);
 });
+
+it('a very large page is kept packed; its tags and codings are those of its bytes', async () => {
+  const large = Buffer.from(JSON.stringify(Array.from({ length: 900_000 }, (_, i) => `name-${i}`)));
+  const pages = new RenderedPages({ maxBytes: 1e8 });
+  const { counter, render } = renderer(large);
+  const plain = await pages.get(entry('large'), 'json', 'identity', render);
+  assert.equal(plain.packed, true);
+  assert.ok(plain.bytes.length < large.length / 2 && pages.bytes < large.length / 2);
+  assert.deepEqual(zstdDecompressSync(plain.bytes), large);
+  assert.ok(plain.fields.includes(String(large.length)));
+  const gzipped = await pages.get(entry('large'), 'json', 'gzip', render);
+  assert.deepEqual([gzipped.packed, gunzipSync(gzipped.bytes).equals(large)], [false, true]);
+  assert.ok(gzipped.fields.includes(String(gzipped.bytes.length)));
+  const zstd = await pages.get(entry('large'), 'json', 'zstd', render);
+  assert.deepEqual([zstd.packed, zstd.bytes.equals(plain.bytes)], [false, true]);
+  assert.equal(new Set([plain.etag, gzipped.etag, zstd.etag]).size, 3);
+  assert.equal(counter.renders, 1);
+});
