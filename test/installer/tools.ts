@@ -14,7 +14,9 @@ export type ToolVariable =
   | 'WHEELKEEP_TEST_PIPENV'
   | 'WHEELKEEP_TEST_HATCH'
   | 'WHEELKEEP_TEST_EASY_INSTALL'
-  | 'WHEELKEEP_TEST_TWINE';
+  | 'WHEELKEEP_TEST_TWINE'
+  /** check-jsonschema, with kubernetes-validate beside it. */
+  | 'WHEELKEEP_TEST_SCHEMAS';
 
 /**
  * The tool's path, or why its tests are skipped. `npm test` turns skips into failures where all must run

@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { readYamlFile } from '../../src/config/yaml-file.ts';
 import { routeOf } from '../../src/http/routes.ts';
+import { tool } from '../installer/tools.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { unknownMetrics, unknownVariables } from '../support/metric-names.ts';
 import { freePort } from '../support/spawned-proxy.ts';
@@ -18,7 +19,9 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const run = promisify(execFile);
 const FOLDER = fileURLToPath(new URL('../../deploy/', import.meta.url));
-const FILES = readdirSync(FOLDER);
+const FILES = readdirSync(FOLDER, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => relative(FOLDER, join(entry.parentPath, entry.name)));
 /** Variables of the recipes themselves. */
 const RECIPE_VARIABLES = ['WHEELKEEP_IMAGE'];
 
@@ -73,7 +76,8 @@ test('a metric, a label, a value or a variable that does not exist would be foun
 
 test('the configuration of a company, on a disk and in the cluster, is one that Wheelkeep takes', () => {
   const [map] = documents('kubernetes.yaml').filter(({ kind }) => kind === 'ConfigMap');
-  for (const text of [content('wheelkeep.yaml'), map.data['wheelkeep.yaml']]) {
+  const [overlay] = documents('kustomize/configuration.yaml');
+  for (const text of [content('wheelkeep.yaml'), ...[map, overlay].map(({ data }) => data['wheelkeep.yaml'])]) {
     assert.deepEqual(readYamlFile('wheelkeep.yaml', text).problems, []);
   }
 });
@@ -109,6 +113,52 @@ test('the manifests of Kubernetes fit together: labels, ports, volumes, probes, 
   const { scalars } = readYamlFile('w.yaml', of('ConfigMap')[0].data['wheelkeep.yaml']);
   const seconds = ['drain', 'grace'].map((key) => Number.parseInt(String(scalars.get(key)), 10));
   assert.ok(pod.spec.terminationGracePeriodSeconds > seconds[0]! + seconds[1]!);
+});
+
+test('the overlay changes only what the base has', () => {
+  const [overlay] = documents('kustomize/kustomization.yaml');
+  const bases = overlay.resources.map((path: string) => join('kustomize', path, 'kustomization.yaml'));
+  const base = bases.flatMap((path: string) =>
+    documents(path).flatMap(({ resources }) =>
+      resources.flatMap((name: string) => documents(join(dirname(path), name))),
+    ),
+  );
+  const found = (kind: string, name: string) =>
+    base.find((one: Foreign) => one?.kind === kind && one.metadata.name === name);
+  const set = found('StatefulSet', 'wheelkeep');
+  const [container] = set.spec.template.spec.containers;
+  for (const { name } of overlay.images) assert.equal(container.image.split(':')[0], name);
+  for (const { name } of overlay.replicas) assert.ok(found('StatefulSet', name));
+  for (const { path, target, patch } of overlay.patches) {
+    const patches = path === undefined ? [] : documents(join('kustomize', path));
+    for (const { kind, metadata } of patches)
+      assert.ok(found(kind, metadata.name), `${path}: ${kind} ${metadata.name}`);
+    for (const operation of target === undefined ? [] : parse(patch)) {
+      // A replaced value is there; what is added goes to the end of a list that is there.
+      const steps = operation.path.split('/').slice(1, operation.op === 'add' ? -1 : undefined);
+      const value = steps.reduce((at: Foreign, step: string) => at?.[step], found(target.kind, target.name));
+      assert.ok(operation.op === 'add' ? Array.isArray(value) : value !== undefined, operation.path);
+    }
+  }
+  const [{ spec }] = documents('kustomize/redis.yaml');
+  assert.equal(spec.template.spec.containers[0].name, container.name);
+});
+
+const schemas = tool('WHEELKEEP_TEST_SCHEMAS');
+
+for (const [schema, file] of [
+  ['compose-spec', 'compose.yaml'],
+  ['github-workflows', 'github-actions.yaml'],
+  ['gitlab-ci', 'gitlab-ci.yaml'],
+] as const) {
+  test(`deploy/${file} is what the schema of its tool allows`, { skip: schemas.skip }, async () => {
+    await run(schemas.path, ['--builtin-schema', `vendor.${schema}`, join(FOLDER, file)]);
+  });
+}
+
+test('the manifests are what the schemas of Kubernetes allow', { skip: schemas.skip }, async () => {
+  const validate = join(dirname(schemas.path), 'kubernetes-validate');
+  await run(validate, ['--strict', join(FOLDER, 'kubernetes.yaml')]);
 });
 
 test('what compose mounts is there, and every volume that a service uses is declared', () => {
