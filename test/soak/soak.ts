@@ -125,6 +125,7 @@ async function askCold(): Promise<void> {
   index.add(name, file);
   const path = `/files/http/${new URL(index.url).host}${index.pathOf(file)}`;
   const answer = await fetchAll(proxy.url + path, { keepBody: false });
+  index.forget(name);
   if (answer.status === 200 && answer.complete && answer.sha256 !== file.sha256) wrong.push(`wrong bytes of ${name}`);
   if (answer.status !== 200 || !answer.complete) counts.coldRefused += 1;
   if (![200, 404, 502, 503].includes(answer.status)) wrong.push(`${name}: ${answer.status}`);

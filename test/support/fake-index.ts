@@ -119,6 +119,16 @@ export class FakeIndex {
     else this.#change(name, { files: project.files.filter((file) => file.distribution.filename !== filename) });
   }
 
+  /** Takes a whole project with its bytes away, and the record of what was asked: for plays that last. */
+  forget(name: string): void {
+    for (const { distribution } of this.#project(name).files) {
+      this.#stored.delete(filePath(distribution));
+      this.#stored.delete(`${filePath(distribution)}.metadata`);
+    }
+    this.remove(name);
+    this.log.clear();
+  }
+
   /** Another serial and ETag for the same files, as after a change that a page does not show. */
   bumpSerial(name: string, by = 1): void {
     this.#serial += by - 1;
