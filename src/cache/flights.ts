@@ -163,7 +163,11 @@ export class Flights {
     try {
       const landing = await (whose === 'shared' ? this.#inTurn(resource, flight, held) : flight.land());
       if (landing.kind === 'kept') {
-        this.#retries.failed(key, { cause: landing.reason, upstream, tookMs: 0, slow: false }, landing.retryAfterMs);
+        this.#retries.failed(
+          key,
+          { cause: landing.reason, upstream, tookMs: 0, slow: false, held: true },
+          landing.retryAfterMs,
+        );
       } else this.#retries.succeeded(key, upstream);
       if (landing.kind === 'stored' && resource.profile.refreshAhead) {
         const remaining = remainingSeconds(landing.entry, this.#tools.now(), resource.profile.rules);
@@ -174,7 +178,8 @@ export class Flights {
       return landing;
     } catch (error) {
       const tookMs = performance.now() - startedAt;
-      this.#retries.failed(key, { cause: error, upstream, tookMs, slow: tookMs > resource.profile.patienceMs });
+      const slow = tookMs > resource.profile.patienceMs;
+      this.#retries.failed(key, { cause: error, upstream, tookMs, slow, held: held !== undefined });
       throw error;
     }
   }

@@ -8,6 +8,8 @@ const FIRST_MS = 5_000;
 const LONGEST_MS = 25_000;
 /** Keys remembered; beyond it the oldest is forgotten, which costs one early try. */
 const MAX_KEYS = 100_000;
+/** Of what nobody holds there may be any number, and only people ask how it failed. */
+const MAX_COLD_KEYS = 1_000;
 
 /** How the last try of a key ended. */
 export interface FailedTry {
@@ -17,6 +19,8 @@ export interface FailedTry {
 }
 
 interface Failure extends FailedTry {
+  /** Whether there is a copy that could be refreshed. */
+  readonly held: boolean;
   /** The name of who was asked, or was to be. */
   readonly upstream: string;
   readonly tookMs: number;
@@ -30,7 +34,8 @@ interface Retry extends FailedTry {
 }
 
 export class RetrySchedule {
-  readonly #retries = new Map<string, Retry>();
+  readonly #held = new Map<string, Retry>();
+  readonly #cold = new Map<string, Retry>();
   /** When each upstream last brought anything. */
   readonly #answered = new Map<string, number>();
   readonly #now: () => number;
@@ -43,12 +48,12 @@ export class RetrySchedule {
 
   /** How the last try of the key failed; undefined when it did not. */
   lastFailure(key: string): FailedTry | undefined {
-    return this.#retries.get(key);
+    return this.#held.get(key) ?? this.#cold.get(key);
   }
 
   /** Whether the key is not to be tried yet. */
   isWaiting(key: string): boolean {
-    const retry = this.#retries.get(key);
+    const retry = this.#held.get(key) ?? this.#cold.get(key);
     if (retry === undefined) return false;
     // It was not even asked, because its upstream had failed others; since then others were answered.
     if (wasNotAsked(retry.cause) && (this.#answered.get(retry.upstream) ?? 0) > retry.failedAt) return false;
@@ -58,9 +63,9 @@ export class RetrySchedule {
   }
 
   /** Records a failure. `afterMs` fixes the wait instead of doubling it. */
-  failed(key: string, { cause, upstream, tookMs, slow }: Failure, afterMs?: number): void {
-    const last = this.#retries.get(key);
-    this.#retries.delete(key);
+  failed(key: string, { cause, upstream, tookMs, slow, held }: Failure, afterMs?: number): void {
+    const last = this.#held.get(key) ?? this.#cold.get(key);
+    this.forget(key);
     const failedAt = this.#now();
     let next: Retry;
     if (wasNotAsked(cause)) {
@@ -74,8 +79,9 @@ export class RetrySchedule {
       const waitMs = afterMs ?? Math.min(delayMs * jitter, Math.max(FIRST_MS, LONGEST_MS - tookMs));
       next = { cause, upstream, slow, failedAt, at: failedAt + waitMs, delayMs };
     }
-    this.#retries.set(key, next);
-    if (this.#retries.size > MAX_KEYS) this.#retries.delete(this.#retries.keys().next().value!);
+    const keys = held ? this.#held : this.#cold;
+    keys.set(key, next);
+    if (keys.size > (held ? MAX_KEYS : MAX_COLD_KEYS)) keys.delete(keys.keys().next().value!);
   }
 
   /** The upstream brought what was asked for. */
@@ -85,12 +91,13 @@ export class RetrySchedule {
   }
 
   forget(key: string): void {
-    this.#retries.delete(key);
+    this.#held.delete(key);
+    this.#cold.delete(key);
   }
 
   /** How many keys are waiting: the status page shows it. */
   get size(): number {
-    return this.#retries.size;
+    return this.#held.size + this.#cold.size;
   }
 }
 

@@ -4,7 +4,7 @@ import { RetrySchedule } from '../../src/cache/retry-schedule.ts';
 import { UpstreamFailure } from '../../src/errors.ts';
 import { FakeClock } from '../support/clock.ts';
 
-const FAILURE = { cause: new Error('down'), upstream: 'public', tookMs: 0, slow: false };
+const FAILURE = { cause: new Error('down'), upstream: 'public', tookMs: 0, slow: false, held: true };
 
 function schedule(random = 0.5) {
   const clock = new FakeClock();
@@ -100,4 +100,13 @@ it('remembers a bounded number of keys, the newest', () => {
   assert.equal(retries.size, 100_000);
   assert.equal(retries.lastFailure('key 0'), undefined);
   assert.ok(retries.lastFailure('key 100009') !== undefined);
+});
+
+it('remembers few of the keys that nobody holds, for there may be any number of them', () => {
+  const { retries } = schedule();
+  retries.failed('held', FAILURE);
+  for (let i = 0; i < 5_000; i += 1) retries.failed(`cold ${i}`, { ...FAILURE, held: false });
+  assert.equal(retries.size, 1_001);
+  assert.ok(retries.lastFailure('held') !== undefined);
+  assert.equal(retries.lastFailure('cold 4999')?.cause, FAILURE.cause);
 });
