@@ -48,6 +48,10 @@ const INLINE_BYTES = 96 * 1024;
 /** Parsed pages kept, by the size of their decoded bodies; the parsed form takes a few times as much. */
 const PARSED_BYTES = 4 * 1024 * 1024;
 
+/** A worker that has read a list of all projects keeps hundreds of megabytes of heap: it ends when idle for that long. */
+const LIST_BYTES = 512 * 1024;
+const RETIRE_AFTER_MS = 2_000;
+
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -55,13 +59,18 @@ interface Waiting {
 
 export class PageWorkshop {
   readonly #limits: ReaderLimits;
+  readonly #retireAfterMs: number;
   readonly #inline: PageReader;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
   #jobs = 0;
+  /** The worker has read a large list. */
+  #swollen = false;
+  #retirement: NodeJS.Timeout | undefined;
 
-  constructor(limits: ReaderLimits) {
+  constructor(limits: ReaderLimits, retireAfterMs = RETIRE_AFTER_MS) {
     this.#limits = limits;
+    this.#retireAfterMs = retireAfterMs;
     this.#inline = new PageReader(limits, PARSED_BYTES);
   }
 
@@ -107,6 +116,7 @@ export class PageWorkshop {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#retirement);
     await this.#worker?.terminate();
   }
 
@@ -122,6 +132,8 @@ export class PageWorkshop {
     this.#worker ??= this.#start();
     const worker = this.#worker;
     const id = this.#jobs++;
+    clearTimeout(this.#retirement);
+    if (isLargeList(job)) this.#swollen = true;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       worker.ref();
@@ -144,18 +156,36 @@ export class PageWorkshop {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     // An idle worker must not keep the process alive.
-    if (this.#waiting.size === 0) worker.unref();
+    if (this.#waiting.size === 0) {
+      worker.unref();
+      if (this.#swollen) this.#retirement = setTimeout(() => this.#retire(worker), this.#retireAfterMs).unref();
+    }
     if ('result' in reply) waiting?.resolve(reply.result);
     else waiting?.reject(reply.invalid ? new InvalidPage(reply.problem) : new Error(reply.problem));
+  }
+
+  /** The next job starts another one. */
+  #retire(worker: Worker): void {
+    this.#worker = undefined;
+    this.#swollen = false;
+    void worker.terminate();
   }
 
   /** A worker that died (out of memory, most likely) fails its jobs; the next job starts another one. */
   #lost(worker: Worker, error: Error): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
+    this.#swollen = false;
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
   }
+}
+
+function isLargeList(job: PageJob): boolean {
+  if (job.task === 'merge') return sizeOf(job) > LIST_BYTES;
+  return (
+    (job.task === 'check' || job.task === 'render') && job.source.project === undefined && sizeOf(job) > LIST_BYTES
+  );
 }
 
 function sizeOf(job: PageJob): number {

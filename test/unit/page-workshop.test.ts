@@ -1,7 +1,9 @@
 // Large pages are worked on by another thread: every kind of work comes back as if it had been done here.
 
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { digestOf } from '../../src/cache/digest.ts';
 import { UpstreamFailure } from '../../src/errors.ts';
 import { PageReader, type PageSource } from '../../src/index/page-reader.ts';
@@ -88,4 +90,23 @@ test('what is no page is a failure of upstream, from the other thread, too', asy
   );
   await assert.rejects(workshop.checkDocument(list('x'), 'legacy-json'), invalid);
   await assert.rejects(workshop.checkDocument(legacy, 'provenance'), invalid);
+});
+
+test('a thread that has read a large list ends when it is idle, and no work is lost by that', async (t) => {
+  const threads = () => readdirSync('/proc/self/task').length;
+  const workshop = new PageWorkshop(LIMITS, 5);
+  t.after(() => workshop.close());
+  const projects = Array.from({ length: 40_000 }, (_, i) => ({ name: `project-${i}` }));
+  const large = source({ meta: {}, projects }, undefined);
+  const before = threads();
+  await workshop.check(large);
+  const during = threads();
+  assert.ok(during > before, `${before} threads, then ${during}`);
+  for (let tries = 0; threads() >= during && tries < 500; tries += 1) await sleep(10);
+  assert.ok(threads() < during);
+  for (let i = 0; i < 20; i += 1) {
+    assert.equal((await workshop.check(large)).facts.files, 40_000);
+    await sleep(i % 8);
+    assert.equal((await workshop.check(page('files.example', 1_500))).facts.files, 1_500);
+  }
 });
