@@ -1,7 +1,7 @@
 // `wheelkeep env`: the variables that point installers at us, in the notation of a shell, a dotenv file or a CI system.
 
 import { Command, Option } from 'commander';
-import { baseUrl } from '../config/addresses.ts';
+import { baseUrl, withoutSecrets } from '../config/addresses.ts';
 import { clientUrl, untrustedHost } from '../config/own-addresses.ts';
 import { ConfigurationError } from '../config/problems.ts';
 import { readSettings } from '../config/settings.ts';
@@ -40,30 +40,49 @@ Examples:
 
 Exit codes: 0 printed, 2 the command line or the configuration is wrong.`;
 
+const CREDENTIALS = 'Clients have to prove who they are: say it by --url https://NAME:PASSWORD@…';
+
 export function envCommand(terminal: Terminal, exitCode: ExitCode): Command {
   return withConfigFlags(new Command('env'), ['config', 'host', 'port'])
     .description('print the variables that point pip, uv, PDM and pipenv at Wheelkeep')
     .addOption(new Option('--format <format>', 'the notation').choices(Object.keys(NOTATIONS)).default('sh'))
-    .option('--url <url>', 'the address of Wheelkeep; unset, public_url, or host and port')
+    .option(
+      '--url <url>',
+      'the address of Wheelkeep, with NAME:PASSWORD@ where it asks for that; unset, public_url, or host and port',
+    )
     .addHelpText('after', EXAMPLES)
     .action(async (given: Record<string, unknown>) => {
       try {
         const { settings, problems } = await readSettings(configInput(terminal, given));
         if (problems.length > 0) throw new ConfigurationError(problems);
-        const named = typeof given.url === 'string' ? baseUrl.parse(given.url) : settings.publicUrl;
+        const named = typeof given.url === 'string' ? addressOf(given.url) : settings.publicUrl;
         const url = named ?? clientUrl(settings);
         const { head, set, note } = NOTATIONS[String(given.format)]!;
         if (head !== undefined) terminal.out(head);
         for (const [name, value] of Object.entries(installerVariables(url))) terminal.out(set(name, value));
         const poetry = `Poetry reads no variable; in the project: poetry source add --priority=primary wheelkeep ${url}simple/`;
         if (note) terminal.out(note(poetry));
+        if (note && settings.clientsFile !== undefined && !url.includes('@')) terminal.out(note(CREDENTIALS));
       } catch (error) {
         if (error instanceof ConfigurationError) terminal.error(error.message);
-        else if (error instanceof InvalidValue) terminal.error(`--url = ${String(given.url)}: ${error.message}`);
+        else if (error instanceof InvalidValue)
+          terminal.error(`--url = ${withoutSecrets(String(given.url))}: ${error.message}`);
         else throw error;
         exitCode.value = WRONG_USAGE;
       }
     });
+}
+
+/** An address, with the credentials of a client where it has some. Throws InvalidValue. */
+function addressOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.username === '' && url.password === '')) return baseUrl.parse(text);
+  const credentials = `${url.username}:${url.password}`;
+  url.username = '';
+  url.password = '';
+  // Neither may end the quotes around it, nor be a variable to whoever reads it.
+  const safe = credentials.replaceAll("'", '%27').replaceAll('$', '%24');
+  return baseUrl.parse(url.href).replace('://', () => `://${safe}@`);
 }
 
 /** The variables for the Wheelkeep at `url` (with its final slash). */

@@ -242,3 +242,20 @@ test('wheelkeep client makes the line that lets its maker in', async (t) => {
   assert.equal((await runCommand(commands, 'ready')).code, 0);
   assert.equal((await runCommand(commands, 'stats')).code, 0);
 });
+
+test('env writes addresses with credentials, and says when they are missing', async (t) => {
+  const dataDir = await temporaryFolder(t);
+  const file = join(dataDir, 'clients');
+  await writeFile(file, CI);
+  const world = { index: { url: UPSTREAM }, dataDir, env: { WHEELKEEP_CLIENTS_FILE: file } };
+  const named = await runCommand(world, 'env', '--url', `https://ci:it's$5@wheels.example/w`);
+  assert.match(
+    named.stdout,
+    /^export PIP_INDEX_URL='https:\/\/ci:it%27s%245@wheels\.example\/w\/simple\/'\nexport UV_/,
+  );
+  assert.doesNotMatch(named.stdout, /prove who they are|TRUSTED/);
+  assert.match((await runCommand(world, 'env')).stdout, /^# Clients have to prove who they are/m);
+  const wrong = await runCommand(world, 'env', '--url', 'https://ci:canary@wheels.example/?x');
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /--url = https:\/\/\*\*\*@wheels.example/);
+});
