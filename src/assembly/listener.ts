@@ -3,7 +3,7 @@
 import { Administrator } from '../administration.ts';
 import type { LeaseDesk } from '../cache/lease.ts';
 import { AdminApi } from '../http/admin-api.ts';
-import { adminToken } from '../http/admin-token.ts';
+import { adminToken, readAdminToken } from '../http/admin-token.ts';
 import { ClientAddress } from '../http/client-address.ts';
 import { Dispatch } from '../http/dispatch.ts';
 import { FileHandler } from '../http/file-handler.ts';
@@ -198,6 +198,10 @@ export async function listen(
     purges,
     facts,
   });
+  const token = adminToken(config.dataDir);
+  if (readAdminToken(config.dataDir) !== token) {
+    log.warn('the data folder takes no new file: nobody can administer this process', { data_dir: config.dataDir });
+  }
   const dispatch = new Dispatch({
     pages: new PageHandler({
       service: index,
@@ -208,7 +212,7 @@ export async function listen(
       onStale: (kind, answer) => telemetry.stale(kind, answer),
     }),
     files: new FileHandler({ service: files, defaultIndexes: config.defaultIndexes, ready, now }),
-    admin: new AdminApi({ token: adminToken(config.dataDir), administration }),
+    admin: new AdminApi({ token, administration }),
     documents: new JsonHandler({
       service: documents,
       defaultIndexes: config.defaultIndexes,

@@ -38,6 +38,8 @@ interface Change {
 
 const FORMAT = 1;
 const FLUSH_MS = 1_000;
+/** How long a transaction may wait for another process's. */
+const BUSY_TIMEOUT_MS = 250;
 const MAX_PENDING = 2_000;
 /** While the database takes nothing; then what came first is let go, and the folders are looked at one day. */
 const MAX_KEPT = 100_000;
@@ -187,14 +189,21 @@ export class BlobIndex {
       this.#database.exec('COMMIT');
       this.#bytes = state.bytes;
       this.#count = state.count;
-      this.#failing = false;
       this.#pending.clear();
+      this.#waitForLocks(true);
     } catch {
       // Full, busy or broken: the counts in memory go on, and what has gathered is tried again.
-      this.#failing = true;
       this.#rollBack();
+      this.#waitForLocks(false);
       this.#timer = setTimeout(() => this.flush(), FLUSH_MS).unref();
     }
+  }
+
+  /** Waiting holds up everything else here: who has waited in vain once does not wait again before it has worked. */
+  #waitForLocks(wait: boolean): void {
+    if (this.#failing === !wait) return;
+    this.#failing = !wait;
+    this.#database.exec(`PRAGMA busy_timeout = ${wait ? BUSY_TIMEOUT_MS : 0}`);
   }
 
   #rollBack(): void {
@@ -291,7 +300,7 @@ function prepare(database: DatabaseSync): Statements {
 
 function openDatabase(place: string): DatabaseSync {
   if (place !== ':memory:') fs.closeSync(fs.openSync(place, 'a', 0o600));
-  const database = new DatabaseSync(place, { timeout: 250 });
+  const database = new DatabaseSync(place, { timeout: BUSY_TIMEOUT_MS });
   try {
     database.exec(SETUP);
     const { format } = database.prepare('SELECT format FROM state').get() as { format: number };

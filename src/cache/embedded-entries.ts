@@ -8,7 +8,7 @@
 import { randomInt } from 'node:crypto';
 import type { StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
-import { faultOf, inodeOf, openDatabase, prepareDatabasePath, setAside } from './entry-database.ts';
+import { BUSY_TIMEOUT_MS, faultOf, inodeOf, openDatabase, prepareDatabasePath, setAside } from './entry-database.ts';
 import type { StoreEvent } from './store-event.ts';
 
 export interface EmbeddedEntriesOptions {
@@ -36,6 +36,8 @@ interface Session {
   readonly path: string;
   readonly inode: number;
   readonly close: () => void;
+  /** Whether statements wait for the locks of other processes, which holds up everything else here. */
+  readonly waitForLocks: (wait: boolean) => void;
   readonly read: StatementSync;
   readonly write: StatementSync;
   readonly list: StatementSync;
@@ -53,6 +55,8 @@ export class EmbeddedEntries {
   #session: Session | undefined;
   #closed = false;
   #triedAt = Number.NEGATIVE_INFINITY;
+  /** Whether a statement has waited for a lock in vain: nobody waits again before a write has got it. */
+  #locked = false;
   #seenVersion = 0;
   #seenSeq = 0;
   #rows = { count: 0, at: Number.NEGATIVE_INFINITY };
@@ -70,7 +74,7 @@ export class EmbeddedEntries {
       const row = session.read.get(key) as { text: string | null; checksum: number } | undefined;
       if (row === undefined || row.text === null) return undefined;
       if (row.checksum === checksumOf(key, row.text)) return row.text;
-      session.write.run(key, null, 0, this.#writer);
+      this.#put(session, key, null);
       this.#options.count('disk-damaged-record');
       return undefined;
     }, undefined);
@@ -79,13 +83,13 @@ export class EmbeddedEntries {
   /** When this returns the operating system has the row: the death of this process loses nothing. */
   write(key: string, text: string): void {
     if (Buffer.byteLength(text) > MAX_TEXT_BYTES) this.#options.count('disk-record-too-large');
-    else this.#use((session) => void session.write.run(key, text, checksumOf(key, text), this.#writer), undefined);
+    else this.#use((session) => this.#put(session, key, text), undefined);
   }
 
   remove(key: string): void {
     this.#use((session) => {
       const row = session.read.get(key) as { text: string | null } | undefined;
-      if (row !== undefined && row.text !== null) session.write.run(key, null, 0, this.#writer);
+      if (row !== undefined && row.text !== null) this.#put(session, key, null);
     }, undefined);
   }
 
@@ -114,6 +118,13 @@ export class EmbeddedEntries {
     this.#endSession();
   }
 
+  #put(session: Session, key: string, text: string | null): void {
+    session.write.run(key, text, text === null ? 0 : checksumOf(key, text), this.#writer);
+    if (!this.#locked) return;
+    this.#locked = false;
+    session.waitForLocks(true);
+  }
+
   /** Runs `work` on the open database; whatever the disk's fault, the answer is then `otherwise`. */
   #use<T>(work: (session: Session) => T, otherwise: T): T {
     try {
@@ -124,6 +135,10 @@ export class EmbeddedEntries {
       if (fault === undefined) throw error;
       this.#options.count(`disk-${fault}`);
       if (fault === 'damaged') this.#replaceDamaged();
+      if (fault === 'busy' && this.#session !== undefined) {
+        this.#locked = true;
+        this.#session.waitForLocks(false);
+      }
       // Several processes created the file together, and another was first: the next call will find it made.
       if (fault === 'busy' && this.#session === undefined) this.#triedAt = Number.NEGATIVE_INFINITY;
       return otherwise;
@@ -198,6 +213,7 @@ function prepareSession(path: string): Session {
     path,
     inode,
     close: () => connection.close(),
+    waitForLocks: (wait) => connection.exec(`PRAGMA busy_timeout = ${wait ? BUSY_TIMEOUT_MS : 0}`),
     read: connection.prepare('SELECT text, checksum FROM entries WHERE key = ?'),
     write: connection.prepare('INSERT OR REPLACE INTO entries (key, text, checksum, writer) VALUES (?, ?, ?, ?)'),
     list: connection.prepare(

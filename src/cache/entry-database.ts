@@ -10,7 +10,7 @@ import { DatabaseSync } from 'node:sqlite';
 /** Removed keys are remembered until this many changes came after them; other processes look twice a second. */
 const REMEMBERED_REMOVALS = 10_000;
 /** How long a statement may wait for another process's statement (20 µs) or checkpoint (milliseconds). */
-const BUSY_TIMEOUT_MS = 250;
+export const BUSY_TIMEOUT_MS = 250;
 /** Above this the log is cut back at a checkpoint. */
 const LOG_LIMIT_BYTES = 16 * 1024 * 1024;
 

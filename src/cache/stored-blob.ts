@@ -7,6 +7,11 @@ import { type OpenFile, readAt } from './open-files.ts';
 
 const HASH_CHUNK_BYTES = 1024 * 1024;
 
+/** The disk did not give what it had taken. Who opens the body again finds it damaged, and it is fetched anew. */
+export class UnreadableBlob extends Error {
+  override readonly name = 'UnreadableBlob';
+}
+
 /** A body on disk. */
 export class DiskBlob implements Blob {
   readonly digest: Digest;
@@ -29,12 +34,12 @@ export class DiskBlob implements Blob {
     try {
       const count = await readAt(this.#file.fd, left < target.length ? target.subarray(0, left) : target, position);
       if (count > 0) return count;
-    } catch (error) {
+    } catch (cause) {
       this.#onBroken(this.#file);
-      throw error;
+      throw new UnreadableBlob('the disk does not give a stored file', { cause });
     }
     this.#onBroken(this.#file);
-    throw new Error('a stored file is shorter than it was');
+    throw new UnreadableBlob('a stored file is shorter than it was');
   }
 
   release(): void {

@@ -1,4 +1,4 @@
-// Whether the data folder can be written, asked before anything is opened in it: the answer names the cure.
+// Whether the data folder can be used, asked before anything is opened in it: the answer names the cure.
 
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -15,6 +15,8 @@ export async function dataFolderProblem(path: string, source: string): Promise<P
       return undefined;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
+      // A disk that turned read-only still holds what installs need; what it does not hold can be passed on.
+      if (code === 'EROFS' && existing === path) return undefined;
       if (code !== 'ENOENT' || existing === dirname(existing))
         return problem(`${existing} cannot be written (${code})`);
       existing = dirname(existing);

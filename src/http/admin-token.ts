@@ -9,8 +9,24 @@ const FILE = 'admin-token';
 /** 32 random bytes in base64url. */
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 
-/** The token of the data folder, made if there is none. Throws the system's error when the folder cannot be used. */
+/** A disk that takes nothing now. Whether it is ours to write to is another question, and one that ends the start. */
+const PASSING = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
+
+/**
+ * The token of the data folder, made if there is none. On a disk that is full or read-only it is one that nobody knows:
+ * installs are served, and administration waits for a start on a disk that takes it. Throws the system's error when the
+ * folder cannot be used.
+ */
 export function adminToken(dataDir: string): string {
+  try {
+    return keptToken(dataDir);
+  } catch (error) {
+    if (!PASSING.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return newToken();
+  }
+}
+
+function keptToken(dataDir: string): string {
   const path = join(dataDir, FILE);
   const known = readAdminToken(dataDir);
   if (known !== undefined) {
@@ -20,8 +36,8 @@ export function adminToken(dataDir: string): string {
   }
   rmSync(path, { force: true });
   const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
   try {
+    writeFileSync(temporary, `${newToken()}\n`, { mode: 0o600 });
     // Whole or not at all, and of several processes that start at once the first one's.
     linkSync(temporary, path);
   } catch (error) {
@@ -32,6 +48,10 @@ export function adminToken(dataDir: string): string {
   const made = readAdminToken(dataDir);
   if (made === undefined) throw new Error(`${path} could not be made`);
   return made;
+}
+
+function newToken(): string {
+  return randomBytes(32).toString('base64url');
 }
 
 /** The token that a running server made in this folder; undefined when there is none. */

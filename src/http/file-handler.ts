@@ -6,6 +6,7 @@ import { cacheStatus } from '../cache/cache-status.ts';
 import { settlesWithin } from '../cache/deadline.ts';
 import type { Entry } from '../cache/entry.ts';
 import { StillOnItsWay } from '../cache/landed-answers.ts';
+import { UnreadableBlob } from '../cache/stored-blob.ts';
 import { type ByteRange, parseRange } from '../files/byte-range.ts';
 import { UNVERIFIED_CONTROL, VERIFIED_CONTROL } from '../files/file-profile.ts';
 import type { FileRequest, FileService, FoundFile, KnownFile } from '../files/file-service.ts';
@@ -65,6 +66,15 @@ export class FileHandler {
   }
 
   async #stored(exchange: Exchange, found: FoundFile): Promise<void> {
+    try {
+      await this.#sendStored(exchange, found);
+    } catch (error) {
+      if (!(error instanceof UnreadableBlob) || exchange.response.headersSent) throw error;
+      await this.#sendStored(exchange, found);
+    }
+  }
+
+  async #sendStored(exchange: Exchange, found: FoundFile): Promise<void> {
     const { answer, blob } = await this.#options.service.body(found);
     exchange.outcome = answer.outcome;
     if (blob !== undefined) {
@@ -166,13 +176,14 @@ async function sendOpenBlob(
   const status = range === undefined ? 200 : 206;
   if (exchange.isHead) return exchange.send(status, fields);
   if (blob.bytes !== undefined) return exchange.send(status, fields, blob.bytes.subarray(first, last + 1));
-  exchange.head(status, fields);
   let position = first;
   await sendBody(exchange, async (lend) => {
     const left = last + 1 - position;
     if (left <= 0) return undefined;
     const target = lend();
     const count = await blob.read(left < target.length ? target.subarray(0, left) : target, position);
+    // Not before there is something to send: what fails until then is mended.
+    if (position === first) exchange.head(status, fields);
     position += count;
     return target.subarray(0, count);
   });

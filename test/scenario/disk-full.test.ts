@@ -2,13 +2,13 @@
 // on when there is room again.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { FakeIndex } from '../support/fake-index.ts';
 import * as faults from '../support/faults.ts';
 import { fetchAll, get } from '../support/http-client.ts';
 import { startProxy } from '../support/proxy.ts';
+import { cannotMount, remount, smallDisk } from '../support/small-disk.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
 import { eventually, storedBlobs } from '../support/stored-files.ts';
 import { makeFolder, removeFolder } from '../support/temporary-folder.ts';
@@ -17,26 +17,6 @@ import { type Distribution, wheel } from '../support/wheels.ts';
 const MEGABYTE = 1_000_000;
 /** The disk is asked every two seconds. */
 const BACK_WITHIN_MS = 10_000;
-
-/** A file system in memory, gone after the test. */
-async function smallDisk(t: TestContext, options: string): Promise<string> {
-  const folder = await makeFolder();
-  execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]);
-  t.after(() => {
-    execFileSync('umount', ['-l', folder]);
-    return removeFolder(folder);
-  });
-  return folder;
-}
-
-/** Whether a file system can be mounted here: the reason to skip, or false. */
-const cannotMount = (() => {
-  const where = execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim();
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', where]).status === 0;
-  if (mounted) execFileSync('umount', [where]);
-  execFileSync('rmdir', [where]);
-  return mounted ? false : 'mounting a file system needs root';
-})();
 
 async function serve(t: TestContext, dataDir: string, sizes: readonly number[]) {
   const index = await FakeIndex.start();
@@ -75,7 +55,7 @@ test('a disk that fills up in the middle of a file: all clients get it whole, ol
   await eventually(async () => (await storedBlobs(disk)).some((place) => place.includes(fourth.sha256)));
 });
 
-test('a disk without room for anything serves every file whole, and stores again once there is room (case 53)', {
+test('a disk without room for anything serves every file whole, and stores again once there is room (F51)', {
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=6m');
@@ -122,7 +102,7 @@ test('a data folder that is read-only serves what it holds, and everything else 
   await get(first.url(held));
   await eventually(async () => (await storedBlobs(disk)).length === 1);
   await first.proxy.close();
-  execFileSync('mount', ['-o', 'remount,ro', disk]);
+  remount(disk, 'ro');
   const proxy = await startProxy({ upstreams: [first.index.url], dataDir: disk });
   t.after(() => proxy.close());
   for (const file of [held, large, small, large]) {

@@ -123,7 +123,7 @@ test('pages stay when files have to go, and are served in an outage afterwards',
 });
 
 for (const state of ['stored', 'arriving']) {
-  test(`F62: a file whose client has stopped reading is not evicted beneath it when it was ${state}`, async (t) => {
+  test(`a file whose client has stopped reading is not evicted beneath it when it was ${state} (F62)`, async (t) => {
     const clock = { ms: Date.now() };
     // More than a connection takes without its client.
     const { proxy, files, url } = await world(
