@@ -26,6 +26,8 @@ interface Slot {
   readonly acceptEncoding: string | undefined;
   /** The count of changes of the entry store when the answer was made. */
   readonly changes: number;
+  /** Milliseconds since the epoch. */
+  readonly keptAt: number;
   /** The second for which the two lists below are made. */
   second: number;
   fields: readonly string[];
@@ -66,7 +68,8 @@ export class ReadyAnswers {
     );
     if (slot === undefined || slot.changes !== this.#options.changes() || !isPlain(headers)) return false;
     const now = this.#options.now();
-    if (now >= slot.answer.freshUntil) return false;
+    // Before it was kept is no time for it: the clock was set back, and it would be fresh for all that time (F70).
+    if (now >= slot.answer.freshUntil || now < slot.keptAt) return false;
     this.#age(slot, now);
     this.#send(exchange, slot);
     return true;
@@ -84,6 +87,7 @@ export class ReadyAnswers {
       accept,
       acceptEncoding: acceptEncoding as string | undefined,
       changes: this.#options.changes(),
+      keptAt: this.#options.now(),
       second: 0,
       fields: [],
       notModifiedFields: [],

@@ -279,5 +279,5 @@ function brokeOff({ kind }: UpstreamFailure): boolean {
 }
 
 function noAnswer(url: URL, milliseconds: number): UpstreamFailure {
-  return new UpstreamFailure('timeout', `${url.host}: no answer within ${milliseconds / 1000} s`);
+  return new UpstreamFailure('timeout', `${url.host}: no answer within ${(milliseconds / 1000).toFixed(1)} s`);
 }

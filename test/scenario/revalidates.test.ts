@@ -179,6 +179,15 @@ describe('a clock that jumps', () => {
     assert.match((await getPage(proxy, 'foo')).field('cache-status') ?? '', /^wheelkeep; hit/);
   });
 
+  it('back two days: a hot page is asked about at once as well, and not fresh until then (F70)', async (test) => {
+    const { clock, index, proxy } = await setting(test);
+    for (let i = 0; i < 3; i += 1) await getPage(proxy, 'foo');
+    index.add('foo', wheel({ name: 'foo', version: '2.0' }));
+    clock.advance(-2 * 86_400_000);
+    assert.equal(listed(await getPage(proxy, 'foo')).length, 2);
+    assert.equal(index.requests(PAGE), 2);
+  });
+
   it('back an hour while the index is down: the page is served and the next try is not an hour away', async (test) => {
     const { clock, index, proxy, first } = await setting(test);
     await index.down();
