@@ -31,6 +31,8 @@ const SMALL_BYTES = 32 * 1024;
 /** From this size on speed of compression counts for more than the last per cent of size. */
 const LARGE_BYTES = 1024 * 1024;
 const LARGE_LEVEL = 1;
+/** Few large pieces: each costs a way to another thread and back. */
+const PIECE_BYTES = 256 * 1024;
 /** From this size on the uncoded form is packed: lists of all projects, pages of more than ten thousand files. */
 const PACKED_FROM_BYTES = 8 * 1024 * 1024;
 
@@ -55,11 +57,15 @@ export async function keptCoded({ bytes, packed, digest }: KeptBytes, coding: Pa
 async function recoded(packed: Buffer, coding: PageCoding): Promise<Buffer> {
   if (coding === 'zstd') return packed;
   const pieces: Buffer[] = [];
-  const unpacking = createZstdDecompress();
+  const unpacking = createZstdDecompress({ chunkSize: PIECE_BYTES });
   unpacking.end(packed);
-  await pipeline(unpacking, createGzip({ level: LARGE_LEVEL }), async (source: AsyncIterable<Buffer>) => {
-    for await (const piece of source) pieces.push(piece);
-  });
+  await pipeline(
+    unpacking,
+    createGzip({ level: LARGE_LEVEL, chunkSize: PIECE_BYTES }),
+    async (source: AsyncIterable<Buffer>) => {
+      for await (const piece of source) pieces.push(piece);
+    },
+  );
   return Buffer.concat(pieces);
 }
 

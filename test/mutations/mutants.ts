@@ -259,4 +259,27 @@ export const MUTANTS: readonly Mutant[] = [
     tests: scenario('cold-files'),
     only: 'F06',
   },
+  {
+    name: 'a file whose hash changes stays as it was known',
+    file: 'src/index/changed-files.ts',
+    before: 'if (accepted || kept === undefined) return {};',
+    after: 'if (accepted || kept !== undefined) return {};',
+    tests: scenario('changed-files'),
+    only: 'is refused|outlives a restart',
+  },
+  {
+    name: 'what ranges gave of a wheel is measured by the wheel',
+    file: 'src/files/wheel-metadata.ts',
+    before: 'if (part.body?.digest !== digestOf(bytes)) onWrongPart(wheel);',
+    after: 'if (part.body === undefined) onWrongPart(wheel);',
+    tests: scenario('metadata-extraction'),
+    only: 'forged',
+  },
+  {
+    name: 'mirrors of nearly the same latency do not take turns',
+    file: 'src/upstream/mirror-order.ts',
+    before: 'const CLEARLY = 0.75;',
+    after: 'const CLEARLY = 1;',
+    tests: ['test/unit/mirror-order.test.ts'],
+  },
 ];
