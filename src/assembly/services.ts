@@ -96,6 +96,7 @@ export function buildServices(
     readThrough,
     profiles: fileProfiles({
       maxFileBytes: config.maxFileBytes,
+      holdBackBytes: config.holdBackBytes,
       patienceMs: config.patienceMs,
       negativeFreshSeconds: config.negativeFreshMs / 1000,
     }),

@@ -96,6 +96,7 @@ export interface Config extends ListenAddress {
   readonly memoryBytes: number;
   readonly maxPageBytes: number;
   readonly maxFileBytes: number;
+  readonly holdBackBytes: number;
   readonly workers: number;
   readonly drainMs: number;
   readonly graceMs: number;

@@ -79,6 +79,7 @@ export async function loadConfig(
     memoryBytes: settings.memory,
     maxPageBytes: settings.maxPage,
     maxFileBytes: settings.maxFile,
+    holdBackBytes: settings.holdBack,
     workers: settings.workers,
     drainMs: settings.drain,
     graceMs: settings.grace,

@@ -2,7 +2,7 @@
 // what it is for. Parsing, `wheelkeep check`, the flags of `serve` and README's table all read this.
 
 import { basePath, baseUrl, listenAddress, network, origin, redisUrl, upstreamAddress } from './addresses.ts';
-import { boolean, choice, duration, integer, list, path, size, text, type Unit } from './units.ts';
+import { boolean, choice, duration, integer, list, path, size, sizeFrom, text, type Unit } from './units.ts';
 
 /** One option; `T` is undefined-able when it has no default. */
 export interface Option<T> {
@@ -36,6 +36,8 @@ function optional<T>(name: string, unit: Unit<T & {}>, about: Description): Opti
   return { secret: false, ...about, name, variable: variableOf(name), unit, default: undefined };
 }
 
+/** Less could be finished by a client that guesses the rest. */
+const MIN_HOLD_BACK_BYTES = 1024;
 const HOUR_MS = 3_600_000;
 /** Timers of Node wrap beyond 2^31 - 1 ms (24.8 days) and would fire at once. */
 const LONGEST_TIMER_MS = 24 * 24 * HOUR_MS;
@@ -128,6 +130,10 @@ export const OPTIONS = {
   maxFile: option('max_file', size, '5GB', {
     description: 'The largest file that is accepted.',
     example: '20GB',
+  }),
+  holdBack: option('hold_back', sizeFrom(MIN_HOLD_BACK_BYTES), '64KiB', {
+    description: 'How much of the end of a cold file no client gets before its hash is right.',
+    example: '1MB',
   }),
   workers: option('workers', integer(1, 256), '1', {
     description: 'Processes that share the listener.',

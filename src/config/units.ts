@@ -113,6 +113,18 @@ export const size: Unit<number> = {
   },
 };
 
+/** A size of at least `minBytes`. */
+export function sizeFrom(minBytes: number): Unit<number> {
+  return {
+    ...size,
+    parse: (input) => {
+      const bytes = size.parse(input);
+      if (bytes < minBytes) throw new InvalidValue(`expected at least ${minBytes} bytes`);
+      return bytes;
+    },
+  };
+}
+
 /** Values by comma; blanks around them and empty ones are dropped. */
 export function list<T>(unit: Unit<T>): Unit<readonly T[]> {
   return {

@@ -6,6 +6,8 @@ import { type Fields, fieldLines, type ResponseHead } from '../http-message.ts';
 
 export interface FileProfileOptions {
   readonly maxFileBytes: number;
+  /** What nobody gets of a larger file before its hash is known to be right. */
+  readonly holdBackBytes: number;
   readonly patienceMs: number;
   /** Seconds for which "there is none" holds for a companion (`.metadata`, `.asc`). */
   readonly negativeFreshSeconds: number;
@@ -13,8 +15,6 @@ export interface FileProfileOptions {
 
 /** Files up to this size are sent when they are whole and right; then no client ever sees a broken download. */
 const WHOLE_UP_TO_BYTES = 2 * 1024 * 1024;
-/** What nobody gets of a larger file before its hash is known to be right. */
-const HOLD_BACK_BYTES = 64 * 1024;
 
 export const VERIFIED_CONTROL = 'public, max-age=365000000, immutable';
 export const UNVERIFIED_CONTROL = 'public, max-age=600';
@@ -51,7 +51,7 @@ function profile(name: 'file' | 'metadata', control: string, options: FileProfil
       kind: 'streamed',
       maxBytes: options.maxFileBytes,
       wholeUpToBytes: WHOLE_UP_TO_BYTES,
-      holdBackBytes: HOLD_BACK_BYTES,
+      holdBackBytes: options.holdBackBytes,
       shared: true,
     },
     patienceMs: options.patienceMs,

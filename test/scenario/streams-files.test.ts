@@ -38,6 +38,15 @@ test('the last 64 KB are held back until the hash is right: of a wrong file nobo
   assert.equal(Number(answer.field('content-length')), file.bytes.length);
 });
 
+test('hold_back says how much that is', async (t) => {
+  const config = { holdBackBytes: 1_000_000 };
+  const { index, path, url, file } = await fileWorld(t, { sizeBytes: LARGE, config });
+  index.fault(path, faults.silenceAfter(file.bytes.length - 1));
+  const expected = file.bytes.length - config.holdBackBytes;
+  const answer = await fetchAll(url, { abortAfterBytes: expected });
+  assert.equal(answer.sizeBytes, expected);
+});
+
 test('a file that stalls before its last 64 KB has been sent up to there', async (t) => {
   const { index, path, url, file } = await fileWorld(t, { sizeBytes: LARGE });
   index.fault(path, faults.silenceAfter(file.bytes.length - 1));

@@ -92,6 +92,7 @@ export function testConfig({
     memoryBytes: 32 * 1024 * 1024,
     maxPageBytes: 64 * 1024 * 1024,
     maxFileBytes: 5e9,
+    holdBackBytes: 64 * 1024,
     workers: 1,
     drainMs: 0,
     graceMs: 1000,

@@ -3,7 +3,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listenAddress, origin, redisUrl, upstreamAddress, withoutSecrets } from '../../src/config/addresses.ts';
-import { boolean, choice, duration, InvalidValue, integer, list, size, text } from '../../src/config/units.ts';
+import {
+  boolean,
+  choice,
+  duration,
+  InvalidValue,
+  integer,
+  list,
+  size,
+  sizeFrom,
+  text,
+} from '../../src/config/units.ts';
 
 test('durations carry their unit and become milliseconds', () => {
   const unit = duration({ unlimited: true });
@@ -25,6 +35,11 @@ test('durations carry their unit and become milliseconds', () => {
 test('a duration beyond the limit of its option is refused and names the limit', () => {
   assert.throws(() => duration({ maxMs: 3_600_000 }).parse('61m'), /at most 1h/);
   assert.throws(() => duration().parse('unlimited'), InvalidValue);
+});
+
+test('a size with a least value says what it is', () => {
+  assert.equal(sizeFrom(1024).parse('1KiB'), 1024);
+  assert.throws(() => sizeFrom(1024).parse('0'), new InvalidValue('expected at least 1024 bytes'));
 });
 
 test('sizes know powers of ten, powers of two and plain bytes', () => {
