@@ -53,7 +53,7 @@ export class Administrator implements Administration {
 
   async status(): Promise<unknown> {
     const { version, config, client, entries, blobs, now } = this.#options;
-    const { startedAt, indexes, processes, stalePaths } = await this.#options.facts();
+    const { startedAt, indexes, processes, stalePaths, hottest, slowest } = await this.#options.facts();
     return {
       version,
       startedAt: new Date(startedAt).toISOString(),
@@ -66,6 +66,8 @@ export class Administrator implements Administration {
       flights: processes.reduce((sum, { flights }) => sum + flights, 0),
       processes: processes.map(({ pid, ...known }) => ({ pid, startedAt: new Date(known.startedAt).toISOString() })),
       stale: stalePaths.map((path) => ({ ...path, lastAt: new Date(path.lastAt).toISOString() })),
+      hottest,
+      slowest: slowest.map((one) => ({ ...one, at: new Date(one.at).toISOString() })),
     };
   }
 

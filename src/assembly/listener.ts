@@ -15,6 +15,7 @@ import { RawHandler } from '../http/raw-handler.ts';
 import { ReadyAnswers } from '../http/ready-answers.ts';
 import type { Agreement } from '../index/agreement.ts';
 import { createAccessLog } from '../observe/access-log.ts';
+import { Busiest } from '../observe/busiest.ts';
 import { readDrills } from '../observe/drills.ts';
 import { freeBytes } from '../observe/free-bytes.ts';
 import type { LogSink } from '../observe/log-sink.ts';
@@ -92,6 +93,7 @@ export async function listen(
   const served = new ServedDays();
   const traffic = new Traffic();
   const recentlyStale = new RecentlyStale();
+  const busiest = new Busiest();
   const access =
     sink === undefined ? undefined : createAccessLog({ level: config.logLevel, format: config.logFormat, sink });
   const addresses = new ClientAddress(config.trustedProxies);
@@ -103,6 +105,7 @@ export async function listen(
       served.note(record);
       traffic.note(record);
       recentlyStale.note(record);
+      busiest.note(record);
       access?.(record);
     },
   });
@@ -155,6 +158,7 @@ export async function listen(
     traffic,
     served,
     recentlyStale,
+    busiest,
     events,
     flights: () => readThrough.flights,
     oldestStaleSeconds: () => telemetry.oldestStaleSeconds,

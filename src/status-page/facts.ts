@@ -4,6 +4,7 @@
 
 import type { DiskBlobs } from '../cache/disk-blobs.ts';
 import type { EntryStore } from '../cache/entry-store.ts';
+import type { Busiest, HotPath, SlowAnswer } from '../observe/busiest.ts';
 import type { DrillResult } from '../observe/drills.ts';
 import type { Event, Events } from '../observe/events.ts';
 import type { RecentlyStale, StalePath } from '../observe/recently-stale.ts';
@@ -30,6 +31,7 @@ export interface StatusSources {
   readonly served: ServedDays;
   readonly flights: () => number;
   readonly recentlyStale: RecentlyStale;
+  readonly busiest: Busiest;
   readonly events: Events;
   /** Seconds since the validation of the oldest copy that was served stale in the last minute. */
   readonly oldestStaleSeconds: () => number;
@@ -56,6 +58,10 @@ export interface StatusFacts {
   readonly served: readonly ServedDay[];
   /** Newest first. They name projects. */
   readonly stalePaths: readonly StalePath[];
+  /** Most asked first, of the last hour or two. They name projects. */
+  readonly hottest: readonly HotPath[];
+  /** Slowest first, of the last hour or two. They name projects. */
+  readonly slowest: readonly SlowAnswer[];
   /** Of what was served stale in the last minute; 0 when nothing was. */
   readonly oldestStaleSeconds: number;
   readonly store: {
@@ -76,6 +82,7 @@ export interface StatusFacts {
 }
 
 const MOST_EVENTS = 500;
+const MOST_HOT = 50;
 
 export function factsOf(sources: StatusSources, startedAt: number): StatusFacts {
   const { version, publicUrl, isElsewhere, quotaBytes, upstreams, traffic, recentlyStale } = sources;
@@ -94,6 +101,8 @@ export function factsOf(sources: StatusSources, startedAt: number): StatusFacts 
     days: traffic.days(now),
     served: sources.served.list(),
     stalePaths: recentlyStale.list(now),
+    hottest: sources.busiest.hottest(now, MOST_HOT),
+    slowest: sources.busiest.slowest(now),
     oldestStaleSeconds: sources.oldestStaleSeconds(),
     store: {
       ...sources.blobs.status(),

@@ -1,6 +1,7 @@
 // What several processes on one data folder know, as if they were one. Counts are added up; of an upstream's health the
 // process tells that heard of it last, for each asks for itself; the store is the same for all. Pure.
 
+import type { HotPath } from '../observe/busiest.ts';
 import type { Event } from '../observe/events.ts';
 import type { StalePath } from '../observe/recently-stale.ts';
 import type { ServedDay } from '../observe/served-days.ts';
@@ -33,6 +34,8 @@ export function mergeFacts([first, ...others]: readonly [StatusFacts, ...StatusF
     ),
     served: servedBy(all),
     stalePaths: stalePathsOf(all),
+    hottest: hottestOf(all),
+    slowest: all.flatMap(({ slowest }) => slowest).sort((a, b) => b.firstByteMs - a.firstByteMs),
     oldestStaleSeconds: Math.max(...all.map(({ oldestStaleSeconds }) => oldestStaleSeconds)),
     store: {
       ...first.store,
@@ -96,6 +99,14 @@ function stalePathsOf(all: readonly StatusFacts[]): StalePath[] {
     paths.set(one.path, { ...one, answers: one.answers + answers, lastAt: Math.max(one.lastAt, lastAt) });
   }
   return [...paths.values()].sort((a, b) => b.lastAt - a.lastAt);
+}
+
+function hottestOf(all: readonly StatusFacts[]): HotPath[] {
+  const counts = new Map<string, number>();
+  for (const { path, answers } of all.flatMap(({ hottest }) => hottest)) {
+    counts.set(path, (counts.get(path) ?? 0) + answers);
+  }
+  return [...counts].sort(([, a], [, b]) => b - a).map(([path, answers]) => ({ path, answers }));
 }
 
 /** Newest first. */

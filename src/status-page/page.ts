@@ -21,6 +21,10 @@ export interface PageLinks {
 const ICON =
   'data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 viewBox=%220 0 16 16%22%3E%3Ccircle cx=%228%22 cy=%228%22 r=%225.5%22 fill=%22none%22 stroke=%22%230b7a75%22 stroke-width=%223%22/%3E%3Ccircle cx=%228%22 cy=%228%22 r=%221.5%22 fill=%22%230b7a75%22/%3E%3C/svg%3E';
 
+/** The same beside the name; it says nothing that the name does not. */
+const LOGO =
+  '<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="5.5"/><circle cx="8" cy="8" r="1.5"/></svg>';
+
 export function statusPageHtml(facts: StatusFacts, links: PageLinks): string {
   return `<!DOCTYPE html>
 <html lang="en">
@@ -59,7 +63,7 @@ export function statusText({ version, startedAt, now, isElsewhere, publicUrl }: 
 function headerHtml({ version, startedAt, now, processes }: StatusFacts): string {
   const up = timeHtml(startedAt, durationText(now - startedAt));
   const many = processes.length > 1 ? ` ${processes.length} processes serve; the figures are of all.` : '';
-  return `<header><h1>Wheelkeep <small>${escapeHtml(version)}</small></h1>
+  return `<header><h1>${LOGO}Wheelkeep <small>${escapeHtml(version)}</small></h1>
 <p>Keeps Python packages installable. Up for ${up}; as of ${timeHtml(now, utcText(now))}.${many}</p></header>`;
 }
 
@@ -78,5 +82,5 @@ const TOKEN_HTML = `<section aria-labelledby="inside"><h2 id="inside">Look insid
 <form id="token-form" hidden><p>With the token (the file <code>admin-token</code> in the data folder) this page names projects and explains what is held of them. It stays in this tab.</p>
 <label for="token">Token</label><input id="token" type="password" autocomplete="off" required><button>Use it</button></form>
 <div id="unlocked" hidden><form id="search"><label for="project">Project</label><input id="project" autocomplete="off" spellcheck="false" required><button>Explain</button><button type="button" id="forget">Forget the token</button></form>
-<div id="explained"></div><div id="stale"></div></div>
+<div id="explained"></div><div id="stale"></div><div id="busiest"></div></div>
 <p id="said" role="status"></p></section>`;

@@ -50,6 +50,7 @@ export const SCRIPT = `'use strict';
     sessionStorage.removeItem(KEY);
     byId('explained').replaceChildren();
     byId('stale').replaceChildren();
+    byId('busiest').replaceChildren();
     showForms();
   };
   const ask = async (what) => {
@@ -83,7 +84,7 @@ export const SCRIPT = `'use strict';
   };
 
   const unlock = async () => {
-    const [{ events }, { stale }] = await Promise.all([ask('events?limit=50'), ask('status')]);
+    const [{ events }, { stale, hottest, slowest }] = await Promise.all([ask('events?limit=50'), ask('status')]);
     byId('event-rows').replaceChildren(...events.map(({ at, kind, message, project }) =>
       make('tr', '', make('td', '', clock(at)), make('td', kind),
         make('td', project === undefined || message.includes(project) ? message : project + ': ' + message))));
@@ -92,7 +93,24 @@ export const SCRIPT = `'use strict';
       make('ul', '', ...stale.slice(0, 100).map(({ path, answers, lastAt }) =>
         make('li', path + ', ' + answers + (answers === 1 ? ' answer' : ' answers') + ', last ', clock(lastAt)))),
     );
+    byId('busiest').replaceChildren(
+      ...tableOf('Asked for most in this hour and the last', ['Path', 'Answers'],
+        hottest.slice(0, 10).map(({ path, answers }) => [path, String(answers)])),
+      ...tableOf('Slowest in this hour and the last, to the first byte', ['Path', 'Time', 'Outcome'],
+        slowest.slice(0, 10).map(({ path, firstByteMs, outcome }) => [path, firstByteMs + ' ms', outcome])),
+    );
     showForms();
+  };
+
+  const tableOf = (title, columns, rows) => {
+    if (rows.length === 0) return [];
+    const head = make('tr', '', ...columns.map((column) => {
+      const cell = make('th', column);
+      cell.scope = 'col';
+      return cell;
+    }));
+    const body = rows.map((cells) => make('tr', '', ...cells.map((cell) => make('td', cell))));
+    return [make('h3', title), make('table', '', make('thead', '', head), make('tbody', '', ...body))];
   };
 
   const listOf = (facts) => {

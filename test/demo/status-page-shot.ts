@@ -3,11 +3,13 @@
 // is the whole page.
 
 import { writeFile } from 'node:fs/promises';
+import { keepDrill } from '../../src/observe/drills.ts';
 import { Chromium } from '../support/chromium.ts';
 import { FakeClock } from '../support/clock.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { get } from '../support/http-client.ts';
 import { startProxy } from '../support/proxy.ts';
+import { makeFolder, removeFolder } from '../support/temporary-folder.ts';
 import { wheel } from '../support/wheels.ts';
 
 const SECOND_MS = 1_000;
@@ -25,7 +27,15 @@ const mirrors = await Promise.all(NAMES.map(() => FakeIndex.start()));
 for (const index of mirrors) for (const [i, one] of WHEELS.entries()) index.add(`demo${i}`, one);
 const clock = new FakeClock(Math.floor(Date.now() / HOUR_MS) * HOUR_MS + HOUR_MS / 2 - (DAY.length - 1) * HOUR_MS);
 const upstreams = mirrors.map(({ url }, i) => url.replace('127.0.0.1', NAMES[i]!));
+const dataDir = await makeFolder();
+for (const [lock, readiness] of [
+  ['shop/uv.lock', 1],
+  ['models/poetry.lock', 0.984],
+] as const) {
+  await keepDrill(dataDir, { lock, readiness, at: clock.now() + (DAY.length - 4) * HOUR_MS });
+}
 const proxy = await startProxy({
+  dataDir,
   upstreams,
   now: clock.now,
   config: { diskQuotaBytes: 50e6 },
@@ -55,5 +65,6 @@ try {
 } finally {
   await browser.close();
   await proxy.close();
+  await removeFolder(dataDir);
   for (const index of mirrors) await index.close();
 }

@@ -108,10 +108,11 @@ export class Chromium {
     return (result as { value: Value }).value;
   }
 
-  /** Resolves when the expression is true; rejects after a while. */
+  /** Resolves when the expression is true, in this page or in the one that takes its place; rejects after a while. */
   async until(expression: string): Promise<void> {
     const deadline = performance.now() + ANSWER_MS;
-    while (!(await this.evaluate<boolean>(expression))) {
+    const isTrue = () => this.evaluate<boolean>(expression).catch(unlessNavigated);
+    while (!(await isTrue())) {
       if (performance.now() > deadline) throw new Error(`never true in the page: ${expression}`);
       // A timer of ours: the page's stand still where scripts are switched off.
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -180,6 +181,12 @@ export class Chromium {
       this.problems.push(JSON.stringify(message.params));
     }
   }
+}
+
+/** A question to a page that was left meanwhile is to be asked again. */
+function unlessNavigated(error: Error): false {
+  if (/navigated|context/.test(error.message)) return false;
+  throw error;
 }
 
 async function debuggerUrl(child: ChildProcess): Promise<string> {

@@ -49,6 +49,8 @@ function facts(change: Partial<StatusFacts> = {}): StatusFacts {
     days: traffic.days(NOW),
     served: [],
     stalePaths: [],
+    hottest: [],
+    slowest: [],
     oldestStaleSeconds: 0,
     store: {
       bytes: 1,
@@ -105,6 +107,10 @@ test('several processes are told of as one: counts are added, the newest word on
     days: traffic.days(NOW),
     served: [{ day: '2026-11-22', pages: 1, files: 2, metadata: 3, bytes: 4 }],
     stalePaths: [{ path: '/simple/a/', answers: 2, lastAt: NOW - 5 }],
+    hottest: [
+      { path: '/simple/b/', answers: 2 },
+      { path: '/simple/a/', answers: 1 },
+    ],
     events: [start],
   });
   const other = facts({
@@ -114,6 +120,7 @@ test('several processes are told of as one: counts are added, the newest word on
     days: traffic.days(NOW),
     served: [{ day: '2026-11-22', pages: 1, files: 1, metadata: 1, bytes: 1 }],
     stalePaths: [{ path: '/simple/a/', answers: 1, lastAt: NOW }],
+    hottest: [{ path: '/simple/a/', answers: 4 }],
     store: { ...facts().store, paused: true, evictions: { count: 1, bytes: 5 } },
     redis: 'down',
     events: [
@@ -126,6 +133,10 @@ test('several processes are told of as one: counts are added, the newest word on
   assert.deepEqual([both.days.at(-1)!.answers, both.days.at(-1)!.savedBytes, both.days.length], [2, 20, 31]);
   assert.deepEqual(both.served, [{ day: '2026-11-22', pages: 2, files: 3, metadata: 4, bytes: 5 }]);
   assert.deepEqual(both.stalePaths, [{ path: '/simple/a/', answers: 3, lastAt: NOW }]);
+  assert.deepEqual(both.hottest, [
+    { path: '/simple/a/', answers: 5 },
+    { path: '/simple/b/', answers: 2 },
+  ]);
   assert.deepEqual([both.store.paused, both.store.evictions.count, both.store.bytes, both.redis], [true, 1, 1, 'down']);
   assert.deepEqual(
     both.events.map(({ kind }) => kind),
