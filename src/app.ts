@@ -1,6 +1,7 @@
 // The whole machine: the only place, with src/assembly/, that constructs. Configuration in, a listening server out.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
 import type { Basics } from './assembly/basics.ts';
 import { type Fellows, listen } from './assembly/listener.ts';
 import { buildServices } from './assembly/services.ts';
@@ -55,8 +56,16 @@ export interface App {
   purgedElsewhere(keys: readonly string[]): void;
 }
 
+/**
+ * The heap is collected when it holds so much more, in per cent, than what was live the last time. Left to itself V8 waits
+ * for several times as much where the machine has memory: 70 MB more after 5,000 projects, and no faster. Set here, for
+ * a Node that does not know a flag of V8 on its command line does not start.
+ */
+const HEAP_GROWTH_PERCENT = 40;
+
 /** Starts serving. Rejects with the system's error when the data folder or the port cannot be used. */
 export async function startApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
   const now = overrides.now ?? Date.now;
   const random = overrides.random ?? Math.random;
   const log = overrides.log ?? quietLog;
