@@ -1,5 +1,6 @@
 // The whole machine: the only place, with src/assembly/, that constructs. Configuration in, a listening server out.
 
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import type { Basics } from './assembly/basics.ts';
@@ -32,6 +33,8 @@ export interface AppOverrides {
   /** Where access lines go; without it there are none. */
   readonly sink?: LogSink;
   readonly version?: string;
+  /** What all workers of one node call that node. */
+  readonly node?: string;
   /** Present in a worker process. */
   readonly workers?: Fellows;
 }
@@ -70,10 +73,11 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const random = overrides.random ?? Math.random;
   const log = overrides.log ?? quietLog;
   const version = overrides.version ?? '0.0.0';
+  const node = overrides.node ?? randomUUID();
   const metrics = new Metrics({ version, process: true });
   const events = new Events();
   const telemetry = new Telemetry({ metrics, events, log, now });
-  const basics: Basics = { config, now, random, log, version, via: viaName(), metrics, events, telemetry };
+  const basics: Basics = { config, now, random, log, version, via: viaName(), node, metrics, events, telemetry };
 
   const stores = await openStores(basics);
   const agreement = new Agreement({ entries: stores.entries, now });

@@ -1,7 +1,6 @@
 // Purges among the nodes that share a Redis: each tells its own orders and carries out those of the others, also those
 // that were given while it was away. Without Redis an order is this node's alone until it is back.
 
-import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +12,10 @@ import type { Purger } from './purger.ts';
 export interface PurgeExchangeOptions {
   readonly shared: Pick<SharedPurges, 'tell' | 'after'>;
   readonly marks: PurgeMarks;
+  /** Reaches all processes of this node. */
   readonly purger: Pick<Purger, 'purge'>;
+  /** Names this node; the same in all its processes. */
+  readonly node: string;
   readonly dataDir: string;
   readonly now: () => number;
   readonly onUnexpected: (error: unknown) => void;
@@ -32,18 +34,15 @@ const POSITION = /^\d+-\d+$/;
 
 export class PurgeExchange {
   readonly #options: PurgeExchangeOptions;
-  readonly #own = new Set<string>();
-  readonly #waiting = new Map<string, PurgeOrder>();
-  /** Read until here by this process; until `#carriedOut` by this node before its start. */
+  readonly #waiting: PurgeOrder[] = [];
+  /** Read until here by this process. */
   #position = BEFORE_ALL;
   #hasRead = false;
-  readonly #carriedOut: string;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: PurgeExchangeOptions) {
     this.#options = options;
-    this.#carriedOut = seenBefore(options.dataDir);
   }
 
   /** Reads what there is as soon as it can, and from then on once a second; never rejects. */
@@ -60,30 +59,30 @@ export class PurgeExchange {
 
   /** `later`: Redis does not take it now, and is told when it does, as long as this process lives. */
   async tell(project: ProjectName | undefined): Promise<'told' | 'later'> {
-    const { marks, now, shared } = this.#options;
-    const id = randomUUID();
+    const { marks, now, shared, node } = this.#options;
     const order = { project, until: now() + CLOCKS_MS };
     marks.note(order);
-    this.#own.add(id);
-    if (await shared.tell(id, order)) return 'told';
-    if (this.#waiting.size < MOST_WAITING) this.#waiting.set(id, order);
+    if (await shared.tell(node, order)) return 'told';
+    if (this.#waiting.length < MOST_WAITING) this.#waiting.push(order);
     return 'later';
   }
 
   async #exchange(): Promise<void> {
-    const { shared, marks, purger } = this.#options;
-    for (const [id, order] of this.#waiting) {
-      if (!(await shared.tell(id, order))) return;
-      this.#waiting.delete(id);
+    const { shared, marks, purger, node, dataDir } = this.#options;
+    for (let order = this.#waiting[0]; order !== undefined; order = this.#waiting[0]) {
+      if (!(await shared.tell(node, order))) return;
+      this.#waiting.shift();
     }
     const orders = await shared.after(this.#position);
     if (orders === undefined) return;
     this.#hasRead = true;
     if (orders.length === 0) return;
+    // By this node, before its start or by another one of its processes.
+    const carriedOut = seenBefore(dataDir);
     const due = new Map<string | undefined, number>();
-    for (const { id, project, until, position } of orders) {
+    for (const { from, project, until, position } of orders) {
       marks.note({ project, until });
-      if (this.#own.has(id) || !isBehind(position, this.#carriedOut)) continue;
+      if (from === node || !isBehind(position, carriedOut)) continue;
       due.set(project, Math.max(due.get(project) ?? 0, until));
     }
     for (const [project, until] of due) await purger.purge(project as ProjectName | undefined, until);

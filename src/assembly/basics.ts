@@ -16,6 +16,8 @@ export interface Basics {
   readonly version: string;
   /** How this process names itself in Via. */
   readonly via: string;
+  /** Names this node among those that share a Redis; the same in all its workers, another one after a restart. */
+  readonly node: string;
   readonly metrics: Metrics;
   readonly events: Events;
   readonly telemetry: Telemetry;

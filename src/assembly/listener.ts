@@ -83,7 +83,7 @@ export async function listen(
   basics: Basics,
   { stores, upstreams, services, agreement, sink, fellows }: ListenerParts,
 ): Promise<Listeners> {
-  const { config, now, log, version, via, metrics, events, telemetry } = basics;
+  const { config, now, log, version, via, node, metrics, events, telemetry } = basics;
   const { blobs, entries } = stores;
   const { client, askers } = upstreams;
   const { readThrough, index, documents, files, explain } = services;
@@ -181,6 +181,7 @@ export async function listen(
       shared: entries.purges,
       marks: stores.purgeMarks,
       purger,
+      node,
       dataDir: config.dataDir,
       now,
       onUnexpected: (error) => telemetry.unexpected(error),

@@ -15,7 +15,8 @@ export interface SharedPurgesOptions {
 
 /** An order as it was found: `position` is Redis's name for its place in the stream. */
 export interface FoundOrder extends PurgeOrder {
-  readonly id: string;
+  /** The node that gave it. */
+  readonly from: string;
   readonly position: string;
 }
 
@@ -32,9 +33,9 @@ export class SharedPurges {
   }
 
   /** False when the order did not reach Redis, or nobody knows whether it did. */
-  async tell(id: string, { project, until }: PurgeOrder): Promise<boolean> {
+  async tell(from: string, { project, until }: PurgeOrder): Promise<boolean> {
     const { link, envelope, attempt } = this.#options;
-    const frame = await envelope.seal(STREAM, Buffer.from(JSON.stringify({ id, project, until })));
+    const frame = await envelope.seal(STREAM, Buffer.from(JSON.stringify({ from, project, until })));
     return (await attempt(() => link.append(STREAM, frame, MOST_ORDERS))) === true;
   }
 
@@ -51,8 +52,8 @@ export class SharedPurges {
     const text = await this.#options.envelope.open(STREAM, bytes, MAX_ORDER_BYTES);
     if (text === undefined) return undefined;
     // Sealed by one of us: its shape is ours.
-    const { id, project, until } = JSON.parse(String(text)) as PurgeOrder & { readonly id: string };
-    return { id, project, until, position };
+    const { from, project, until } = JSON.parse(String(text)) as Omit<FoundOrder, 'position'>;
+    return { from, project, until, position };
   }
 }
 

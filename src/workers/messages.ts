@@ -36,7 +36,7 @@ export type ToPrimary =
   | { readonly kind: 'forgotten'; readonly round: number };
 
 export type ToWorker =
-  | { readonly kind: 'start'; readonly config: Config; readonly version: string }
+  | { readonly kind: 'start'; readonly config: Config; readonly version: string; readonly node: string }
   | { readonly kind: 'stop'; readonly how: 'drain' | 'finish' | 'now' }
   /** `held` comes at once and is followed by `over` when the holder is done. */
   | { readonly kind: 'lease'; readonly id: number; readonly state: 'granted' | 'held' | 'over' }

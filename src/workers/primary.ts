@@ -2,6 +2,7 @@
 // say to one another. It holds no cache and answers no request, so nothing that a client sends can hurt it.
 
 import cluster, { type Worker } from 'node:cluster';
+import { randomUUID } from 'node:crypto';
 import { extname, join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../observe/log.ts';
@@ -49,6 +50,8 @@ export class Primary {
   readonly #leases = new LeaseTable();
   readonly #rounds: SnapshotRounds;
   readonly #purges: PurgeRounds;
+  /** What all workers call this node: see App's `node`. */
+  readonly #node = randomUUID();
   readonly #restarts = new Set<NodeJS.Timeout>();
   readonly #first = Promise.withResolvers<void>();
   readonly #empty = Promise.withResolvers<void>();
@@ -134,7 +137,7 @@ export class Primary {
       case 'loaded': {
         const { port, adminListen } = this.#addresses;
         const config = { ...this.#config, port, ...(adminListen && { adminListen }) };
-        this.#tell(from, { kind: 'start', config, version: this.#options.version });
+        this.#tell(from, { kind: 'start', config, version: this.#options.version, node: this.#node });
         return;
       }
       case 'ready':

@@ -39,7 +39,7 @@ process.on('message', (message: ToWorker) => {
 });
 send({ kind: 'loaded' });
 
-async function start({ config, version }: Extract<ToWorker, { kind: 'start' }>): Promise<App> {
+async function start({ config, version, node }: Extract<ToWorker, { kind: 'start' }>): Promise<App> {
   const sink = openSharedSink(1);
   process.on('exit', () => sink.flush());
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
@@ -48,7 +48,7 @@ async function start({ config, version }: Extract<ToWorker, { kind: 'start' }>):
     process.exit(FAILED);
   });
   try {
-    const started = await startApp(config, { log, sink, version, workers: link });
+    const started = await startApp(config, { log, sink, version, node, workers: link });
     process.on('unhandledRejection', (reason) => started.unexpected(reason));
     send({ kind: 'ready', url: started.url, adminUrl: started.adminUrl });
     return started;

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommand } from '../support/command.ts';
 import { until } from '../support/entry-stores.ts';
 import { FakeIndex } from '../support/fake-index.ts';
@@ -13,6 +14,7 @@ import { RedisServer, redisMissing } from '../support/redis-server.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { wheel } from '../support/wheels.ts';
+import { spawnTeam } from '../support/workers.ts';
 
 const STREAM = 'wheelkeep:1:purges';
 const HOUR_MS = 3_600_000;
@@ -199,6 +201,35 @@ describe('purges among nodes', { skip: redisMissing, timeout: 60_000 }, () => {
     await world.redis.command('SET', STREAM, 'of another type');
     assert.deepEqual(await purge(one, { project: 'demo' }), { removed: 2, others: 'later' });
     assert.equal(await install(two), 200);
+  });
+
+  test('all workers of a node carry an order out, and what one of them gives is not carried out twice', async (t) => {
+    const world = await start(t);
+    const one = await world.node();
+    const dataDir = await temporaryFolder(t);
+    const env = {
+      WHEELKEEP_REDIS_URL: world.redis.url,
+      WHEELKEEP_REDIS_SECRET: 'of these nodes',
+      WHEELKEEP_PAGE_FRESH: '1h',
+    };
+    const team = await spawnTeam(2, { dataDir, upstreams: [world.index.url], env });
+    t.after(() => team.stop('SIGKILL'));
+    const eight = () => Promise.all(Array.from({ length: 8 }, () => get(`${team.url}/simple/demo/`)));
+    await eight();
+    await purge(one, { project: 'demo' });
+    await world.index.down();
+    await until(async () => (await eight()).every(({ status }) => status >= 502), 'no worker has it any more');
+    await world.index.up();
+    await until(async () => (await eight()).every(({ status }) => status === 200), 'all workers have it again');
+    const env2 = { ...env, WHEELKEEP_PORT: String(team.port) };
+    const { stdout } = await runCommand({ index: world.index, dataDir, env: env2 }, 'purge', 'demo');
+    assert.equal(stdout, '1 entry removed, the other nodes are told\n');
+    await eight();
+    await until(async () => (await purgesSeenBy(one)) === 2, 'the other node has heard of it');
+    await world.index.down();
+    // Longer than it takes a worker to look for orders: what was fetched after the order stays.
+    await sleep(1_500);
+    assert.ok((await eight()).every(({ status }) => status === 200));
   });
 
   test('a project may be called all', async (t) => {
