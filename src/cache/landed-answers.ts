@@ -12,7 +12,7 @@ import type { Resource } from './profile.ts';
 import { mayStandIn, nothingInStead, troubleOf } from './stand-in.ts';
 
 /** A reader without a copy hears of bytes or of an error within this time; its flight goes on (design: 10 s). */
-const LONGEST_WAIT_MS = 9_800;
+const LONGEST_WAIT_MS = 9_500;
 
 /** Nothing of it can be sent yet. */
 export class StillOnItsWay extends UpstreamFailure {

@@ -125,7 +125,7 @@ export class IndexUpstream {
     const page: PageRequest = {
       path,
       conditions: typeof conditions === 'function' ? conditions : () => conditions,
-      deadline: performance.now() + (this.#options.totalMs ?? 9_500),
+      deadline: performance.now() + (this.#options.totalMs ?? 9_200),
       tried: new Set(this.#mirrors.filter(({ url }) => except.has(url))),
       running: new Set(),
     };
