@@ -7,7 +7,7 @@ import type { BlobWriter, SyncTime } from './blob-store.ts';
 import type { Digest } from './digest.ts';
 import type { DiskSpace } from './disk-space.ts';
 import type { Json } from './entry.ts';
-import { type OpenFile, openForReading } from './open-files.ts';
+import { type OpenFile, openForReading, readAt } from './open-files.ts';
 import { encodeTrailer } from './owned-body.ts';
 import type { SyncBehind } from './sync-behind.ts';
 
@@ -55,9 +55,8 @@ export class DiskBlobWriter implements BlobWriter {
     }
   }
 
-  async read(target: Buffer, position: number): Promise<number> {
-    const { bytesRead } = await this.#handle.read(target, 0, target.length, position);
-    return bytesRead;
+  read(target: Buffer, position: number): Promise<number> {
+    return readAt(this.#handle.fd, target, position);
   }
 
   publish(digest: Digest, sync: SyncTime = 'before'): Promise<void> {

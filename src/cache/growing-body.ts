@@ -8,6 +8,7 @@
 // still needs it: clients get their file whole, and nothing is published.
 
 import type { BlobWriter } from './blob-store.ts';
+import { WaitingReaders } from './waiting-readers.ts';
 
 export interface GrowingBodyOptions {
   /** The size upstream or the page announces; undefined when nobody knows. */
@@ -23,15 +24,13 @@ export interface GrowingBodyOptions {
 
 /** Large enough for few system calls, small enough that a hundred bodies at once do not matter. */
 const BLOCK_BYTES = 256 * 1024;
-/** Blocks kept in memory behind the newest one, for readers that keep up. */
-const WINDOW_BLOCKS = 6;
+/** Blocks kept in memory behind the newest one, for readers that keep up: one a reader, within these bounds. */
+const MIN_WINDOW_BLOCKS = 6;
+const MAX_WINDOW_BLOCKS = 32;
 /** Unwritten bytes above which the source has to wait for the disk. */
 const MAX_UNWRITTEN_BYTES = 4 * 1024 * 1024;
 /** Bytes kept in memory for readers once the disk has failed. */
 const MAX_TAIL_BYTES = 16 * 1024 * 1024;
-/** With many readers each waking costs: they are woken together, at most once in this time. */
-const MANY_READERS = 8;
-const WAKE_INTERVAL_MS = 10;
 
 type State = 'growing' | 'complete' | 'failed';
 
@@ -57,11 +56,9 @@ export class GrowingBody {
   #onDisk = 0;
   #diskFailed: boolean;
   #writing: Promise<void> | undefined;
-  #changed = Promise.withResolvers<void>();
+  readonly #waiting = new WaitingReaders();
   #roomy = Promise.withResolvers<void>();
   readonly #idle = Promise.withResolvers<void>();
-  #wakeTimer: NodeJS.Timeout | undefined;
-  #wokenAt = 0;
   #arrivedAt = performance.now();
 
   constructor(options: GrowingBodyOptions) {
@@ -121,7 +118,7 @@ export class GrowingBody {
     this.#copyIn(chunk);
     if (!this.#diskFailed) this.#writing ??= this.#writeBehind();
     this.#trim();
-    this.#wakeSoon();
+    this.#waiting.wakeSoon();
     while (this.#state === 'growing' && this.#isFull()) {
       if (this.#diskFailed && this.#readers.size === 0) throw new Error('no disk to keep it and nobody reads it');
       this.#roomy = Promise.withResolvers<void>();
@@ -153,12 +150,14 @@ export class GrowingBody {
   reader(): GrowingReader {
     const reader = new GrowingReader(this);
     this.#readers.add(reader);
+    this.#waiting.joined();
     return reader;
   }
 
   /** For readers. */
   leave(reader: GrowingReader): void {
     this.#readers.delete(reader);
+    this.#waiting.left();
     this.#roomy.resolve();
     if (this.#state === 'growing' && this.#readers.size === 0) this.#options.onDeserted();
     this.#checkIdle();
@@ -169,15 +168,21 @@ export class GrowingBody {
     for (;;) {
       if (this.#state === 'failed') throw this.#error!;
       const visible = this.#visible();
-      if (position < visible) return this.#view(position, visible) ?? (await this.#readBack(position, visible, lend));
+      const isHere = position < visible;
+      const putOff = position > 0 && this.#state === 'growing' && this.#waiting.gathering;
+      if (isHere && !putOff) {
+        return this.#view(position, visible) ?? (await this.#readBack(position, visible, lend));
+      }
       if (this.#state === 'complete') return undefined;
-      await this.#changed.promise;
+      const woken = this.#waiting.wait();
+      if (isHere) this.#waiting.wakeSoon();
+      await woken;
     }
   }
 
   /** For readers: resolves when there is something to be had from `position` on, or the body has ended. */
   async moreAt(position: number): Promise<void> {
-    while (this.#state === 'growing' && position >= this.#visible()) await this.#changed.promise;
+    while (this.#state === 'growing' && position >= this.#visible()) await this.#waiting.wait();
   }
 
   /** For readers: one has moved on. */
@@ -250,7 +255,8 @@ export class GrowingBody {
   /** Gives up blocks that nobody needs in memory: they are on disk, or (without disk) every reader has passed them. */
   #trim(): void {
     const dispensable = this.#diskFailed ? this.#passedByAll() : this.#onDisk;
-    while (this.#blocks.length > WINDOW_BLOCKS) {
+    const window = Math.min(Math.max(this.#readers.size, MIN_WINDOW_BLOCKS), MAX_WINDOW_BLOCKS);
+    while (this.#blocks.length > window) {
       const [oldest] = this.#blocks;
       if (oldest!.start + oldest!.filled > dispensable) return;
       this.#blocks.shift();
@@ -269,28 +275,12 @@ export class GrowingBody {
     return this.#received - this.#onDisk > MAX_UNWRITTEN_BYTES;
   }
 
-  #wakeSoon(): void {
-    if (this.#wakeTimer !== undefined) return;
-    const waitMs = this.#readers.size < MANY_READERS ? 0 : this.#wokenAt + WAKE_INTERVAL_MS - performance.now();
-    if (waitMs <= 0) this.#wake();
-    else this.#wakeTimer = setTimeout(() => this.#wake(), waitMs);
-  }
-
-  #wake(): void {
-    clearTimeout(this.#wakeTimer);
-    this.#wakeTimer = undefined;
-    this.#wokenAt = performance.now();
-    const changed = this.#changed;
-    this.#changed = Promise.withResolvers<void>();
-    changed.resolve();
-  }
-
   #end(state: State, error: Error | undefined): void {
     if (this.#state !== 'growing') return;
     this.#state = state;
     this.#error = error;
     this.#roomy.resolve();
-    this.#wake();
+    this.#waiting.wake();
     this.#checkIdle();
   }
 
