@@ -109,6 +109,11 @@ export class Flights {
     return { landing, startedAt, collapsed: false };
   }
 
+  /** Whether the body of this key is arriving, and readers can follow it. */
+  isArriving(key: string): boolean {
+    return this.#running.get(key)?.growing !== undefined;
+  }
+
   /** A body whose bytes are all here is being put in its place: what is stored a moment later decides. */
   async inPlace(key: string): Promise<void> {
     const growing = this.#running.get(key)?.growing;

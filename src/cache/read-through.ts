@@ -234,7 +234,10 @@ export class ReadThrough {
   /** Looks up what is stored and asks the rules what it is good for. */
   async #consult(resource: Resource) {
     await this.#flights.inPlace(resource.key);
-    const record = await this.#copies.lookUp(resource);
+    // What is arriving is not looked for where it will be stored: a crowd asks for it at once.
+    const record = this.#flights.isArriving(resource.key)
+      ? this.#copies.recorded(resource)
+      : await this.#copies.lookUp(resource);
     const now = this.#tools.now();
     return { record, decided: decide(resource, record?.variants ?? [], now), now };
   }

@@ -23,10 +23,15 @@ export class StoredCopies {
     this.#others = others;
   }
 
+  /** The record of the resource as this node has it written down. */
+  recorded({ key }: Resource): EntryRecord | undefined {
+    const { entries } = this.#tools;
+    return entries.peek(key) ?? entries.reread(key);
+  }
+
   /** The record of the resource, from memory, disk, other nodes, or from a body that describes itself. */
   async lookUp(resource: Resource): Promise<EntryRecord | undefined> {
-    const { entries } = this.#tools;
-    const record = entries.peek(resource.key) ?? entries.reread(resource.key) ?? (await this.#others.adopt(resource));
+    const record = this.recorded(resource) ?? (await this.#others.adopt(resource));
     if (record !== undefined) return record;
     const { body } = resource.profile;
     if (body.kind === 'streamed' && body.shared) return this.#adoptBlob(resource);
