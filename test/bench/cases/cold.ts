@@ -16,7 +16,8 @@ const WARM_UP_PAGES = 40;
 const NOISY_MS = 5;
 
 export async function cold(bench: Bench): Promise<void> {
-  const server = await startWheelkeep(bench.stage, { upstream: bench.upstream.origin });
+  const { stage, upstream, profileFolder } = bench;
+  const server = await startWheelkeep(stage, { upstream: upstream.origin, profileFolder });
   await bench.upstream.shape({ part: '-away', delayMs: AWAY_MS });
   await bench.upstream.shape({ part: '_away', delayMs: AWAY_MS, bytesPerSecond: 100 * MEGABYTE });
   await coldPages(bench, server);

@@ -20,8 +20,8 @@ const LOADED = 0.85;
 
 export async function stampede(bench: Bench): Promise<void> {
   bench.say(`${WORK}, upstream at 10 MB/s`);
-  const { stage, upstream, report } = bench;
-  const server = await startWheelkeep(stage, { upstream: upstream.origin });
+  const { stage, upstream, report, profileFolder } = bench;
+  const server = await startWheelkeep(stage, { upstream: upstream.origin, profileFolder });
   const project = projectName(1, FILE_BYTES, 'stampede');
   const path = filePath(project, 0);
   await upstream.shape({ part: path, bytesPerSecond: FILE_BYTES / (IDEAL_MS / 1000) });
