@@ -106,6 +106,7 @@ export function buildServices(
       pauses: new HostPauses({ now, random }),
       onAnswer: (kind, result) => telemetry.fileRequest(kind, result),
     }),
+    passing: new Set(config.indexes.filter((index) => index.passRanges).map(({ name }) => name)),
     refusing: new Set(indexesOfOne(config).filter((name) => !accepting.has(name))),
     onWrongPart: (url) => telemetry.wrongPart(url),
     onRefusedFile: (project, filename) => onChanged(project, filename, false),

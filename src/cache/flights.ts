@@ -120,6 +120,10 @@ export class Flights {
     if (growing?.body.isComplete === true) await growing.arrived.catch(() => {});
   }
 
+  arrivedBytes(key: string): number | undefined {
+    return this.#running.get(key)?.growing?.body.received;
+  }
+
   /** What the flights of this key bring is of before a change: it is not stored, and nobody joins them any more. */
   overtake(key: string): void {
     this.#running.get(key)?.flight.overtake();

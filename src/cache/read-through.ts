@@ -194,6 +194,11 @@ export class ReadThrough {
     return failure === undefined ? undefined : { cause: failure.cause, waiting: this.#retries.isWaiting(key) };
   }
 
+  /** How much has arrived of a body that is being fetched; undefined when none is. */
+  arrivedBytes(key: string): number | undefined {
+    return this.#flights.arrivedBytes(key);
+  }
+
   /** Upstream requests under way. */
   get flights(): number {
     return this.#flights.count;

@@ -33,6 +33,8 @@ export interface IndexConfig {
   readonly changedFiles?: 'refuse' | 'accept';
   /** Cut core metadata out of its wheels where its pages offer none. */
   readonly extractMetadata?: boolean;
+  /** Pass on ranges of its files that are not here, unverified, instead of fetching the file first. */
+  readonly passRanges?: boolean;
 }
 
 /** A name pattern (`*` matches any run) that is only ever asked at one index. */

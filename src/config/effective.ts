@@ -56,6 +56,7 @@ function structures(config: Config) {
         ...(index.changedFiles === 'accept' && { changed_files: index.changedFiles }),
         ...(index.order === 'latency' && { order: index.order }),
         ...(index.extractMetadata && { extract_metadata: true }),
+        ...(index.passRanges && { pass_ranges: true }),
       },
     ]),
   );

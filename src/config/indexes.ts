@@ -54,6 +54,7 @@ export class StructureBuilder {
         ...(index.changed_files !== 'refuse' && { changedFiles: index.changed_files }),
         ...(index.order !== 'configured' && { order: index.order }),
         ...(index.extract_metadata && { extractMetadata: true }),
+        ...(index.pass_ranges && { passRanges: true }),
       });
     }
     return indexes;

@@ -70,6 +70,7 @@ const index = record({
   page_origins: z.array(inUnit(origin), { error: 'expected a list of origins' }).default([]),
   accept: z.enum(['any', 'json', 'html'], { error: 'expected any, json or html' }).default('any'),
   extract_metadata: z.boolean({ error: 'expected true or false' }).default(false),
+  pass_ranges: z.boolean({ error: 'expected true or false' }).default(false),
 });
 
 const PATTERN = 'expected a project name in which * stands for any run, for example acme-*';

@@ -1,9 +1,14 @@
-// The Range field of a request against a body of known size (RFC 9110 14.1, 14.2).
+// Range and Content-Range: which part of a body is asked for, and which one an answer is (RFC 9110 14.1, 14.2, 14.4).
 
 /** First and last byte, both included. */
 export interface ByteRange {
   readonly first: number;
   readonly last: number;
+}
+
+/** A part of a body of this size. */
+export interface ContentRange extends ByteRange {
+  readonly sizeBytes: number;
 }
 
 /**
@@ -25,4 +30,11 @@ export function parseRange(field: string, sizeBytes: number): ByteRange | 'unsat
   if (end < start) return 'whole';
   if (start >= sizeBytes) return 'unsatisfiable';
   return { first: start, last: Math.min(end, sizeBytes - 1) };
+}
+
+/** The part that an answer says it is; undefined when it does not say that, or not of how much. */
+export function parseContentRange(field: string | undefined): ContentRange | undefined {
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(field ?? '');
+  if (match === null) return undefined;
+  return { first: Number(match[1]), last: Number(match[2]), sizeBytes: Number(match[3]) };
 }

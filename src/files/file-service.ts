@@ -19,6 +19,7 @@ import { UnreadableWheel } from './core-metadata.ts';
 import { expectationOf } from './expectation.ts';
 import type { FileProfiles } from './file-profile.ts';
 import type { FileSource } from './file-source.ts';
+import { lastByteOf, type PassedPart, passedPart } from './passed-part.ts';
 import { WheelMetadata } from './wheel-metadata.ts';
 
 /** What a request for a file names. */
@@ -28,6 +29,8 @@ export interface FileRequest {
   readonly authority: string;
   /** The path as the client spelled it, with its leading slash. */
   readonly rawPath: string;
+  /** A Range field that may be answered with a part nobody has verified, where the index is configured so. */
+  readonly range?: string;
 }
 
 /** A file of which only is told what its page says. */
@@ -51,6 +54,7 @@ export interface FoundFile {
 
 export type FileAnswer =
   | FoundFile
+  | PassedPart
   /** The page lists the file elsewhere: a path of ours to redirect to, relative to our root. */
   | { readonly kind: 'elsewhere'; readonly url: string };
 
@@ -65,6 +69,8 @@ export interface FileServiceOptions {
   readonly source: FileSource;
   /** Indexes whose wheels give the core metadata that their pages do not offer. */
   readonly extracting: ReadonlySet<string>;
+  /** Indexes of whose files a part is passed on as long as they are not here. */
+  readonly passing: ReadonlySet<string>;
   /** Indexes whose files must not change their hash. */
   readonly refusing: ReadonlySet<string>;
   /** Told when a page gives another hash than the bytes have that we have served before under the same URL. */
@@ -196,6 +202,8 @@ export class FileService {
       throw new NotFound('The index does not offer core metadata for this file.', 'metadata-not-found');
     }
     const resource = await this.#resource(index, file, companion);
+    const part = await this.#part(wanted, listing, resource, file);
+    if (part !== undefined) return part;
     const answer = await this.#readListed(wanted, listing, resource, file);
     const { status } = answer.entry;
     if (companion === '.metadata' && offered) this.#options.index.noteMetadata(listing, file, status === 200);
@@ -203,6 +211,22 @@ export class FileService {
     if (status !== 200) throw fileNotFound();
     const what = companion === undefined ? 'file' : 'metadata';
     return { kind: 'found', what, resource, answer, file, listedSeconds: listing.answer.remainingSeconds };
+  }
+
+  /** The part that is asked for, straight from upstream, where that is allowed and nothing of the file is here. */
+  async #part(
+    { request: { range: field }, companion }: Wanted,
+    { index }: FileListing,
+    resource: Resource,
+    { sizeBytes, url, kept }: ListedFile,
+  ): Promise<PassedPart | undefined> {
+    const { passing, readThrough, source } = this.#options;
+    // What upstream has now under the name of a kept file may be another one.
+    if (field === undefined || companion !== undefined || kept || !passing.has(index)) return undefined;
+    const last = lastByteOf({ field, sizeBytes });
+    const arrives = last !== undefined && (readThrough.arrivedBytes(resource.key) ?? 0) > last;
+    if (last === undefined || arrives || (await readThrough.held(resource)) !== undefined) return undefined;
+    return passedPart({ field, sizeBytes, ask: () => source.part(url, field) });
   }
 
   async #readListed(wanted: Wanted, listing: FileListing, resource: Resource, file: ListedFile): Promise<Answer> {

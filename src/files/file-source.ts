@@ -100,6 +100,18 @@ export class FileSource {
     };
   }
 
+  /** Asks for a part of a file in a client's words, whatever the answer is. */
+  part(url: string, range: string): Promise<IncomingResponse> {
+    // Whoever reads the body ends it. There must be time left to fetch the whole file instead.
+    const { signal } = new AbortController();
+    return this.#exchange(
+      'file',
+      url,
+      { conditions: ['range', range], signal, avoid: new Set() },
+      HEADERS_TIMEOUT_MS / 2,
+    );
+  }
+
   #ask(file: FileResource, url: string, ask: Ask, headersTimeoutMs: number): Promise<IncomingResponse> {
     const range = ask.fromByte > 0 ? ['range', `bytes=${ask.fromByte}-`] : [];
     const kind = file.profile.name === 'metadata' ? 'metadata' : 'file';

@@ -5,7 +5,7 @@ import { collect } from '../cache/whole-body.ts';
 import { UpstreamFailure } from '../errors.ts';
 import { fieldValue, type IncomingResponse } from '../http-message.ts';
 import { discard } from '../upstream/discard.ts';
-import type { ByteRange } from './byte-range.ts';
+import { type ByteRange, parseContentRange } from './byte-range.ts';
 import { TAIL_BYTES, UnreadableWheel, type WheelBytes } from './core-metadata.ts';
 
 /** Upstream gives no parts of this file, or none that fit together. */
@@ -106,10 +106,9 @@ async function sizeOf(ask: AskPart): Promise<number> {
 /** The size of the file of which this answer is exactly that part. Throws NoRanges or UpstreamFailure when it is none. */
 function totalOf(response: IncomingResponse, { first, last }: ByteRange): number {
   const { status, fields } = response;
-  const [, from, to, total] =
-    /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(fieldValue(fields, 'content-range') ?? '') ?? [];
+  const part = parseContentRange(fieldValue(fields, 'content-range'));
   const isCoded = fieldValue(fields, 'content-encoding') !== undefined;
-  if (status === 206 && Number(from) === first && Number(to) === last && !isCoded) return Number(total);
+  if (status === 206 && part?.first === first && part.last === last && !isCoded) return part.sizeBytes;
   discard(response.body);
   if (status < 400 || REFUSALS.has(status)) throw new NoRanges(`the answer to a range was ${status}`);
   throw new UpstreamFailure('status', `Upstream answered with status ${status}.`, { upstreamStatus: status });

@@ -1,4 +1,5 @@
-// Distribution files over HTTP: validators, ranges, HEAD. A part of a file (206) is made of verified bytes only.
+// Distribution files over HTTP: validators, ranges, HEAD. A part of a file (206) is made of verified bytes only, but where
+// the operator has ranges passed on.
 
 import type { Answer } from '../cache/answer.ts';
 import type { Blob } from '../cache/blob-store.ts';
@@ -15,8 +16,10 @@ import { fileLink } from '../index/file-links.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import { statusOf } from './cache-fields.ts';
 import type { Exchange } from './exchange.ts';
+import { contentFields } from './file-fields.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
 import { sendBody } from './send-body.ts';
+import { sendPassedPart } from './send-passed-part.ts';
 
 export interface FileHandlerOptions {
   readonly service: FileService;
@@ -48,7 +51,8 @@ export class FileHandler {
     exchange.kind = 'file';
     const { index, scheme, authority, rawPath } = target;
     const indexes = index === undefined ? this.#options.defaultIndexes : [index];
-    const request: FileRequest = { indexes, scheme, authority, rawPath };
+    const range = plainRange(exchange);
+    const request: FileRequest = { indexes, scheme, authority, rawPath, ...(range === undefined ? {} : { range }) };
     const found = exchange.isHead
       ? await this.#options.service.describe(request)
       : await this.#options.service.open(request);
@@ -57,6 +61,8 @@ export class FileHandler {
         return redirect(exchange, fileLink(found.url, rootFrom(target)));
       case 'known':
         return describeKnown(exchange, found);
+      case 'part':
+        return sendPassedPart(exchange, found);
       case 'found':
         exchange.kind = found.what;
         return found.answer.arriving === undefined
@@ -218,19 +224,6 @@ function promisedTag(file: ListedFile | undefined): string | undefined {
   return digest === undefined ? undefined : `"${digest.toLowerCase()}"`;
 }
 
-function contentFields(): string[] {
-  return [
-    'content-type',
-    'application/octet-stream',
-    'accept-ranges',
-    'bytes',
-    'x-content-type-options',
-    'nosniff',
-    'content-security-policy',
-    "default-src 'none'",
-  ];
-}
-
 /** RFC 9110 13.2.2: If-None-Match decides alone; If-Modified-Since only without it. */
 function notModified(exchange: Exchange, etag: string, lastModified: string | undefined): boolean {
   const { headers } = exchange.request;
@@ -239,6 +232,12 @@ function notModified(exchange: Exchange, etag: string, lastModified: string | un
   const since = headers['if-modified-since'];
   if (since === undefined || lastModified === undefined) return false;
   return Date.parse(lastModified) <= Date.parse(since);
+}
+
+/** The range of a request without conditions: with one it is to be joined to bytes that were verified. */
+function plainRange({ request: { headers }, isHead }: Exchange): string | undefined {
+  const isConditional = headers['if-range'] !== undefined || headers['if-none-match'] !== undefined;
+  return isHead || isConditional ? undefined : headers.range;
 }
 
 /** RFC 9110 14.2, 13.1.5: a range counts for GET, and with If-Range only while the tag is the very same. */

@@ -186,6 +186,13 @@ test('metadata is extracted where an index says so, and the value is checked', a
   );
 });
 
+test('ranges are passed on where an index says so, and the value is checked', async (t) => {
+  const index = (value: string) => yaml(`indexes: { main: { upstreams: [${UPSTREAM}], pass_ranges: ${value} } }`);
+  assert.equal((await load(t, index('true'))).config.indexes[0]?.passRanges, true);
+  assert.equal((await load(t, index('false'))).config.indexes[0]?.passRanges, undefined);
+  assert.match((await refusal(t, index('sometimes'))).join('\n'), /indexes\.main\.pass_ranges.*expected true or false/);
+});
+
 test('mirrors are ordered by latency where an index says so, and the value is checked', async (t) => {
   const index = (value: string) => yaml(`indexes: { main: { upstreams: [${UPSTREAM}], order: ${value} } }`);
   assert.equal((await load(t, index('latency'))).config.indexes[0]?.order, 'latency');

@@ -1,0 +1,54 @@
+// A part of a file that is not here yet, passed on as upstream gives it where the operator chose that. Nothing proves
+// such bytes: they are not stored, and whatever is odd about them makes the whole file be read as ever.
+
+import { UpstreamFailure } from '../errors.ts';
+import { fieldValue, type IncomingResponse } from '../http-message.ts';
+import { discard } from '../upstream/discard.ts';
+import { type ContentRange, parseContentRange, parseRange } from './byte-range.ts';
+
+export interface PassedPart {
+  readonly kind: 'part';
+  readonly range: ContentRange;
+  /** Its body should be the part, as long as the range says. */
+  readonly response: IncomingResponse;
+}
+
+export interface PartRequest {
+  /** The client's Range field. */
+  readonly field: string;
+  /** As the page tells; undefined when it does not. */
+  readonly sizeBytes: number | undefined;
+  readonly ask: () => Promise<IncomingResponse>;
+}
+
+/** The last byte that the field asks for; undefined when it asks for nothing that upstream can give as one part. */
+export function lastByteOf({ field, sizeBytes }: Pick<PartRequest, 'field' | 'sizeBytes'>): number | undefined {
+  const range = parseRange(field, sizeBytes ?? Number.MAX_SAFE_INTEGER);
+  return typeof range === 'string' ? undefined : range.last;
+}
+
+/** The part that is asked for; undefined when upstream fails, refuses, or gives anything else. */
+export async function passedPart(request: PartRequest): Promise<PassedPart | undefined> {
+  try {
+    const response = await request.ask();
+    const range = rangeOf(response, request);
+    if (range !== undefined) return { kind: 'part', range, response };
+    discard(response.body);
+    return undefined;
+  } catch (error) {
+    if (error instanceof UpstreamFailure) return undefined;
+    throw error;
+  }
+}
+
+function rangeOf({ status, fields }: IncomingResponse, { field, sizeBytes }: PartRequest): ContentRange | undefined {
+  const given = parseContentRange(fieldValue(fields, 'content-range'));
+  const isCoded = fieldValue(fields, 'content-encoding') !== undefined;
+  if (status !== 206 || given === undefined || isCoded || given.sizeBytes !== (sizeBytes ?? given.sizeBytes)) {
+    return undefined;
+  }
+  const asked = parseRange(field, given.sizeBytes);
+  if (typeof asked === 'string' || asked.first !== given.first || asked.last !== given.last) return undefined;
+  const length = fieldValue(fields, 'content-length') ?? String(given.last - given.first + 1);
+  return Number(length) === given.last - given.first + 1 ? given : undefined;
+}
