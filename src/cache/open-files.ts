@@ -3,6 +3,7 @@
 // the path leads to another inode, size or time than before, so a change on disk is noticed within a second.
 
 import * as fs from 'node:fs';
+import { RecentReads } from './recent-reads.ts';
 
 /** A file, open for reading, counted. `verified` is set by the store when the bytes were hashed. */
 export class OpenFile {
@@ -11,6 +12,7 @@ export class OpenFile {
   readonly stats: fs.BigIntStats;
   verified = false;
   checkedAt: number;
+  readonly #recent: RecentReads;
   #readers = 0;
   #retired = false;
 
@@ -19,6 +21,7 @@ export class OpenFile {
     this.fd = fd;
     this.stats = stats;
     this.checkedAt = now;
+    this.#recent = new RecentReads(this.sizeBytes);
   }
 
   get sizeBytes(): number {
@@ -37,6 +40,19 @@ export class OpenFile {
   release(): void {
     this.#readers--;
     this.#closeWhenDone();
+  }
+
+  /** Fills `target` from `position`; 0 at the end. Rejects with the system's error. */
+  async read(target: Buffer, position: number): Promise<number> {
+    const startedAt = performance.now();
+    if (this.#recent.cover(position, target.length, startedAt)) {
+      const count = fs.readSync(this.fd, target, 0, target.length, position);
+      this.#recent.took(performance.now() - startedAt);
+      return count;
+    }
+    const count = await readAt(this.fd, target, position);
+    this.#recent.note(position, count, performance.now());
+    return count;
   }
 
   /** No new readers; the descriptor closes with the last one. */

@@ -32,7 +32,7 @@ export class DiskBlob implements Blob {
     const left = this.sizeBytes - position;
     if (left <= 0) return 0;
     try {
-      const count = await readAt(this.#file.fd, left < target.length ? target.subarray(0, left) : target, position);
+      const count = await this.#file.read(left < target.length ? target.subarray(0, left) : target, position);
       if (count > 0) return count;
     } catch (cause) {
       this.#onBroken(this.#file);
