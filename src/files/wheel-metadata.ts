@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Arriving } from '../cache/answer.ts';
+import type { Blob } from '../cache/blob-store.ts';
 import { digestOf } from '../cache/digest.ts';
 import type { Entry } from '../cache/entry.ts';
 import type { Ask, Profile, Resource } from '../cache/profile.ts';
@@ -110,17 +111,25 @@ export class WheelMetadata {
     ask: Ask,
     witness: (bytes: Buffer) => Promise<void> = async () => {},
   ): Promise<IncomingResponse> {
-    const entry = await this.#fetched(wheel, ask);
-    if (entry.status !== 200) return response(metadata, entry, Buffer.alloc(0), entry.status);
-    const bytes = await this.#read(wheel, entry);
-    await witness(bytes);
-    return response(metadata, entry, bytes);
+    const { readThrough } = this.#options;
+    const { answer, blob } = await readThrough.body(wheel, await readThrough.read(wheel));
+    const { arriving } = answer;
+    try {
+      const entry = arriving === undefined ? answer.entry : await arrivedWithin(WHEEL_WAIT_MS, arriving, ask.signal);
+      if (entry.status !== 200) return response(metadata, entry, Buffer.alloc(0), entry.status);
+      const bytes = await readMetadata(blob ?? (await readThrough.open(wheel, entry)));
+      await witness(bytes);
+      return response(metadata, entry, bytes);
+    } finally {
+      // As long as somebody reads it, a large wheel is fetched to its end, and cannot be evicted before it is opened.
+      arriving?.reader.leave();
+    }
   }
 
   async #packed(metadata: Resource, wheel: Resource): Promise<IncomingResponse | undefined> {
     const entry = await this.#options.readThrough.held(wheel);
     if (entry?.body?.verified !== true) return undefined;
-    const bytes = await this.#read(wheel, entry).catch(asValue);
+    const bytes = await readMetadata(await this.#options.readThrough.open(wheel, entry)).catch(asValue);
     if (bytes instanceof UpstreamFailure || !isPromised(bytes, metadata)) return undefined;
     return response(metadata, entry, bytes);
   }
@@ -134,30 +143,18 @@ export class WheelMetadata {
     blob?.release();
     return blob !== undefined;
   }
+}
 
-  async #fetched(wheel: Resource, { signal }: Ask): Promise<Entry> {
-    const { readThrough } = this.#options;
-    const held = await readThrough.held(wheel);
-    const isLost = held?.body !== undefined && !(await this.#isHere(wheel));
-    const { entry, arriving } = isLost ? await readThrough.heal(wheel, held) : await readThrough.read(wheel);
-    // Followed by nobody, a large wheel would not be fetched to its end.
-    return arriving === undefined ? entry : arrivedWithin(WHEEL_WAIT_MS, arriving, signal);
-  }
-
-  /** Rejects with an UpstreamFailure when the wheel is lost or holds no METADATA that can be read. */
-  async #read(wheel: Resource, entry: Entry): Promise<Buffer> {
-    const blob = await this.#options.readThrough.open(wheel, entry);
-    if (blob === undefined) throw new UpstreamFailure('invalid-body', 'The wheel was lost before it could be read.');
-    try {
-      return await metadataOfWheel(storedWheel(blob));
-    } catch (error) {
-      if (!(error instanceof UnreadableWheel)) throw error;
-      throw new UpstreamFailure('invalid-body', `The wheel gives no core metadata: ${error.message}.`, {
-        cause: error,
-      });
-    } finally {
-      blob.release();
-    }
+/** Releases the wheel. Rejects with an UpstreamFailure when it is lost or holds no METADATA that can be read. */
+async function readMetadata(wheel: Blob | undefined): Promise<Buffer> {
+  if (wheel === undefined) throw new UpstreamFailure('invalid-body', 'The wheel was lost before it could be read.');
+  try {
+    return await metadataOfWheel(storedWheel(wheel));
+  } catch (error) {
+    if (!(error instanceof UnreadableWheel)) throw error;
+    throw new UpstreamFailure('invalid-body', `The wheel gives no core metadata: ${error.message}.`, { cause: error });
+  } finally {
+    wheel.release();
   }
 }
 
@@ -181,7 +178,7 @@ function asValue(error: unknown): UpstreamFailure {
 }
 
 /** The stored entry of a body that is on its way. Rejects with an UpstreamFailure when it takes longer than `ms`. */
-async function arrivedWithin(ms: number, { reader, arrived }: Arriving, signal: AbortSignal): Promise<Entry> {
+async function arrivedWithin(ms: number, { arrived }: Arriving, signal: AbortSignal): Promise<Entry> {
   const late = Promise.withResolvers<never>();
   const giveUp = () =>
     late.reject(new UpstreamFailure('timeout', 'The wheel is still on its way, and its core metadata with it.'));
@@ -192,6 +189,5 @@ async function arrivedWithin(ms: number, { reader, arrived }: Arriving, signal: 
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', giveUp);
-    reader.leave();
   }
 }
