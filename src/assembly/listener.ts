@@ -127,6 +127,7 @@ export async function listen(
   const mounts = rawServices(config.raw, {
     readThrough,
     client,
+    finishAbandonedBytes: config.finishAbandonedBytes,
     onAnswer: (mount, result) => telemetry.rawRequest(mount, result),
   });
   const raw = new RawHandler({

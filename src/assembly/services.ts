@@ -97,6 +97,7 @@ export function buildServices(
     profiles: fileProfiles({
       maxFileBytes: config.maxFileBytes,
       holdBackBytes: config.holdBackBytes,
+      finishAbandonedBytes: config.finishAbandonedBytes,
       patienceMs: config.patienceMs,
       negativeFreshSeconds: config.negativeFreshMs / 1000,
     }),

@@ -32,6 +32,8 @@ export interface StreamedBody {
   readonly wholeUpToBytes: number;
   /** Bytes at the end that nobody gets before the body is known to be right. */
   readonly holdBackBytes: number;
+  /** What may be missing of a body that nobody reads any more for it to be fetched to its end; Infinity: anything. */
+  readonly finishAbandonedBytes: number;
   /** Stored by digest and shared by all entries (files), or owned by one entry (raw mounts). */
   readonly shared: boolean;
 }

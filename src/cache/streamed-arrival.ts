@@ -37,8 +37,6 @@ const MAX_ATTEMPTS = 3;
 const GATHER_MS = 4_000;
 /** A body with a content coding that nobody asked for is undone in memory, up to this size. */
 const MAX_CODED_BYTES = 64 * 1024 * 1024;
-/** A fill nobody reads any more is finished when at most this much is missing. */
-const SMALL_REST_BYTES = 32 * 1024 * 1024;
 /** After that the next reader had better begin anew, over another connection, than wait for this one. */
 const LONGEST_SILENCE_MS = 5_000;
 
@@ -122,7 +120,7 @@ export class StreamedArrival {
       writer,
       onDiskFailure: keeper.diskFailure,
       onDeserted: () => {
-        if (!worthFinishing(body, sizeBytes)) abort();
+        if (!worthFinishing(body, sizeBytes, rule.finishAbandonedBytes)) abort();
       },
     });
     const arrived = this.#arrive(response, chunks, body, writer);
@@ -191,8 +189,9 @@ function requireContent({ status }: IncomingResponse, { profile }: Resource): vo
   throw new UpstreamFailure(kind, `Upstream answered with status ${status}.`, { upstreamStatus: status });
 }
 
-/** A fill that nobody reads any more goes on when little is left, or when most of it is here, and it is arriving. */
-function worthFinishing({ received, silentMs }: GrowingBody, sizeBytes: number | undefined): boolean {
-  if (sizeBytes === undefined || silentMs > LONGEST_SILENCE_MS) return false;
-  return sizeBytes - received <= SMALL_REST_BYTES || received * 2 >= sizeBytes;
+/** A fill that nobody reads any more goes on when little is left, or when half of it is here, and it is arriving. */
+function worthFinishing({ received, silentMs }: GrowingBody, sizeBytes: number | undefined, maxRestBytes: number) {
+  if (silentMs > LONGEST_SILENCE_MS) return false;
+  const restBytes = sizeBytes === undefined ? Number.POSITIVE_INFINITY : sizeBytes - received;
+  return restBytes <= maxRestBytes || restBytes <= received;
 }

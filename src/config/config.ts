@@ -99,6 +99,8 @@ export interface Config extends ListenAddress {
   readonly maxPageBytes: number;
   readonly maxFileBytes: number;
   readonly holdBackBytes: number;
+  /** Infinity when unlimited. */
+  readonly finishAbandonedBytes: number;
   readonly workers: number;
   readonly drainMs: number;
   readonly graceMs: number;

@@ -80,6 +80,7 @@ export async function loadConfig(
     maxPageBytes: settings.maxPage,
     maxFileBytes: settings.maxFile,
     holdBackBytes: settings.holdBack,
+    finishAbandonedBytes: settings.finishAbandoned,
     workers: settings.workers,
     drainMs: settings.drain,
     graceMs: settings.grace,

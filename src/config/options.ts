@@ -2,7 +2,19 @@
 // what it is for. Parsing, `wheelkeep check`, the flags of `serve` and README's table all read this.
 
 import { basePath, baseUrl, listenAddress, network, origin, redisUrl, upstreamAddress } from './addresses.ts';
-import { boolean, choice, duration, integer, list, path, size, sizeFrom, text, type Unit } from './units.ts';
+import {
+  boolean,
+  choice,
+  duration,
+  integer,
+  list,
+  path,
+  size,
+  sizeFrom,
+  sizeOrUnlimited,
+  text,
+  type Unit,
+} from './units.ts';
 
 /** One option; `T` is undefined-able when it has no default. */
 export interface Option<T> {
@@ -134,6 +146,12 @@ export const OPTIONS = {
   holdBack: option('hold_back', sizeFrom(MIN_HOLD_BACK_BYTES), '64KiB', {
     description: 'How much of the end of a cold file no client gets before its hash is right.',
     example: '1MB',
+  }),
+  finishAbandoned: option('finish_abandoned', sizeOrUnlimited, '32MB', {
+    description:
+      'How much may be missing of a download that its last client has left for it to be finished all the same. One of ' +
+      'which half is here always is, with 0 no other; with `unlimited` every one.',
+    example: 'unlimited',
   }),
   workers: option('workers', integer(1, 256), '1', {
     description: 'Processes that share the listener.',

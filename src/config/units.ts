@@ -125,6 +125,21 @@ export function sizeFrom(minBytes: number): Unit<number> {
   };
 }
 
+/** A size, or the word that stands for every size: Infinity. */
+export const sizeOrUnlimited: Unit<number> = {
+  ...size,
+  parse: (input) => {
+    if (input.toLowerCase() === 'unlimited') return Number.POSITIVE_INFINITY;
+    try {
+      return size.parse(input);
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) throw error;
+      throw new InvalidValue(`${error.message}, or unlimited`);
+    }
+  },
+  format: (bytes) => (bytes === Number.POSITIVE_INFINITY ? 'unlimited' : size.format(bytes)),
+};
+
 /** Values by comma; blanks around them and empty ones are dropped. */
 export function list<T>(unit: Unit<T>): Unit<readonly T[]> {
   return {

@@ -8,6 +8,8 @@ export interface FileProfileOptions {
   readonly maxFileBytes: number;
   /** What nobody gets of a larger file before its hash is known to be right. */
   readonly holdBackBytes: number;
+  /** What may be missing of a file that nobody reads any more for it to be fetched to its end. */
+  readonly finishAbandonedBytes: number;
   readonly patienceMs: number;
   /** Seconds for which "there is none" holds for a companion (`.metadata`, `.asc`). */
   readonly negativeFreshSeconds: number;
@@ -52,6 +54,7 @@ function profile(name: 'file' | 'metadata', control: string, options: FileProfil
       maxBytes: options.maxFileBytes,
       wholeUpToBytes: WHOLE_UP_TO_BYTES,
       holdBackBytes: options.holdBackBytes,
+      finishAbandonedBytes: options.finishAbandonedBytes,
       shared: true,
     },
     patienceMs: options.patienceMs,

@@ -22,6 +22,7 @@ export interface SharedByMounts {
   readonly readThrough: ReadThrough;
   readonly client: Fetcher;
   /** Told how each request to an origin ended. */
+  readonly finishAbandonedBytes: number;
   readonly onAnswer: (mount: string, result: RawResult) => void;
 }
 
@@ -32,7 +33,8 @@ export function rawServices(
   return new Map(mounts.map((mount) => [mount.name, serviceOf(mount, shared)]));
 }
 
-function serviceOf(mount: RawMountOptions, { readThrough, client, onAnswer }: SharedByMounts): RawService {
+function serviceOf(mount: RawMountOptions, shared: SharedByMounts): RawService {
+  const { readThrough, client, finishAbandonedBytes, onAnswer } = shared;
   const { name, origin, maxBodyBytes, redirectOrigins, staleIfErrorMs, overrideCacheControl } = mount;
   return new RawService({
     name,
@@ -40,6 +42,7 @@ function serviceOf(mount: RawMountOptions, { readThrough, client, onAnswer }: Sh
     readThrough,
     profile: rawProfile({
       maxBodyBytes,
+      finishAbandonedBytes,
       ...(staleIfErrorMs !== undefined && { staleIfErrorSeconds: staleIfErrorMs / 1000 }),
       ...(overrideCacheControl !== undefined && { overrideCacheControl }),
     }),

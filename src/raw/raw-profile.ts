@@ -8,6 +8,8 @@ import { type Fields, type ResponseHead, withField, withoutFields } from '../htt
 export interface RawProfileOptions {
   /** Largest body that is taken from upstream. */
   readonly maxBodyBytes: number;
+  /** What may be missing of a body that nobody reads any more for it to be fetched to its end. */
+  readonly finishAbandonedBytes: number;
   /** Seconds past expiry during which a copy may stand in for a failing upstream; without it for ever. */
   readonly staleIfErrorSeconds?: number;
   /** Takes the place of Cache-Control in 200 answers and of all that would overrule it. */
@@ -21,7 +23,7 @@ const PATIENCE_MS = 3_000;
 
 /** The profile of one mount; make it once, for what is computed of stored responses is remembered by its rules. */
 export function rawProfile(options: RawProfileOptions): Profile {
-  const { maxBodyBytes, staleIfErrorSeconds, overrideCacheControl } = options;
+  const { maxBodyBytes, finishAbandonedBytes, staleIfErrorSeconds, overrideCacheControl } = options;
   const rules: CacheRules = { ...STRICT_RULES, ...(staleIfErrorSeconds !== undefined && { staleIfErrorSeconds }) };
   return {
     name: 'raw',
@@ -32,6 +34,7 @@ export function rawProfile(options: RawProfileOptions): Profile {
       wholeUpToBytes: WHOLE_UP_TO_BYTES,
       // Nobody knows beforehand what the bytes should be: there is nothing to hold back for.
       holdBackBytes: 0,
+      finishAbandonedBytes,
       shared: false,
     },
     patienceMs: PATIENCE_MS,

@@ -136,6 +136,23 @@ test('when nobody is left a fetch of which much is missing ends at once and leav
   assert.deepEqual(await storedBlobs(proxy.dataDir), []);
 });
 
+test('finish_abandoned says how much may be missing: anything, or nothing but the second half (F78)', async (t) => {
+  const everything = await fileWorld(t, { sizeBytes: 40_000_000, config: { finishAbandonedBytes: Infinity } });
+  everything.index.fault(everything.path, faults.rate(20_000_000));
+  assert.equal((await fetchAll(everything.url, { abortAfterBytes: 1 })).complete, false);
+  await eventually(async () => (await storedBlobs(everything.proxy.dataDir)).length === 1, 20_000);
+  assert.equal(everything.index.requests(everything.path), 1);
+
+  const half = await fileWorld(t, { sizeBytes: LARGE, config: { finishAbandonedBytes: 0 } });
+  half.index.fault(half.path, faults.rate(2_000_000));
+  const before = half.index.openConnections;
+  assert.equal((await fetchAll(half.url, { abortAfterBytes: 1 })).complete, false);
+  await half.index.waitFor(() => half.index.openConnections <= before, 1_000);
+  assert.deepEqual(await storedBlobs(half.proxy.dataDir), []);
+  assert.equal((await fetchAll(half.url, { abortAfterBytes: 2_000_000 })).complete, false);
+  await eventually(async () => (await storedBlobs(half.proxy.dataDir)).length === 1);
+});
+
 test('a file without a hash is sent while it arrives, too, and stored with a short lifetime', async (t) => {
   const now = { ms: Date.now() };
   const { index, file, path, url, proxy } = await fileWorld(t, {

@@ -93,6 +93,7 @@ export function testConfig({
     maxPageBytes: 64 * 1024 * 1024,
     maxFileBytes: 5e9,
     holdBackBytes: 64 * 1024,
+    finishAbandonedBytes: 32e6,
     workers: 1,
     drainMs: 0,
     graceMs: 1000,

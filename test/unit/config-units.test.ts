@@ -12,6 +12,7 @@ import {
   list,
   size,
   sizeFrom,
+  sizeOrUnlimited,
   text,
 } from '../../src/config/units.ts';
 
@@ -39,6 +40,9 @@ test('a duration beyond the limit of its option is refused and names the limit',
 
 test('a size with a least value says what it is', () => {
   assert.equal(sizeFrom(1024).parse('1KiB'), 1024);
+  assert.deepEqual(['unlimited', '0', '1KiB'].map(sizeOrUnlimited.parse), [Number.POSITIVE_INFINITY, 0, 1024]);
+  assert.equal(sizeOrUnlimited.format(Number.POSITIVE_INFINITY), 'unlimited');
+  assert.throws(() => sizeOrUnlimited.parse('all'), /expected a size .* or unlimited/);
   assert.throws(() => sizeFrom(1024).parse('0'), new InvalidValue('expected at least 1024 bytes'));
 });
 

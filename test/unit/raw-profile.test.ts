@@ -4,7 +4,7 @@ import { STRICT_RULES } from '../../src/cache/freshness/rules.ts';
 import { rawProfile } from '../../src/raw/raw-profile.ts';
 
 test('a mount that names only its origin is strict, and believes the origin every word', () => {
-  const profile = rawProfile({ maxBodyBytes: 1 });
+  const profile = rawProfile({ maxBodyBytes: 1, finishAbandonedBytes: 0 });
   assert.deepEqual(profile.rules, STRICT_RULES);
   const fields = ['cache-control', 'no-store', 'cdn-cache-control', 'max-age=1'];
   for (const status of [200, 304, 404, 500]) {
@@ -14,11 +14,14 @@ test('a mount that names only its origin is strict, and believes the origin ever
 });
 
 test('stale_if_error takes the place of for ever', () => {
-  assert.equal(rawProfile({ maxBodyBytes: 1, staleIfErrorSeconds: 0 }).rules.staleIfErrorSeconds, 0);
+  assert.equal(
+    rawProfile({ maxBodyBytes: 1, finishAbandonedBytes: 0, staleIfErrorSeconds: 0 }).rules.staleIfErrorSeconds,
+    0,
+  );
 });
 
 test('an override replaces all that speaks of caching in a 200 and the 304 that confirms it, and nothing else', () => {
-  const { grant } = rawProfile({ maxBodyBytes: 1, overrideCacheControl: 'max-age=300' });
+  const { grant } = rawProfile({ maxBodyBytes: 1, finishAbandonedBytes: 0, overrideCacheControl: 'max-age=300' });
   const fields = [
     'etag',
     '"1"',
