@@ -1,4 +1,4 @@
-// Where log lines go: collected and handed over every 100 ms or 16 KB, so that a request pays for a string append.
+// Where log lines go: collected and handed over every 100 ms or 64 KB, so that a request pays for a string append.
 // The event loop never waits for a slow reader: beyond 1 MB of lines that nobody reads, lines are dropped and counted.
 
 /** What takes whole lines: standard output, or a test. */
@@ -10,7 +10,7 @@ export interface LineWriter {
 }
 
 const FLUSH_MS = 100;
-const FLUSH_CHARACTERS = 16 * 1024;
+const FLUSH_CHARACTERS = 64 * 1024;
 
 /** Collects lines in order and hands them to a writer. */
 export class LogSink {
