@@ -107,13 +107,22 @@ export async function startNginx(stage: Stage, form: 'usual' | 'tuned', upstream
   return { name: `nginx ${form}`, url, pid: child.pid!, startMs, stop: () => stage.stop(child) };
 }
 
-export async function startBare(stage: Stage): Promise<BareServer> {
+export function startBare(stage: Stage): Promise<BareServer> {
+  return startBareModule(stage, 'bare node:http', 'bare-server.ts');
+}
+
+/** Two processes on one port. */
+export function startBareWorkers(stage: Stage): Promise<BareServer> {
+  return startBareModule(stage, 'bare node:http, 2 workers', 'bare-workers.ts');
+}
+
+async function startBareModule(stage: Stage, name: string, module: string): Promise<BareServer> {
   const startedAt = performance.now();
-  const child = stage.fork(new URL('./bare-server.ts', import.meta.url));
+  const child = stage.fork(new URL(module, import.meta.url));
   await once(child, 'spawn');
   const question = <Value>(value: BareQuestion) => ask<Value>(child, value);
   return {
-    name: 'bare node:http',
+    name,
     url: await question<string>(undefined),
     pid: child.pid!,
     startMs: performance.now() - startedAt,

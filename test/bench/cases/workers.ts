@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { type Bench, PAGE_FIELDS } from '../bench-context.ts';
 import { checkPage } from '../check-answers.ts';
 import { processTree } from '../process-cost.ts';
-import { startWheelkeep } from '../servers.ts';
+import { startBare, startBareWorkers, startWheelkeep } from '../servers.ts';
 import { compare, noise, requestRows, sideBySide } from '../side-by-side.ts';
 import { projectName } from '../upstream/projects.ts';
 
@@ -24,10 +24,15 @@ export async function workers(bench: Bench): Promise<void> {
     report.unmeasured(WORK, 'CPU per request to one worker <= 1.1x', 'it runs no worker processes');
   } else {
     const path = `/simple/${projectName(25, 51_200, 'workers')}/`;
-    for (const server of [one, two]) await checkPage(server.url + path, 25);
-    const contenders = [one, two].map((server) => ({ server, path, fields: PAGE_FIELDS }));
+    const bare = await startBare(stage);
+    const bareTwo = await startBareWorkers(stage);
+    for (const server of [bare, bareTwo]) await server.learn(one.url + path, PAGE_FIELDS);
+    const servers = [one, two, bare, bareTwo];
+    for (const server of servers) await checkPage(server.url + path, 25);
+    const contenders = servers.map((server) => ({ server, path, fields: PAGE_FIELDS }));
     const result = await sideBySide(bench, WORK, contenders, 64);
     report.table(`${WORK} (64 connections)`, requestRows(result));
+    const runtime = compare(result, bareTwo.name, bare.name, 'cpuMicrosPerRequest').median;
     report.judge({
       work: WORK,
       what: 'CPU per request to one worker',
@@ -35,6 +40,7 @@ export async function workers(bench: Bench): Promise<void> {
       limit: { atMost: 1.1 },
       unit: 'x',
       unclear: noise(result, one.name),
+      remark: `${bare.name} ${runtime.toFixed(2)}x`,
     });
     const cores = availableParallelism();
     report.judge({
@@ -45,6 +51,7 @@ export async function workers(bench: Bench): Promise<void> {
       unit: 'x',
       unclear: cores < CORES_FOR_SCALING ? `needs ${CORES_FOR_SCALING} cores, here are ${cores}` : undefined,
     });
+    await Promise.all([bare.stop(), bareTwo.stop()]);
   }
   await Promise.all([one.stop(), two.stop()]);
 }
