@@ -1,6 +1,7 @@
 // The name of a blob: the sha256 of its bytes.
 
 import { createHash } from 'node:crypto';
+import { inPieces } from './large-bytes.ts';
 
 /** Sixty-four lower-case hexadecimal digits. The brand keeps unchecked text from travelling as a digest. */
 export type Digest = string & { readonly brand: 'Digest' };
@@ -10,14 +11,11 @@ export function parseDigest(text: string): Digest | undefined {
   return /^[0-9a-fA-F]{64}$/.test(text) ? (text.toLowerCase() as Digest) : undefined;
 }
 
-/** Up to this size hashing takes less time here than its way to another thread and back. */
-const SMALL_BYTES = 512 * 1024;
-
-/** The digest of bytes of any size: hashing tens of megabytes here would hold everybody up. */
-export async function digestOffThread(bytes: Uint8Array): Promise<Digest> {
-  if (bytes.length <= SMALL_BYTES) return digestOf(bytes);
-  const hash = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
-  return Buffer.from(hash).toString('hex') as Digest;
+/** The digest of bytes of any size. Another thread would be handed a copy, and copying takes as long as hashing. */
+export async function digestInPieces(bytes: Uint8Array): Promise<Digest> {
+  const hash = createHash('sha256');
+  await inPieces([bytes], (part) => hash.update(part));
+  return hash.digest('hex') as Digest;
 }
 
 /** The digest of bytes held in memory. */

@@ -5,7 +5,7 @@ import { UpstreamFailure } from '../errors.ts';
 import type { Fields, IncomingResponse } from '../http-message.ts';
 import type { BlobStore } from './blob-store.ts';
 import { BodyKeeper } from './body-keeper.ts';
-import { digestOffThread } from './digest.ts';
+import { digestInPieces } from './digest.ts';
 import type { BodyReference, Entry, EntryRecord, Json } from './entry.ts';
 import type { EntryStore } from './entry-store.ts';
 import { staleAllowed } from './freshness/stale.ts';
@@ -185,7 +185,7 @@ export class Flight {
   async #receiveWhole(response: IncomingResponse, rule: WholeBody): Promise<Landing> {
     const bytes = await collect(response, rule.maxBytes);
     this.#tools.observe.received(this.#resource, bytes.length);
-    const digest = await digestOffThread(bytes);
+    const digest = await digestInPieces(bytes);
     const reference: BodyReference = { digest, sizeBytes: bytes.length, verified: true };
     const held = this.#held;
     // Without validators an equal body is as good as a 304.

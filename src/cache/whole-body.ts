@@ -5,6 +5,7 @@ import { UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse, ResponseHead } from '../http-message.ts';
 import { fieldValue } from '../http-message.ts';
 import { BodyHash } from './body-hash.ts';
+import { joined } from './large-bytes.ts';
 import type { Expectation, Resource } from './profile.ts';
 
 /** The announced length in bytes; undefined when there is none or it is no number. */
@@ -29,7 +30,7 @@ export async function collect(response: IncomingResponse, maxBytes: number): Pro
   if (announced !== undefined && announced !== received) {
     throw new UpstreamFailure('reset', `Upstream sent ${received} bytes instead of ${announced}.`);
   }
-  return Buffer.concat(chunks);
+  return joined(chunks, received);
 }
 
 /**

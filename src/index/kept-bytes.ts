@@ -1,7 +1,6 @@
 // How the bytes of a representation are kept in memory: as they are sent; or, where the uncoded form is very large,
 // packed, for a list of all projects has 40 MB, and nobody who is sent coded bytes needs it.
 
-import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import {
@@ -13,6 +12,7 @@ import {
   zstdCompress,
   zstdCompressSync,
 } from 'node:zlib';
+import { digestInPieces } from '../cache/digest.ts';
 import { exactBytes } from '../cache/exact-bytes.ts';
 import type { PageCoding } from './negotiate.ts';
 
@@ -26,7 +26,7 @@ export interface KeptBytes {
   readonly sizeBytes: number;
 }
 
-/** Up to this size hashing and compressing take less time here (0.5 ms) than their way to another thread and back. */
+/** Up to this size compressing takes less time here (0.5 ms) than their way to another thread and back. */
 const SMALL_BYTES = 32 * 1024;
 /** From this size on speed of compression counts for more than the last per cent of size. */
 const LARGE_BYTES = 1024 * 1024;
@@ -41,7 +41,7 @@ const zstdBytes = promisify(zstdCompress);
 
 /** The uncoded bytes. */
 export async function keptAsRendered(rendered: Buffer): Promise<KeptBytes> {
-  const digest = await digestOf(rendered);
+  const digest = await digestInPieces(rendered);
   const sizeBytes = rendered.length;
   const packed = sizeBytes >= PACKED_FROM_BYTES;
   return { bytes: exactBytes(packed ? await encoded(rendered, 'zstd') : rendered), packed, digest, sizeBytes };
@@ -67,12 +67,6 @@ async function recoded(packed: Buffer, coding: PageCoding): Promise<Buffer> {
     },
   );
   return Buffer.concat(pieces);
-}
-
-/** A page of 40,000 files has 30 MB: hashing them here would hold everybody up. */
-async function digestOf(bytes: Buffer): Promise<string> {
-  if (bytes.length <= SMALL_BYTES) return createHash('sha256').update(bytes).digest('hex');
-  return Buffer.from(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)).toString('hex');
 }
 
 function encoded(bytes: Buffer, coding: PageCoding): Promise<Buffer> | Buffer {

@@ -3,6 +3,7 @@
 // and the next one asked, all before the cache sees an answer.
 
 import { Readable } from 'node:stream';
+import { digestInPieces } from '../cache/digest.ts';
 import type { Ask } from '../cache/profile.ts';
 import { collect } from '../cache/whole-body.ts';
 import { UpstreamFailure } from '../errors.ts';
@@ -103,7 +104,7 @@ export class MirrorJudgement {
     }
     const body = await collect(response, this.#options.maxPageBytes);
     const whole: IncomingResponse = { ...response, body: Readable.from([body]) };
-    const source = pageSource(response, body, project);
+    const source = pageSource(response, body, project, await digestInPieces(body));
     const { facts } = await this.#options.workshop.check(source);
     const { declared } = this.#options;
     if (held === undefined) {

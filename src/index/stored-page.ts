@@ -2,8 +2,9 @@
 
 import type { Answer } from '../cache/answer.ts';
 import type { Blob } from '../cache/blob-store.ts';
-import { type Digest, digestOf } from '../cache/digest.ts';
+import type { Digest } from '../cache/digest.ts';
 import type { Entry } from '../cache/entry.ts';
+import { bodyMemory } from '../cache/large-bytes.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { UpstreamFailure } from '../errors.ts';
@@ -37,7 +38,7 @@ export async function withBody<T>(
 /** All bytes of an open body. */
 export async function readAll(blob: Blob): Promise<Buffer> {
   if (blob.bytes !== undefined) return blob.bytes;
-  const bytes = Buffer.allocUnsafe(blob.sizeBytes);
+  const bytes = bodyMemory(blob.sizeBytes);
   for (let position = 0; position < bytes.length; ) {
     const count = await blob.read(bytes.subarray(position), position);
     if (count === 0) throw new Error('a stored page is shorter than it was');
@@ -74,7 +75,7 @@ export function pageSource(
   page: ResponseHead & { readonly url: string },
   body: Buffer,
   project: ProjectName | undefined,
-  digest: Digest = digestOf(body),
+  digest: Digest,
 ): PageSource {
   return {
     digest,
