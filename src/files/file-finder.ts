@@ -1,0 +1,72 @@
+// Which page lists a file: that of the project its name leads to, by one reading, or of the one that was seen to list
+// it. What the stored page does not list makes it be asked again, for a lock file may name a release that is seconds old.
+
+import type { Answer } from '../cache/answer.ts';
+import { NotFound, UpstreamFailure } from '../errors.ts';
+import { projectOfFilename } from '../index/distribution-name.ts';
+import type { FileListing, IndexService } from '../index/index-service.ts';
+import type { ProjectName } from '../index/project-name.ts';
+import { requireServable } from '../index/quarantine.ts';
+import { changedFile } from './file-failures.ts';
+import type { Wanted } from './file-request.ts';
+
+export class FileFinder {
+  readonly #index: IndexService;
+
+  constructor(index: IndexService) {
+    this.#index = index;
+  }
+
+  /**
+   * Where the file stands; undefined when no page lists it although the pages could be asked. Rejects with Forbidden
+   * when its project is quarantined, ChangedFile when its page is refused, UpstreamFailure when a page cannot be had.
+   */
+  async find(wanted: Wanted): Promise<FileListing | undefined> {
+    const { indexes } = wanted.request;
+    const named = projectOfFilename(wanted.filename);
+    const listed = named === undefined ? undefined : await this.#onPage(wanted, named);
+    if (listed?.at !== undefined) return listed;
+    const alias = await this.#index.alias(indexes, wanted.filename);
+    const aliased = alias === undefined || alias === named ? undefined : await this.#onPage(wanted, alias);
+    return aliased?.at !== undefined ? aliased : (listed ?? aliased);
+  }
+
+  /** The file on one project's page, which is asked again when it does not list it: the release may be seconds old. */
+  async #onPage(wanted: Wanted, project: ProjectName): Promise<FileListing | undefined> {
+    const { indexes } = wanted.request;
+    try {
+      // What a page lists it may list while it is being refreshed: nobody waits for that.
+      const held = await this.#index.findFile(indexes, project, wanted, { patienceMs: 0 });
+      requireServable(project, held.answer);
+      if (held.at !== undefined) return held;
+      const asked = await this.again(wanted, project);
+      if (asked.at !== undefined) return asked;
+      if (asked.refused) throw changedFile(project, wanted.filename);
+      if (asked.answer.stale !== undefined && !isUnconfirmed(asked.answer)) throw unlisted(asked.answer.stale.cause);
+      return asked.named === undefined ? undefined : asked;
+    } catch (error) {
+      if (error instanceof NotFound) return undefined;
+      throw error;
+    }
+  }
+
+  /** Where the file stands on the project's page as upstream has it now. */
+  async again(wanted: Wanted, project: ProjectName): Promise<FileListing> {
+    const listing = await this.#index.findFile(wanted.request.indexes, project, wanted, {
+      insist: true,
+      patienceMs: Number.POSITIVE_INFINITY,
+    });
+    requireServable(project, listing.answer);
+    return listing;
+  }
+}
+
+/** The page in hand is not the newest word, but upstream was reached: what it claims is only not believed yet. */
+function isUnconfirmed(answer: Answer): boolean {
+  return answer.stale?.reason === 'unconfirmed';
+}
+
+function unlisted(cause: unknown): Error {
+  if (cause instanceof Error) return cause;
+  return new UpstreamFailure('timeout', 'The stored page does not list this file, and the index cannot be asked now.');
+}

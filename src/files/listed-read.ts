@@ -1,0 +1,98 @@
+// Reads a file that a page lists, and settles what page, store and upstream say against one another: another hash than
+// we hold, a file that upstream refuses, metadata that is claimed and not there.
+
+import type { Answer } from '../cache/answer.ts';
+import type { Entry } from '../cache/entry.ts';
+import type { Expectation, Resource } from '../cache/profile.ts';
+import type { ReadThrough } from '../cache/read-through.ts';
+import { UpstreamFailure } from '../errors.ts';
+import type { FileListing, IndexService } from '../index/index-service.ts';
+import type { ListedFile } from '../index/page-reader.ts';
+import type { ProjectName } from '../index/project-name.ts';
+import { UnreadableWheel } from './core-metadata.ts';
+import { changedFile, fileNotFound } from './file-failures.ts';
+import type { FileFinder } from './file-finder.ts';
+import type { Wanted } from './file-request.ts';
+import type { FileResources } from './file-resources.ts';
+
+export interface ListedReadOptions {
+  readonly index: IndexService;
+  readonly readThrough: ReadThrough;
+  readonly finder: FileFinder;
+  readonly resources: FileResources;
+  /** Indexes whose files must not change their hash. */
+  readonly refusing: ReadonlySet<string>;
+  /** Told when a page gives another hash than the bytes have that we have served before under the same URL. */
+  readonly onRefusedFile: (project: ProjectName, filename: string) => void;
+}
+
+export class ListedRead {
+  readonly #options: ListedReadOptions;
+
+  constructor(options: ListedReadOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with ChangedFile, NotFound or an UpstreamFailure. */
+  async read(wanted: Wanted, listing: FileListing, resource: Resource, file: ListedFile): Promise<Answer> {
+    const { project } = listing;
+    try {
+      const answer = await this.#options.readThrough.read(resource);
+      return hasOtherBytes(answer.entry, resource.expected)
+        ? await this.#changed(wanted, listing, resource, answer)
+        : answer;
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure)) throw error;
+      // The page must not claim what the wheel does not hold: pip fails the install.
+      if (error.cause instanceof UnreadableWheel) this.#options.index.noteMetadata(listing, file, false);
+      // The bytes that clients know are neither here nor upstream any more.
+      if (file.kept && (error.kind === 'wrong-digest' || isGone(error))) throw changedFile(project, wanted.filename);
+      if (!isGone(error)) throw error;
+      return this.#retryListed(wanted, project, resource, file);
+    }
+  }
+
+  /** Upstream refuses what its page lists: a signed URL may have run out, or the file has moved. Ask the page once. */
+  async #retryListed(wanted: Wanted, project: ProjectName, resource: Resource, file: ListedFile): Promise<Answer> {
+    const listing = await this.#options.finder.again(wanted, project);
+    const now = listing.at;
+    const again =
+      now === undefined || now.url === file.url
+        ? resource
+        : await this.#options.resources.of(listing.index, now, wanted.companion);
+    try {
+      return await this.#options.readThrough.read(again);
+    } catch (error) {
+      // Storage also says 403 of what it does not have; pip fails the install over a claim that comes to nothing.
+      if (wanted.companion === '.metadata') this.#options.index.noteMetadata(listing, file, false);
+      const status = error instanceof UpstreamFailure ? error.upstreamStatus : undefined;
+      if (status === 404 || status === 410) throw fileNotFound();
+      throw error;
+    }
+  }
+
+  /**
+   * The page gives another hash than the bytes have that we hold under this URL. Where that is accepted, the page's
+   * change was told of when it came, and these are the bytes of today's page. Else no page was there to be measured by
+   * (the project was gone for a while), and the bytes are what tells.
+   */
+  async #changed(wanted: Wanted, { index, project }: FileListing, resource: Resource, answer: Answer): Promise<Answer> {
+    if (!this.#options.refusing.has(index)) return this.#options.readThrough.heal(resource, answer.entry);
+    this.#options.onRefusedFile(project, wanted.filename);
+    throw changedFile(project, wanted.filename);
+  }
+}
+
+/**
+ * Whether the page speaks of other bytes than those we hold: by their digest, or by the hash that was promised when
+ * they were fetched (the entry's facts, `<algorithm>:<hex>`).
+ */
+function hasOtherBytes({ body, facts }: Entry, expected: Expectation | undefined): boolean {
+  if (body === undefined || expected === undefined) return false;
+  if (expected.algorithm === 'sha256') return body.digest !== expected.hex;
+  return facts !== null && facts !== undefined && facts !== `${expected.algorithm}:${expected.hex}`;
+}
+
+function isGone(error: UpstreamFailure): boolean {
+  return error.upstreamStatus !== undefined && [401, 403, 404, 410].includes(error.upstreamStatus);
+}
