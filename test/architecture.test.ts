@@ -12,11 +12,11 @@ const FILES = globSync('src/**/*.ts', { cwd: ROOT }).sort();
 
 /** From the bottom up; a file of a folder may import its own folder and every lower layer. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['src/errors.ts', 'src/http-message.ts', 'src/observe'],
+  ['src/errors.ts', 'src/http-message.ts', 'src/asking-client.ts', 'src/fair-shares.ts', 'src/observe'],
   ['src/cache', 'src/upstream', 'src/policy'],
   ['src/index', 'src/files', 'src/raw'],
   ['src/http', 'src/status-page', 'src/locks'],
-  // What lies beside the folders is the top as well (app.ts, main.ts, …), but for the two files of the first line.
+  // What lies beside the folders is the top as well (app.ts, main.ts, …), but for the files of the first line.
   ['src', 'src/assembly', 'src/commands', 'src/config', 'src/workers'],
 ];
 

@@ -237,10 +237,12 @@ export async function listen(
     xmlRpcTo: config.xmlRpc ? new URL('/pypi', origin).href : undefined,
   });
   const clients = config.clients && (await openClients(config.clients, addresses, basics));
-  const servers = await openServers(basics, { dispatch, raw, ready, ledger, gate: clients?.gate }).catch((error) => {
-    clients?.close();
-    throw error;
-  });
+  const servers = await openServers(basics, { dispatch, raw, ready, ledger, addresses, gate: clients?.gate }).catch(
+    (error) => {
+      clients?.close();
+      throw error;
+    },
+  );
   void purges?.start();
   const { url, adminUrl, rawUrls } = servers;
   return {

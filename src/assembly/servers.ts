@@ -2,6 +2,7 @@
 
 import type { AddressInfo } from 'node:net';
 import type { ListenAddress } from '../config/config.ts';
+import type { ClientAddress } from '../http/client-address.ts';
 import type { ClientGate } from '../http/client-gate.ts';
 import type { Dispatch, Served } from '../http/dispatch.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -18,6 +19,7 @@ export interface ServersParts {
   readonly raw: RawHandler;
   readonly ready: ReadyAnswers;
   readonly ledger: Ledger;
+  readonly addresses: ClientAddress;
   /** Present: only known clients are let in, everywhere but at the administration's own address. */
   readonly gate: ClientGate | undefined;
 }
@@ -37,7 +39,7 @@ export interface Servers {
 /** Listens on all of them, or on none: rejects with the system's error when one cannot be had. */
 export async function openServers(
   { config, now, log, metrics, via }: Basics,
-  { dispatch, raw, ready, ledger, gate }: ServersParts,
+  { dispatch, raw, ready, ledger, addresses, gate }: ServersParts,
 ): Promise<Servers> {
   const opened: HttpServer[] = [];
   const identity = config.tls && new CurrentIdentity(config.tls, { log, metrics, now, servers: opened });
@@ -46,9 +48,10 @@ export async function openServers(
     identity?.close();
     await Promise.all(opened.map((server) => server.close(graceMs)));
   };
+  const clientOf = ({ user, request }: Exchange) => user ?? addresses.of(request);
   const open = async ({ host, port }: ListenAddress, answers: Answers) => {
     const tls = config.tls && { identity: identity!.value, minVersion: config.tls.minVersion };
-    const server = new HttpServer({ metrics, log, via, ledger, tls, ...answers });
+    const server = new HttpServer({ metrics, log, via, ledger, tls, clientOf, ...answers });
     opened.push(server);
     const url = `${tls === undefined ? 'http' : 'https'}://${authorityOf(await server.listen(host, port))}${answers.basePath ?? ''}/`;
     return url;

@@ -1,7 +1,9 @@
 // The flights under way: one for a key, however many readers wait for it. Who comes first starts it, in turn with the
 // other processes and nodes; what became of it decides when the key may be tried again.
 
+import { askingClient } from '../asking-client.ts';
 import { Overloaded, UpstreamFailure } from '../errors.ts';
+import { FairShares } from '../fair-shares.ts';
 import type { Entry, EntryRecord } from './entry.ts';
 import { Flight, type FlightTools, type Landing } from './flight.ts';
 import { remainingSeconds } from './freshness/age.ts';
@@ -54,6 +56,8 @@ export class Flights {
   readonly #onCollapsed: (resource: Resource) => void;
   readonly #turns: Turns;
   readonly #running = new Map<string, Running>();
+  /** Those that a client has started; joining costs nothing. */
+  readonly #shares = new FairShares(MAX_FLIGHTS);
   /** Those of one reader. */
   readonly #alone = new Set<Flight>();
   readonly #unshareable = new Map<string, number>();
@@ -73,8 +77,8 @@ export class Flights {
   }
 
   /**
-   * The flight for the key: the one that is under way, or a new one. Throws Overloaded when there are too many; who
-   * holds a copy is let through, for refreshing it keeps clients served.
+   * The flight for the key: the one that is under way, or a new one. Throws Overloaded when there are too many, and not
+   * because of others; who holds a copy is let through, for refreshing it keeps clients served.
    */
   join(resource: Resource, record: EntryRecord | undefined, held: Entry | undefined, byItself = false): Joined {
     const running = this.#running.get(resource.key);
@@ -86,7 +90,8 @@ export class Flights {
       this.#onCollapsed(resource);
       return { landing: running.landing, startedAt: running.startedAt, collapsed: true };
     }
-    if (held === undefined && this.#running.size >= MAX_FLIGHTS) {
+    const client = askingClient();
+    if (held === undefined && !this.#shares.mayTake(client)) {
       throw new Overloaded('Too much is being fetched from upstream at this moment.');
     }
     const startedAt = performance.now();
@@ -98,7 +103,9 @@ export class Flights {
     }
     const started: Running = { flight, landing, startedAt };
     this.#running.set(resource.key, started);
+    this.#shares.take(client);
     const done = () => {
+      this.#shares.giveBack(client);
       if (this.#running.get(resource.key) === started) this.#running.delete(resource.key);
     };
     // A flight can be joined until its copy is found without it.

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions, ty
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { asClient } from '../asking-client.ts';
 import { cacheStatus } from '../cache/cache-status.ts';
 import { isOutOfDescriptors } from '../cache/open-files.ts';
 import { BadRequest, MethodNotAllowed, ProxyError } from '../errors.ts';
@@ -27,6 +28,8 @@ export interface HttpServerOptions {
   readonly ready?: ReadyAnswers;
   /** Answers the exchange, or rejects with what sendProblem shall say. */
   readonly handle: (exchange: Exchange) => Promise<void>;
+  /** The name or the address of who asks: what has to be fetched is fetched in turn, by client. */
+  readonly clientOf: (exchange: Exchange) => string;
   /** How this process names itself in Via: a request that carries it has come back to us. */
   readonly via: string;
   /** Lets the exchange in, or throws or rejects; a promise where that takes a moment. Without it everybody is. */
@@ -226,7 +229,7 @@ export class HttpServer {
       this.#options.metrics.meters.rejectedRequests.inc({ reason: 'loop' });
       throw new LoopDetected('This request has passed through this Wheelkeep already: its upstream leads back to it.');
     }
-    await this.#options.handle(exchange);
+    await asClient(this.#options.clientOf(exchange), () => this.#options.handle(exchange));
   }
 
   #fail(exchange: Exchange, error: unknown): void {

@@ -2,6 +2,7 @@
 // (resolver, health), and whether an idle connection serves or a new one is opened.
 
 import type { SecureContext } from 'node:tls';
+import { askingClient } from '../asking-client.ts';
 import { type Fields, withField } from '../http-message.ts';
 import type { AddressBook, ReportAddress } from './addresses.ts';
 import { Connection } from './connection.ts';
@@ -65,23 +66,24 @@ export class Connector {
   async connection(wanted: Wanted): Promise<Connected> {
     const { addresses } = this.#options;
     const { origin } = wanted.url;
+    const client = askingClient();
     const doors = await this.#doors(wanted);
     for (;;) {
       const ranked = addresses.rank([...doors.keys()], wanted.avoid);
       if (!wanted.fresh) {
         const good = ranked.filter((source) => !wanted.avoid.has(source) && addresses.isHealthy(source));
         // With no good address the best of the bad is asked, and again over the connections it has.
-        const idle = this.#pool.takeIdle(origin, good.length > 0 ? good : ranked.slice(0, 1));
+        const idle = this.#pool.takeIdle(origin, client, good.length > 0 ? good : ranked.slice(0, 1));
         if (idle !== undefined) return { connection: idle, report: addresses.begin(idle.source) };
       }
-      if (!(await this.#pool.reserve(origin, wanted.signal))) continue;
+      if (!(await this.#pool.reserve(origin, client, wanted.signal))) continue;
       try {
         const { socket, source, report } = await this.#dial(ranked, doors, wanted);
         const connection = new Connection(origin, socket, source);
-        this.#pool.opened(origin, connection);
+        this.#pool.opened(origin, client, connection);
         return { connection, report };
       } catch (error) {
-        this.#pool.failed(origin);
+        this.#pool.failed(origin, client);
         throw error;
       }
     }

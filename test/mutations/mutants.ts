@@ -56,6 +56,22 @@ export const MUTANTS: readonly Mutant[] = [
     only: 'too much is being fetched',
   },
   {
+    name: 'places are kept back for clients that have few',
+    file: 'src/fair-shares.ts',
+    before: 'return this.#count < this.#most &&',
+    after: 'return this.#count > this.#most &&',
+    tests: scenario('overload'),
+    only: 'until another one asks for one',
+  },
+  {
+    name: 'clients take turns at the connections of an upstream',
+    file: 'src/upstream/connector.ts',
+    before: 'const client = askingClient();',
+    after: "const client = askingClient() && '';",
+    tests: scenario('overload', 'upstream-connections'),
+    only: 'until another one asks for one|clients take turns',
+  },
+  {
     name: 'a key that failed is left alone for a while',
     file: 'src/cache/retry-schedule.ts',
     before: 'return retry.failedAt <= now && now < retry.at;',

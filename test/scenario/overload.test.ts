@@ -6,7 +6,7 @@ import { Agent } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { burden, request, residentBytes, slowest } from '../soak/crowd.ts';
 import { FakeIndex } from '../support/fake-index.ts';
-import { silence } from '../support/faults.ts';
+import { delay, silence } from '../support/faults.ts';
 import { fetchAll, get, sendRaw } from '../support/http-client.ts';
 import { getPage, until } from '../support/page-client.ts';
 import { startProxy } from '../support/proxy.ts';
@@ -86,6 +86,37 @@ test('one address that takes all the connections it can get leaves some to the o
   );
   assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
   for (const socket of hoard) socket.destroy();
+});
+
+/** Thousands of projects that nobody holds, asked for at once by one address. */
+async function hog(t: TestContext, port: number, localAddress: string) {
+  for (let k = 0; k < 30; k += 1) {
+    const asked = Array.from({ length: 100 }, (_, i) => request(`/simple/cold-${k}-${i}/`));
+    await burden(t, port, 1, asked.join(''), localAddress);
+  }
+}
+
+test('an address that asks for 3,000 cold projects has all there is, until another one asks for one: that is fetched at once', async (t) => {
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  const proxy = await startProxy({ upstreams: [index.url] });
+  t.after(() => proxy.close());
+  index.add('wanted', wheel({ name: 'wanted', version: '1.0' }));
+  const lift = index.fault(/^\/simple\/cold/, silence());
+  await hog(t, proxy.port, '127.0.0.2');
+  await index.waitFor(() => index.requests(/^\/simple\/cold/) === 64);
+  await until(
+    () => get(`${proxy.url}/metrics`),
+    (metrics) => /^wheelkeep_active_flights 2000$/m.test(metrics.text()),
+  );
+  const ask = (name: string, localAddress: string) =>
+    fetchAll(`${proxy.url}/simple/${name}/`, { agent: new Agent({ localAddress }) });
+  assert.equal((await ask('one-more', '127.0.0.2')).status, 503);
+  index.fault('/simple/wanted/', delay(300));
+  const answer = await ask('wanted', '127.0.0.3');
+  assert.equal(answer.status, 200);
+  assert.ok(answer.totalMs < 1_500, `${answer.totalMs} ms`);
+  lift();
 });
 
 test('when too much is being fetched, what nobody holds is refused at once with 503, and what is held is served', async (t) => {

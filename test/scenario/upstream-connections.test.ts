@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { asClient } from '../../src/asking-client.ts';
 import type { UpstreamFailure } from '../../src/errors.ts';
 import { fieldValue } from '../../src/http-message.ts';
 import { deafPort } from '../support/deaf-port.ts';
@@ -206,6 +207,17 @@ test('no origin gets more connections than its limit; the others wait, and all a
   });
   assert.deepEqual(new Set(await Promise.all(answers)), new Set([100_000]));
   assert.equal(most, 3);
+});
+
+test('clients take turns at a connection for which they wait', async (t) => {
+  const it = await server(t);
+  const client = upstreamClient(t, { connectionsPerOrigin: 1 });
+  const ask = (who: string, path: string) =>
+    asClient(who, async () => bytesOf((await client.fetch(get(it.origin + path))).body));
+  const hog = ['/a1', '/a2', '/a3', '/a4'].map((path) => ask('127.0.0.2', path));
+  await Promise.all([...hog, ask('127.0.0.3', '/b1'), ask('127.0.0.4', '/c1')]);
+  const order = it.log.entries.map(({ path }) => path);
+  assert.deepEqual(order, ['/a1', '/a2', '/b1', '/c1', '/a3', '/a4']);
 });
 
 test('who waits for a place until his time is over says nothing of the server, nor does who gets one too late', async (t) => {

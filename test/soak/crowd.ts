@@ -5,19 +5,20 @@ import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { get } from '../support/http-client.ts';
 
-/** Opens `count` connections that send `bytes` and then read nothing; they end with the test. */
+/** Opens `count` connections from that address that send `bytes` and then read nothing; they end with the test. */
 export async function burden(
   t: Pick<TestContext, 'after'>,
   port: number,
   count: number,
   bytes: string,
+  localAddress = '127.0.0.1',
 ): Promise<Socket[]> {
   const sockets: Socket[] = [];
   t.after(() => {
     for (const socket of sockets) socket.destroy();
   });
   for (let i = 0; i < count; i += 1) {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect({ port, host: '127.0.0.1', localAddress });
     sockets.push(socket);
     socket.on('error', () => {});
     await new Promise<void>((resolve) => {
