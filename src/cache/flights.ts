@@ -77,8 +77,8 @@ export class Flights {
   }
 
   /**
-   * The flight for the key: the one that is under way, or a new one. Throws Overloaded when there are too many, and not
-   * because of others; who holds a copy is let through, for refreshing it keeps clients served.
+   * The flight for the key: the one that is under way, or a new one. Throws Overloaded when there are too many and the
+   * client has its share of them; who holds a copy is let through, for refreshing it keeps clients served.
    */
   join(resource: Resource, record: EntryRecord | undefined, held: Entry | undefined, byItself = false): Joined {
     const running = this.#running.get(resource.key);
