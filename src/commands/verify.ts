@@ -1,45 +1,38 @@
-// `wheelkeep verify`: reads all stored bodies back, hashes them, and removes those that are not what they should be.
+// `wheelkeep verify`: reads all stored bodies back, hashes them, removes those that are not what they should be, and
+// fetches these again.
 
 import { constants } from 'node:os';
 import { Command } from 'commander';
 import { BLOB_KINDS, BlobFolders, shards } from '../cache/blob-folders.ts';
-import type { BlobKind } from '../cache/blob-index.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigurationError } from '../config/problems.ts';
 import { bytesText, countText } from '../observe/figures.ts';
 import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+import type { WrongBody } from './fetch-again.ts';
+import { withOwnServer } from './own-server.ts';
 import { stopSignal } from './stop-signal.ts';
 
 const EXAMPLES = `
-Safe beside a running server: it fetches again what was removed when somebody asks for it, so run verify while the
-index can be reached; in an outage --keep only tells. (What is wrong is never served in either case.)
+Safe beside a running server. What was removed is fetched again at once, and what cannot be, when somebody asks for it;
+in an outage --keep only tells. (What is wrong is never served in either case.)
 
 Examples:
   $ wheelkeep verify
   $ wheelkeep verify --keep --json
 
-Exit codes: 0 all bodies are right, 1 some were wrong (listed) or a folder cannot be read, 2 the command line or the
-configuration is wrong, 130 stopped by Ctrl-C.`;
-
-/** One body that is not what it should be: a file by its sha256, a page by the name it is stored under. */
-interface Wrong {
-  readonly kind: BlobKind;
-  readonly name: string;
-}
+Exit codes: 0 all bodies are right, 1 some were wrong (listed), fetched again or not, or a folder cannot be read, 2 the
+command line or the configuration is wrong, 130 stopped by Ctrl-C.`;
 
 export function verifyCommand(terminal: Terminal, exitCode: ExitCode): Command {
   return withConfigFlags(new Command('verify'), ['config', 'dataDir'])
-    .description('hash everything that is stored, and remove what is wrong')
-    .option('--keep', 'remove nothing, only tell')
+    .description('hash everything that is stored, remove what is wrong and fetch it again')
+    .option('--keep', 'remove and fetch nothing, only tell')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (given: Record<string, unknown>) => {
       try {
         const { config } = await loadConfig(configInput(terminal, given), { notes: false });
-        exitCode.value = await verify(terminal, config.dataDir, {
-          keep: given.keep === true,
-          json: given.json === true,
-        });
+        await verify(terminal, exitCode, config.dataDir, given);
       } catch (error) {
         if (error instanceof ConfigurationError) {
           terminal.error(error.message);
@@ -56,12 +49,15 @@ export function verifyCommand(terminal: Terminal, exitCode: ExitCode): Command {
 
 async function verify(
   terminal: Terminal,
+  exitCode: ExitCode,
   dataDir: string,
-  { keep, json }: { readonly keep: boolean; readonly json: boolean },
-): Promise<number> {
+  given: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const keep = given.keep === true;
   const [{ scrub }, { openProgress }] = await Promise.all([import('../cache/scrub.ts'), import('./progress.ts')]);
   const folders = new BlobFolders(dataDir);
   const control = new AbortController();
+  const { signal } = control;
   let stoppedBy: NodeJS.Signals | undefined;
   void stopSignal().then((signal) => {
     stoppedBy = signal;
@@ -69,26 +65,54 @@ async function verify(
   });
   const progress = openProgress('verifying', process.stderr, (line) => terminal.error(line));
   progress.grow(await countBodies(folders));
-  const wrong: Wrong[] = [];
+  const wrong: WrongBody[] = [];
   let [checked, bytes] = [0, 0];
-  for await (const step of scrub({ folders, signal: control.signal, ...(keep && { remove: async () => {} }) })) {
+  for await (const step of scrub({ folders, signal, ...(keep && { remove: async () => {} }) })) {
     progress.advance(1, step.bytes - bytes);
     ({ checked, bytes } = step);
     if (step.removed !== undefined) wrong.push(step.removed);
   }
   progress.end();
   if (checked === 0) terminal.error(`nothing is stored in ${dataDir}; --data-dir names another folder`);
-  if (json) terminal.out(JSON.stringify({ checked, bytes, wrong, removed: !keep }, undefined, 2));
-  else {
-    terminal.out(`${countText(checked, 'stored file')} checked, ${bytesText(bytes)}; ${wrong.length} wrong`);
-    for (const { kind, name } of wrong)
-      terminal.out(`  ${kind} ${name} ${keep ? 'is wrong' : 'was wrong and is removed'}`);
+  exitCode.value = wrong.length > 0 ? FAILED : 0;
+  const tell = given.json === true ? () => {} : terminal.out;
+  tell(`${countText(checked, 'stored file')} checked, ${bytesText(bytes)}; ${wrong.length} wrong`);
+  for (const { kind, name } of wrong) tell(`  ${kind} ${name} ${keep ? 'is wrong' : 'was wrong and is removed'}`);
+  let fetched = 0;
+  if (wrong.length > 0 && !keep && !signal.aborted) {
+    fetched = await fetchAgain(terminal, given, { folders, dataDir, wrong, signal });
+    const rest = fetched === wrong.length ? '' : '; the rest is fetched when somebody asks for it';
+    tell(`${fetched} of ${wrong.length} fetched again${rest}`);
+  }
+  if (given.json === true) {
+    terminal.out(JSON.stringify({ checked, bytes, wrong, removed: !keep, fetchedAgain: fetched }, undefined, 2));
   }
   if (stoppedBy !== undefined) {
     terminal.error(`stopped by ${stoppedBy}; the rest was not looked at`);
-    return 128 + constants.signals[stoppedBy];
+    exitCode.value = 128 + constants.signals[stoppedBy];
   }
-  return wrong.length > 0 ? FAILED : 0;
+}
+
+/** Resolves with the number of bodies that are there again. */
+async function fetchAgain(
+  terminal: Terminal,
+  given: Readonly<Record<string, unknown>>,
+  found: {
+    readonly folders: BlobFolders;
+    readonly dataDir: string;
+    readonly wrong: readonly WrongBody[];
+    readonly signal: AbortSignal;
+  },
+): Promise<number> {
+  const { folders, dataDir, wrong, signal } = found;
+  const { pathsTo, askForAll, storedOf } = await import('./fetch-again.ts');
+  const paths = pathsTo(wrong, folders, dataDir);
+  // Whatever becomes of it, the exit code tells that something was wrong.
+  await withOwnServer(terminal, { value: 0 }, { given, upstreamCut: false }, async ({ url }) => {
+    await askForAll(url, paths, signal);
+    return 0;
+  });
+  return storedOf(wrong, folders);
 }
 
 async function countBodies(folders: BlobFolders): Promise<number> {

@@ -4,14 +4,14 @@ import assert from 'node:assert/strict';
 import { appendFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { runCommand } from '../support/command.ts';
-import { type FileWorld, fileWorld } from '../support/file-world.ts';
+import { type FileWorld, fileWorld, LARGE, SMALL } from '../support/file-world.ts';
 import { get } from '../support/http-client.ts';
 import { eventually, filesBelow, storedBlobs } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** A running server with a stored page, a file and its metadata. */
-async function filled(t: TestContext): Promise<FileWorld & { readonly dataDir: string }> {
-  const world = await fileWorld(t);
+async function filled(t: TestContext, sizeBytes = SMALL): Promise<FileWorld & { readonly dataDir: string }> {
+  const world = await fileWorld(t, { sizeBytes });
   await get(world.url);
   await get(`${world.url}.metadata`);
   const { dataDir } = world.proxy;
@@ -28,18 +28,20 @@ test('a sound store is left alone, beside a running server too', async (t) => {
   assert.equal(index.fileRequests, 2);
 });
 
-test('what is wrong is removed and told with exit code 1, and the server has it fetched again', async (t) => {
-  const { dataDir, index, url, file, restart } = await filled(t);
-  const [blob] = (await storedBlobs(dataDir)).filter((place) => place.endsWith(file.sha256));
-  await appendFile(blob!, 'x');
-  const { code, stdout } = await runCommand({ index, dataDir }, 'verify', '--json');
-  assert.equal(code, 1);
-  const { checked, wrong, removed } = JSON.parse(stdout);
-  assert.deepEqual([checked, wrong, removed], [3, [{ kind: 'file', name: file.sha256 }], true]);
-  assert.equal((await storedBlobs(dataDir)).length, 1);
-  const proxy = await restart();
-  assert.equal((await get(proxy.url + new URL(url).pathname)).sha256, file.sha256);
-});
+for (const sizeBytes of [SMALL, 10 * LARGE]) {
+  test(`a wrong file of ${sizeBytes} bytes is removed, fetched again, and told with exit code 1`, async (t) => {
+    const { dataDir, index, url, file, restart } = await filled(t, sizeBytes);
+    const [blob] = (await storedBlobs(dataDir)).filter((place) => place.endsWith(file.sha256));
+    await appendFile(blob!, 'x');
+    const { code, stdout } = await runCommand({ index, dataDir }, 'verify', '--json');
+    assert.equal(code, 1);
+    const { checked, wrong, removed, fetchedAgain } = JSON.parse(stdout);
+    assert.deepEqual([checked, wrong, removed], [3, [{ kind: 'file', name: file.sha256 }], true]);
+    assert.deepEqual([fetchedAgain, (await storedBlobs(dataDir)).length, index.fileRequests], [1, 2, 3]);
+    const proxy = await restart();
+    assert.equal((await get(proxy.url + new URL(url).pathname)).sha256, file.sha256);
+  });
+}
 
 test('a damaged page is found as well', async (t) => {
   const { dataDir, index } = await filled(t);
@@ -47,8 +49,20 @@ test('a damaged page is found as well', async (t) => {
   await appendFile(body!, 'x');
   const { code, stdout } = await runCommand({ index, dataDir }, 'verify');
   assert.equal(code, 1);
-  assert.match(stdout, /1 wrong\n {2}page [0-9a-f]{64} was wrong and is removed\n/);
-  assert.deepEqual(await filesBelow(`${dataDir}/bodies`), []);
+  assert.match(stdout, /1 wrong\n {2}page [0-9a-f]{64} was wrong and is removed\n1 of 1 fetched again\n/);
+  assert.deepEqual(await filesBelow(`${dataDir}/bodies`), [body]);
+});
+
+test('in an outage it says that what is wrong is not there again, and the next request fetches it', async (t) => {
+  const { dataDir, index, url, file, restart } = await filled(t);
+  for (const blob of await storedBlobs(dataDir)) await appendFile(blob, 'x');
+  await index.down();
+  const { code, stdout } = await runCommand({ index, dataDir }, 'verify');
+  assert.equal(code, 1);
+  assert.match(stdout, /\n0 of 2 fetched again; the rest is fetched when somebody asks for it\n/);
+  await index.up();
+  const proxy = await restart();
+  assert.equal((await get(proxy.url + new URL(url).pathname)).sha256, file.sha256);
 });
 
 test('--keep only tells', async (t) => {
