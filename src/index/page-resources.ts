@@ -16,7 +16,7 @@ import { type ProjectName, parseProjectName } from './project-name.ts';
 import { type HeldPage, pageSource, readAll, storedSource } from './stored-page.ts';
 
 export interface IndexUnderName {
-  readonly upstream: Pick<IndexUpstream, 'fetchPage' | 'reportInvalidPage'>;
+  readonly upstream: Pick<IndexUpstream, 'fetchPage' | 'reportValidPage' | 'reportInvalidPage'>;
   /** The base URL by which its pages are known to the cache engine. */
   readonly base: string;
 }
@@ -113,8 +113,10 @@ export class PageResources {
     response: IncomingResponse,
     source: PageSource,
   ): Promise<Json> {
+    const { upstream } = this.#options.indexes.get(index)!;
     try {
       const checked = await this.#options.workshop.check(source);
+      upstream.reportValidPage(response.source);
       if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', checked.remarks);
       if (project !== undefined) await this.#storeAliases(index, project, checked.strays);
       const judgement = this.#options.mirrors.get(index);
@@ -124,7 +126,7 @@ export class PageResources {
       const judged = held === undefined ? {} : await this.#options.changedFiles.judge(index, project, held, source);
       return { ...checked.facts, ...judged };
     } catch (error) {
-      this.#options.indexes.get(index)!.upstream.reportInvalidPage(response.source, project ?? '');
+      upstream.reportInvalidPage(response.source, project ?? '');
       throw error;
     }
   }

@@ -156,6 +156,11 @@ export class IndexUpstream {
     this.#mirrors.find(({ url }) => url === base)?.setAside(reason);
   }
 
+  /** The body that `source` sent was a page. */
+  reportValidPage(source: string): void {
+    this.#mirrorOf.get(source)?.validPage();
+  }
+
   /** The body that `source` sent for this project was no page. */
   reportInvalidPage(source: string, project: string): void {
     this.#mirrorOf.get(source)?.invalidPage(project);

@@ -163,6 +163,11 @@ export class Mirror implements Candidate {
     this.#onEvent?.({ kind: 'set-aside', mirror: this.url, refusal: reason });
   }
 
+  /** What it sent was a page: it is no portal, and those that were none are faults of single projects. */
+  validPage(): void {
+    this.#invalid.clear();
+  }
+
   /** What it sent for this project was no page. */
   invalidPage(project: string): void {
     const now = this.#now();

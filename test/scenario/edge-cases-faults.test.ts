@@ -81,6 +81,16 @@ for (const [name, plays] of [
   });
 }
 
+test('case 35: projects whose pages are none, one among others that are well, keep nobody from the index', async (t) => {
+  const { index, proxy } = await world(t);
+  index.fault(/^\/simple\/odd-/, page('text/html', '<html><body><form action="/login"></form></body></html>'));
+  for (let i = 0; i < 8; i++) {
+    index.add(`well-${i}`, wheel({ name: `well-${i}`, version: '1.0' }));
+    assert.equal((await getPage(proxy, `odd-${i}`)).status, 502);
+    assert.equal((await getPage(proxy, `well-${i}`)).status, 200);
+  }
+});
+
 test('case 36: a byte order mark before JSON is no fault', async (t) => {
   const { index, proxy } = await world(t);
   index.fault(PAGES, page(JSON_TYPE, '\ufeff{"meta":{"api-version":"1.0"},"name":"foo","files":[]}'));

@@ -365,7 +365,7 @@ test('a page that breaks off counts against its mirror, and a probe is passed by
   assert.equal(index.status()[0]?.state, 'closed');
 });
 
-test('bodies that are no pages count once five projects showed one within a minute', async (t) => {
+test('bodies that are no pages count once five projects in a row showed one within a minute', async (t) => {
   const { index, page, advance, events } = await world(t, 1);
   const { source } = await index.fetchPage('a/', [], NEVER);
   await page();
@@ -373,7 +373,10 @@ test('bodies that are no pages count once five projects showed one within a minu
   advance(60_000);
   for (const project of ['e', 'f', 'g', 'h']) index.reportInvalidPage(source, project);
   assert.equal(index.status()[0]?.state, 'closed');
-  index.reportInvalidPage(source, 'i');
+  index.reportValidPage(source);
+  for (const project of ['i', 'j', 'k', 'l']) index.reportInvalidPage(source, project);
+  assert.equal(index.status()[0]?.state, 'closed');
+  index.reportInvalidPage(source, 'm');
   assert.equal(index.status()[0]?.state, 'open');
   assert.deepEqual(
     events.map(({ kind, reason }) => [kind, reason]),
