@@ -3,6 +3,7 @@
 
 import type { SecureContext } from 'node:tls';
 import { askingClient } from '../asking-client.ts';
+import { UpstreamFailure } from '../errors.ts';
 import { type Fields, withField } from '../http-message.ts';
 import type { AddressBook, ReportAddress } from './addresses.ts';
 import { Connection } from './connection.ts';
@@ -10,6 +11,7 @@ import { ConnectionPool, type PoolStatus } from './connection-pool.ts';
 import { proxyAuthorization } from './credentials.ts';
 import { type Dialled, dial } from './dialer.ts';
 import { EgressGuard, type Trust } from './egress-guard.ts';
+import { crowdedFailure } from './failures.ts';
 import { openSocket, secureContext } from './open-socket.ts';
 import { type ProxyOptions, proxyChooser } from './proxies.ts';
 import { type Lookup, Resolver } from './resolver.ts';
@@ -67,6 +69,7 @@ export class Connector {
     const { addresses } = this.#options;
     const { origin } = wanted.url;
     const client = askingClient();
+    const askedAt = performance.now();
     const doors = await this.#doors(wanted);
     for (;;) {
       const ranked = addresses.rank([...doors.keys()], wanted.avoid);
@@ -77,6 +80,7 @@ export class Connector {
         if (idle !== undefined) return { connection: idle, report: addresses.begin(idle.source) };
       }
       if (!(await this.#pool.reserve(origin, client, wanted.signal))) continue;
+      const placeAt = performance.now();
       try {
         const { socket, source, report } = await this.#dial(ranked, doors, wanted);
         const connection = new Connection(origin, socket, source);
@@ -84,7 +88,9 @@ export class Connector {
         return { connection, report };
       } catch (error) {
         this.#pool.failed(origin, client);
-        throw error;
+        // Most of its time it stood in our own queue: that it got no further says nothing of the server.
+        const wasLate = error instanceof UpstreamFailure && error.kind === 'timeout';
+        throw wasLate && placeAt - askedAt > performance.now() - placeAt ? crowdedFailure(wanted.url.host) : error;
       }
     }
   }

@@ -119,6 +119,23 @@ test('an address that asks for 3,000 cold projects has all there is, until anoth
   lift();
 });
 
+test('thousands whose time is over while they wait for a place do not speak against the upstream', async (t) => {
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  const proxy = await startProxy({ upstreams: [index.url] });
+  t.after(() => proxy.close());
+  index.fault(/^\/simple\/cold/, delay(1_000));
+  await hog(t, proxy.port, '127.0.0.2');
+  const counted = async (result: string) => {
+    const metrics = (await get(`${proxy.url}/metrics`)).text().split('\n');
+    const line = metrics.find((one) => one.startsWith('wheelkeep_upstream_requests') && one.includes(`"${result}"`));
+    return Number(line?.split(' ').at(-1) ?? 0);
+  };
+  while ((await counted('crowded')) < 100) await getPage(proxy, 'other');
+  assert.equal(await counted('timeout'), 0);
+  assert.equal((await getPage(proxy, 'another')).status, 404);
+});
+
 test('when too much is being fetched, what nobody holds is refused at once with 503, and what is held is served', async (t) => {
   const index = await FakeIndex.start();
   t.after(() => index.close());
