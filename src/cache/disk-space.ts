@@ -28,6 +28,8 @@ const HIGH_WATERMARK = 0.9;
 const LOW_WATERMARK = 0.8;
 /** A full file system gets at least that part of it free, in bytes and in inodes. */
 const FREE_SHARE = 0.02;
+/** No floor is a larger part of the file system: on a small volume nothing at all could be kept. */
+const LARGEST_FLOOR_SHARE = 0.25;
 const STATFS_INTERVAL_MS = 1_000;
 /** After a failed write the disk is left alone, and asked this often whether it is well again. */
 const PROBE_MS = 2_000;
@@ -185,8 +187,9 @@ export class DiskSpace {
   /** How many bytes and inodes the file system has too few. */
   async #missing(): Promise<{ readonly bytes: number; readonly inodes: number }> {
     const { blocks, bavail, bsize, files, ffree } = await fs.promises.statfs(this.#options.folder);
-    const share = isFull(this.#failure) ? blocks * bsize * FREE_SHARE : 0;
-    const floor = Math.max(this.#options.freeSpaceFloorBytes, share);
+    const size = blocks * bsize;
+    const wanted = Math.min(this.#options.freeSpaceFloorBytes, size * LARGEST_FLOOR_SHARE);
+    const floor = Math.max(wanted, isFull(this.#failure) ? size * FREE_SHARE : 0);
     // File systems without a fixed number of inodes say 0.
     return { bytes: floor - bavail * bsize, inodes: Math.ceil(files * FREE_SHARE) - ffree };
   }

@@ -128,7 +128,7 @@ export const OPTIONS = {
     example: '200GB',
   }),
   freeSpaceFloor: option('free_space_floor', size, '1GB', {
-    description: 'How much of the disk stays free whatever the quota says.',
+    description: 'How much of the disk stays free whatever the quota says; at most a quarter of it.',
     example: '5GB',
   }),
   memory: option('memory', size, '64MB', {

@@ -8,6 +8,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommand } from '../support/command.ts';
 import { failReads, failWrites, slowDisk } from '../support/disk-hooks.ts';
 import { FakeIndex } from '../support/fake-index.ts';
@@ -186,6 +187,27 @@ test('a start on a disk that is read-only by now serves what it holds, in an out
   t.after(() => after.stop('SIGKILL'));
   assert.equal((await get(after.url + path)).sha256, file.sha256);
   assert.equal((await get(`${after.url}/simple/demo/`)).status, 200);
+});
+
+test('a volume that is smaller than the free space that is to be left keeps files all the same (F51)', {
+  skip: cannotMount,
+}, async (t) => {
+  const disk = await smallDisk(t, 'size=30m');
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  const proxy = await spawnProxy({ dataDir: disk, upstreams: [index.url] });
+  t.after(() => proxy.stop('SIGKILL'));
+  const files = ['one', 'two', 'three'].map((name) => wheel({ name, version: '1.0', sizeBytes: LARGE }));
+  const url = (i: number) => `${proxy.url}/files/http/${new URL(index.url).host}${index.pathOf(files[i]!)}`;
+  for (const [i, file] of files.entries()) {
+    index.add(['one', 'two', 'three'][i]!, file);
+    assert.equal((await get(url(i))).sha256, file.sha256);
+    await eventually(async () => (await storedBlobs(disk)).some((place) => place.includes(file.sha256)));
+    // The free space is looked at once a second.
+    await sleep(1_100);
+  }
+  await index.down();
+  for (const [i, file] of files.entries()) assert.equal((await get(url(i))).sha256, file.sha256);
 });
 
 test('a disk that is full at the start serves everything, and stores when there is room (F51)', {
