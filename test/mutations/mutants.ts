@@ -14,6 +14,7 @@ export interface Mutant {
 }
 
 const scenario = (...names: readonly string[]) => names.map((name) => `test/scenario/${name}.test.ts`);
+const patient = (...names: readonly string[]) => names.map((name) => `test/patient/${name}.test.ts`);
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -52,7 +53,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/cache/flights.ts',
     before: 'const MAX_FLIGHTS = 2_000;',
     after: 'const MAX_FLIGHTS = 2_000_000;',
-    tests: scenario('overload'),
+    tests: patient('overload'),
     only: 'too much is being fetched',
   },
   {
@@ -60,7 +61,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/fair-shares.ts',
     before: 'return this.#count < this.#most &&',
     after: 'return this.#count > this.#most &&',
-    tests: scenario('overload'),
+    tests: patient('overload'),
     only: 'until another one asks for one',
   },
   {
@@ -68,7 +69,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/upstream/connector.ts',
     before: 'const client = askingClient();',
     after: "const client = askingClient() && '';",
-    tests: scenario('overload', 'upstream-connections'),
+    tests: [...patient('overload'), ...scenario('upstream-connections')],
     only: 'until another one asks for one|clients take turns',
   },
   {
@@ -209,7 +210,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/http/send-body.ts',
     before: 'const MAX_LENT = 96;',
     after: 'const MAX_LENT = 96_000;',
-    tests: scenario('overload'),
+    tests: patient('overload'),
     only: 'do not read a hot',
   },
   {
@@ -225,7 +226,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/http/server.ts',
     before: 'const MAX_PIPELINED = 100;',
     after: 'const MAX_PIPELINED = 1_000_000;',
-    tests: scenario('overload'),
+    tests: patient('overload'),
     only: 'sends thousands of requests ahead',
   },
   {
@@ -233,7 +234,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/http/connection-shares.ts',
     before: 'const SHARE_OF_ONE_ADDRESS = 0.75;',
     after: 'const SHARE_OF_ONE_ADDRESS = 75;',
-    tests: scenario('overload'),
+    tests: patient('overload'),
     only: 'one address that takes all',
   },
   {
@@ -264,7 +265,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/http/file-handler.ts',
     before: 'const waitMs = Math.max(1,',
     after: 'const waitMs = Math.max(60_000,',
-    tests: scenario('cold-files'),
+    tests: patient('cold-files'),
     only: 'F33',
   },
   {
@@ -272,7 +273,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/files/host-pauses.ts',
     before: 'if (pauseMs > 0) throw',
     after: 'if (pauseMs > 1e12) throw',
-    tests: scenario('cold-files'),
+    tests: patient('cold-files'),
     only: 'F06',
   },
   {

@@ -99,4 +99,5 @@ test('behind nginx, with TLS and a prefix: pages, redirects and files, and no me
   assert.equal((await get(`${place.split('#')[0]}.metadata`)).sha256, file.metadataSha256);
 
   for (const own of ['metrics', '-/ready', '-/api/status']) assert.equal((await get(`${url}${own}`)).status, 403, own);
+  for (const asset of ['-/status.css', '-/status.js']) assert.equal((await get(`${url}${asset}`)).status, 200, asset);
 });
