@@ -103,24 +103,26 @@ export class GatewayTimeout extends ProxyError {
 }
 
 /** What went wrong while asking upstream; a closed list, used in metrics, logs and tests. */
-export type FailureKind =
-  | 'dns'
-  | 'connect'
-  | 'tls'
-  | 'timeout'
-  | 'too-slow'
-  | 'reset'
-  | 'protocol'
-  | 'status'
-  | 'rate-limited'
-  | 'redirect'
-  | 'forbidden-address'
-  | 'too-large'
-  | 'invalid-body'
-  | 'wrong-digest'
-  | 'circuit-open'
-  | 'crowded'
-  | 'aborted';
+export const FAILURE_KINDS = [
+  'dns',
+  'connect',
+  'tls',
+  'timeout',
+  'too-slow',
+  'reset',
+  'protocol',
+  'status',
+  'rate-limited',
+  'redirect',
+  'forbidden-address',
+  'too-large',
+  'invalid-body',
+  'wrong-digest',
+  'circuit-open',
+  'crowded',
+  'aborted',
+] as const;
+export type FailureKind = (typeof FAILURE_KINDS)[number];
 
 const UNAVAILABLE: ReadonlySet<FailureKind> = new Set([
   'timeout',

@@ -114,13 +114,11 @@ export async function listen(
     extraCertificates: config.extraCertificates,
     connectTimeoutMs: 3_000,
     maxSockets: 32,
-    keepAliveMs: 4_000,
   });
   const passthrough = new Passthrough({
     maxBodyBytes: MAX_UPLOAD_BYTES,
     connectTimeoutMs: 3_000,
     idleTimeoutMs: 60_000,
-    maxSockets: 32,
     wayTo: agents.wayTo,
     via: `1.1 ${via}`,
   });
@@ -263,7 +261,6 @@ export async function listen(
       clients?.close();
       purges?.close();
       ledger.settle();
-      passthrough.close();
       agents.close();
     },
   };

@@ -3,32 +3,24 @@
 // because it joins and reorders them, collapses slashes in paths, leaks aborted exchanges and leaves a client hanging
 // when upstream breaks off.
 
-import http, { type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
-import https from 'node:https';
-import type { LookupFunction } from 'node:net';
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import httpProxy from 'http-proxy';
-import { BadRequest, UpstreamFailure } from '../errors.ts';
+import { BadRequest, ProxyError, UpstreamFailure } from '../errors.ts';
 import { type Fields, fieldsFromRaw } from '../http-message.ts';
+import { toUpstreamFailure } from '../upstream/failures.ts';
 import type { Way } from '../upstream/passthrough-agents.ts';
 import { ContentTooLarge, ForwardedBody } from './forwarded-body.ts';
 import { requestFields, responseFields } from './forwarded-fields.ts';
-import { failureFrom } from './passthrough-failure.ts';
 
 export interface PassthroughOptions {
   readonly maxBodyBytes: number;
-  /** To get a connection, including the wait for a free one of `maxSockets`. */
+  /** To get a connection, including the wait for a free one. */
   readonly connectTimeoutMs: number;
   /** Longest silence of upstream, and of the client while it sends. */
   readonly idleTimeoutMs: number;
-  /** Connections to one origin at a time. */
-  readonly maxSockets: number;
-  /** Certificate authorities in PEM: all that count, not only additional ones. */
-  readonly certificateAuthorities?: readonly string[];
-  /** Resolves names for our connections: the place of the egress guard. Its error reaches the caller as it is. */
-  readonly lookup?: LookupFunction;
-  /** Takes the place of our own agents: the way by which all other requests of this process go. */
-  readonly wayTo?: (url: URL) => Way;
+  /** Opens the connections; its UpstreamFailure reaches the caller as it is. */
+  readonly wayTo: (url: URL) => Way;
   /** How we name ourselves in `Via` (RFC 9110 7.6.3), as in `1.1 wheelkeep`. */
   readonly via: string;
 }
@@ -56,8 +48,6 @@ export interface PassthroughTarget {
 
 /** Methods whose body Node's client frames only when its length is known (it would send the bytes as a next request). */
 const SIZED_BODY_ONLY: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']);
-/** Below the 5 s after which common servers close an idle connection: a POST must not meet that (RFC 9112 9.3.1). */
-const KEEP_ALIVE_MS = 4000;
 
 /** All that one request's way through here needs. */
 interface Exchange {
@@ -75,21 +65,9 @@ interface Exchange {
 export class Passthrough {
   readonly #options: PassthroughOptions;
   readonly #proxy: httpProxy;
-  readonly #agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent };
 
   constructor(options: PassthroughOptions) {
     this.#options = options;
-    const pool = {
-      keepAlive: true,
-      maxSockets: options.maxSockets,
-      timeout: KEEP_ALIVE_MS,
-      ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
-    };
-    const ca = options.certificateAuthorities;
-    this.#agents = {
-      'http:': new http.Agent(pool),
-      'https:': new https.Agent({ ...pool, rejectUnauthorized: true, ...(ca === undefined ? {} : { ca: [...ca] }) }),
-    };
     this.#proxy = httpProxy.createProxyServer({
       secure: true,
       xfwd: false,
@@ -107,12 +85,6 @@ export class Passthrough {
     this.#proxy.on('error', () => {});
   }
 
-  /** Ends the idle connections; exchanges under way are the caller's to end. */
-  close(): void {
-    this.#agents['http:'].destroy();
-    this.#agents['https:'].destroy();
-  }
-
   /**
    * Forwards the request and its answer. Settles when the answer is sent or its connection is gone.
    * Throws BadRequest, ContentTooLarge or UpstreamFailure while nothing has been sent; later failures of upstream
@@ -121,7 +93,7 @@ export class Passthrough {
   async forward(request: IncomingMessage, response: ServerResponse, target: PassthroughTarget): Promise<void> {
     this.#refuse(request);
     const url = new URL(target.url);
-    const way = this.#options.wayTo?.(url) ?? { agent: this.#agents[url.protocol === 'https:' ? 'https:' : 'http:'] };
+    const way = this.#options.wayTo(url);
     const body = new ForwardedBody(this.#options.maxBodyBytes);
     const exchange: Exchange = { request, response, target, url, path: pathOf(target.url), way, body };
     let answer: IncomingMessage | undefined;
@@ -151,9 +123,13 @@ export class Passthrough {
     return new Promise((resolve, reject) => {
       const { expect } = request.headers;
       let timedOut = false;
+      const failureOf = (error: Error) => {
+        if (error instanceof ProxyError) return error;
+        if (timedOut) return new UpstreamFailure('timeout', `${url.host}: no answer in time`, { cause: error });
+        return toUpstreamFailure(error, 'exchange', url.host);
+      };
       // When the client has left there is nobody to tell.
-      const fail = (error: Error) =>
-        request.socket.destroyed ? resolve(undefined) : reject(failureFrom(error, timedOut));
+      const fail = (error: Error) => (request.socket.destroyed ? resolve(undefined) : reject(failureOf(error)));
       body.onDestination = (outgoing) => {
         this.#writeHead(outgoing, request, target, url, path, way);
         if (expect !== undefined && target.onInformational !== undefined) {
@@ -166,10 +142,7 @@ export class Passthrough {
           fail(new Error('no connection in time'));
           outgoing.destroy();
         }, this.#options.connectTimeoutMs);
-        outgoing.once('socket', (socket) => {
-          if (!socket.connecting) clearTimeout(connecting);
-          else socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => clearTimeout(connecting));
-        });
+        outgoing.once('socket', () => clearTimeout(connecting));
         outgoing.once('timeout', () => {
           timedOut = true;
         });

@@ -1,7 +1,7 @@
 // The one table of Wheelkeep's own metrics: the registry, the types of their labels and README's table come from it.
 // Labels are closed lists, or names that the configuration gives; never a project, a file, a user or a URL (S29).
 
-import type { FailureKind } from '../errors.ts';
+import { FAILURE_KINDS } from '../errors.ts';
 
 /** What was asked for: the route, in one word. */
 export const KINDS = [
@@ -41,26 +41,7 @@ export type Outcome = (typeof OUTCOMES)[number];
 /** The first digit of a status; `none` when the client left before there was one. */
 export const STATUS_CLASSES = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
-const FAILURES = [
-  'dns',
-  'connect',
-  'tls',
-  'timeout',
-  'too-slow',
-  'reset',
-  'protocol',
-  'status',
-  'rate-limited',
-  'redirect',
-  'forbidden-address',
-  'too-large',
-  'invalid-body',
-  'wrong-digest',
-  'circuit-open',
-  'crowded',
-  'aborted',
-] as const satisfies readonly FailureKind[];
-export const UPSTREAM_RESULTS = ['ok', 'not-modified', 'missing', ...FAILURES] as const;
+export const UPSTREAM_RESULTS = ['ok', 'not-modified', 'missing', ...FAILURE_KINDS] as const;
 
 /** `tampered` did not carry our MAC; the `write-` results are of writes that nobody waited for. */
 const REDIS_RESULTS = [

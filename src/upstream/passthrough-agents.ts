@@ -17,9 +17,10 @@ export interface PassthroughAgentsOptions {
   readonly connectTimeoutMs: number;
   /** Connections to one origin at a time. */
   readonly maxSockets: number;
-  /** Idle connections are closed after that; milliseconds. */
-  readonly keepAliveMs: number;
 }
+
+/** Below the 5 s after which common servers close an idle connection: a POST must not meet that (RFC 9112 9.3.1). */
+const KEEP_ALIVE_MS = 4_000;
 
 /** The way to one URL. */
 export interface Way {
@@ -57,9 +58,9 @@ export class PassthroughAgents {
   }
 
   #create(protocol: string, proxy: URL | undefined): http.Agent {
-    const { maxSockets, keepAliveMs } = this.#options;
+    const { maxSockets } = this.#options;
     const Base = protocol === 'https:' ? https.Agent : http.Agent;
-    const agent = new Base({ keepAlive: true, maxSockets, timeout: keepAliveMs });
+    const agent = new Base({ keepAlive: true, maxSockets, timeout: KEEP_ALIVE_MS });
     // The one method of an agent that opens connections; Node documents it as the place to put one's own.
     agent.createConnection = (options, callback) => {
       const host = options.host!.includes(':') ? `[${options.host}]` : options.host!;

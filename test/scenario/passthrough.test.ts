@@ -8,14 +8,21 @@ import { buffer, text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { ProxyError, UpstreamFailure } from '../../src/errors.ts';
 import { Passthrough, type PassthroughOptions, type PassthroughTarget } from '../../src/http/passthrough.ts';
+import { PassthroughAgents, type PassthroughAgentsOptions } from '../../src/upstream/passthrough-agents.ts';
 import { certificateAuthority } from '../support/certificates.ts';
 
-const OPTIONS: PassthroughOptions = {
+const OPTIONS: Omit<PassthroughOptions, 'wayTo'> = {
   maxBodyBytes: 32 * 1024 * 1024,
   connectTimeoutMs: 2000,
   idleTimeoutMs: 2000,
-  maxSockets: 64,
   via: '1.1 wheelkeep',
+};
+
+const WAY: PassthroughAgentsOptions = {
+  proxy: { noProxy: '' },
+  extraCertificates: [],
+  connectTimeoutMs: 2000,
+  maxSockets: 64,
 };
 
 async function listening(t: TestContext, server: net.Server): Promise<number> {
@@ -43,11 +50,13 @@ async function play(
   answer: RequestListener,
   target: (request: IncomingMessage, response: ServerResponse) => Partial<PassthroughTarget> = () => ({}),
   options: Partial<PassthroughOptions> = {},
+  way: Partial<PassthroughAgentsOptions> = {},
 ): Promise<Play> {
   const origin = http.createServer(answer);
   const originPort = await listening(t, origin);
-  const passthrough = new Passthrough({ ...OPTIONS, ...options });
-  t.after(() => passthrough.close());
+  const agents = new PassthroughAgents({ ...WAY, ...way });
+  t.after(() => agents.close());
+  const passthrough = new Passthrough({ ...OPTIONS, wayTo: agents.wayTo, ...options });
   const failures: ProxyError[] = [];
   const front = http.createServer();
   const handle: RequestListener = async (request, response) => {
@@ -269,11 +278,8 @@ test('an upstream that is silent is a timeout, answered in time', async (t) => {
 });
 
 test('a wait for a free connection ends too', async (t) => {
-  const { port, origin } = await play(t, () => {}, undefined, {
-    maxSockets: 1,
-    connectTimeoutMs: 50,
-    idleTimeoutMs: 60_000,
-  });
+  const options = { connectTimeoutMs: 50, idleTimeoutMs: 60_000 };
+  const { port, origin } = await play(t, () => {}, undefined, options, { maxSockets: 1 });
   const holder = http.get({ port, host: '127.0.0.1', agent: false });
   holder.on('error', () => {});
   await once(origin, 'request');
@@ -290,18 +296,15 @@ test("upstream's reset in the middle of a body ends the client's connection, nev
   await assert.rejects(ask(port), { code: 'ECONNRESET' });
 });
 
-test("the egress guard's refusal reaches the caller as it is", async (t) => {
-  const refusal = new UpstreamFailure('forbidden-address', 'not an address that we ask');
-  const { port, failures } = await play(
-    t,
-    () => {},
-    () => ({ url: 'http://files.example/x' }),
-    {
-      lookup: (_name, _options, done) => done(refusal, []),
-    },
-  );
-  assert.equal((await ask(port)).body, 'upstream-forbidden-address');
-  assert.equal(failures[0], refusal);
+test('what a proxy says against the tunnel is what the client is told', async (t) => {
+  const door = net.createServer((socket) => {
+    socket.once('data', () => socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n'));
+  });
+  const proxy = { https: `http://127.0.0.1:${await listening(t, door)}`, noProxy: '' };
+  const target = () => ({ url: 'https://files.example/x' });
+  const { port, failures } = await play(t, () => {}, target, {}, { proxy });
+  assert.equal((await ask(port)).body, 'upstream-connect');
+  assert.match(failures[0]!.message, /the proxy answered 407/);
 });
 
 test('an upstream that splits its head is a failure, and nothing of it reaches the client', async (t) => {
@@ -415,7 +418,7 @@ test('an upstream over TLS is asked only when an authority that counts vouches f
   const securePort = await listening(t, origin);
   const target = () => ({ url: `https://127.0.0.1:${securePort}/` });
   const stranger = await play(t, () => {}, target);
-  const trusting = await play(t, () => {}, target, { certificateAuthorities: [authority.cert] });
+  const trusting = await play(t, () => {}, target, {}, { extraCertificates: [authority.cert] });
   const [refused, answered] = [await ask(stranger.port), await ask(trusting.port)];
   assert.deepEqual([refused.status, refused.body], [502, 'upstream-tls']);
   assert.deepEqual([answered.status, answered.body], [200, 'secure']);
