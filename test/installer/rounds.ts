@@ -2,6 +2,7 @@
 // upstream gone after Wheelkeep was killed and started again on the same data folder.
 
 import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fieldValue } from '../../src/http-message.ts';
@@ -9,7 +10,7 @@ import { FakeIndex, type FakeIndexOptions } from '../support/fake-index.ts';
 import { freePort, spawnProxy } from '../support/spawned-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { infoFolders, installedFolders, publish, type World } from './packages.ts';
-import { emptyMachine, type Machine } from './tools.ts';
+import { emptyMachine, type Machine, sitePackagesOf } from './tools.ts';
 
 /** What one round gives an installer to work with. */
 export interface Site extends Machine {
@@ -68,6 +69,34 @@ export async function survivesOutage(test: TestContext, install: Install, rounds
   await index.up();
   assert.deepEqual(fileRequests(index), fetched, 'an install during the outage asks upstream for no file');
   assert.equal(await restarted.stop('SIGTERM'), 0);
+}
+
+/** A tool that locks a project with hashes and installs what it has locked into `.venv` beside it. */
+export interface LockingTool {
+  /** What its project says beside name and dependencies. */
+  readonly settings: (indexUrl: string) => string;
+  readonly lockFile: string;
+  readonly commands: readonly (readonly [program: string, ...args: string[]])[];
+}
+
+/** The play of `survivesOutage`, in which every round locks anew: to the same lock file, with the right hashes. */
+export async function locksAlike(test: TestContext, { settings, lockFile, commands }: LockingTool): Promise<void> {
+  const locks: string[] = [];
+  await survivesOutage(test, async ({ home, run, world, indexUrl }) => {
+    const project = join(home, 'project');
+    await mkdir(project);
+    const about = 'name = "lock"\nversion = "0"\nrequires-python = ">=3.9"\ndependencies = ["wk-app"]';
+    await writeFile(join(project, 'pyproject.toml'), `[project]\n${about}\n${settings(indexUrl)}`);
+    for (const [program, ...args] of commands) await run(program, args, project);
+    const lock = await readFile(join(project, lockFile), 'utf8');
+    for (const { sha256, filename } of Object.values(world)) {
+      assert.ok(lock.includes(`sha256:${sha256}`), `the lock must pin ${filename}`);
+    }
+    locks.push(lock);
+    return sitePackagesOf(join(project, '.venv'));
+  });
+  assert.equal(locks.length, 3);
+  assert.deepEqual(locks.slice(1), [locks[0], locks[0]]);
 }
 
 /** What upstream was asked beside pages, in order: a failed comparison then names the file. */

@@ -65,26 +65,13 @@ async function enter(selector: string, text: string): Promise<void> {
   await browser.press('Enter');
 }
 
-test('with 5,000 projects it loads within a second, and the browser has nothing to complain of', {
+test('it loads its style and its script and nothing else, and the browser has nothing to complain of', {
   skip,
-}, async (t) => {
-  const large = await FakeIndex.start();
-  const full = await startProxy({ upstreams: [large.url] });
-  t.after(() => Promise.all([full.close(), large.close()]));
-  const names = Array.from({ length: 5_000 }, (_, i) => `project-${i}`);
-  const file = wheel({ name: 'project', version: '1.0' });
-  for (const name of names) large.add(name, file);
-  const left = names.values();
-  const clients = Array.from({ length: 16 }, async () => {
-    for (const name of left) assert.equal((await get(`${full.url}/simple/${name}/`)).status, 200);
-  });
-  await Promise.all(clients);
-  await browser.open(`${full.url}/`, DESKTOP);
-  const { loaded, resources } = await browser.evaluate<{ loaded: number; resources: string[] }>(`({
-    loaded: performance.getEntriesByType('navigation')[0].loadEventEnd,
-    resources: performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname),
-  })`);
-  assert.ok(loaded < 1000, `${loaded} ms`);
+}, async () => {
+  await visit();
+  const resources = await browser.evaluate<string[]>(
+    `performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)`,
+  );
   assert.deepEqual(resources.sort(), ['/-/status.css', '/-/status.js']);
   assert.deepEqual(browser.problems, []);
 });

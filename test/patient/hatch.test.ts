@@ -3,8 +3,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { type Install, installsDirectly, survivesOutage } from './rounds.ts';
-import { sitePackagesOf, tool } from './tools.ts';
+import { type Install, survivesOutage } from '../installer/rounds.ts';
+import { sitePackagesOf, tool } from '../installer/tools.ts';
 
 const { path: hatch, skip } = tool('WHEELKEEP_TEST_HATCH');
 
@@ -28,8 +28,6 @@ dependencies = ["wk-app"]
 };
 
 describe('hatch', { skip }, () => {
-  it('fills an environment from the fake index without Wheelkeep', (test) => installsDirectly(test, createEnvironment));
-
   it('fills an environment cold, and with upstream down after a restart', (test) =>
     survivesOutage(test, createEnvironment, { hot: false }));
 });

@@ -9,6 +9,7 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { emptyMachine, tool } from '../installer/tools.ts';
 import { runCommand } from '../support/command.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { status } from '../support/faults.ts';
@@ -17,7 +18,6 @@ import { hashedRequirements } from '../support/lock-files.ts';
 import { startProxy } from '../support/proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type Distribution, sdist, wheel } from '../support/wheels.ts';
-import { emptyMachine, tool } from './tools.ts';
 
 const pip = tool('WHEELKEEP_TEST_PIP');
 const uv = tool('WHEELKEEP_TEST_UV');

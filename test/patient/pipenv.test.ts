@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { type Install, survivesOutage } from './rounds.ts';
-import { sitePackagesOf, tool } from './tools.ts';
+import { type Install, survivesOutage } from '../installer/rounds.ts';
+import { sitePackagesOf, tool } from '../installer/tools.ts';
 
 const { path: pipenv, skip } = tool('WHEELKEEP_TEST_PIPENV');
 

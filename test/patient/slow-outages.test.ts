@@ -1,0 +1,66 @@
+// What test/scenario/serves-stale.test.ts plays, of an index that takes its time to fail: our deadlines are waited for.
+
+import assert from 'node:assert/strict';
+import { describe, it, test } from 'node:test';
+import { RunningClock } from '../support/clock.ts';
+import { deafPort } from '../support/deaf-port.ts';
+import { FakeIndex } from '../support/fake-index.ts';
+import { rate, silence, silenceAfter } from '../support/faults.ts';
+import { assertServedThrough, type Failure, playOutage, setting } from '../support/outage-play.ts';
+import { getPage } from '../support/page-client.ts';
+import { startProxy } from '../support/proxy.ts';
+import { wheel } from '../support/wheels.ts';
+
+const FAILURES: readonly Failure[] = [
+  { name: 'never answers (F03)', fault: silence, cold: 503 },
+  { name: 'falls silent after the head (F04)', fault: () => silenceAfter(0), cold: 503 },
+  { name: 'falls silent mid page (F04)', fault: () => silenceAfter(40), cold: 503 },
+  { name: 'drips a byte a second (F20)', fault: () => rate(1), cold: 503 },
+];
+
+describe('a page that was seen is served, one that was not is a clear error, while the index', {
+  concurrency: true,
+}, () => {
+  for (const failure of FAILURES) it(failure.name, (test) => playOutage(test, failure));
+
+  it('swallows connections (F02)', async (test) => {
+    const { clock, held, proxy, start } = await setting(test);
+    const deaf = await deafPort();
+    test.after(() => deaf.close());
+    await proxy.close();
+    const cut = await start(`http://127.0.0.1:${deaf.port}/simple/`);
+    test.after(() => cut.close());
+    await assertServedThrough(cut, clock, held, 502);
+  });
+});
+
+test('of two indexes the second goes on answering while the first, which said it has none, is silent', async (t) => {
+  const clock = new RunningClock();
+  const internal = await FakeIndex.start();
+  const open = await FakeIndex.start();
+  t.after(() => Promise.all([internal.close(), open.close()]));
+  open.add('foo', wheel({ name: 'foo', version: '1.0' }));
+  const indexes = Object.entries({ internal, open }).map(([name, { url }]) => ({
+    name,
+    upstreams: [{ url }],
+    missingStatuses: [],
+    pageOrigins: [],
+    accept: 'any' as const,
+  }));
+  const config = { indexes, defaultIndexes: ['internal', 'open'] };
+  const proxy = await startProxy({ upstreams: [internal.url, open.url], now: clock.now, config });
+  t.after(() => proxy.close());
+  assert.equal((await getPage(proxy, 'foo')).status, 200);
+  assert.equal((await getPage(proxy, 'none')).status, 404);
+  internal.fault(/^/, silence());
+  clock.advance(61_000);
+  const [found, none] = await Promise.all([getPage(proxy, 'foo'), getPage(proxy, 'none')]);
+  assert.equal(found.status, 200);
+  assert.equal(none.status, 503, 'a project that may exist by now was called missing');
+  assert.ok(found.totalMs < 10_000 && none.totalMs < 10_000);
+  // The first who came waited for the silent index; nobody does after him.
+  const next = await getPage(proxy, 'foo');
+  assert.equal(next.status, 200);
+  assert.ok(next.totalMs < 900, `${next.totalMs} ms`);
+  assert.equal(open.requests('/simple/foo/'), 2);
+});
