@@ -3,7 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check.ts';
 import { clientCommand } from './commands/client.ts';
-import { type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './commands/command-line.ts';
+import { CommandFailure, type ExitCode, FAILED, outJson, type Terminal, WRONG_USAGE } from './commands/command-line.ts';
 import { completionCommand } from './commands/completion.ts';
 import { drillCommand } from './commands/drill.ts';
 import { envCommand } from './commands/env.ts';
@@ -16,6 +16,7 @@ import { statsCommand } from './commands/stats.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { warmCommand } from './commands/warm.ts';
 import { checkoutFolder, packageVersion } from './config/installation.ts';
+import { ConfigurationError } from './config/problems.ts';
 
 const EXAMPLES = `
 Examples:
@@ -33,16 +34,23 @@ Examples:
   $ wheelkeep client alice >> clients   add a client, where clients have to prove who they are
   $ source <(wheelkeep completion bash)  let the Tab key complete all this
 
-Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.`;
+With --json standard output is one JSON value and nothing else; of a failure it is { "error": … }.
+Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong; wheelkeep <command> --help says more.`;
 
 async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
   const exitCode: ExitCode = { value: 0 };
+  // Until the command line is read: what stands behind -- is somebody else's.
+  let json = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined).includes('--json');
   const program = new Command('wheelkeep')
     .description('A caching pull-through proxy for Python package indexes.')
     .version(packageVersion())
     .addHelpText('after', EXAMPLES)
-    .showHelpAfterError('(wheelkeep --help says more)')
+    .configureOutput({ outputError: (text) => terminal.error(text.replace(/^error: /, '').trimEnd()) })
+    .showHelpAfterError('wheelkeep: see wheelkeep --help')
     .exitOverride()
+    .hook('preAction', (_program, command) => {
+      json = command.opts().json === true;
+    })
     // So that `run` leaves the options of the command behind it alone.
     .enablePositionalOptions();
   for (const command of [
@@ -60,16 +68,28 @@ async function main(argv: readonly string[], terminal: Terminal): Promise<number
     clientCommand,
     completionCommand,
   ]) {
-    program.addCommand(command(terminal, exitCode).copyInheritedSettings(program));
+    const added = command(terminal, exitCode).copyInheritedSettings(program);
+    program.addCommand(added.showHelpAfterError(`wheelkeep: see wheelkeep ${added.name()} --help`));
   }
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
     // --help and --version arrive here with 0; commander has written what there is to say.
-    return error.exitCode === 0 ? 0 : WRONG_USAGE;
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const failure = failureOf(error);
+    if (!(error instanceof CommanderError)) terminal.error(failure.message);
+    if (json) outJson(terminal, { error: failure.message });
+    return failure.exitCode;
   }
   return exitCode.value;
+}
+
+/** What keeps a command from its end, for the user; throws what is a fault of ours. */
+function failureOf(error: unknown): CommandFailure {
+  if (error instanceof CommandFailure) return error;
+  if (error instanceof ConfigurationError) return new CommandFailure(error.message, WRONG_USAGE);
+  if (error instanceof CommanderError) return new CommandFailure(error.message.replace(/^error: /, ''), WRONG_USAGE);
+  throw error;
 }
 
 // A reader that went away (`wheelkeep check --print | head`) is no failure of ours.

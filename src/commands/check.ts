@@ -7,38 +7,41 @@ import { loadConfig } from '../config/load.ts';
 import { administrationUrl, clientUrl } from '../config/own-addresses.ts';
 import { ConfigurationError } from '../config/problems.ts';
 import { startLines } from '../config/start-lines.ts';
-import { configInput, type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+import { configInput, outJson, type Terminal, withConfigFlags, withJsonFlag } from './command-line.ts';
 
 const EXAMPLES = `
 Examples:
   $ wheelkeep check
-  $ wheelkeep check --config wheelkeep.yaml --print`;
+  $ wheelkeep check --config wheelkeep.yaml --print
+  $ wheelkeep check --json | jq .values.disk_quota
 
-export function checkCommand(terminal: Terminal, exitCode: ExitCode): Command {
-  return withConfigFlags(new Command('check'))
+Exit codes: 0 the configuration is right, 2 it is wrong (every mistake is listed) or the command line is.`;
+
+export function checkCommand(terminal: Terminal): Command {
+  return withJsonFlag(
+    withConfigFlags(new Command('check')),
+    'print warnings, indexes and every effective value as JSON',
+  )
     .description('say what is wrong with the configuration, all at once, without starting')
     .option('--print', 'print the effective values with their sources; secrets are hidden')
     .addHelpText('after', EXAMPLES)
     .action(async (given: Record<string, unknown>) => {
-      try {
-        const loaded = await loadConfig(configInput(terminal, given), { notes: false });
-        const { config, read, warnings } = loaded;
-        const problem = await dataFolderProblem(config.dataDir, read.sources.dataDir);
-        if (problem) throw new ConfigurationError([problem]);
-        for (const warning of warnings) terminal.error(`warning: ${warning}`);
-        if (given.print) {
-          const { effectiveYaml } = await import('../config/effective.ts');
-          terminal.out(effectiveYaml(loaded).trimEnd());
-          return;
-        }
-        const adminUrl = config.adminListen && administrationUrl(read.settings);
-        const facts = { url: clientUrl(read.settings), adminUrl, version: packageVersion() };
-        terminal.out('The configuration is right. It would start with:');
-        for (const line of startLines(config, facts)) terminal.out(`  ${line}`);
-      } catch (error) {
-        if (!(error instanceof ConfigurationError)) throw error;
-        terminal.error(error.message);
-        exitCode.value = WRONG_USAGE;
+      const loaded = await loadConfig(configInput(terminal, given), { notes: false });
+      const { config, read, warnings } = loaded;
+      const problem = await dataFolderProblem(config.dataDir, read.sources.dataDir);
+      if (problem) throw new ConfigurationError([problem]);
+      if (given.json === true) {
+        const { effectiveValues } = await import('../config/effective.ts');
+        return outJson(terminal, { warnings, ...effectiveValues(loaded) });
       }
+      for (const warning of warnings) terminal.error(`warning: ${warning}`);
+      if (given.print === true) {
+        const { effectiveYaml } = await import('../config/effective.ts');
+        return terminal.out(effectiveYaml(loaded).trimEnd());
+      }
+      const adminUrl = config.adminListen && administrationUrl(read.settings);
+      const facts = { url: clientUrl(read.settings), adminUrl, version: packageVersion() };
+      terminal.out('The configuration is right. It would start with:');
+      for (const line of startLines(config, facts)) terminal.out(`  ${line}`);
     });
 }

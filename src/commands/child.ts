@@ -18,14 +18,17 @@ export interface ChildEnd {
   readonly problem?: string;
 }
 
+export interface ChildWorld {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Where its standard output goes: to ours, or to the descriptor. */
+  readonly output: 'inherit' | number;
+}
+
 /** Resolves when the child has ended; our own signals are passed on until then, and do not end us. */
-export function runChild(
-  command: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-  cwd: string,
-): Promise<ChildEnd> {
+export function runChild(command: readonly string[], { env, cwd, output }: ChildWorld): Promise<ChildEnd> {
   const [program = '', ...args] = command;
-  const child = spawn(program, args, { env: { ...env }, cwd, stdio: 'inherit' });
+  const child = spawn(program, args, { env: { ...env }, cwd, stdio: ['inherit', output, 'inherit'] });
   const forward = (signal: NodeJS.Signals) => {
     if (!(process.stdin.isTTY && FROM_KEYS.has(signal))) child.kill(signal);
   };

@@ -3,8 +3,8 @@
 import { Command } from 'commander';
 import { isClientName } from '../http/client-list.ts';
 import { hashPassword, makeToken } from '../http/secret-hash.ts';
-import { type ExitCode, type Terminal, WRONG_USAGE } from './command-line.ts';
-import { NoSecret, readSecret } from './secret-input.ts';
+import { CommandFailure, outJson, type Terminal, WRONG_USAGE, withJsonFlag } from './command-line.ts';
+import { readSecret } from './secret-input.ts';
 
 const EXAMPLES = `
 The line goes to standard output, everything else to the terminal. A name may have several lines: add the new one,
@@ -15,39 +15,31 @@ Examples:
   $ wheelkeep client ci --token >> clients
   $ pwgen 24 1 | tee password | wheelkeep client ci >> clients
 
-Exit codes: 0 done, 2 the name or the password cannot be used.`;
+Exit codes: 0 done, 2 the name or the password cannot be used, 130 stopped by Ctrl-C.`;
 
 const SHORTEST = 8;
 
-export function clientCommand(terminal: Terminal, exitCode: ExitCode): Command {
-  return new Command('client')
+export function clientCommand(terminal: Terminal): Command {
+  return withJsonFlag(new Command('client'), 'print the line, and the token where one is made, as JSON')
     .description('print a line for clients_file, which says who may use the server')
     .argument('<name>', 'letters, digits and ._@+-')
     .option('--token', 'make a token instead of asking for a password')
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, given: Record<string, unknown>) => {
-      try {
-        if (!isClientName(name))
-          throw new NoSecret('a name has letters, digits and . _ @ + -, at most 64, and no colon');
-        const line =
-          given.token === true ? withToken(terminal, name) : `${name}:${await hashPassword(await password())}`;
-        terminal.out(line);
-      } catch (error) {
-        if (!(error instanceof NoSecret)) throw error;
-        terminal.error(error.message);
-        exitCode.value = WRONG_USAGE;
+      if (!isClientName(name)) {
+        const cure = 'a name has letters, digits and . _ @ + -, at most 64, and no colon';
+        throw new CommandFailure(`${name}: ${cure}`, WRONG_USAGE);
       }
+      const { token, hash } = given.token === true ? makeToken() : { hash: await hashPassword(await password()) };
+      const line = `${name}:${hash}`;
+      if (given.json === true) return outJson(terminal, { line, token });
+      if (token !== undefined) terminal.error(`the token, as bearer token or as password of ${name}: ${token}`);
+      terminal.out(line);
     });
-}
-
-function withToken(terminal: Terminal, name: string): string {
-  const { token, hash } = makeToken();
-  terminal.error(`the token, as bearer token or as password of ${name}: ${token}`);
-  return `${name}:${hash}`;
 }
 
 async function password(): Promise<string> {
   const typed = await readSecret('password: ');
-  if (typed.length < SHORTEST) throw new NoSecret(`a password has at least ${SHORTEST} characters`);
+  if (typed.length < SHORTEST) throw new CommandFailure(`a password has at least ${SHORTEST} characters`, WRONG_USAGE);
   return typed;
 }

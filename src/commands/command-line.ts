@@ -4,9 +4,11 @@ import type { Command } from 'commander';
 import type { OptionKey } from '../config/options.ts';
 import type { ConfigInput } from '../config/settings.ts';
 
-/** Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong. */
+/** Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong, else those of shells. */
 export const FAILED = 1;
 export const WRONG_USAGE = 2;
+/** As shells say it: 128 and the number of SIGINT. */
+export const STOPPED_BY_CTRL_C = 130;
 
 /** The world of a command; tests bring their own. */
 export interface Terminal {
@@ -21,6 +23,24 @@ export interface Terminal {
 /** A command sets this and returns; nothing but main.ts ends the process. */
 export interface ExitCode {
   value: number;
+}
+
+/** What ends a command before its end; main.ts tells it, with `--json` as JSON. The message names the cure. */
+export class CommandFailure extends Error {
+  readonly exitCode: number;
+  constructor(message: string, exitCode: number = FAILED) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** `--json`: standard output has one JSON value and nothing else, a failure too (main.ts). */
+export function withJsonFlag(command: Command, description = 'print the result as JSON'): Command {
+  return command.option('--json', description);
+}
+
+export function outJson(terminal: Pick<Terminal, 'out'>, value: unknown): void {
+  terminal.out(JSON.stringify(value, undefined, 2));
 }
 
 /** The few options that one types; each is the option of the same name in the file. */

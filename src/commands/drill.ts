@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { LOCK_FORMATS } from '../locks/formats.ts';
 import { keepDrill } from '../observe/drills.ts';
 import { countText } from '../observe/figures.ts';
-import { type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './command-line.ts';
+import { CommandFailure, type ExitCode, FAILED, outJson, type Terminal, WRONG_USAGE } from './command-line.ts';
 import type { Finding } from './index-walk.ts';
 import type { LiveInstall, LiveSource } from './live-install.ts';
 import type { WalkedLock } from './lock-walk.ts';
@@ -46,12 +46,11 @@ export function drillCommand(terminal: Terminal, exitCode: ExitCode): Command {
           else {
             const python = target && String(given.python);
             const live = await liveResult(lock, { indexUrl: `${app.url}simple/`, python, target }, terminal, signal);
-            if (live === 'impossible') return WRONG_USAGE;
             verdicts.push({ ...verdict, live });
           }
         }
         for (const verdict of verdicts) await kept(verdict, dataDir, terminal);
-        if (given.json) terminal.out(JSON.stringify({ locks: verdicts }, undefined, 2));
+        if (given.json === true) outJson(terminal, { locks: verdicts });
         else for (const [at, lock] of walked.entries()) tell(terminal, lock, verdicts[at]!);
         const good = ({ missing, live }: Verdict) => missing.length === 0 && live?.succeeded !== false;
         return verdicts.every(good) ? 0 : FAILED;
@@ -64,14 +63,13 @@ async function liveResult(
   from: LiveSource,
   terminal: Terminal,
   signal: AbortSignal,
-): Promise<LiveInstall | 'impossible'> {
+): Promise<LiveInstall> {
   const { liveInstall, NotInstallable } = await import('./live-install.ts');
   try {
     return await liveInstall(lock, from, terminal, signal);
   } catch (error) {
     if (!(error instanceof NotInstallable)) throw error;
-    terminal.error(error.message);
-    return 'impossible';
+    throw new CommandFailure(error.message, WRONG_USAGE);
   }
 }
 

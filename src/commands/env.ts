@@ -6,7 +6,15 @@ import { clientUrl, untrustedHost } from '../config/own-addresses.ts';
 import { ConfigurationError } from '../config/problems.ts';
 import { readSettings } from '../config/settings.ts';
 import { InvalidValue } from '../config/units.ts';
-import { configInput, type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+import {
+  CommandFailure,
+  configInput,
+  outJson,
+  type Terminal,
+  WRONG_USAGE,
+  withConfigFlags,
+  withJsonFlag,
+} from './command-line.ts';
 
 /** Each notation writes one variable; `note` writes a remark, where the notation has remarks. */
 interface Notation {
@@ -37,13 +45,14 @@ Examples:
   $ wheelkeep env --format github --url http://wheelkeep:5030/ >> "$GITHUB_ENV"
   $ wheelkeep env --format gitlab --url http://wheelkeep:5030/       a block for .gitlab-ci.yml
   $ wheelkeep env --format dockerfile --url http://wheelkeep:5030/   lines behind FROM
+  $ wheelkeep env --json | jq -r .PIP_INDEX_URL
 
 Exit codes: 0 printed, 2 the command line or the configuration is wrong.`;
 
 const CREDENTIALS = 'Clients have to prove who they are: say it by --url https://NAME:PASSWORD@…';
 
-export function envCommand(terminal: Terminal, exitCode: ExitCode): Command {
-  return withConfigFlags(new Command('env'), ['config', 'host', 'port'])
+export function envCommand(terminal: Terminal): Command {
+  return withJsonFlag(withConfigFlags(new Command('env'), ['config', 'host', 'port']), 'print the variables as JSON')
     .description('print the variables that point pip, uv, PDM and pipenv at Wheelkeep')
     .addOption(new Option('--format <format>', 'the notation').choices(Object.keys(NOTATIONS)).default('sh'))
     .option(
@@ -52,25 +61,28 @@ export function envCommand(terminal: Terminal, exitCode: ExitCode): Command {
     )
     .addHelpText('after', EXAMPLES)
     .action(async (given: Record<string, unknown>) => {
-      try {
-        const { settings, problems } = await readSettings(configInput(terminal, given));
-        if (problems.length > 0) throw new ConfigurationError(problems);
-        const named = typeof given.url === 'string' ? addressOf(given.url) : settings.publicUrl;
-        const url = named ?? clientUrl(settings);
-        const { head, set, note } = NOTATIONS[String(given.format)]!;
-        if (head !== undefined) terminal.out(head);
-        for (const [name, value] of Object.entries(installerVariables(url))) terminal.out(set(name, value));
-        const poetry = `Poetry reads no variable; in the project: poetry source add --priority=primary wheelkeep ${url}simple/`;
-        if (note) terminal.out(note(poetry));
-        if (note && settings.clientsFile !== undefined && !url.includes('@')) terminal.out(note(CREDENTIALS));
-      } catch (error) {
-        if (error instanceof ConfigurationError) terminal.error(error.message);
-        else if (error instanceof InvalidValue)
-          terminal.error(`--url = ${withoutSecrets(String(given.url))}: ${error.message}`);
-        else throw error;
-        exitCode.value = WRONG_USAGE;
-      }
+      const { settings, problems } = await readSettings(configInput(terminal, given));
+      if (problems.length > 0) throw new ConfigurationError(problems);
+      const url = typeof given.url === 'string' ? named(given.url) : (settings.publicUrl ?? clientUrl(settings));
+      const variables = installerVariables(url);
+      if (given.json === true) return outJson(terminal, variables);
+      const { head, set, note } = NOTATIONS[String(given.format)]!;
+      if (head !== undefined) terminal.out(head);
+      for (const [name, value] of Object.entries(variables)) terminal.out(set(name, value));
+      const poetry = `Poetry reads no variable; in the project: poetry source add --priority=primary wheelkeep ${url}simple/`;
+      if (note) terminal.out(note(poetry));
+      if (note && settings.clientsFile !== undefined && !url.includes('@')) terminal.out(note(CREDENTIALS));
     });
+}
+
+/** What `--url` says. */
+function named(text: string): string {
+  try {
+    return addressOf(text);
+  } catch (error) {
+    if (!(error instanceof InvalidValue)) throw error;
+    throw new CommandFailure(`--url = ${withoutSecrets(text)}: ${error.message}`, WRONG_USAGE);
+  }
 }
 
 /** An address, with the credentials of a client where it has some. Throws InvalidValue. */

@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 import type { FileExplanation } from '../files/explain-file.ts';
 import type { IndexExplanation, ProjectExplanation } from '../index/explain.ts';
-import { type ExitCode, type Terminal, withConfigFlags } from './command-line.ts';
+import { outJson, type Terminal, withConfigFlags, withJsonFlag } from './command-line.ts';
 import { askRunningServer } from './running-server.ts';
 
 const EXAMPLES = `
@@ -18,19 +18,17 @@ Exit codes: 0 done, 1 no server runs or it refused, 2 the command line or the co
 
 type Explanation = ProjectExplanation & { readonly file?: FileExplanation };
 
-export function explainCommand(terminal: Terminal, exitCode: ExitCode): Command {
-  return withConfigFlags(new Command('explain'), ['config', 'host', 'port', 'dataDir'])
+export function explainCommand(terminal: Terminal): Command {
+  return withJsonFlag(withConfigFlags(new Command('explain'), ['config', 'host', 'port', 'dataDir']))
     .description('tell why a project or file is visible or not, and how current it is')
     .argument('<project>')
     .argument('[file]', 'the name of one of its files')
-    .option('--json', 'as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (project: string, file: string | undefined, given: Record<string, unknown>) => {
       const query = new URLSearchParams({ project, ...(file !== undefined && { file }) });
-      await askRunningServer(terminal, exitCode, given, { path: `explain?${query}` }, (answer) => {
-        if (given.json === true) return terminal.out(JSON.stringify(answer, undefined, 2));
-        for (const line of explanationLines(answer as Explanation)) terminal.out(line);
-      });
+      const answer = await askRunningServer(terminal, given, { path: `explain?${query}` });
+      if (given.json === true) return outJson(terminal, answer);
+      for (const line of explanationLines(answer as Explanation)) terminal.out(line);
     });
 }
 

@@ -8,7 +8,7 @@ import { packageVersion } from '../config/installation.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigurationError } from '../config/problems.ts';
 import type { Log, LogFields } from '../observe/log.ts';
-import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './command-line.ts';
+import { CommandFailure, configInput, type ExitCode, type Terminal } from './command-line.ts';
 import { explainStartFailure } from './start-failure.ts';
 
 export interface OwnServerOptions {
@@ -19,8 +19,8 @@ export interface OwnServerOptions {
 }
 
 /**
- * Calls `use` with the running app and closes it afterwards; the exit code is what `use` resolves with. What keeps it
- * from starting is told on the terminal.
+ * Calls `use` with the running app and closes it afterwards; the exit code is what `use` resolves with. Rejects with
+ * ConfigurationError or CommandFailure when it cannot start.
  */
 export async function withOwnServer(
   terminal: Terminal,
@@ -28,32 +28,20 @@ export async function withOwnServer(
   { given, upstreamCut }: OwnServerOptions,
   use: (app: App, config: Config) => Promise<number>,
 ): Promise<void> {
-  try {
-    const { config, read, warnings } = await loadConfig(configInput(terminal, given));
-    const problem = await dataFolderProblem(config.dataDir, read.sources.dataDir);
-    if (problem) throw new ConfigurationError([problem]);
-    for (const warning of warnings) terminal.error(`warning: ${warning}`);
-    const [{ startApp }, { quietLog }] = await Promise.all([import('../app.ts'), import('../observe/log.ts')]);
-    const own = ownConfig(config, typeof given.port === 'string');
-    const log = { ...quietLog, ...errorsTo(terminal) };
-    const app = await startApp(own, { version: packageVersion(), upstreamCut, log }).catch((error) => {
-      const sentence = explainStartFailure(error, own, read.sources);
-      if (sentence === undefined) throw error;
-      terminal.error(sentence);
-      return undefined;
-    });
-    if (app === undefined) {
-      exitCode.value = FAILED;
-      return;
-    }
-    // A promise that nobody awaited is counted, as in `serve`, and does not end what `use` does.
-    process.on('unhandledRejection', (reason) => app.unexpected(reason));
-    exitCode.value = await use(app, own).finally(() => app.close('now'));
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    terminal.error(error.message);
-    exitCode.value = WRONG_USAGE;
-  }
+  const { config, read, warnings } = await loadConfig(configInput(terminal, given));
+  const problem = await dataFolderProblem(config.dataDir, read.sources.dataDir);
+  if (problem) throw new ConfigurationError([problem]);
+  for (const warning of warnings) terminal.error(`warning: ${warning}`);
+  const [{ startApp }, { quietLog }] = await Promise.all([import('../app.ts'), import('../observe/log.ts')]);
+  const own = ownConfig(config, typeof given.port === 'string');
+  const log = { ...quietLog, ...errorsTo(terminal) };
+  const app = await startApp(own, { version: packageVersion(), upstreamCut, log }).catch((error) => {
+    const sentence = explainStartFailure(error, own, read.sources);
+    throw sentence === undefined ? error : new CommandFailure(sentence);
+  });
+  // A promise that nobody awaited is counted, as in `serve`, and does not end what `use` does.
+  process.on('unhandledRejection', (reason) => app.unexpected(reason));
+  exitCode.value = await use(app, own).finally(() => app.close('now'));
 }
 
 /** What upstreams do is told in the command's own words; what is nobody's fault but ours must not go unseen. */

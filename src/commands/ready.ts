@@ -4,12 +4,22 @@ import { Command } from 'commander';
 import { administrationUrl } from '../config/own-addresses.ts';
 import { ConfigurationError } from '../config/problems.ts';
 import { pathOf, readSettings } from '../config/settings.ts';
-import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+import {
+  configInput,
+  type ExitCode,
+  FAILED,
+  outJson,
+  type Terminal,
+  withConfigFlags,
+  withJsonFlag,
+} from './command-line.ts';
 import { askOwnServer, NoOwnServer } from './own-request.ts';
+import { NO_SERVER_CURE } from './running-server.ts';
 
 const EXAMPLES = `
 Examples:
-  $ until wheelkeep ready; do sleep 1; done
+  $ until wheelkeep ready 2> /dev/null; do sleep 1; done
+  $ wheelkeep ready --json
 
 Exit codes: 0 ready, 1 not ready or no server runs, 2 the command line or the configuration is wrong.`;
 
@@ -17,23 +27,20 @@ Exit codes: 0 ready, 1 not ready or no server runs, 2 the command line or the co
 const TIMEOUT_MS = 3_000;
 
 export function readyCommand(terminal: Terminal, exitCode: ExitCode): Command {
-  return withConfigFlags(new Command('ready'), ['config', 'host', 'port'])
+  return withJsonFlag(withConfigFlags(new Command('ready'), ['config', 'host', 'port']))
     .description('tell whether the running server can serve now')
     .addHelpText('after', EXAMPLES)
     .action(async (given: Record<string, unknown>) => {
-      try {
-        const read = await readSettings(configInput(terminal, given));
-        if (read.problems.length > 0) throw new ConfigurationError(read.problems);
-        const { tlsCertFile } = read.settings;
-        const url = administrationUrl(read.settings);
-        const state = await readiness(url, tlsCertFile && pathOf(read, 'tlsCertFile', terminal.cwd));
-        terminal.out(`${url} ${state}`);
-        if (state !== 'ready') exitCode.value = FAILED;
-      } catch (error) {
-        if (!(error instanceof ConfigurationError)) throw error;
-        terminal.error(error.message);
-        exitCode.value = WRONG_USAGE;
-      }
+      const read = await readSettings(configInput(terminal, given));
+      if (read.problems.length > 0) throw new ConfigurationError(read.problems);
+      const { tlsCertFile } = read.settings;
+      const url = administrationUrl(read.settings);
+      const state = await readiness(url, tlsCertFile && pathOf(read, 'tlsCertFile', terminal.cwd));
+      const ready = state === 'ready';
+      if (!ready) exitCode.value = FAILED;
+      if (given.json === true) return outJson(terminal, { url, ready, state });
+      terminal.out(`${url} ${state}`);
+      if (!ready) terminal.error(NO_SERVER_CURE);
     });
 }
 

@@ -19,6 +19,18 @@ export function summaryLines(figures: RunFigures): string[] {
   return lines;
 }
 
+export function summaryJson(figures: RunFigures, exitCode: number) {
+  const { savedSeconds = null, stale, upstreamFailures, ...rest } = figures;
+  return {
+    exitCode,
+    ...rest,
+    savedSeconds,
+    cachedBytes: cachedBytes(figures),
+    stale: Object.fromEntries(stale),
+    upstreamFailures: Object.fromEntries(upstreamFailures),
+  };
+}
+
 export function summaryMarkdown(figures: RunFigures, command: readonly string[]): string {
   const rows: readonly (readonly [what: string, value: string])[] = [
     ['Requests', String(figures.requests)],

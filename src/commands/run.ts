@@ -5,11 +5,18 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { runChild } from './child.ts';
-import { type ExitCode, type Terminal, withConfigFlags } from './command-line.ts';
+import {
+  CommandFailure,
+  type ExitCode,
+  outJson,
+  type Terminal,
+  withConfigFlags,
+  withJsonFlag,
+} from './command-line.ts';
 import { installerVariables } from './env.ts';
 import { withOwnServer } from './own-server.ts';
 import { runFigures } from './run-figures.ts';
-import { summaryLines, summaryMarkdown } from './run-summary.ts';
+import { summaryJson, summaryLines, summaryMarkdown } from './run-summary.ts';
 
 const EXAMPLES = `
 pip, uv, PDM and pipenv find it by variables (see wheelkeep env). Poetry reads none: give it a source once, by
@@ -22,12 +29,16 @@ Examples:
   $ wheelkeep run --port 5030 -- uv lock
   $ wheelkeep run --port 5030 -- poetry install
   $ wheelkeep run --summary summary.md -- make test
+  $ wheelkeep run --json -- uv sync | jq .hits
 
 Exit codes: the command's own; 128 and the number of the signal that ended it; 126 it cannot be run, 127 it is not
 found; 1 and 2 also when Wheelkeep cannot start, with the reason.`;
 
 export function runCommand(terminal: Terminal, exitCode: ExitCode): Command {
-  return withConfigFlags(new Command('run'), ['config', 'port', 'upstream', 'dataDir'])
+  return withJsonFlag(
+    withConfigFlags(new Command('run'), ['config', 'port', 'upstream', 'dataDir']),
+    'print the summary as JSON; what the command prints goes to standard error',
+  )
     .description('run a command with its installers pointed at a Wheelkeep of its own, and tell what that saved')
     .argument('<command...>', 'the command and its arguments')
     .option('--summary <file>', 'append the summary to this file, in Markdown; unset, $GITHUB_STEP_SUMMARY')
@@ -35,13 +46,13 @@ export function runCommand(terminal: Terminal, exitCode: ExitCode): Command {
     .addHelpText('after', EXAMPLES)
     .action((command: readonly string[], given: Record<string, unknown>) =>
       withOwnServer(terminal, exitCode, { given, upstreamCut: false }, async (app) => {
-        const { code, problem } = await runChild(command, childEnvironment(terminal.env, app.url), terminal.cwd);
-        if (problem !== undefined) {
-          terminal.error(problem);
-          return code;
-        }
+        const json = given.json === true;
+        const env = childEnvironment(terminal.env, app.url);
+        const { code, problem } = await runChild(command, { env, cwd: terminal.cwd, output: json ? 2 : 'inherit' });
+        if (problem !== undefined) throw new CommandFailure(problem, code);
         const figures = runFigures((await app.snapshot()).metrics);
-        for (const line of summaryLines(figures)) terminal.error(line);
+        if (json) outJson(terminal, summaryJson(figures, code));
+        else for (const line of summaryLines(figures)) terminal.error(line);
         const file = typeof given.summary === 'string' ? given.summary : terminal.env.GITHUB_STEP_SUMMARY;
         if (file) {
           const written = appendFile(resolve(terminal.cwd, file), `${summaryMarkdown(figures, command)}\n`);

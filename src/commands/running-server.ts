@@ -3,9 +3,8 @@
 
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { administrationUrl } from '../config/own-addresses.ts';
-import { ConfigurationError } from '../config/problems.ts';
 import { readAdminToken } from '../http/admin-token.ts';
-import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE } from './command-line.ts';
+import { CommandFailure, configInput, type Terminal } from './command-line.ts';
 import { askOwnServer, NoOwnServer } from './own-request.ts';
 
 /** One question or order to the administration (http/admin-api.ts). */
@@ -19,33 +18,26 @@ export interface AdminRequest {
 /** How long an answer may take; a purge of everything walks through the whole store. */
 const TIMEOUT_MS = 120_000;
 
-/** What keeps us from an answer, in one sentence. */
-class NoAnswer extends Error {}
+/** What to do about a server that is not where it was looked for. */
+export const NO_SERVER_CURE =
+  'start one by wheelkeep serve, or say by --config, --host, --port or WHEELKEEP_ variables what it was started with';
 
-/**
- * Calls `use` with the server's answer. What is wrong is told on the terminal and by the exit code: 2 for the
- * configuration, 1 when no server runs or it refuses.
- */
+/** Resolves with the server's answer. Rejects with ConfigurationError, or CommandFailure when none runs or it refuses. */
 export async function askRunningServer(
   terminal: Terminal,
-  exitCode: ExitCode,
   given: Readonly<Record<string, unknown>>,
   request: AdminRequest,
-  use: (answer: unknown) => void,
-): Promise<void> {
-  try {
-    use(await ask(await loadConfig(configInput(terminal, given), { notes: false }), request));
-  } catch (error) {
-    if (!(error instanceof ConfigurationError) && !(error instanceof NoAnswer)) throw error;
-    terminal.error(error.message);
-    exitCode.value = error instanceof NoAnswer ? FAILED : WRONG_USAGE;
-  }
+): Promise<unknown> {
+  return ask(await loadConfig(configInput(terminal, given), { notes: false }), request);
 }
 
 async function ask({ config, read }: LoadedConfig, { path, body }: AdminRequest): Promise<unknown> {
   const url = administrationUrl(read.settings);
-  const token = readAdminToken(config.dataDir);
-  if (token === undefined) throw new NoAnswer(`no server has run on ${config.dataDir}: it holds no token`);
+  const { dataDir } = config;
+  const token = readAdminToken(dataDir);
+  if (token === undefined) {
+    throw new CommandFailure(`no server has run on ${dataDir}: it holds no token; name its folder by --data-dir`);
+  }
   const { status, text } = await askOwnServer({
     url: `${url}-/api/${path}`,
     fields: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
@@ -54,12 +46,12 @@ async function ask({ config, read }: LoadedConfig, { path, body }: AdminRequest)
     ...(body !== undefined && { body: JSON.stringify(body) }),
   }).catch((error) => {
     if (!(error instanceof NoOwnServer)) throw error;
-    throw new NoAnswer(`no server answers at ${url} (${error.message})`);
+    throw new CommandFailure(`no server answers at ${url} (${error.message}); ${NO_SERVER_CURE}`);
   });
   const answer = jsonOf(text);
   if (status === 200 && answer !== undefined) return answer;
-  const hint = status === 401 ? ' It runs on another data folder.' : '';
-  throw new NoAnswer(`${url} refused: ${answer?.detail ?? `status ${status}`}${hint}`);
+  const hint = status === 401 ? ' It runs on another data folder; name that by --data-dir.' : '';
+  throw new CommandFailure(`${url} refused: ${answer?.detail ?? `status ${status}`}${hint}`);
 }
 
 function jsonOf(text: string): { readonly detail?: string } | undefined {

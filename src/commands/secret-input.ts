@@ -2,21 +2,19 @@
 
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
+import { CommandFailure, STOPPED_BY_CTRL_C, WRONG_USAGE } from './command-line.ts';
 
-/** There is none to be had; the message says why. */
-export class NoSecret extends Error {}
-
-/** Rejects with NoSecret. */
+/** Rejects with CommandFailure. */
 export async function readSecret(prompt: string): Promise<string> {
   if (!process.stdin.isTTY) return firstLine();
   const once = await typed(prompt);
-  if ((await typed('again: ')) !== once) throw new NoSecret('the two are not the same');
+  if ((await typed('again: ')) !== once) throw new CommandFailure('the two are not the same', WRONG_USAGE);
   return once;
 }
 
 async function firstLine(): Promise<string> {
   for await (const line of createInterface({ input: process.stdin })) return line;
-  throw new NoSecret('nothing came on standard input');
+  throw new CommandFailure('nothing came on standard input', WRONG_USAGE);
 }
 
 async function typed(prompt: string): Promise<string> {
@@ -25,8 +23,8 @@ async function typed(prompt: string): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
   const interrupted = new Promise<never>((_resolve, reject) => {
-    for (const event of ['SIGINT', 'close'] as const)
-      lines.once(event, () => reject(new NoSecret('nothing was typed')));
+    lines.once('SIGINT', () => reject(new CommandFailure('stopped by SIGINT', STOPPED_BY_CTRL_C)));
+    lines.once('close', () => reject(new CommandFailure('nothing was typed', WRONG_USAGE)));
   });
   try {
     return await Promise.race([lines.question(''), interrupted]);

@@ -6,7 +6,7 @@ import { packageVersion } from '../config/installation.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { ConfigurationError } from '../config/problems.ts';
 import { startLines } from '../config/start-lines.ts';
-import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+import { CommandFailure, configInput, FAILED, type Terminal, withConfigFlags } from './command-line.ts';
 import { explainStartFailure } from './start-failure.ts';
 import { stopSignal } from './stop-signal.ts';
 
@@ -15,29 +15,24 @@ Examples:
   $ wheelkeep serve
   $ wheelkeep serve --upstream https://index.example/simple/ --port 8080
   $ wheelkeep serve --config wheelkeep.yaml
-  $ WHEELKEEP_DISK_QUOTA=200GB WHEELKEEP_LOG_FORMAT=json wheelkeep serve`;
+  $ WHEELKEEP_DISK_QUOTA=200GB WHEELKEEP_LOG_FORMAT=json wheelkeep serve
 
-export function serveCommand(terminal: Terminal, exitCode: ExitCode): Command {
+Exit codes: 0 stopped by a signal, 1 it could not start or had to end, 2 the command line or the configuration is
+wrong, 130 or 143 a second signal ended it at once.`;
+
+export function serveCommand(terminal: Terminal): Command {
   return withConfigFlags(new Command('serve'))
     .description('serve the indexes until SIGTERM or SIGINT; a second signal ends at once')
     .addHelpText('after', EXAMPLES)
     .action(async (given: Record<string, unknown>) => {
-      try {
-        const loaded = await loadConfig(configInput(terminal, given));
-        const { config, read } = loaded;
-        const problem = await dataFolderProblem(config.dataDir, read.sources.dataDir);
-        if (problem) throw new ConfigurationError([problem]);
-        await serve(loaded).catch((error) => {
-          const sentence = explainStartFailure(error, config, read.sources);
-          if (sentence === undefined) throw error;
-          terminal.error(sentence);
-          exitCode.value = FAILED;
-        });
-      } catch (error) {
-        if (!(error instanceof ConfigurationError)) throw error;
-        terminal.error(error.message);
-        exitCode.value = WRONG_USAGE;
-      }
+      const loaded = await loadConfig(configInput(terminal, given));
+      const { config, read } = loaded;
+      const problem = await dataFolderProblem(config.dataDir, read.sources.dataDir);
+      if (problem) throw new ConfigurationError([problem]);
+      await serve(loaded).catch((error) => {
+        const sentence = explainStartFailure(error, config, read.sources);
+        throw sentence === undefined ? error : new CommandFailure(sentence);
+      });
     });
 }
 

@@ -1,9 +1,9 @@
 // `wheelkeep stats`: what the running server has served, by day.
 
 import { Command } from 'commander';
-import { size } from '../config/units.ts';
+import { bytesText, countText } from '../observe/figures.ts';
 import type { ServedDay } from '../observe/served-days.ts';
-import { type ExitCode, type Terminal, withConfigFlags } from './command-line.ts';
+import { outJson, type Terminal, withConfigFlags, withJsonFlag } from './command-line.ts';
 import { askRunningServer } from './running-server.ts';
 
 const EXAMPLES = `
@@ -18,26 +18,24 @@ interface Stats {
   readonly days: readonly ServedDay[];
 }
 
-export function statsCommand(terminal: Terminal, exitCode: ExitCode): Command {
-  return withConfigFlags(new Command('stats'), ['config', 'host', 'port', 'dataDir'])
+export function statsCommand(terminal: Terminal): Command {
+  return withJsonFlag(withConfigFlags(new Command('stats'), ['config', 'host', 'port', 'dataDir']))
     .description('tell what the running server has served, by day')
-    .option('--json', 'as JSON')
     .addHelpText('after', EXAMPLES)
-    .action((given: Record<string, unknown>) =>
-      askRunningServer(terminal, exitCode, given, { path: 'stats' }, (answer) => {
-        if (given.json === true) return terminal.out(JSON.stringify(answer, undefined, 2));
-        for (const line of statsLines(answer as Stats)) terminal.out(line);
-      }),
-    );
+    .action(async (given: Record<string, unknown>) => {
+      const answer = await askRunningServer(terminal, given, { path: 'stats' });
+      if (given.json === true) return outJson(terminal, answer);
+      for (const line of statsLines(answer as Stats)) terminal.out(line);
+    });
 }
 
 function statsLines({ since, days }: Stats): string[] {
   const rows = days.map(({ day, pages, files, metadata, bytes }) => [
     day,
-    `${pages} pages`,
-    `${files} files`,
+    countText(pages, 'page'),
+    countText(files, 'file'),
     `${metadata} metadata`,
-    size.format(bytes),
+    bytesText(bytes),
   ]);
   return [
     `running since ${since}`,

@@ -5,9 +5,17 @@ import { constants } from 'node:os';
 import { Command } from 'commander';
 import { BLOB_KINDS, BlobFolders, shards } from '../cache/blob-folders.ts';
 import { loadConfig } from '../config/load.ts';
-import { ConfigurationError } from '../config/problems.ts';
 import { bytesText, countText } from '../observe/figures.ts';
-import { configInput, type ExitCode, FAILED, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+import {
+  CommandFailure,
+  configInput,
+  type ExitCode,
+  FAILED,
+  outJson,
+  type Terminal,
+  withConfigFlags,
+  withJsonFlag,
+} from './command-line.ts';
 import type { WrongBody } from './fetch-again.ts';
 import { withOwnServer } from './own-server.ts';
 import { stopSignal } from './stop-signal.ts';
@@ -24,26 +32,17 @@ Exit codes: 0 all bodies are right, 1 some were wrong (listed), fetched again or
 command line or the configuration is wrong, 130 stopped by Ctrl-C.`;
 
 export function verifyCommand(terminal: Terminal, exitCode: ExitCode): Command {
-  return withConfigFlags(new Command('verify'), ['config', 'dataDir'])
+  return withJsonFlag(withConfigFlags(new Command('verify'), ['config', 'dataDir']))
     .description('hash everything that is stored, remove what is wrong and fetch it again')
     .option('--keep', 'remove and fetch nothing, only tell')
-    .option('--json', 'print the result as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (given: Record<string, unknown>) => {
-      try {
-        const { config } = await loadConfig(configInput(terminal, given), { notes: false });
-        await verify(terminal, exitCode, config.dataDir, given);
-      } catch (error) {
-        if (error instanceof ConfigurationError) {
-          terminal.error(error.message);
-          exitCode.value = WRONG_USAGE;
-          return;
-        }
+      const { config } = await loadConfig(configInput(terminal, given), { notes: false });
+      await verify(terminal, exitCode, config.dataDir, given).catch((error) => {
         const { code, path } = error as NodeJS.ErrnoException;
         if (code === undefined || path === undefined) throw error;
-        terminal.error(`${path} cannot be read (${code}); run as the user that runs the server`);
-        exitCode.value = FAILED;
-      }
+        throw new CommandFailure(`${path} cannot be read (${code}); run as the user that runs the server`);
+      });
     });
 }
 
@@ -85,7 +84,7 @@ async function verify(
     tell(`${fetched} of ${wrong.length} fetched again${rest}`);
   }
   if (given.json === true) {
-    terminal.out(JSON.stringify({ checked, bytes, wrong, removed: !keep, fetchedAgain: fetched }, undefined, 2));
+    outJson(terminal, { checked, bytes, wrong, removed: !keep, fetchedAgain: fetched });
   }
   if (stoppedBy !== undefined) {
     terminal.error(`stopped by ${stoppedBy}; the rest was not looked at`);
@@ -108,9 +107,13 @@ async function fetchAgain(
   const { pathsTo, askForAll, storedOf } = await import('./fetch-again.ts');
   const paths = pathsTo(wrong, folders, dataDir);
   // Whatever becomes of it, the exit code tells that something was wrong.
-  await withOwnServer(terminal, { value: 0 }, { given, upstreamCut: false }, async ({ url }) => {
+  const fetching = withOwnServer(terminal, { value: 0 }, { given, upstreamCut: false }, async ({ url }) => {
     await askForAll(url, paths, signal);
     return 0;
+  });
+  await fetching.catch((error) => {
+    if (!(error instanceof CommandFailure)) throw error;
+    terminal.error(error.message);
   });
   return storedOf(wrong, folders);
 }

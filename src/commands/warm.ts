@@ -5,7 +5,7 @@ import { LOCK_FORMATS } from '../locks/formats.ts';
 import { bytesText, countText } from '../observe/figures.ts';
 import { METRIC_TABLE } from '../observe/metric-table.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
-import { type ExitCode, FAILED, type Terminal } from './command-line.ts';
+import { type ExitCode, FAILED, outJson, type Terminal } from './command-line.ts';
 import { lockNotes, walkLocks, withLockFlags } from './with-locks.ts';
 
 const EXAMPLES = `
@@ -35,7 +35,7 @@ export function warmCommand(terminal: Terminal, exitCode: ExitCode): Command {
           const bytes = all.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
           return { path, elsewhere, built, past, missing, wanted: all.length, bytes };
         });
-        if (given.json) terminal.out(JSON.stringify({ locks, notKept }, undefined, 2));
+        if (given.json === true) outJson(terminal, { locks, notKept });
         else {
           for (const lock of locks) {
             const had = lock.wanted - lock.missing.length;

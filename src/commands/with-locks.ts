@@ -5,7 +5,14 @@ import type { Command } from 'commander';
 import type { App } from '../app.ts';
 import type { Target } from '../locks/target.ts';
 import { countText } from '../observe/figures.ts';
-import { type ExitCode, type Terminal, WRONG_USAGE, withConfigFlags } from './command-line.ts';
+import {
+  CommandFailure,
+  type ExitCode,
+  type Terminal,
+  WRONG_USAGE,
+  withConfigFlags,
+  withJsonFlag,
+} from './command-line.ts';
 import type { Refused } from './index-client.ts';
 import type { WalkedLock } from './lock-walk.ts';
 import { withOwnServer } from './own-server.ts';
@@ -34,15 +41,14 @@ export interface Walk {
 }
 
 export function withLockFlags(command: Command, formats: string): Command {
-  return withConfigFlags(command, ['config', 'upstream', 'dataDir'])
+  return withJsonFlag(withConfigFlags(command, ['config', 'upstream', 'dataDir']))
     .argument('<lock files...>', formats)
     .option(
       '--only <pattern>',
       'count the files whose names match, as in "*x86_64.whl", not those for this Python; may be given again',
       alsoGiven,
     )
-    .option('--python <program>', 'the Python that would install', 'python3')
-    .option('--json', 'print the result as JSON');
+    .option('--python <program>', 'the Python that would install', 'python3');
 }
 
 function alsoGiven(pattern: string, before: readonly string[] = []): readonly string[] {
@@ -95,13 +101,14 @@ export async function walkLocks(
       const code =
         walked && (await report(walked, { app, dataDir, target, signal: control.signal }).catch(unlessStopped));
       if (code !== undefined) return code;
-      terminal.error(`stopped by ${stoppedBy}; what was done until now stays`);
-      return 128 + constants.signals[stoppedBy!];
+      throw new CommandFailure(
+        `stopped by ${stoppedBy}; what was done until now stays`,
+        128 + constants.signals[stoppedBy!],
+      );
     });
   } catch (error) {
     if (!(error instanceof UnreadableLock)) throw error;
-    terminal.error(error.message);
-    exitCode.value = WRONG_USAGE;
+    throw new CommandFailure(error.message, WRONG_USAGE);
   }
 }
 

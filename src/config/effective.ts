@@ -7,27 +7,45 @@ import type { Config, Credentials } from './config.ts';
 import type { LoadedConfig } from './load.ts';
 import { OPTIONS, type Option, type OptionKey } from './options.ts';
 
+/** An option's value as it is written in the file, and where it was found. */
+export interface EffectiveValue {
+  readonly value: string | number | boolean;
+  readonly source: string;
+}
+
+/** Everything in one value: options by their dotted names, and the structures of the file. */
+export function effectiveValues(loaded: LoadedConfig) {
+  return { values: Object.fromEntries(optionValues(loaded)), ...structures(loaded.config) };
+}
+
 /** YAML text that reads back as the same configuration once the stars are replaced. */
-export function effectiveYaml({ config, read }: LoadedConfig): string {
+export function effectiveYaml(loaded: LoadedConfig): string {
+  const { config, read } = loaded;
   const document = new Document({});
-  const put = (path: string[], value: unknown, source: string): void => {
+  for (const [name, { value, source }] of optionValues(loaded)) {
     const node = document.createNode(value) as Scalar;
-    document.setIn(path, node);
+    document.setIn(name.split('.'), node);
     node.comment = ` ${source}`;
-  };
-  for (const key of Object.keys(OPTIONS) as OptionKey[]) {
-    const option = OPTIONS[key] as Option<unknown>;
-    const value = read.settings[key];
-    if (value === undefined) continue;
-    const text = key === 'dataDir' ? config.dataDir : option.unit.format(value);
-    const shown = option.secret ? '***' : withoutSecrets(text);
-    put(option.name.split('.'), shown, read.sources[key]);
   }
   const { indexes, ...others } = structures(config);
   if (read.settings.upstream === undefined) document.setIn(['indexes'], document.createNode(indexes));
   for (const [key, value] of Object.entries(others)) document.setIn([key], document.createNode(value));
   commentPair(document, 'indexes', config.upstreamFoundIn);
   return document.toString({ lineWidth: 0 });
+}
+
+function optionValues({ config, read }: LoadedConfig): (readonly [name: string, EffectiveValue])[] {
+  return (Object.keys(OPTIONS) as OptionKey[]).flatMap((key) => {
+    const option = OPTIONS[key] as Option<unknown>;
+    const setting = read.settings[key];
+    // An empty list is what an option is that nobody set.
+    if (setting === undefined || (Array.isArray(setting) && setting.length === 0)) return [];
+    const text = key === 'dataDir' ? config.dataDir : option.unit.format(setting);
+    const shown = option.secret ? '***' : withoutSecrets(text);
+    // Numbers and switches are written as they are, without the quotes of a text.
+    const value = typeof setting !== 'string' && String(setting) === text ? (setting as number | boolean) : shown;
+    return [[option.name, { value, source: read.sources[key] }] as const];
+  });
 }
 
 function commentPair(document: Document, key: string, comment: string): void {

@@ -108,7 +108,9 @@ export const size: Unit<number> = {
     throw new InvalidValue('expected a size in bytes or with a unit (kB, MB, GB, TB, KiB, MiB, GiB or TiB)');
   },
   format: (bytes) => {
-    const unit = ['TB', 'GB', 'MB'].find((name) => bytes > 0 && bytes % BYTES[name.toLowerCase()]! === 0);
+    const unit = ['TB', 'GB', 'MB', 'GiB', 'MiB', 'KiB'].find(
+      (name) => bytes > 0 && bytes % BYTES[name.toLowerCase()]! === 0,
+    );
     return unit ? `${bytes / BYTES[unit.toLowerCase()]!}${unit}` : String(bytes);
   },
 };

@@ -40,7 +40,7 @@ async function works(t: TestContext, launcher: string): Promise<void> {
   const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
   assert.equal((await run(launcher, ['--version'], { env, cwd: home })).stdout, `${version}\n`);
   const { stdout } = await run(launcher, ['check', '--print', '--port', '5031'], { env, cwd: home });
-  assert.match(stdout, /^port: "5031" # --port$/m);
+  assert.match(stdout, /^port: 5031 # --port$/m);
 
   const child = spawn(launcher, ['serve', '--port', '0'], { env, cwd: home, stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => child.kill('SIGKILL'));

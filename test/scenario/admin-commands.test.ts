@@ -41,7 +41,7 @@ test('purge, stats and explain ask the running server, and say so when there is 
   assert.match(explained.out, /1 files, serial 1001\n.*\.whl: listed, and fetched when it is asked for\n/s);
   const asJson = JSON.parse((await run('explain', 'demo', '--json')).out) as { answeredBy: string };
   assert.equal(asJson.answeredBy, 'default');
-  assert.match((await run('stats')).out, /^running since 2.*\n2\d{3}-\d\d-\d\d {2}1 pages {2}0 files/);
+  assert.match((await run('stats')).out, /^running since 2.*\n2\d{3}-\d\d-\d\d {2}1 page {2}0 files/);
   assert.deepEqual(await run('purge', 'demo'), { code: 0, out: '1 entry removed\n', err: '' });
   assert.match((await run('explain', 'demo')).out, /nobody has asked for it yet/);
 

@@ -29,7 +29,7 @@ test('the effective values are YAML with every value, its source, and no secret'
   const loaded = await load(t, { files: { 'wheelkeep.yaml': FULL }, env: { WHEELKEEP_PORT: '8080' } });
   const printed = effectiveYaml(loaded);
   assert.doesNotMatch(printed, /canary/);
-  assert.match(printed, /^port: "8080" # WHEELKEEP_PORT$/m);
+  assert.match(printed, /^port: 8080 # WHEELKEEP_PORT$/m);
   assert.match(printed, /^patience: 750ms # wheelkeep.yaml line 13$/m);
   assert.match(printed, /^page_fresh: 60s # default$|^page_fresh: 1m # default$/m);
   const read = parse(printed);
