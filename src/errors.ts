@@ -1,11 +1,12 @@
 // Every failure that a client can be told of: a class with a status and a stable code, thrown where the fact is
 // known and turned into a reply in http/server alone (application/problem+json, RFC 9457).
 
+import type { ErrorCode } from './error-codes.ts';
+
 /** The base: `message` is shown to the client as the problem's detail, so it never holds a secret or a path. */
 export abstract class ProxyError extends Error {
   abstract readonly status: number;
-  /** Stable, in kebab case: part of the product's surface. */
-  abstract readonly code: string;
+  abstract readonly code: ErrorCode;
   /** Whole seconds for Retry-After; pip sleeps as long as it is told, Poetry dies on a date. */
   readonly retryAfterSeconds?: number;
 }
@@ -42,8 +43,8 @@ export class TooManyFailures extends ProxyError {
 /** Upstream answered cleanly that there is no such thing, or no route matches. */
 export class NotFound extends ProxyError {
   override readonly status = 404;
-  override readonly code: string;
-  constructor(message: string, code = 'not-found') {
+  override readonly code: ErrorCode;
+  constructor(message: string, code: ErrorCode = 'not-found') {
     super(message);
     this.code = code;
   }
@@ -69,8 +70,8 @@ export class MethodNotAllowed extends ProxyError {
 /** An operator's rule or a configuration switch says no. */
 export class Forbidden extends ProxyError {
   override readonly status = 403;
-  override readonly code: string;
-  constructor(message: string, code = 'forbidden') {
+  override readonly code: ErrorCode;
+  constructor(message: string, code: ErrorCode = 'forbidden') {
     super(message);
     this.code = code;
   }
@@ -138,7 +139,7 @@ const UNAVAILABLE: ReadonlySet<FailureKind> = new Set([
  */
 export class UpstreamFailure extends ProxyError {
   override readonly status: number;
-  override readonly code: string;
+  override readonly code: ErrorCode;
   override readonly retryAfterSeconds: number;
   readonly kind: FailureKind;
   /** The status that upstream sent, where there was one. */

@@ -1,9 +1,10 @@
-// What README.md has from the code: the options, the metrics and the tree of src/, each between two markers.
+// What README.md has from the code: the options, the metrics, the error codes and the tree of src/, each between two markers.
 // `npm run readme` writes them, a test compares them.
 
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { optionsTable } from './config/options-table.ts';
+import { errorCodesTable } from './error-codes.ts';
 import { metricsTable } from './observe/metric-table.ts';
 
 /** Characters of a file's line in the tree. */
@@ -31,7 +32,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
   observe: 'metrics, log, events',
 };
 
-const REGIONS = { options: optionsTable, metrics: metricsTable, tree: sourceTree };
+const REGIONS = { options: optionsTable, metrics: metricsTable, errors: errorCodesTable, tree: sourceTree };
 
 /** `readme` with the generated text between its markers; throws when a marker is missing. */
 export function withGeneratedParts(readme: string): string {

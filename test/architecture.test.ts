@@ -12,7 +12,14 @@ const FILES = globSync('src/**/*.ts', { cwd: ROOT }).sort();
 
 /** From the bottom up; a file of a folder may import its own folder and every lower layer. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['src/errors.ts', 'src/http-message.ts', 'src/asking-client.ts', 'src/fair-shares.ts', 'src/observe'],
+  [
+    'src/error-codes.ts',
+    'src/errors.ts',
+    'src/http-message.ts',
+    'src/asking-client.ts',
+    'src/fair-shares.ts',
+    'src/observe',
+  ],
   ['src/cache', 'src/upstream', 'src/policy'],
   ['src/index', 'src/files', 'src/raw'],
   ['src/http', 'src/status-page', 'src/locks'],

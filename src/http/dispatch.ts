@@ -111,11 +111,9 @@ export class Dispatch {
     if (exchange.request.method !== 'POST') throw new MethodNotAllowed('Only POST is served here.', 'POST');
     const target = what === 'upload' ? this.#options.uploadsTo : this.#options.xmlRpcTo;
     if (target === undefined) {
-      const [name, option] = what === 'upload' ? ['Uploads', 'uploads'] : ['XML-RPC', 'xml_rpc'];
-      throw new Forbidden(
-        `${name} are not forwarded by this proxy: its option ${option} is off.`,
-        `${option}-disabled`,
-      );
+      throw what === 'upload'
+        ? new Forbidden('Uploads are not forwarded by this proxy: its option uploads is off.', 'uploads-disabled')
+        : new Forbidden('XML-RPC is not forwarded by this proxy: its option xml_rpc is off.', 'xml-rpc-disabled');
     }
     // The expectation is not forwarded here: without our word the client would not send its body.
     if (exchange.request.headers.expect !== undefined) exchange.response.writeContinue();

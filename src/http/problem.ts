@@ -2,6 +2,7 @@
 
 import { cacheStatus } from '../cache/cache-status.ts';
 import { isOutOfDescriptors } from '../cache/open-files.ts';
+import type { ErrorCode } from '../error-codes.ts';
 import { MethodNotAllowed, ProxyError, Unauthorized } from '../errors.ts';
 import { ProjectNotFound } from '../index/project-not-found.ts';
 import type { Exchange } from './exchange.ts';
@@ -37,7 +38,7 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
     response.destroy();
     return;
   }
-  const code = known?.code ?? (status === 503 ? 'overloaded' : 'internal-error');
+  const code: ErrorCode = known?.code ?? (status === 503 ? 'overloaded' : 'internal-error');
   const title = TITLES[status] ?? 'Request failed';
   // An unexpected error's text may hold a path or an address: the log has it, the client does not (S48).
   const detail =

@@ -120,7 +120,8 @@ export function routeOf(target: string, indexes: ReadonlySet<string>): Route {
 const SLASH = 0x2f;
 const ADMINISTRATION = '/-/api/';
 
-const FIXED: ReadonlyMap<string, FixedKind> = new Map([
+/** The paths that are one thing each, whatever is configured. */
+export const FIXED: ReadonlyMap<string, FixedKind> = new Map([
   ['/', 'status'],
   ['/-/status.css', 'status-style'],
   ['/-/status.js', 'status-script'],

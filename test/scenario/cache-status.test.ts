@@ -48,7 +48,7 @@ test('every route says what the cache did, also where it had no part or refused'
     ['/integrity/demo/1.0/absent/provenance', 404, /detail=/],
     ['/raw/absent/a', 404, /detail=no-such-route/],
     ['/legacy/', 403, /detail=uploads-disabled/, { method: 'POST' }],
-    ['/pypi', 403, /detail=xml_rpc-disabled/, { method: 'POST' }],
+    ['/pypi', 403, /detail=xml-rpc-disabled/, { method: 'POST' }],
     ['/', 200, /^wheelkeep; detail=own$/],
     ['/-/status.css', 200, /^wheelkeep; detail=own$/],
     ['/-/status.js', 200, /^wheelkeep; detail=own$/],

@@ -12,7 +12,7 @@ import { parse } from 'yaml';
 import { installerVariables } from '../../src/commands/env.ts';
 import { startLines } from '../../src/config/start-lines.ts';
 import { readYamlFile } from '../../src/config/yaml-file.ts';
-import { routeOf } from '../../src/http/routes.ts';
+import { FIXED, routeOf } from '../../src/http/routes.ts';
 import { load } from '../support/config-world.ts';
 import { unknownMetrics, unknownVariables } from '../support/metric-names.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -122,6 +122,13 @@ test("the table of paths is the server's", () => {
     const target = path.replace(/<\w+>|…/g, (part) => example[part] ?? 'example');
     assert.doesNotThrow(() => routeOf(target, new Set(['example'])), path);
   }
+  // What the status page is made of is nobody else's.
+  const told = (path: string) =>
+    /\.(css|js)$/.test(path) || paths.some((one) => one.startsWith(path.replace(/\/$/, '')));
+  assert.deepEqual(
+    [...FIXED.keys()].filter((path) => !told(path)),
+    [],
+  );
 });
 
 test('the documents name only metrics, labels, values, variables and files that exist', () => {
