@@ -1,6 +1,7 @@
 // What one reader gets from the flight that it joined: the stored or arriving answer, the held copy when the flight
 // failed and that is allowed, or an answer of its own where this one may not be shared.
 
+import { firstByteWithin } from '../asking-client.ts';
 import { UpstreamFailure } from '../errors.ts';
 import { type Answer, answerOf, type Forward, passingAnswer, staleAnswer } from './answer.ts';
 import { settlesWithin } from './deadline.ts';
@@ -11,7 +12,7 @@ import { selectVariant } from './freshness/vary.ts';
 import type { Resource } from './profile.ts';
 import { mayStandIn, nothingInStead, troubleOf } from './stand-in.ts';
 
-/** A reader without a copy hears of bytes or of an error within this time; its flight goes on (design: 10 s). */
+/** A reader without a copy waits no longer for one flight, which goes on without it (design: 10 s). */
 const LONGEST_WAIT_MS = 9_500;
 
 /** Nothing of it can be sent yet. */
@@ -42,12 +43,13 @@ export class LandedAnswers {
     joined: Joined,
     reason: Forward['reason'],
   ): Promise<Answer> {
-    const firstByteBy = performance.now() + LONGEST_WAIT_MS;
+    const waitMs = firstByteWithin(LONGEST_WAIT_MS);
+    const firstByteBy = performance.now() + waitMs;
     let landing: Landing;
     try {
       // What one origin of a raw mount takes its time for is between it and its clients.
       const bounded = resource.profile.name !== 'raw';
-      if (bounded && !(await settlesWithin(joined.landing, LONGEST_WAIT_MS))) {
+      if (bounded && !(await settlesWithin(joined.landing, waitMs))) {
         leave(joined);
         throw new StillOnItsWay();
       }
@@ -63,7 +65,7 @@ export class LandedAnswers {
 
   /** The answer of a flight that nobody shares. */
   alone(resource: Resource, reason: Forward['reason']): Promise<Answer> {
-    const firstByteBy = performance.now() + LONGEST_WAIT_MS;
+    const firstByteBy = performance.now() + firstByteWithin(LONGEST_WAIT_MS);
     return this.#fetchAlone(resource, undefined, { reason, collapsed: false, firstByteBy });
   }
 

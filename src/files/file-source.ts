@@ -1,6 +1,7 @@
 // How a file is fetched: from the URL that its page gives, from public https hosts or origins that the configuration
 // names, whole or from a byte on.
 
+import { firstByteWithin } from '../asking-client.ts';
 import type { Ask, Expectation, Profile, Resource } from '../cache/profile.ts';
 import { contentLength } from '../cache/whole-body.ts';
 import { type FailureKind, UpstreamFailure } from '../errors.ts';
@@ -57,11 +58,13 @@ export class FileSource {
    * UpstreamFailure when there is no file.
    */
   async sizeOf(url: string): Promise<number | undefined> {
+    const headersTimeoutMs = Math.max(1, firstByteWithin(HEADERS_TIMEOUT_MS));
     const response = await this.#options.client.fetch({
       ...this.#common(url),
+      headersTimeoutMs,
       method: 'HEAD',
       fields: ['accept', '*/*', 'accept-encoding', 'identity'],
-      signal: AbortSignal.timeout(HEADERS_TIMEOUT_MS),
+      signal: AbortSignal.timeout(headersTimeoutMs + 1_000),
     });
     response.body.destroy();
     if (response.status !== 200) {

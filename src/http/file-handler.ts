@@ -1,6 +1,7 @@
 // Distribution files over HTTP: validators, ranges, HEAD. A part of a file (206) is made of verified bytes only, but where
 // the operator has ranges passed on.
 
+import { withFirstByteBy } from '../asking-client.ts';
 import type { Answer } from '../cache/answer.ts';
 import type { Blob } from '../cache/blob-store.ts';
 import { cacheStatus } from '../cache/cache-status.ts';
@@ -38,6 +39,8 @@ export interface FileTarget {
   readonly rawPath: string;
 }
 
+/** A file's client hears of bytes or of an error within 14 s, its page included: pip gives up at 15 s. */
+const FIRST_BYTE_MS = 13_500;
 /** How long a range of a file that is still arriving waits for it; then the whole file is sent from the start. */
 const RANGE_WAIT_MS = 9_000;
 
@@ -48,7 +51,11 @@ export class FileHandler {
     this.#options = options;
   }
 
-  async file(exchange: Exchange, target: FileTarget): Promise<void> {
+  file(exchange: Exchange, target: FileTarget): Promise<void> {
+    return withFirstByteBy(exchange.startedAt + FIRST_BYTE_MS, () => this.#file(exchange, target));
+  }
+
+  async #file(exchange: Exchange, target: FileTarget): Promise<void> {
     exchange.kind = 'file';
     const { index, scheme, authority, rawPath } = target;
     const indexes = index === undefined ? this.#options.defaultIndexes : [index];
@@ -131,16 +138,16 @@ export class FileHandler {
       if (etag !== undefined && notModified(exchange, etag, undefined)) {
         return exchange.send(304, ['etag', etag, ...aging]);
       }
+      const leftMs = () => Math.max(1, arriving.firstByteBy - performance.now());
       const part = wantsPart(exchange, etag);
-      const entry = part ? await within(RANGE_WAIT_MS, arriving.arrived, exchange) : undefined;
+      const entry = part ? await within(Math.min(RANGE_WAIT_MS, leftMs()), arriving.arrived, exchange) : undefined;
       exchange.outcome = found.answer.outcome;
       const blob = entry === undefined ? undefined : await this.#options.service.storedBody(found, entry);
       if (blob !== undefined) return await sendBlob(exchange, { ...found.answer, entry: entry! }, blob, found.file);
       const fields = [...contentFields(), 'etag', arriving.tag, ...aging];
       if (reader.sizeBytes !== undefined) fields.push('content-length', String(reader.sizeBytes));
       if (exchange.isHead) return exchange.send(200, fields);
-      const waitMs = Math.max(1, arriving.firstByteBy - performance.now());
-      if (!(await settlesWithin(reader.ready(), waitMs))) throw new StillOnItsWay();
+      if (!(await settlesWithin(reader.ready(), leftMs()))) throw new StillOnItsWay();
       await sendBody(exchange, async (lend) => {
         const bytes = await reader.next(lend);
         // Not before there is something to send: what fails until then is told by a status.

@@ -213,7 +213,9 @@ test('clients take turns at a connection for which they wait', async (t) => {
   const it = await server(t);
   const client = upstreamClient(t, { connectionsPerOrigin: 1 });
   const ask = (who: string, path: string) =>
-    asClient(who, async () => bytesOf((await client.fetch(get(it.origin + path))).body));
+    asClient({ name: who, firstByteBy: Number.POSITIVE_INFINITY }, async () =>
+      bytesOf((await client.fetch(get(it.origin + path))).body),
+    );
   const hog = ['/a1', '/a2', '/a3', '/a4'].map((path) => ask('127.0.0.2', path));
   await Promise.all([...hog, ask('127.0.0.3', '/b1'), ask('127.0.0.4', '/c1')]);
   const order = it.log.entries.map(({ path }) => path);
