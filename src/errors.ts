@@ -77,6 +77,12 @@ export class Forbidden extends ProxyError {
   }
 }
 
+/** The client takes us for a server of another name (RFC 9110 15.5.20). */
+export class MisdirectedRequest extends ProxyError {
+  override readonly status = 421;
+  override readonly code = 'misdirected-request';
+}
+
 /** Removed for legal reasons upstream: passed on, never hidden by a stale copy. */
 export class UnavailableForLegalReasons extends ProxyError {
   override readonly status = 451;

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import type { ClientAddress } from '../http/client-address.ts';
 import { ClientGate } from '../http/client-gate.ts';
 import { ClientList } from '../http/client-list.ts';
+import { clientNetwork } from '../http/client-network.ts';
 import { ReloadedFiles } from '../http/reloaded-files.ts';
 import type { Basics } from './basics.ts';
 
@@ -21,7 +22,7 @@ export async function openClients(
   const gate = new ClientGate({
     clients: new ClientList(content),
     now,
-    addressOf: ({ request }) => addresses.of(request),
+    addressOf: ({ request }) => clientNetwork(addresses.of(request)),
     onRefused: (reason) => metrics.meters.rejectedRequests.inc({ reason }),
   });
   let current = content;

@@ -15,6 +15,7 @@ import { RawHandler } from '../http/raw-handler.ts';
 import { ReadyAnswers } from '../http/ready-answers.ts';
 import type { Agreement } from '../index/agreement.ts';
 import { createAccessLog } from '../observe/access-log.ts';
+import { AuditLog } from '../observe/audit-log.ts';
 import { Busiest } from '../observe/busiest.ts';
 import { readDrills } from '../observe/drills.ts';
 import { freeBytes } from '../observe/free-bytes.ts';
@@ -202,6 +203,7 @@ export async function listen(
     purges,
     facts,
   });
+  const audit = config.auditLog === undefined ? undefined : new AuditLog({ path: config.auditLog, now });
   const token = adminToken(config.dataDir);
   if (readAdminToken(config.dataDir) !== token) {
     log.warn('the data folder takes no new file: nobody can administer this process', { data_dir: config.dataDir });
@@ -216,7 +218,11 @@ export async function listen(
       onStale: (kind, answer) => telemetry.stale(kind, answer),
     }),
     files: new FileHandler({ service: files, defaultIndexes: config.defaultIndexes, ready, now }),
-    admin: new AdminApi({ token, administration }),
+    admin: new AdminApi({
+      token,
+      administration,
+      onOrder: (order, { request }) => audit?.note({ ...order, client: addresses.of(request) }),
+    }),
     documents: new JsonHandler({
       service: documents,
       defaultIndexes: config.defaultIndexes,

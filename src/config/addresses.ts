@@ -65,6 +65,17 @@ export const basePath: Unit<string> = {
   format: (value) => value,
 };
 
+/** A name of a host alone, as it stands in `Host` before the port. */
+export const hostName: Unit<string> = {
+  name: 'host name',
+  parse: (input) => {
+    const url = URL.parse(`http://${input}/`);
+    if (url !== null && url.host === url.hostname && /^[\w.-]+$/.test(input)) return url.hostname.replace(/\.$/, '');
+    throw new InvalidValue('expected a name without scheme, port and path, for example wheels.example');
+  },
+  format: (value) => value,
+};
+
 /** Addresses of proxies. */
 export const network: Unit<string> = {
   name: 'network',

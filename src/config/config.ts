@@ -104,6 +104,10 @@ export interface Config extends ListenAddress {
   readonly workers: number;
   readonly drainMs: number;
   readonly graceMs: number;
+  /** Names that `Host` may have, in lower case; none: every name may. */
+  readonly allowedHosts: readonly string[];
+  /** Where orders of the administration are written down. */
+  readonly auditLog?: string;
   /** 406 in the place of HTML for who accepts no format of an index page. */
   readonly strictAccept: boolean;
   readonly uploads: boolean;

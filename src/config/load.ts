@@ -1,6 +1,7 @@
 // The whole way from flags, environment, file and machine to one checked Config, or to every mistake at once.
 
 import { dirname } from 'node:path';
+import { auditLogOf } from './audit-log.ts';
 import { chooseIndexes } from './choose-indexes.ts';
 import { clientsOf } from './clients.ts';
 import type { Config } from './config.ts';
@@ -45,6 +46,7 @@ export async function loadConfig(
   const raw = (await builder?.raw(structures?.raw ?? {}, settings.maxFile)) ?? [];
   const proxy = proxiesOf(input.env, problems);
   const caFile = pathOf(read, 'caFile', input.cwd);
+  const auditLog = await auditLogOf(read, input.cwd, problems);
   const { certificates, warnings } = await certificatesOf(
     { path: caFile, source: sources.caFile },
     input.env,
@@ -84,6 +86,8 @@ export async function loadConfig(
     workers: settings.workers,
     drainMs: settings.drain,
     graceMs: settings.grace,
+    allowedHosts: settings.allowedHosts,
+    ...(auditLog !== undefined && { auditLog }),
     strictAccept: settings.strictAccept,
     uploads: settings.uploads,
     xmlRpc: settings.xmlRpc,

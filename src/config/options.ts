@@ -1,7 +1,7 @@
 // The one table of options: what each is called in the YAML file and in the environment, its unit, its default and
 // what it is for. Parsing, `wheelkeep check`, the flags of `serve` and README's table all read this.
 
-import { basePath, baseUrl, listenAddress, network, origin, redisUrl, upstreamAddress } from './addresses.ts';
+import { basePath, baseUrl, hostName, listenAddress, network, origin, redisUrl, upstreamAddress } from './addresses.ts';
 import {
   boolean,
   choice,
@@ -173,6 +173,17 @@ export const OPTIONS = {
   trustedProxies: option('trusted_proxies', list(network), '', {
     description: 'Proxies in front whose X-Forwarded-For is believed when the log says who a client is.',
     example: '10.0.0.0/8',
+  }),
+  allowedHosts: option('allowed_hosts', list(hostName), '', {
+    description:
+      'Names by which clients may call the server; another one in `Host` is answered 421. Addresses and `localhost` may ' +
+      'always; unset, every name may.',
+    example: 'wheels.example',
+  }),
+  auditLog: optional('audit_log', path, {
+    description:
+      'A file to which every order of the administration is appended before it is carried out; unset, none is.',
+    example: '/var/log/wheelkeep/audit.jsonl',
   }),
   strictAccept: option('strict_accept', boolean, 'false', {
     description: 'Answer 406 to a client that accepts no format of an index page; otherwise it gets HTML.',

@@ -61,7 +61,7 @@ export async function readSettings(input: ConfigInput): Promise<ReadSettings> {
 /** An option's path, absolute: one that a file names starts at that file's folder, any other at `cwd`. */
 export function pathOf(
   { settings, sources, file }: ReadSettings,
-  key: 'dataDir' | 'caFile' | 'tlsCertFile' | 'tlsKeyFile' | 'clientsFile',
+  key: 'dataDir' | 'caFile' | 'auditLog' | 'tlsCertFile' | 'tlsKeyFile' | 'clientsFile',
   cwd: string,
 ): string | undefined {
   const path = settings[key];

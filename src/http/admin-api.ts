@@ -21,6 +21,8 @@ export interface Administration {
 export interface AdminApiOptions {
   readonly token: string;
   readonly administration: Administration;
+  /** Told of every order before it is carried out, and whose it is; what it throws ends the order. */
+  readonly onOrder: (order: { readonly order: 'purge'; readonly project?: ProjectName }, exchange: Exchange) => void;
 }
 
 const MAX_BODY_BYTES = 16 * 1024;
@@ -59,9 +61,12 @@ export class AdminApi {
           exchange,
           await administration.explain(projectOf(query.get('project')), query.get('file') ?? undefined),
         );
-      case 'purge':
+      case 'purge': {
         requireMethod(exchange, 'POST');
-        return sendJson(exchange, await administration.purge(purgedOf(await bodyOf(exchange))));
+        const project = purgedOf(await bodyOf(exchange));
+        this.#options.onOrder({ order: 'purge', ...(project !== undefined && { project }) }, exchange);
+        return sendJson(exchange, await administration.purge(project));
+      }
     }
     throw new NotFound('The administration has status, stats, events, explain and purge.', 'no-such-route');
   }

@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { clientNetwork } from './client-network.ts';
 
 const MOST_CONNECTIONS = 20_000;
 /** Of the file descriptors that the system grants; the rest is for files and upstreams. */
@@ -26,7 +27,7 @@ export class ConnectionShares {
 
   /** Whether the connection may stay; then it counts until it closes. */
   admit(socket: Socket): boolean {
-    const address = socket.remoteAddress ?? '';
+    const address = clientNetwork(socket.remoteAddress ?? '');
     const held = this.#open.get(address) ?? 0;
     if (held >= this.limit * SHARE_OF_ONE_ADDRESS) return false;
     this.#open.set(address, held + 1);

@@ -10,6 +10,7 @@ import { isOutOfDescriptors } from '../cache/open-files.ts';
 import { BadRequest, MethodNotAllowed, ProxyError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import type { AllowedHosts } from './allowed-hosts.ts';
 import { ConnectionShares } from './connection-shares.ts';
 import { doubtAbout } from './doubtful-request.ts';
 import { Exchange } from './exchange.ts';
@@ -34,6 +35,8 @@ export interface HttpServerOptions {
   readonly via: string;
   /** Lets the exchange in, or throws or rejects; a promise where that takes a moment. Without it everybody is. */
   readonly admit?: ((exchange: Exchange) => Promise<void> | undefined) | undefined;
+  /** Present: nothing is served under another name. */
+  readonly hosts?: AllowedHosts | undefined;
   /** Nothing is served that is not below it. */
   readonly basePath?: string | undefined;
   /** Present: TLS is spoken, and nothing else. */
@@ -51,6 +54,8 @@ const HEAD_TIMEOUT_MS = 20_000;
 /** How often Node looks for connections whose head is late. */
 const HEAD_CHECK_MS = 5_000;
 const KEEP_ALIVE_MS = 65_000;
+/** A client hears of bytes or of an error within 10 s, whatever has to be asked for it (I5). */
+const FIRST_BYTE_MS = 9_500;
 /** A client that takes nothing for so long is cut off. */
 const STALLED_CLIENT_MS = 120_000;
 
@@ -85,6 +90,9 @@ export class HttpServer {
     this.#server =
       options.tls === undefined ? createServer(limits, serve) : this.#createTlsServer(limits, serve, options.tls);
     this.#server.maxConnections = this.#shares.limit;
+    // Who says that he sends nothing more may still wait for his answer (nc does). Whether he has gone instead is told by
+    // the first byte that we send him. Node's types do not know this property of its servers.
+    Object.assign(this.#server, { httpAllowHalfOpen: true });
     this.#server.setTimeout(STALLED_CLIENT_MS);
     this.#server.on('clientError', (error, socket) => {
       // Its one answer is on its way, and closes the connection.
@@ -207,7 +215,8 @@ export class HttpServer {
       return;
     }
     try {
-      const { basePath, admit } = this.#options;
+      const { basePath, admit, hosts } = this.#options;
+      hosts?.require(request);
       if (basePath !== undefined) request.url = targetBelow(basePath, exchange.target);
       const admission = admit?.(exchange);
       if (admission === undefined) this.#answerAdmitted(exchange);
@@ -229,7 +238,8 @@ export class HttpServer {
       this.#options.metrics.meters.rejectedRequests.inc({ reason: 'loop' });
       throw new LoopDetected('This request has passed through this Wheelkeep already: its upstream leads back to it.');
     }
-    await asClient(this.#options.clientOf(exchange), () => this.#options.handle(exchange));
+    const client = { name: this.#options.clientOf(exchange), firstByteBy: exchange.startedAt + FIRST_BYTE_MS };
+    await asClient(client, () => this.#options.handle(exchange));
   }
 
   #fail(exchange: Exchange, error: unknown): void {

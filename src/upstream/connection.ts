@@ -7,10 +7,7 @@ import { UpstreamFailure } from '../errors.ts';
 import { type Fields, fieldValue, type ResponseHead } from '../http-message.ts';
 import { ArrivingBody, type BodyLimits, tooLarge } from './arriving-body.ts';
 import { toUpstreamFailure } from './failures.ts';
-
-/** Heads beyond these are refused: nobody needs them, and everything here is kept in memory. */
-const MAX_HEAD_BYTES = 64 * 1024;
-const MAX_FIELDS = 256;
+import { HeadLimit, MAX_FIELDS, MAX_HEAD_BYTES } from './head-limit.ts';
 
 /** A socket that was idle longer is not reused: middle boxes forget connections, servers close them (F74, F75). */
 export const IDLE_MS = 4_000;
@@ -38,16 +35,21 @@ export class Connection {
   idleSince = 0;
   readonly #client: Client;
   readonly #socket: Socket;
+  readonly #headLimit: HeadLimit;
 
   constructor(origin: string, socket: Socket, source: string) {
     this.source = source;
     this.#socket = socket;
     // Until undici has the socket nobody else listens, and ours is destroyed with an error.
     socket.on('error', () => {});
+    this.#headLimit = new HeadLimit(socket, () => {
+      socket.destroy(new UpstreamFailure('protocol', `${new URL(origin).host}: the head of the answer is too large`));
+    });
     let fresh = true;
     this.#client = new Client(origin, {
       allowH2: false,
       pipelining: 1,
+      // By undici's way of counting less than by ours: it is never reached.
       maxHeaderSize: MAX_HEAD_BYTES,
       // Deadlines are ours: undici's timers are coarse and stop while a body is paused.
       headersTimeout: 0,
@@ -108,6 +110,7 @@ export class Connection {
     };
 
     exchange.signal.addEventListener('abort', onAbort);
+    this.#headLimit.awaitHead();
     this.#client.dispatch(
       { method: exchange.method, path: exchange.path, headers: [...exchange.fields] },
       {

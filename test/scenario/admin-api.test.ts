@@ -136,3 +136,30 @@ test('status names every mirror and its health; events and stats are told', asyn
   const { days } = (await ask('stats')) as { days: { files: number }[] };
   assert.equal(days[0]!.files, 2);
 });
+
+test('every order is written down before it is carried out: when, whose, about what (S36)', async (t) => {
+  const { world } = await filled(t);
+  const auditLog = join(world.proxy.dataDir, 'audit.jsonl');
+  await world.restart({ auditLog });
+  world.clock.advance(1_000);
+  await order(world, { project: 'Demo' });
+  await order(world, { all: true });
+  await order(world, { project: '../x' });
+  await get(`${world.proxy.url}/-/api/purge`);
+  const time = new Date(world.clock.now()).toISOString();
+  assert.equal(
+    await readFile(auditLog, 'utf8'),
+    `{"time":"${time}","order":"purge","project":"demo","client":"127.0.0.1"}\n` +
+      `{"time":"${time}","order":"purge","client":"127.0.0.1"}\n`,
+  );
+  assert.equal(statSync(auditLog).mode & 0o777, 0o600);
+});
+
+test('an order that cannot be written down is not carried out (S36)', async (t) => {
+  const { world } = await filled(t);
+  await world.restart({ auditLog: join(world.proxy.dataDir, 'no', 'folder', 'audit.jsonl') });
+  const answer = await order(world, { project: 'demo' });
+  assert.equal(answer.status, 503);
+  assert.match(answer.text(), /audit-log-unwritable/);
+  assert.match((await get(`${world.proxy.url}/simple/demo/`)).field('cache-status')!, /; hit/);
+});

@@ -18,7 +18,6 @@ const LISTS: Readonly<Record<string, { readonly rows: number; readonly without: 
   S: {
     rows: 50,
     without: {
-      S36: 'the access log is the audit log: test/unit/log.test.ts',
       S38: 'there are no rules of an operator but the binding of names, which is read at the start',
       S40: 'there is no feed of malware',
       S41: 'there is no cooldown',

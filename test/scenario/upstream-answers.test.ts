@@ -51,6 +51,19 @@ test('a gzip body stays as it was sent, also when the label lies', async (t) => 
   assert.deepEqual(await bytesOf((await client.fetch(get(`${it.origin}/b`))).body), BODY);
 });
 
+test('a head of hundreds of kilobytes is a failure at once', async (t) => {
+  const it = await server(t);
+  const line = `x-large: ${'a'.repeat(100)}\r\n`;
+  it.fault('/a', faults.rawBytes(`HTTP/1.1 200 OK\r\n${line.repeat(3_000)}`));
+  const startedAt = performance.now();
+  const failure = await failureOf(upstreamClient(t).fetch(get(`${it.origin}/a`)));
+  assert.deepEqual(
+    [failure.kind, failure.message],
+    ['protocol', `127.0.0.1:${it.port}: the head of the answer is too large`],
+  );
+  assert.ok(performance.now() - startedAt < 1_000);
+});
+
 test('interim answers are skipped, and told to whoever wants them', async (t) => {
   const it = await server(t);
   it.fault('/a', faults.informational(103, 2));

@@ -97,6 +97,7 @@ export function testConfig({
     workers: 1,
     drainMs: 0,
     graceMs: 1000,
+    allowedHosts: [],
     strictAccept: false,
     uploads: false,
     xmlRpc: false,

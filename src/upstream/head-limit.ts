@@ -1,0 +1,78 @@
+// How large the head of an answer may be, interim heads (1xx) included, measured before undici's parser sees the bytes: that
+// one makes an error with its stack for every line beyond its own limit, half a second of work for one chunk of short
+// lines.
+
+import type { Socket } from 'node:net';
+
+/** Nobody needs more, and everything here is kept in memory. */
+export const MAX_HEAD_BYTES = 64 * 1024;
+export const MAX_FIELDS = 256;
+/** With the first lines of some interim heads. */
+const MAX_LINES = MAX_FIELDS + 32;
+
+const LINE_FEED = 0x0a;
+const ONE = 0x31;
+/** Where the status stands in `HTTP/1.1 200`. */
+const STATUS_AT = 9;
+
+export class HeadLimit {
+  #awaited = false;
+  /** Of what was awaited, all heads together. */
+  #bytes = 0;
+  #lines = 0;
+  /** Of the line that is arriving. */
+  #lineBytes = 0;
+  #isFirstLine = true;
+  #isInterim = false;
+
+  /** Whatever is read from the socket from now on goes through here. `onExceeded` has to destroy it. */
+  constructor(socket: Socket, onExceeded: () => void) {
+    const read = socket.read.bind(socket);
+    socket.read = (size?: number) => {
+      const chunk: Buffer | null = read(size);
+      if (chunk === null || !this.#awaited || this.#isWithin(chunk)) return chunk;
+      this.#awaited = false;
+      onExceeded();
+      return null;
+    };
+  }
+
+  /** A request was sent. */
+  awaitHead(): void {
+    this.#awaited = true;
+    this.#bytes = 0;
+    this.#lines = 0;
+    this.#beginHead();
+  }
+
+  #isWithin(chunk: Buffer): boolean {
+    for (let at = 0; this.#awaited; ) {
+      const found = chunk.indexOf(LINE_FEED, at);
+      const end = found === -1 ? chunk.length : found + 1;
+      const status = at + STATUS_AT - this.#lineBytes;
+      if (this.#isFirstLine && status >= at && status < end) this.#isInterim = chunk[status] === ONE;
+      this.#bytes += end - at;
+      this.#lineBytes += end - at;
+      if (this.#bytes > MAX_HEAD_BYTES || this.#lines > MAX_LINES) return false;
+      if (found === -1) return true;
+      this.#endLine();
+      at = end;
+    }
+    return true;
+  }
+
+  #endLine(): void {
+    const isBlank = this.#lineBytes <= 2;
+    this.#lines += 1;
+    this.#lineBytes = 0;
+    if (!isBlank) this.#isFirstLine = false;
+    else if (!this.#isFirstLine && this.#isInterim) this.#beginHead();
+    else if (!this.#isFirstLine) this.#awaited = false;
+  }
+
+  #beginHead(): void {
+    this.#lineBytes = 0;
+    this.#isFirstLine = true;
+    this.#isInterim = false;
+  }
+}

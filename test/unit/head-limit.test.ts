@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+import { HeadLimit, MAX_HEAD_BYTES } from '../../src/upstream/head-limit.ts';
+
+/** Whether all of it may be read, arriving in pieces of that size. */
+function passes(text: string, pieceBytes: number): boolean {
+  const bytes = Buffer.from(text, 'latin1');
+  let at = 0;
+  let exceeded = 0;
+  const socket = {
+    read: () => {
+      const piece = bytes.subarray(at, at + pieceBytes);
+      at += pieceBytes;
+      return piece.length === 0 ? null : piece;
+    },
+  };
+  const limit = new HeadLimit(socket as unknown as Socket, () => exceeded++);
+  limit.awaitHead();
+  let read = 0;
+  for (let piece = socket.read(); piece !== null && exceeded === 0; piece = socket.read()) read += piece.length;
+  assert.ok(exceeded === 1 || (exceeded === 0 && read === bytes.length));
+  return exceeded === 0;
+}
+
+const lines = (count: number, bytes: number) => `x: ${'a'.repeat(bytes)}\r\n`.repeat(count);
+const large = 'b'.repeat(3 * MAX_HEAD_BYTES);
+const manyLines = '\n'.repeat(3_000);
+
+for (const pieceBytes of [1, 7, 1_000, 65_536]) {
+  test(`the head is measured, whatever comes after it is not, in pieces of ${pieceBytes}`, () => {
+    assert.ok(passes(`HTTP/1.1 200 OK\r\n${lines(200, 200)}\r\n${large}${manyLines}`, pieceBytes));
+    assert.ok(passes(`HTTP/1.1 200 OK\n${lines(20, 20)}\n${large}${manyLines}`, pieceBytes));
+    assert.ok(
+      passes(`HTTP/1.1 103 Early\r\n${lines(3, 20)}\r\nHTTP/1.1 200 OK\r\n${lines(3, 20)}\r\n${large}`, pieceBytes),
+    );
+  });
+
+  test(`a head of too many bytes or lines is not read to its end, in pieces of ${pieceBytes}`, () => {
+    assert.ok(!passes(`HTTP/1.1 200 OK\r\n${lines(100, 800)}\r\n`, pieceBytes));
+    assert.ok(!passes(`HTTP/1.1 200 OK\r\n${lines(400, 1)}\r\n`, pieceBytes));
+    assert.ok(!passes(`HTTP/1.1 200 OK\r\nx: ${large}`, pieceBytes));
+    assert.ok(!passes(`\r\n\r\nHTTP/1.1 200 OK\r\n${lines(400, 1)}\r\n`, pieceBytes));
+    assert.ok(!passes('HTTP/1.1 100 Continue\r\n\r\n'.repeat(200), pieceBytes));
+  });
+}
