@@ -9,6 +9,7 @@ import { buildServices } from './assembly/services.ts';
 import { openStores } from './assembly/stores.ts';
 import { connectUpstreams } from './assembly/upstreams.ts';
 import type { Config } from './config/config.ts';
+import { collectEarly } from './early-collection.ts';
 import { viaName } from './http/dispatch.ts';
 import { Agreement } from './index/agreement.ts';
 import { readDrills } from './observe/drills.ts';
@@ -69,6 +70,7 @@ const HEAP_GROWTH_PERCENT = 40;
 /** Starts serving. Rejects with the system's error when the data folder or the port cannot be used. */
 export async function startApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
+  const stopCollecting = collectEarly();
   const now = overrides.now ?? Date.now;
   const random = overrides.random ?? Math.random;
   const log = overrides.log ?? quietLog;
@@ -88,6 +90,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   });
   const services = buildServices(basics, stores, upstreams, overrides.workers);
   const release = async () => {
+    stopCollecting();
     services.readThrough.close();
     const { blobs, entries } = stores;
     await Promise.all([upstreams.client.close(), services.workshop.close(), blobs.close(), entries.close()]);

@@ -30,6 +30,8 @@ export interface UnderPressure {
   /** Of the downloads, in [0, 1]: those for which no upstream was asked. */
   readonly hitRate: number;
   readonly evictions: number;
+  /** How late the proxy's event loop was, half of the times and one time in a hundred; milliseconds. */
+  readonly loopLateMs: readonly [median: number, p99: number];
 }
 
 const BLOCK_BYTES = 4096;
@@ -71,7 +73,8 @@ export async function underPressure(t: TestContext, pressure: QuotaPressure): Pr
     done = true;
     await watch;
   }
-  const evictions = (await proxy.metrics())['wheelkeep_evictions_total{reason="quota"}'] ?? 0;
+  const metrics = await proxy.metrics();
+  const evictions = metrics['wheelkeep_evictions_total{reason="quota"}'] ?? 0;
   assert.equal(await proxy.stop(), 0);
   return {
     mostBytes,
@@ -79,6 +82,7 @@ export async function underPressure(t: TestContext, pressure: QuotaPressure): Pr
     downloads,
     hitRate: 1 - index.fileRequests / downloads,
     evictions,
+    loopLateMs: [metrics.nodejs_eventloop_lag_p50_seconds! * 1000, metrics.nodejs_eventloop_lag_p99_seconds! * 1000],
   };
 }
 

@@ -38,7 +38,7 @@ console.log(`seed ${SEED}; ${MINUTES} minutes; ${redis === undefined ? 'no Redis
 
 const wrong: string[] = [];
 const counts = { held: 0, cold: 0, coldRefused: 0, left: 0, faults: 0 };
-const until = performance.now() + MINUTES * 60_000;
+const startedAt = performance.now();
 let over = false;
 
 const files = Array.from({ length: HELD }, (_, i) => {
@@ -79,7 +79,17 @@ const FAULTS: readonly (readonly [RegExp, Fault])[] = [
   [/^\/packages/, faults.gzipped()],
 ];
 
-const samples: { readonly at: number; readonly fds: number; readonly rss: number; readonly temporary: number }[] = [];
+interface Sample {
+  readonly at: number;
+  readonly fds: number;
+  readonly temporary: number;
+  /** Bytes: of the whole process, of V8's heap in use, and of buffers outside of it. */
+  readonly rss: number;
+  readonly heap: number;
+  readonly external: number;
+}
+
+const samples: Sample[] = [];
 const work = [upstreamFaults(), redisFaults(), sampling(), ...Array.from({ length: CLIENTS }, client)];
 await sleep(MINUTES * 60_000);
 over = true;
@@ -186,19 +196,36 @@ async function redisFaults(): Promise<void> {
 }
 
 async function sampling(): Promise<void> {
-  while (!over) {
+  for (let minute = 1; !over; ) {
     samples.push(await sample());
+    if (performance.now() > startedAt + minute * 60_000) {
+      console.log(`minute ${minute}: ${inWords(samples.slice(-12))}`);
+      minute += 1;
+    }
     await sleep(5_000);
   }
 }
 
-async function sample() {
+async function sample(): Promise<Sample> {
+  const metrics = await proxy.metrics();
   return {
     at: performance.now(),
     fds: readdirSync(`/proc/${proxy.pid}/fd`).length,
-    rss: await residentBytes(proxy.pid),
     temporary: (await temporaryFiles(dataDir)).length,
+    rss: await residentBytes(proxy.pid),
+    heap: metrics.nodejs_heap_size_used_bytes!,
+    external: metrics.nodejs_external_memory_bytes!,
   };
+}
+
+/** The medians of the samples. */
+function inWords(part: readonly Sample[]): string {
+  const middle = (key: keyof Sample) => part.map((one) => one[key]).toSorted((a, b) => a - b)[part.length >> 1] ?? 0;
+  const megabytes = (key: 'rss' | 'heap' | 'external') => (middle(key) / 1e6).toFixed(0);
+  return (
+    `resident ${megabytes('rss')} MB (heap ${megabytes('heap')}, buffers ${megabytes('external')}), ` +
+    `descriptors ${middle('fds')} (most ${Math.max(...part.map(({ fds }) => fds))}), temporary files ${middle('temporary')}`
+  );
 }
 
 async function judge(): Promise<void> {
@@ -211,7 +238,7 @@ async function judge(): Promise<void> {
   await storedBlobs(dataDir);
 
   // After a third of the time everything is warm; what is flat then stays flat.
-  const warm = samples.filter(({ at }) => at > until - MINUTES * 40_000);
+  const warm = samples.filter(({ at }) => at > startedAt + MINUTES * 20_000);
   const half = warm.length >> 1;
   const [early, late] = [warm.slice(0, half), warm.slice(half)];
   const figures = (list: typeof warm, key: 'fds' | 'rss') => list.reduce((sum, one) => sum + one[key], 0) / list.length;
@@ -225,14 +252,8 @@ async function judge(): Promise<void> {
   );
   console.log(`descriptors: ${fds.map((value) => value.toFixed(0)).join(' -> ')}, at the end ${last.fds}`);
   for (let from = 0; from < MINUTES; from += 5) {
-    const start = until - (MINUTES - from) * 60_000;
-    const part = samples.filter(({ at }) => at >= start && at < start + 300_000);
-    const of = (key: 'fds' | 'rss' | 'temporary') => part.map((one) => one[key]).toSorted((a, b) => a - b);
-    const middle = (list: readonly number[]) => list[list.length >> 1] ?? 0;
-    console.log(
-      `from minute ${from}: resident ${(middle(of('rss')) / 1e6).toFixed(0)} MB, ` +
-        `descriptors ${middle(of('fds'))} (most ${of('fds').at(-1)}), temporary files ${middle(of('temporary'))}`,
-    );
+    const start = startedAt + from * 60_000;
+    console.log(`from minute ${from}: ${inWords(samples.filter(({ at }) => at >= start && at < start + 300_000))}`);
   }
   console.log(`blobs: ${(await storedBlobs(dataDir)).length}, all right`);
   for (const text of wrong.slice(0, 20)) console.log(`wrong: ${text}`);

@@ -23,6 +23,8 @@ export interface SpawnOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A limit of the shell's `ulimit` that it has to live with: `-n 60`, `-f 8192` (blocks of 512 bytes). */
   readonly limit?: string;
+  /** Folders of control groups in which it runs: a machine with less than this one has. */
+  readonly groups?: readonly string[];
 }
 
 export interface SpawnedProxy {
@@ -41,11 +43,15 @@ const START_LIMIT_MS = 15_000;
 
 /** Resolves once /-/ready says so; rejects with what was printed when the process ends before that. */
 export async function spawnProxy(options: SpawnOptions): Promise<SpawnedProxy> {
-  const { dataDir, upstreams, port, adminListen, isTls = false, env = {}, limit } = options;
+  const { dataDir, upstreams, port, adminListen, isTls = false, env = {}, limit, groups = [] } = options;
   const scheme = isTls ? 'https' : 'http';
   const chosen = port ?? (await freePort());
+  const before = [
+    ...groups.map((folder) => `echo $$ > ${folder}/cgroup.procs`),
+    ...(limit === undefined ? [] : [`ulimit ${limit}`]),
+  ];
   const command =
-    limit === undefined ? [LAUNCHER, 'serve'] : ['sh', '-c', `ulimit ${limit} && exec "$0" serve`, LAUNCHER];
+    before.length === 0 ? [LAUNCHER, 'serve'] : ['sh', '-c', `${before.join(' && ')} && exec "$0" serve`, LAUNCHER];
   const child = spawn(command[0]!, command.slice(1), {
     env: {
       PATH: process.env.PATH ?? '',
