@@ -1,5 +1,6 @@
 // The thread that reads and renders large pages; see page-workshop.ts.
 
+import { getHeapStatistics } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import { InvalidPage } from './invalid-page.ts';
 import { PageReader, type ReaderLimits } from './page-reader.ts';
@@ -25,10 +26,18 @@ function handedOver(reply: JobReply): ArrayBuffer[] {
 
 function replyTo(id: number, job: PageJob): JobReply {
   try {
-    return { id, result: perform(job) };
+    const result = perform(job);
+    return { id, memoryBytes: occupied(), result };
   } catch (error) {
-    return { id, problem: (error as Error).message, invalid: error instanceof InvalidPage };
+    const invalid = error instanceof InvalidPage;
+    return { id, memoryBytes: occupied(), problem: (error as Error).message, invalid };
   }
+}
+
+/** By this thread alone. */
+function occupied(): number {
+  const { total_heap_size, external_memory } = getHeapStatistics();
+  return total_heap_size + external_memory;
 }
 
 function perform(job: PageJob): unknown {

@@ -39,17 +39,24 @@ export type PageJob =
   | { readonly task: 'check-document'; readonly source: PageSource; readonly kind: DocumentKind }
   | { readonly task: 'document'; readonly source: PageSource; readonly form: DocumentForm };
 
-export type JobReply =
-  | { readonly id: number; readonly result: unknown }
-  | { readonly id: number; readonly problem: string; readonly invalid: boolean };
+export type JobReply = {
+  readonly id: number;
+  /** What the worker occupies by now, needed or not; bytes. */
+  readonly memoryBytes: number;
+} & ({ readonly result: unknown } | { readonly problem: string; readonly invalid: boolean });
 
-/** Bodies above this size (as stored, often compressed) go to the worker. */
+/** Bodies above this size go to the worker. */
 const INLINE_BYTES = 96 * 1024;
+/** What a coded body counts for: pages grow so much when they are decoded, and a bomb of that size does little harm. */
+const CODED_WEIGHT = 8;
 /** Parsed pages kept, by the size of their decoded bodies; the parsed form takes a few times as much. */
 const PARSED_BYTES = 4 * 1024 * 1024;
 
-/** A worker that has read a list of all projects keeps hundreds of megabytes of heap: it ends when idle for that long. */
-const LIST_BYTES = 512 * 1024;
+/**
+ * An idle thread collects no garbage: one that has read a list of all projects, or the first 64 MB of a bomb, would keep
+ * hundreds of megabytes. It ends when it occupies that much and has been idle for so long.
+ */
+const SWOLLEN_BYTES = 48 * 1024 * 1024;
 const RETIRE_AFTER_MS = 2_000;
 
 interface Waiting {
@@ -64,8 +71,6 @@ export class PageWorkshop {
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
   #jobs = 0;
-  /** The worker has read a large list. */
-  #swollen = false;
   #retirement: NodeJS.Timeout | undefined;
 
   constructor(limits: ReaderLimits, retireAfterMs = RETIRE_AFTER_MS) {
@@ -133,7 +138,6 @@ export class PageWorkshop {
     const worker = this.#worker;
     const id = this.#jobs++;
     clearTimeout(this.#retirement);
-    if (isLargeList(job)) this.#swollen = true;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       worker.ref();
@@ -158,7 +162,8 @@ export class PageWorkshop {
     // An idle worker must not keep the process alive.
     if (this.#waiting.size === 0) {
       worker.unref();
-      if (this.#swollen) this.#retirement = setTimeout(() => this.#retire(worker), this.#retireAfterMs).unref();
+      if (reply.memoryBytes > SWOLLEN_BYTES)
+        this.#retirement = setTimeout(() => this.#retire(worker), this.#retireAfterMs).unref();
     }
     if ('result' in reply) waiting?.resolve(reply.result);
     else waiting?.reject(reply.invalid ? new InvalidPage(reply.problem) : new Error(reply.problem));
@@ -167,7 +172,6 @@ export class PageWorkshop {
   /** The next job starts another one. */
   #retire(worker: Worker): void {
     this.#worker = undefined;
-    this.#swollen = false;
     void worker.terminate();
   }
 
@@ -175,23 +179,19 @@ export class PageWorkshop {
   #lost(worker: Worker, error: Error): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
-    this.#swollen = false;
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
   }
 }
 
-function isLargeList(job: PageJob): boolean {
-  if (job.task === 'merge') return sizeOf(job) > LIST_BYTES;
-  return (
-    (job.task === 'check' || job.task === 'render') && job.source.project === undefined && sizeOf(job) > LIST_BYTES
-  );
+function sizeOf(job: PageJob): number {
+  if (job.task === 'compare') return sizeOfBody(job.source) + sizeOfBody(job.held);
+  if (job.task !== 'merge') return sizeOfBody(job.source);
+  return job.lists.reduce((sum, { source }) => sum + sizeOfBody(source), 0);
 }
 
-function sizeOf(job: PageJob): number {
-  if (job.task === 'compare') return job.source.body.length + job.held.body.length;
-  if (job.task !== 'merge') return job.source.body.length;
-  return job.lists.reduce((sum, { source }) => sum + source.body.length, 0);
+function sizeOfBody({ body, contentEncoding }: PageSource): number {
+  return contentEncoding === undefined ? body.length : CODED_WEIGHT * body.length;
 }
 
 /** What upstream sent is no such thing: a failure of upstream's, not of the reader's. */

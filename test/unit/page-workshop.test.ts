@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import { digestOf } from '../../src/cache/digest.ts';
 import { UpstreamFailure } from '../../src/errors.ts';
 import { PageReader, type PageSource } from '../../src/index/page-reader.ts';
@@ -92,21 +93,42 @@ test('what is no page is a failure of upstream, from the other thread, too', asy
   await assert.rejects(workshop.checkDocument(legacy, 'provenance'), invalid);
 });
 
-test('a thread that has read a large list ends when it is idle, and no work is lost by that', async (t) => {
+test('a thread that has read a large list or a bomb ends when it is idle, and no work is lost by that', async (t) => {
   const threads = () => readdirSync('/proc/self/task').length;
   const workshop = new PageWorkshop(LIMITS, 5);
   t.after(() => workshop.close());
-  const projects = Array.from({ length: 40_000 }, (_, i) => ({ name: `project-${i}` }));
+  const projects = Array.from({ length: 120_000 }, (_, i) => ({ name: `project-${i}` }));
   const large = source({ meta: {}, projects }, undefined);
-  const before = threads();
-  await workshop.check(large);
-  const during = threads();
-  assert.ok(during > before, `${before} threads, then ${during}`);
-  for (let tries = 0; threads() >= during && tries < 500; tries += 1) await sleep(10);
-  assert.ok(threads() < during);
-  for (let i = 0; i < 20; i += 1) {
-    assert.equal((await workshop.check(large)).facts.files, 40_000);
+  const body = gzipSync(Buffer.alloc(200 << 20));
+  const bomb = { ...page('files.example', 1_500), body, digest: digestOf(body), contentEncoding: 'gzip' };
+  for (const swelling of [large, bomb]) {
+    const before = threads();
+    await workshop.check(swelling).catch((error) => assert.ok(swelling === bomb, error));
+    const during = threads();
+    assert.ok(during > before, `${before} threads, then ${during}`);
+    for (let tries = 0; threads() >= during && tries < 500; tries += 1) await sleep(10);
+    assert.ok(threads() < during);
+  }
+  for (let i = 0; i < 4; i += 1) {
+    assert.equal((await workshop.check(large)).facts.files, 120_000);
     await sleep(i % 8);
     assert.equal((await workshop.check(page('files.example', 1_500))).facts.files, 1_500);
   }
+});
+
+test('a bomb of some kilobytes does not hold up this thread', async (t) => {
+  const { workshop } = both(t);
+  await workshop.check(page('files.example', 1_500));
+  const body = gzipSync(Buffer.alloc(60 << 20));
+  assert.ok(body.length < 96 * 1024);
+  const startedAt = performance.now();
+  const checking = workshop.check({
+    ...page('files.example', 1_500),
+    body,
+    digest: digestOf(body),
+    contentEncoding: 'gzip',
+  });
+  const busyMs = performance.now() - startedAt;
+  await assert.rejects(checking, UpstreamFailure);
+  assert.ok(busyMs < (performance.now() - startedAt) / 4, `${busyMs} ms`);
 });
