@@ -231,11 +231,14 @@ export class DiskBlobs implements BlobStore {
 
   async #damaged(file: OpenFile, what: 'blob' | 'body', name: string): Promise<void> {
     file.release();
-    // Only the bytes that were looked at: somebody may have put right ones in their place.
-    if (this.#files.isCurrent(file)) {
-      await this.#remove(what === 'blob' ? 'file' : 'page', what === 'blob' ? name : this.#folders.bodyName(name));
+    const removing = this.#changes.inTurn(file.path, async () => {
+      // Only the bytes that were looked at: somebody may have put right ones in their place.
+      if (!this.#files.isCurrent(file)) return;
       this.#options.onDamage(what, name);
-    }
+      await this.#takeAway(what === 'blob' ? 'file' : 'page', path.basename(file.path));
+    });
+    // Where the disk does not even remove them they stay, and whoever opens them finds them wrong again.
+    await removing.catch((error: NodeJS.ErrnoException) => this.#space.failed(error));
   }
 
   #blobOf(file: OpenFile, digest: Digest, sizeBytes: number): DiskBlob {
@@ -252,18 +255,14 @@ export class DiskBlobs implements BlobStore {
   }
 
   #adopt(kind: BlobKind, place: string, fd: number): OpenFile {
-    const file = this.#files.adopt(place, fd, fs.fstatSync(fd, { bigint: true }));
-    this.#index.put(kind, path.basename(place), file.sizeBytes);
-    return file;
+    const stats = fs.fstatSync(fd, { bigint: true });
+    this.#index.put(kind, path.basename(place), Number(stats.size));
+    // Last: once the descriptor is taken in nothing may fail, or it would be closed twice.
+    return this.#files.adopt(place, fd, stats);
   }
 
   async #remove(kind: BlobKind, name: string): Promise<void> {
-    const place = this.#folders.path(kind, name);
-    await this.#changes.inTurn(place, async () => {
-      this.#files.forget(place);
-      await fs.promises.rm(place, { force: true });
-      this.#index.removed(kind, name);
-    });
+    await this.#changes.inTurn(this.#folders.path(kind, name), () => this.#takeAway(kind, name));
   }
 
   /** What is being read stays: its room would not be free before the last reader has left. */
@@ -271,10 +270,16 @@ export class DiskBlobs implements BlobStore {
     const place = this.#folders.path(kind, name);
     return this.#changes.inTurn(place, async () => {
       if (this.#files.isRead(place)) return false;
-      this.#files.forget(place);
-      await fs.promises.rm(place, { force: true });
-      this.#index.removed(kind, name);
+      await this.#takeAway(kind, name);
       return true;
     });
+  }
+
+  async #takeAway(kind: BlobKind, name: string): Promise<void> {
+    const place = this.#folders.path(kind, name);
+    this.#files.forget(place);
+    // What stands there may be a folder.
+    await fs.promises.rm(place, { force: true, recursive: true });
+    this.#index.removed(kind, name);
   }
 }

@@ -17,7 +17,7 @@ export async function sweepLeftovers(folder: string, ours: string, now: number):
     // The same pid with another start is a dead predecessor: containers hand out the same pid again and again.
     const pid = Number.parseInt(name, 10);
     if (pid !== process.pid && isAlive(pid)) continue;
-    await fs.promises.rm(place, { force: true });
+    await fs.promises.rm(place, { force: true, recursive: true });
     removed++;
   }
   return removed;

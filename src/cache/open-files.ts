@@ -193,12 +193,16 @@ export class OpenFiles {
   }
 }
 
+/**
+ * Whoever can write into the folder must not be able to point us at another file (O_NOFOLLOW, S32), nor to let us wait for
+ * the other end of a named pipe (O_NONBLOCK means nothing to a file).
+ */
+export const READING = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK;
+
 /** A descriptor of the file. Rejects with the system's error. */
 export function openForReading(path: string): Promise<number> {
-  // O_NOFOLLOW: whoever can write into the folder must not be able to point us at another file (S32).
-  const flags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW;
   return new Promise((resolve, reject) => {
-    fs.open(path, flags, (error, fd) => (error === null ? resolve(fd) : reject(error)));
+    fs.open(path, READING, (error, fd) => (error === null ? resolve(fd) : reject(error)));
   });
 }
 

@@ -2,7 +2,8 @@
 // that asks next simply gets its file.
 
 import assert from 'node:assert/strict';
-import { open, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, open, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
 import { fetchAll, get } from '../support/http-client.ts';
@@ -24,6 +25,15 @@ const DAMAGE: Readonly<Record<string, (place: string) => Promise<unknown>>> = {
   'a symbolic link in its place': async (place) => {
     await rm(place);
     await symlink('/etc/hostname', place);
+  },
+  'a folder in its place': async (place) => {
+    await rm(place);
+    await mkdir(place);
+    await writeFile(`${place}/file`, 'x');
+  },
+  'a named pipe in its place': async (place) => {
+    await rm(place);
+    execFileSync('mkfifo', [place]);
   },
 };
 
