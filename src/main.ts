@@ -26,7 +26,7 @@ Examples:
   $ wheelkeep run -- uv sync            run one command with a Wheelkeep of its own
   $ wheelkeep warm uv.lock              fetch all that a lock file names
   $ wheelkeep drill uv.lock             tell whether its install would survive an outage now
-  $ wheelkeep verify                    hash all that is stored, remove what is wrong
+  $ wheelkeep verify                    hash all that is stored, fetch again what is wrong
   $ wheelkeep explain numpy             tell why a project is visible or not, and how current
   $ wheelkeep purge numpy               make the running server forget a project
   $ wheelkeep stats                     tell what the running server has served

@@ -2,9 +2,8 @@
 // A small database of its own, written in batches: a copy of what the folders say, and rebuilt from them when it is
 // missing, damaged or was left by a process that was killed. It is never asked whether a body exists: the disk is.
 
-import * as fs from 'node:fs';
-import * as path from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
+import { openDatabase, prepareStatements, removeDatabase, type Statements, waitForLocks } from './blob-database.ts';
 import { faultOf } from './entry-database.ts';
 import { evictionRank } from './eviction-rank.ts';
 import { isAlive } from './leftovers.ts';
@@ -36,31 +35,10 @@ interface Change {
   removed: boolean;
 }
 
-const FORMAT = 1;
 const FLUSH_MS = 1_000;
-/** How long a transaction may wait for another process's. */
-const BUSY_TIMEOUT_MS = 250;
 const MAX_PENDING = 2_000;
 /** While the database takes nothing; then what came first is let go, and the folders are looked at one day. */
 const MAX_KEPT = 100_000;
-
-/** It holds nothing that the folders do not hold: no waiting for the disk. */
-const SETUP = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = OFF;
-  PRAGMA journal_size_limit = 4194304;
-  CREATE TABLE IF NOT EXISTS blobs (
-    kind TEXT NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, uses INTEGER NOT NULL, rank INTEGER NOT NULL,
-    PRIMARY KEY (kind, name)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS blobs_by_rank ON blobs (kind, rank, name);
-  CREATE TABLE IF NOT EXISTS state (
-    id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, clean INTEGER NOT NULL,
-    bytes INTEGER NOT NULL, count INTEGER NOT NULL
-  ) STRICT;
-  INSERT OR IGNORE INTO state VALUES (1, ${FORMAT}, 0, 0, 0);
-  CREATE TABLE IF NOT EXISTS writers (pid INTEGER PRIMARY KEY) STRICT;
-`;
 
 export class BlobIndex {
   readonly #database: DatabaseSync;
@@ -80,7 +58,7 @@ export class BlobIndex {
   private constructor(database: DatabaseSync, now: () => number) {
     this.#database = database;
     this.#now = now;
-    this.#statements = prepare(database);
+    this.#statements = prepareStatements(database);
     database.exec('BEGIN IMMEDIATE');
     if (this.#forgetDead()) database.exec('UPDATE state SET clean = 0');
     this.#statements.enter.run(process.pid);
@@ -104,7 +82,6 @@ export class BlobIndex {
   static open({ path: place, now }: BlobIndexOptions): BlobIndex {
     for (const candidate of [place, place, ':memory:']) {
       try {
-        if (candidate !== ':memory:') fs.mkdirSync(path.dirname(candidate), { recursive: true, mode: 0o700 });
         return new BlobIndex(openDatabase(candidate), now);
       } catch (error) {
         // Damaged or of a newer format: all of it can be had again from the folders. One that is merely locked, or on a
@@ -126,10 +103,10 @@ export class BlobIndex {
     this.#put(kind, name, sizeBytes, this.#now());
   }
 
-  /** It lies in the folders, last used at `usedAt`. Unless it is known by now: then it was stored while we looked. */
+  /** It lies in the folders, last used at `usedAt`. Unless a change of it waits: then it was stored while we looked. */
   found(kind: BlobKind, name: string, sizeBytes: number, usedAt: number): void {
-    const known = this.#pending.has(kind + name) || this.#statements.find.get(kind, name) !== undefined;
-    if (!known) this.#put(kind, name, sizeBytes, usedAt);
+    if (this.#pending.has(kind + name) || this.#sizeOf(kind, name) === sizeBytes) return;
+    this.#put(kind, name, sizeBytes, usedAt);
   }
 
   #put(kind: BlobKind, name: string, sizeBytes: number, usedAt: number): void {
@@ -203,7 +180,7 @@ export class BlobIndex {
   #waitForLocks(wait: boolean): void {
     if (this.#failing === !wait) return;
     this.#failing = !wait;
-    this.#database.exec(`PRAGMA busy_timeout = ${wait ? BUSY_TIMEOUT_MS : 0}`);
+    waitForLocks(this.#database, wait);
   }
 
   #rollBack(): void {
@@ -265,59 +242,5 @@ export class BlobIndex {
     const total = (known?.uses ?? 0) + uses;
     this.#statements.put.run(kind, name, size, total, evictionRank(usedAt, size, total));
     return [size - (known?.size ?? 0), known === undefined ? 1 : 0];
-  }
-}
-
-interface Statements {
-  readonly state: StatementSync;
-  readonly find: StatementSync;
-  readonly put: StatementSync;
-  readonly remove: StatementSync;
-  readonly leastWorth: StatementSync;
-  readonly names: StatementSync;
-  readonly count: StatementSync;
-  readonly writers: StatementSync;
-  readonly enter: StatementSync;
-  readonly leave: StatementSync;
-}
-
-function prepare(database: DatabaseSync): Statements {
-  return {
-    state: database.prepare('SELECT clean, bytes, count FROM state'),
-    find: database.prepare('SELECT size, uses FROM blobs WHERE kind = ? AND name = ?'),
-    put: database.prepare('INSERT OR REPLACE INTO blobs (kind, name, size, uses, rank) VALUES (?, ?, ?, ?, ?)'),
-    remove: database.prepare('DELETE FROM blobs WHERE kind = ? AND name = ?'),
-    leastWorth: database.prepare(
-      'SELECT name, size, rank FROM blobs WHERE kind = ? AND (rank, name) > (?, ?) ORDER BY rank, name LIMIT ?',
-    ),
-    names: database.prepare('SELECT name FROM blobs WHERE kind = ? AND name >= ? AND name < ?'),
-    count: database.prepare('UPDATE state SET bytes = bytes + ?, count = count + ? RETURNING bytes, count'),
-    writers: database.prepare('SELECT pid FROM writers'),
-    enter: database.prepare('INSERT OR IGNORE INTO writers VALUES (?)'),
-    leave: database.prepare('DELETE FROM writers WHERE pid = ?'),
-  };
-}
-
-function openDatabase(place: string): DatabaseSync {
-  if (place !== ':memory:') fs.closeSync(fs.openSync(place, 'a', 0o600));
-  const database = new DatabaseSync(place, { timeout: BUSY_TIMEOUT_MS });
-  try {
-    database.exec(SETUP);
-    const { format } = database.prepare('SELECT format FROM state').get() as { format: number };
-    if (format !== FORMAT) throw new Error(`the index has format ${format}`);
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
-function removeDatabase(place: string): void {
-  for (const part of ['', '-wal', '-shm']) {
-    try {
-      fs.rmSync(place + part, { force: true });
-    } catch {
-      // A folder that cannot be written to: the database in memory follows.
-    }
   }
 }

@@ -3,11 +3,15 @@
 
 import { once } from 'node:events';
 import * as fs from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { BlobFolders } from '../cache/blob-folders.ts';
 import type { BlobKind } from '../cache/blob-index.ts';
 import { EmbeddedEntries } from '../cache/embedded-entries.ts';
 import { decodeRecord } from '../cache/record-codec.ts';
+import type { RawMountConfig } from '../config/config.ts';
+import { PURGEABLE_KINDS } from '../purgeable-keys.ts';
 import { IndexClient, Refused } from './index-client.ts';
+import type { Progress } from './progress.ts';
 
 /** One body that is not what it should be: a file by its sha256, a page by the name it is stored under. */
 export interface WrongBody {
@@ -15,24 +19,39 @@ export interface WrongBody {
   readonly name: string;
 }
 
+/** Where the bodies lay, and what tells who asks for them. */
+export interface StoredWorld {
+  readonly folders: BlobFolders;
+  readonly dataDir: string;
+  readonly raw: readonly Pick<RawMountConfig, 'name' | 'origin'>[];
+  readonly signal: AbortSignal;
+}
+
 /** Keys looked at in one go. */
 const BATCH = 500;
 
-/** Paths below our root, without a slash before them, whose answers are made of these bodies; files and pages only. */
-export function pathsTo(bodies: readonly WrongBody[], folders: BlobFolders, dataDir: string): string[] {
+/**
+ * Paths below our root, without a slash before them, whose answers are made of these bodies. None for what no request
+ * names by itself: metadata that was cut out of a wheel, one of several variants of a raw answer.
+ */
+export async function pathsTo(
+  bodies: readonly WrongBody[],
+  { folders, dataDir, raw, signal }: StoredWorld,
+): Promise<string[]> {
   const names = new Set(bodies.map(({ name }) => name));
   const nobody = () => {};
   const entries = new EmbeddedEntries({ dataDir, now: Date.now, count: nobody, onDamaged: nobody, onChanged: nobody });
   try {
     const paths: string[] = [];
-    for (const prefix of ['file:', 'page:']) {
-      for (
-        let keys = entries.keys(prefix, '', BATCH);
-        keys.length > 0;
-        keys = entries.keys(prefix, keys.at(-1)!, BATCH)
-      ) {
+    for (const kind of PURGEABLE_KINDS) {
+      for (let after = ''; !signal.aborted; ) {
+        const keys = entries.keys(`${kind}:`, after, BATCH);
+        if (keys.length === 0) break;
+        after = keys.at(-1)!;
         const wanted = keys.filter((key) => names.has(folders.bodyName(key)) || hasBodyOf(entries.read(key), names));
-        paths.push(...wanted.map(pathOfKey).filter((path) => path !== undefined));
+        paths.push(...wanted.map((key) => pathOfKey(key, raw)).filter((path) => path !== undefined));
+        // There may be a million of them, and a signal that wants to be heard.
+        await turn();
       }
     }
     return paths;
@@ -42,7 +61,12 @@ export function pathsTo(bodies: readonly WrongBody[], folders: BlobFolders, data
 }
 
 /** Asks for each path in turn. What is refused is left to the next client that wants it. */
-export async function askForAll(url: string, paths: readonly string[], signal: AbortSignal): Promise<void> {
+export async function askForAll(
+  url: string,
+  paths: readonly string[],
+  signal: AbortSignal,
+  progress: Pick<Progress, 'advance'>,
+): Promise<void> {
   const client = new IndexClient({ url, connections: 1 });
   once(signal, 'abort').then(
     () => client.close(),
@@ -51,11 +75,10 @@ export async function askForAll(url: string, paths: readonly string[], signal: A
   for (const path of paths) {
     if (signal.aborted) break;
     try {
-      await client.file(url + path, []);
-      // The end of a large file is sent a moment before the file is in its place; who asks next waits for that.
-      await client.file(url + path, []);
+      progress.advance(1, await client.file(url + path, []));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
+      progress.advance(1, 0);
     }
   }
   client.close();
@@ -71,9 +94,25 @@ function hasBodyOf(text: string | undefined, names: ReadonlySet<string>): boolea
   return decoded?.kind === 'record' && decoded.record.variants.some(({ body }) => body && names.has(body.digest));
 }
 
-/** Undefined for what no request names by itself: metadata that was cut out of a wheel. */
-function pathOfKey(key: string): string | undefined {
-  const [, kind, index, rest] = /^(file|page):([^:]+):(.*)$/s.exec(key) ?? [];
-  if (rest === undefined || rest.includes('#')) return undefined;
-  return kind === 'page' ? `${index}/simple/${rest}/` : `${index}/files/${rest.replace('://', '/')}`;
+/** The keys are those of the services (src/index, src/files, src/raw), the paths those of http/routes.ts. */
+function pathOfKey(key: string, raw: readonly Pick<RawMountConfig, 'name' | 'origin'>[]): string | undefined {
+  const [, kind, where, rest = ''] = /^(\w+):([^:]+)(?::(.*))?$/s.exec(key) ?? [];
+  switch (kind) {
+    case 'page':
+      return `${where}/simple/${rest}/`;
+    case 'list':
+      return `${where}/simple/`;
+    case 'json':
+      return `${where}/pypi/${rest.replace(':', '/')}/json`;
+    case 'provenance':
+      return `${where}/${rest}`;
+    case 'file':
+      return rest.includes('#') ? undefined : `${where}/files/${rest.replace('://', '/')}`;
+    case 'raw': {
+      const origin = raw.find(({ name }) => name === where)?.origin;
+      return origin !== undefined && rest.startsWith(origin) ? `raw/${where}/${rest.slice(origin.length)}` : undefined;
+    }
+    default:
+      return undefined;
+  }
 }

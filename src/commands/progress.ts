@@ -5,8 +5,8 @@ import progress from 'cli-progress';
 import { bytesText, secondsText } from '../observe/figures.ts';
 
 export interface Progress {
-  /** More is to be done than was known. */
-  grow(steps: number): void;
+  /** More is to be done than was known; `bytes` where somebody knows how many come with the steps. */
+  grow(steps: number, bytes?: number): void;
   /** So many steps are done, and so many bytes came with them. */
   advance(steps: number, bytes: number): void;
   /** Ends the bar, so that what is written next has a line of its own. */
@@ -15,6 +15,8 @@ export interface Progress {
 
 /** Between two plain lines: a CI log shows that we live and stays readable. */
 const LINE_EVERY_MS = 5_000;
+/** What a step takes beside its bytes: as long as reading so many of them. */
+const STEP_BYTES = 64 * 1024;
 const FORMAT = '{verb} {bar} {value}/{total}, {bytes}, {rate}/s, {left} left';
 
 /** `verb` says what is being done: `fetching`. Plain lines go to `line`; `now` counts milliseconds. */
@@ -25,17 +27,21 @@ export function openProgress(
   now: () => number = () => performance.now(),
 ): Progress {
   const startedAt = now();
-  let [total, done, bytes] = [0, 0, 0];
+  let [total, done, totalBytes, bytes] = [0, 0, 0, 0];
   const facts = () => {
     const seconds = (now() - startedAt) / 1000;
-    const left = done === 0 ? '?' : secondsText(((total - done) * seconds) / done);
+    // Without an idea of the bytes to come all steps are taken for equal.
+    const [whole, part] =
+      totalBytes === 0 ? [total, done] : [totalBytes + total * STEP_BYTES, bytes + done * STEP_BYTES];
+    const left = part === 0 ? '?' : secondsText((Math.max(0, whole - part) * seconds) / part);
     return { verb, bytes: bytesText(bytes), rate: bytesText(Math.round(bytes / Math.max(seconds, 0.001))), left };
   };
   if (stream.isTTY) {
     const bar = new progress.SingleBar({ format: FORMAT, stream, clearOnComplete: true, hideCursor: false });
     return {
-      grow(steps) {
+      grow(steps, more = 0) {
         total += steps;
+        totalBytes += more;
         if (bar.isActive) bar.setTotal(total);
         else bar.start(total, done, facts());
       },
@@ -49,8 +55,9 @@ export function openProgress(
   }
   let saidAt = startedAt;
   return {
-    grow(steps) {
+    grow(steps, more = 0) {
       total += steps;
+      totalBytes += more;
     },
     advance(steps, more) {
       done += steps;

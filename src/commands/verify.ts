@@ -3,7 +3,9 @@
 
 import { constants } from 'node:os';
 import { Command } from 'commander';
+import { accountedBytes } from '../cache/blob-database.ts';
 import { BLOB_KINDS, BlobFolders, shards } from '../cache/blob-folders.ts';
+import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { bytesText, countText } from '../observe/figures.ts';
 import {
@@ -16,8 +18,10 @@ import {
   withConfigFlags,
   withJsonFlag,
 } from './command-line.ts';
-import type { WrongBody } from './fetch-again.ts';
+import type { StoredWorld, WrongBody } from './fetch-again.ts';
 import { withOwnServer } from './own-server.ts';
+import type { Progress } from './progress.ts';
+import { Removal } from './removal.ts';
 import { stopSignal } from './stop-signal.ts';
 
 const EXAMPLES = `
@@ -38,7 +42,7 @@ export function verifyCommand(terminal: Terminal, exitCode: ExitCode): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (given: Record<string, unknown>) => {
       const { config } = await loadConfig(configInput(terminal, given), { notes: false });
-      await verify(terminal, exitCode, config.dataDir, given).catch((error) => {
+      await verify(terminal, exitCode, config, given).catch((error) => {
         const { code, path } = error as NodeJS.ErrnoException;
         if (code === undefined || path === undefined) throw error;
         throw new CommandFailure(`${path} cannot be read (${code}); run as the user that runs the server`);
@@ -49,10 +53,11 @@ export function verifyCommand(terminal: Terminal, exitCode: ExitCode): Command {
 async function verify(
   terminal: Terminal,
   exitCode: ExitCode,
-  dataDir: string,
+  config: Config,
   given: Readonly<Record<string, unknown>>,
 ): Promise<void> {
   const keep = given.keep === true;
+  const { dataDir } = config;
   const [{ scrub }, { openProgress }] = await Promise.all([import('../cache/scrub.ts'), import('./progress.ts')]);
   const folders = new BlobFolders(dataDir);
   const control = new AbortController();
@@ -62,29 +67,38 @@ async function verify(
     stoppedBy = signal;
     control.abort();
   });
-  const progress = openProgress('verifying', process.stderr, (line) => terminal.error(line));
-  progress.grow(await countBodies(folders));
+  const progressOf = (verb: string) => openProgress(verb, process.stderr, (line) => terminal.error(line));
+  const progress = progressOf('verifying');
+  progress.grow(await countBodies(folders), accountedBytes(folders.index));
+  const removal = new Removal(folders, keep);
   const wrong: WrongBody[] = [];
   let [checked, bytes] = [0, 0];
-  for await (const step of scrub({ folders, signal, ...(keep && { remove: async () => {} }) })) {
-    progress.advance(1, step.bytes - bytes);
+  const onRead = (bytes: number) => progress.advance(0, bytes);
+  for await (const step of scrub({ folders, signal, onRead, remove: removal.remove })) {
+    progress.advance(1, 0);
     ({ checked, bytes } = step);
     if (step.removed !== undefined) wrong.push(step.removed);
   }
+  removal.close();
   progress.end();
-  if (checked === 0) terminal.error(`nothing is stored in ${dataDir}; --data-dir names another folder`);
+  if (checked === 0 && !signal.aborted) {
+    terminal.error(`nothing is stored in ${dataDir}; --data-dir names another folder`);
+  }
   exitCode.value = wrong.length > 0 ? FAILED : 0;
   const tell = given.json === true ? () => {} : terminal.out;
   tell(`${countText(checked, 'stored file')} checked, ${bytesText(bytes)}; ${wrong.length} wrong`);
-  for (const { kind, name } of wrong) tell(`  ${kind} ${name} ${keep ? 'is wrong' : 'was wrong and is removed'}`);
+  for (const body of wrong) tell(`  ${body.kind} ${body.name} ${removal.became(body)}`);
   let fetched = 0;
-  if (wrong.length > 0 && !keep && !signal.aborted) {
-    fetched = await fetchAgain(terminal, given, { folders, dataDir, wrong, signal });
-    const rest = fetched === wrong.length ? '' : '; the rest is fetched when somebody asks for it';
-    tell(`${fetched} of ${wrong.length} fetched again${rest}`);
+  const removed = wrong.filter((body) => removal.took(body));
+  if (removed.length > 0 && !signal.aborted) {
+    const world = { folders, dataDir, raw: config.raw, signal };
+    fetched = await fetchAgain(terminal, given, world, removed, progressOf('fetching'));
+    const rest = fetched === removed.length ? '' : '; the rest is fetched when somebody asks for it';
+    tell(`${fetched} of ${removed.length} fetched again${rest}`);
   }
   if (given.json === true) {
-    outJson(terminal, { checked, bytes, wrong, removed: !keep, fetchedAgain: fetched });
+    const isGone = wrong.length === removed.length && !keep;
+    outJson(terminal, { checked, bytes, wrong, removed: isGone, fetchedAgain: fetched });
   }
   if (stoppedBy !== undefined) {
     terminal.error(`stopped by ${stoppedBy}; the rest was not looked at`);
@@ -96,26 +110,26 @@ async function verify(
 async function fetchAgain(
   terminal: Terminal,
   given: Readonly<Record<string, unknown>>,
-  found: {
-    readonly folders: BlobFolders;
-    readonly dataDir: string;
-    readonly wrong: readonly WrongBody[];
-    readonly signal: AbortSignal;
-  },
+  world: StoredWorld,
+  removed: readonly WrongBody[],
+  progress: Progress,
 ): Promise<number> {
-  const { folders, dataDir, wrong, signal } = found;
   const { pathsTo, askForAll, storedOf } = await import('./fetch-again.ts');
-  const paths = pathsTo(wrong, folders, dataDir);
+  const paths = await pathsTo(removed, world);
+  progress.grow(paths.length);
   // Whatever becomes of it, the exit code tells that something was wrong.
-  const fetching = withOwnServer(terminal, { value: 0 }, { given, upstreamCut: false }, async ({ url }) => {
-    await askForAll(url, paths, signal);
+  const fetching = withOwnServer(terminal, { value: 0 }, { given, upstreamCut: false }, async (app) => {
+    await askForAll(app.url, paths, world.signal, progress);
+    if (!world.signal.aborted) await app.stored();
     return 0;
   });
-  await fetching.catch((error) => {
-    if (!(error instanceof CommandFailure)) throw error;
-    terminal.error(error.message);
-  });
-  return storedOf(wrong, folders);
+  await fetching
+    .catch((error) => {
+      if (!(error instanceof CommandFailure)) throw error;
+      terminal.error(error.message);
+    })
+    .finally(() => progress.end());
+  return storedOf(removed, world.folders);
 }
 
 async function countBodies(folders: BlobFolders): Promise<number> {

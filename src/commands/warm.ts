@@ -28,6 +28,8 @@ export function warmCommand(terminal: Terminal, exitCode: ExitCode): Command {
       const explain = ({ message }: Error) => message;
       const command = { terminal, exitCode, given, paths, verb: 'fetching', upstreamCut: false, explain };
       return walkLocks(command, async (walked, { app }) => {
+        // The end of a large file is sent a moment before the file is in its place.
+        await app.stored();
         const notKept = problemsOfKeeping((await app.snapshot()).metrics);
         const locks = walked.map(({ path, findings, others, elsewhere, built, past }) => {
           const all = [...findings, ...others];

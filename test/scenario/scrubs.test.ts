@@ -1,10 +1,10 @@
 // The scrubber reads everything back: it removes what is wrong, leaves what is right, and may run beside a server.
 
 import assert from 'node:assert/strict';
-import { open, stat, utimes } from 'node:fs/promises';
+import { open, rm, stat, utimes } from 'node:fs/promises';
 import { test } from 'node:test';
 import { BlobFolders } from '../../src/cache/blob-folders.ts';
-import { type ScrubProgress, scrub } from '../../src/cache/scrub.ts';
+import { type ScrubOptions, type ScrubProgress, scrub } from '../../src/cache/scrub.ts';
 import { fileWorld, LARGE } from '../support/file-world.ts';
 import { get } from '../support/http-client.ts';
 import { eventually, filesBelow, storedBlobs } from '../support/stored-files.ts';
@@ -12,7 +12,8 @@ import { eventually, filesBelow, storedBlobs } from '../support/stored-files.ts'
 async function scrubbed(dataDir: string): Promise<ScrubProgress[]> {
   const seen: ScrubProgress[] = [];
   const folders = new BlobFolders(dataDir);
-  for await (const progress of scrub({ folders, signal: new AbortController().signal })) seen.push(progress);
+  const remove: ScrubOptions['remove'] = (kind, name) => rm(folders.path(kind, name));
+  for await (const progress of scrub({ folders, remove, signal: new AbortController().signal })) seen.push(progress);
   return seen;
 }
 
@@ -61,6 +62,7 @@ test('a scrub that is told to stop does so after the body in hand', async (t) =>
   let checked = 0;
   for await (const _ of scrub({
     folders: new BlobFolders(proxy.dataDir),
+    remove: assert.fail,
     signal: control.signal,
     bytesPerSecond: 1e6,
   })) {

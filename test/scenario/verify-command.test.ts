@@ -1,9 +1,11 @@
 // `wheelkeep verify`: finds what a disk changed behind our back.
 
 import assert from 'node:assert/strict';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readlink, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
-import { runCommand } from '../support/command.ts';
+import { accountedBytes } from '../../src/cache/blob-database.ts';
+import { BlobFolders } from '../../src/cache/blob-folders.ts';
+import { runCommand, startCommand } from '../support/command.ts';
 import { type FileWorld, fileWorld, LARGE, SMALL } from '../support/file-world.ts';
 import { get } from '../support/http-client.ts';
 import { eventually, filesBelow, storedBlobs } from '../support/stored-files.ts';
@@ -52,6 +54,63 @@ test('a damaged page is found as well', async (t) => {
   assert.match(stdout, /1 wrong\n {2}page [0-9a-f]{64} was wrong and is removed\n1 of 1 fetched again\n/);
   assert.deepEqual(await filesBelow(`${dataDir}/bodies`), [body]);
 });
+
+test('a project list is fetched again too, and a folder in the place of a file is taken away', async (t) => {
+  const { dataDir, index, proxy } = await filled(t);
+  await get(`${proxy.url}/simple/`);
+  const [file] = await storedBlobs(dataDir);
+  await rm(file!);
+  await mkdir(file!);
+  const pages = await filesBelow(`${dataDir}/bodies`);
+  assert.equal(pages.length, 2);
+  for (const body of pages) await appendFile(body, 'x');
+  const { code, stdout } = await runCommand({ index, dataDir }, 'verify');
+  assert.equal(code, 1);
+  assert.match(stdout, /; 3 wrong\n/);
+  assert.match(stdout, /\n3 of 3 fetched again\n$/);
+  assert.deepEqual((await filesBelow(`${dataDir}/bodies`)).sort(), pages.sort());
+});
+
+test('what it removed is not counted as stored any more', async (t) => {
+  const { dataDir, index, proxy, file } = await filled(t);
+  await proxy.close();
+  const places = [...(await storedBlobs(dataDir)), ...(await filesBelow(`${dataDir}/bodies`))];
+  const bytes = async () => (await Promise.all(places.map((place) => stat(place)))).reduce((sum, s) => sum + s.size, 0);
+  const account = accountedBytes(new BlobFolders(dataDir).index);
+  assert.equal(account, await bytes());
+  await index.down();
+  const wrong = places.find((place) => place.endsWith(file.sha256))!;
+  const { size } = await stat(wrong);
+  await appendFile(wrong, 'x');
+  assert.equal((await runCommand({ index, dataDir }, 'verify')).code, 1);
+  assert.equal(accountedBytes(new BlobFolders(dataDir).index), account! - size);
+});
+
+test('Ctrl-C in the middle of a large file ends it at once with 130 and what it knows; the file is not judged', async (t) => {
+  const { dataDir, index, proxy } = await filled(t);
+  await proxy.close();
+  const [blob] = await storedBlobs(dataDir);
+  // Takes several seconds to hash.
+  const large = blob!.replace(/[0-9a-f]{64}$/, (name) => name.slice(0, 2).padEnd(64, '0'));
+  await writeFile(large, '');
+  await truncate(large, 16e9);
+  const command = startCommand({ index, dataDir }, ['verify']);
+  await eventually(async () => (await readlinks(`/proc/${command.process.pid}/fd`)).includes(large));
+  command.process.kill('SIGINT');
+  const startedAt = performance.now();
+  const { code, stdout, stderr } = await command.ended;
+  const endMs = performance.now() - startedAt;
+  assert.ok(endMs < 1_500, `it ended after ${endMs} ms`);
+  assert.equal(code, 130);
+  assert.match(stdout, /^\d stored files? checked, .*; 0 wrong\n$/);
+  assert.match(stderr, /stopped by SIGINT; the rest was not looked at/);
+  assert.equal((await stat(large)).size, 16e9);
+});
+
+async function readlinks(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  return Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => '')));
+}
 
 test('in an outage it says that what is wrong is not there again, and the next request fetches it', async (t) => {
   const { dataDir, index, url, file, restart } = await filled(t);
