@@ -52,6 +52,8 @@ export interface App {
    * requests end within the grace. `now`: connections are cut.
    */
   close(how: 'drain' | 'finish' | 'now'): Promise<void>;
+  /** Resolves when all that clients were given until now is stored, or could not be. */
+  stored(): Promise<void>;
   /** Takes an error that nobody expected: counted and logged. */
   unexpected(error: unknown): void;
   /** What this process counted and knows, for a primary process. */
@@ -91,7 +93,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const services = buildServices(basics, stores, upstreams, overrides.workers);
   const release = async () => {
     stopCollecting();
-    services.readThrough.close();
+    await services.readThrough.close();
     const { blobs, entries } = stores;
     await Promise.all([upstreams.client.close(), services.workshop.close(), blobs.close(), entries.close()]);
   };
@@ -133,6 +135,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     url: listeners.url,
     adminUrl: listeners.adminUrl,
     rawUrls: listeners.rawUrls,
+    stored: () => services.readThrough.settled(),
     unexpected: (error) => telemetry.unexpected(error),
     snapshot: async () => ({ metrics: await metrics.snapshot(), facts: listeners.facts() }),
     purgedElsewhere: (keys) => services.readThrough.purgedElsewhere(keys),

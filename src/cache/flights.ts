@@ -4,6 +4,7 @@
 import { askingClient } from '../asking-client.ts';
 import { Overloaded, UpstreamFailure } from '../errors.ts';
 import { FairShares } from '../fair-shares.ts';
+import { settlesWithin } from './deadline.ts';
 import type { Entry, EntryRecord } from './entry.ts';
 import { Flight, type FlightTools, type Landing } from './flight.ts';
 import { remainingSeconds } from './freshness/age.ts';
@@ -19,6 +20,9 @@ const UNSHAREABLE_MS = 60_000;
 const MAX_UNSHAREABLE = 10_000;
 /** So many under way, and what nobody holds yet has to be asked for later: before memory grows, not after. */
 const MAX_FLIGHTS = 2_000;
+
+/** How long a disk may take for that at the end. */
+const IN_PLACE_MS = 5_000;
 
 interface Running {
   readonly flight: Flight;
@@ -59,7 +63,7 @@ export class Flights {
   /** Those that a client has started; joining costs nothing. */
   readonly #shares = new FairShares(MAX_FLIGHTS);
   /** Those of one reader. */
-  readonly #alone = new Set<Flight>();
+  readonly #alone = new Map<Flight, Promise<Landing>>();
   readonly #unshareable = new Map<string, number>();
 
   constructor({ tools, others, retries, ahead, onCollapsed, leases }: FlightsOptions) {
@@ -135,7 +139,7 @@ export class Flights {
   overtake(key: string): void {
     this.#running.get(key)?.flight.overtake();
     this.#running.delete(key);
-    for (const flight of this.#alone) if (flight.key === key) flight.overtake();
+    for (const flight of this.#alone.keys()) if (flight.key === key) flight.overtake();
   }
 
   /** A flight for one reader, whose answer nobody else may share. */
@@ -146,16 +150,26 @@ export class Flights {
     return landing;
   }
 
-  close(): void {
+  /** Resolves when what is under way now has ended, and what it brought is in its place. */
+  async settled(): Promise<void> {
+    const landings = [...this.#alone.values(), ...[...this.#running.values()].map(({ landing }) => landing)];
+    await Promise.all(landings.map((landing) => new Promise<void>((resolve) => ended(landing, resolve))));
+  }
+
+  /** Asks upstream for nothing more; resolves when what has come whole until now is in its place. */
+  async close(): Promise<void> {
     this.#turns.close();
-    for (const { flight } of this.#running.values()) flight.abort();
-    for (const flight of this.#alone) flight.abort();
+    for (const { flight, growing } of this.#running.values()) {
+      if (growing?.body.isComplete !== true) flight.abort();
+    }
+    for (const flight of this.#alone.keys()) flight.abort();
+    // Its client has it already and thinks that it is here.
+    await settlesWithin(this.settled(), IN_PLACE_MS);
   }
 
   #watchAlone(flight: Flight, landing: Promise<Landing>): void {
-    this.#alone.add(flight);
-    const done = () => this.#alone.delete(flight);
-    landing.then((landed) => afterwards(landed, done), done);
+    this.#alone.set(flight, landing);
+    ended(landing, () => this.#alone.delete(flight));
   }
 
   /**
@@ -232,6 +246,11 @@ function afterwards(landing: Landing, done: () => void): void {
   if (landing.kind === 'growing') landing.arrived.then(done, done);
   else if (landing.kind === 'stored' && landing.inPlace !== undefined) landing.inPlace.then(done, done);
   else done();
+}
+
+/** Calls back when the landing is known and nothing of its flight is under way any more. */
+function ended(landing: Promise<Landing>, done: () => void): void {
+  landing.then((landed) => afterwards(landed, done), done);
 }
 
 /** The reader does not wait for the flight: an answer that may not be stored, and was for him alone, ends here. */

@@ -204,9 +204,15 @@ export class ReadThrough {
     return this.#flights.count;
   }
 
-  close(): void {
+  /** Resolves when all that has come until now, or is under way, is in its place. */
+  settled(): Promise<void> {
+    return this.#flights.settled();
+  }
+
+  /** Resolves when what has come whole is in its place, or the disk takes too long. */
+  close(): Promise<void> {
     this.#ahead.close();
-    this.#flights.close();
+    return this.#flights.close();
   }
 
   async #read(resource: Resource, options: ReadOptions): Promise<Answer> {

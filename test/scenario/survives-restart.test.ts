@@ -6,11 +6,14 @@ import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { FakeClock } from '../support/clock.ts';
+import { slowDisk } from '../support/disk-hooks.ts';
 import { FakeIndex } from '../support/fake-index.ts';
+import { fileWorld, LARGE } from '../support/file-world.ts';
 import { get } from '../support/http-client.ts';
 import { getPage, JSON_TYPE } from '../support/page-client.ts';
 import { type RunningProxy, startProxy } from '../support/proxy.ts';
 import { type SpawnedProxy, spawnProxy } from '../support/spawned-proxy.ts';
+import { storedBlobs } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { wheel } from '../support/wheels.ts';
 
@@ -146,3 +149,14 @@ async function restore({ folder, files }: Awaited<ReturnType<typeof snapshot>>):
   for (const file of await filesIn(folder)) await rm(file);
   for (const { file, bytes } of files) await writeFile(file, bytes);
 }
+
+it('a file that its client has whole is stored, however slow the disk is and however soon the server ends', async (t) => {
+  const world = await fileWorld(t, { sizeBytes: LARGE });
+  const slow = await slowDisk(t, 300);
+  assert.equal((await get(world.url)).sha256, world.file.sha256);
+  assert.equal((await storedBlobs(world.proxy.dataDir)).length, 0);
+  await world.restart();
+  slow.restore();
+  await world.index.down();
+  assert.equal((await get(world.url)).sha256, world.file.sha256);
+});
