@@ -10,6 +10,7 @@ import type { StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { BUSY_TIMEOUT_MS, faultOf, inodeOf, openDatabase, prepareDatabasePath, setAside } from './entry-database.ts';
 import type { StoreEvent } from './store-event.ts';
+import { Unwritten } from './unwritten.ts';
 
 export interface EmbeddedEntriesOptions {
   readonly dataDir: string;
@@ -27,6 +28,8 @@ const MAX_TEXT_BYTES = 256 * 1024;
 const POLL_MS = 500;
 /** A database that cannot be opened (full, read-only) is tried again this often. */
 const REOPEN_MS = 5000;
+/** So many that the loop does not notice. */
+const WRITTEN_AGAIN_AT_ONCE = 200;
 /** More changes than this at once, and memory is emptied instead. */
 const MAX_LISTED_CHANGES = 1000;
 /** Counting a million rows takes milliseconds: the status page may see an older number. */
@@ -52,6 +55,7 @@ export class EmbeddedEntries {
   /** Marks our own rows, so that our own writes are not taken for another process's. */
   readonly #writer = randomInt(2 ** 47);
   readonly #poll: NodeJS.Timeout;
+  readonly #unwritten = new Unwritten();
   #session: Session | undefined;
   #closed = false;
   #triedAt = Number.NEGATIVE_INFINITY;
@@ -65,11 +69,16 @@ export class EmbeddedEntries {
   constructor(options: EmbeddedEntriesOptions) {
     this.#options = options;
     this.#use(() => undefined, undefined);
-    this.#poll = setInterval(() => this.#lookForChanges(), POLL_MS).unref();
+    this.#poll = setInterval(() => {
+      this.#writeAgain();
+      this.#lookForChanges();
+    }, POLL_MS).unref();
   }
 
   /** The text stored under `key`. A row whose checksum is wrong is a miss and is removed. */
   read(key: string): string | undefined {
+    const unwritten = this.#unwritten.get(key);
+    if (unwritten !== undefined) return unwritten ?? undefined;
     return this.#use((session) => {
       const row = session.read.get(key) as { text: string | null; checksum: number } | undefined;
       if (row === undefined || row.text === null) return undefined;
@@ -80,17 +89,22 @@ export class EmbeddedEntries {
     }, undefined);
   }
 
-  /** When this returns the operating system has the row: the death of this process loses nothing. */
+  /**
+   * When this returns the operating system has the row, and the death of this process loses nothing; or the database
+   * does not take it, and it is tried again until it does.
+   */
   write(key: string, text: string): void {
     if (Buffer.byteLength(text) > MAX_TEXT_BYTES) this.#options.count('disk-record-too-large');
-    else this.#use((session) => this.#put(session, key, text), undefined);
+    else this.#write(key, text);
   }
 
   remove(key: string): void {
-    this.#use((session) => {
+    const isThere = this.#use((session) => {
       const row = session.read.get(key) as { text: string | null } | undefined;
-      if (row !== undefined && row.text !== null) this.#put(session, key, null);
-    }, undefined);
+      return row !== undefined && row.text !== null;
+    }, true);
+    if (isThere) this.#write(key, null);
+    else this.#unwritten.written(key);
   }
 
   /** Keys that start with `prefix`, in the order of their bytes, after `after`; at most `limit`. */
@@ -114,8 +128,23 @@ export class EmbeddedEntries {
   /** Writes the log back into the database and closes it; later calls find nothing and keep nothing. */
   close(): void {
     clearInterval(this.#poll);
+    this.#writeAgain();
     this.#closed = true;
     this.#endSession();
+  }
+
+  #write(key: string, text: string | null): boolean {
+    const written = this.#use((session) => {
+      this.#put(session, key, text);
+      return true;
+    }, false);
+    if (written) this.#unwritten.written(key);
+    else this.#unwritten.keep(key, text);
+    return written;
+  }
+
+  #writeAgain(): void {
+    for (const [key, text] of this.#unwritten.oldest(WRITTEN_AGAIN_AT_ONCE)) if (!this.#write(key, text)) return;
   }
 
   #put(session: Session, key: string, text: string | null): void {

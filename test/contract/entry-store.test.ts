@@ -166,6 +166,33 @@ describe('the embedded database', () => {
     await again.store.close();
   });
 
+  test('what came while somebody else had the database locked is written when he is gone, removals too', async () => {
+    const { store, dataDir } = await openStore();
+    await store.set('page/old', pageRecord(1));
+    const other = new DatabaseSync(databaseOf(dataDir));
+    other.exec('BEGIN IMMEDIATE');
+    await store.set('page/a', pageRecord(1));
+    await store.set('page/a', pageRecord(2));
+    await store.delete('page/old');
+    // As this process would know it when memory has given it up.
+    assert.deepEqual([store.reread('page/a'), store.reread('page/old')], [pageRecord(2), undefined]);
+    other.exec('ROLLBACK');
+    const rows = other.prepare('SELECT key FROM entries WHERE text IS NOT NULL');
+    await until(
+      () =>
+        rows
+          .all()
+          .map(({ key }) => key)
+          .join() === 'page/a',
+      'both changes are on disk',
+    );
+    other.close();
+    const again = await openStore({ dataDir });
+    assert.deepEqual([again.store.reread('page/a'), again.store.reread('page/old')], [pageRecord(2), undefined]);
+    await again.store.close();
+    await store.close();
+  });
+
   test('a full disk is counted, never thrown, and memory serves on', async () => {
     // A limit on the size of files (ulimit -f, in KB) is the full disk that a test can have.
     const script = `ulimit -f 256; exec "${process.execPath}" "${WRITER}" "${temporaryFolder()}" some 400`;
