@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { scrubInBackground } from './background-scrub.ts';
 import { BlobFolders } from './blob-folders.ts';
@@ -14,7 +15,7 @@ import type { Blob, BlobStore, BlobWriter, OwnedBlob } from './blob-store.ts';
 import { DiskBlobWriter } from './blob-writer.ts';
 import type { Digest } from './digest.ts';
 import { DiskSpace, type EvictionReason } from './disk-space.ts';
-import { sweepLeftovers } from './leftovers.ts';
+import { LEFTOVER_AGE_MS, sweepLeftovers } from './leftovers.ts';
 import { OneByOne } from './one-by-one.ts';
 import { isOutOfDescriptors, type OpenFile, OpenFiles, readAt } from './open-files.ts';
 import { readTrailer } from './owned-body.ts';
@@ -82,27 +83,34 @@ export class DiskBlobs implements BlobStore {
 
   /**
    * Beside serving: removes what dead processes left unfinished, counts what a killed one did not write down, and makes
-   * room when the quota is smaller than it was. Rejects when the folders cannot be read.
+   * room when the quota is smaller than it was. Resolves a minute later, when what was too young to be told from a
+   * neighbour's at the start has been looked at too. Rejects when the folders cannot be read.
    */
   async tidy(): Promise<void> {
-    await sweepLeftovers(this.#folders.temporary, this.#temporaryPrefix, Date.now());
+    await this.#sweep();
     if (!this.#index.complete) this.#reconciling = reconcile(this.#index, this.#folders, this.#closing.signal);
     await this.#reconciling;
     await this.#space.makeRoom();
+    const { signal } = this.#closing;
+    await sleep(LEFTOVER_AGE_MS, undefined, { ref: false, signal }).catch(() => {});
+    if (!signal.aborted) await this.#sweep();
   }
 
   /**
-   * Once a day, slowly, until the store closes: compares the account with the folders and reads everything back; what is
-   * wrong is removed and told of.
+   * Once a day, slowly, until the store closes: sweeps, compares the account with the folders and reads everything back;
+   * what is wrong is removed and told of.
    */
   scrubInBackground(random: () => number): Promise<void> {
     const remove = async (kind: BlobKind, name: string) => {
       if (kind === 'file') this.#small.delete(name);
-      await this.#remove(kind, name);
       this.#options.onDamage(kind === 'file' ? 'blob' : 'body', name);
+      await this.#remove(kind, name).catch((error: NodeJS.ErrnoException) => this.#space.failed(error));
     };
     const signal = this.#closing.signal;
-    const compare = () => reconcile(this.#index, this.#folders, signal);
+    const compare = async () => {
+      await this.#sweep();
+      await reconcile(this.#index, this.#folders, signal);
+    };
     return scrubInBackground({ folders: this.#folders, random, remove, compare, signal });
   }
 
@@ -169,6 +177,10 @@ export class DiskBlobs implements BlobStore {
     this.#files.close();
     this.#small.clear();
     this.#index.close(counted);
+  }
+
+  async #sweep(): Promise<void> {
+    await sweepLeftovers(this.#folders.temporary, this.#temporaryPrefix, Date.now());
   }
 
   #newTemporary(): string {

@@ -1,10 +1,13 @@
 // Temporary files of processes that are dead: what they were writing is of no use to anybody.
+// Whether the process is dead its pid tells, but not to another container on the same folder: so age has a say as well.
 
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 
-/** A leftover younger than this may belong to a process that has only just started. */
-const LEFTOVER_AGE_MS = 60_000;
+/** Who writes has written within this time, unless upstream is slower than it may be. */
+export const LEFTOVER_AGE_MS = 60_000;
+/** Nobody's write takes so long, whoever has the pid by now. */
+const ABANDONED_AGE_MS = 3_600_000;
 
 /** Removes them from `folder`; resolves with the count. `ours` begins the names of this process's own files. */
 export async function sweepLeftovers(folder: string, ours: string, now: number): Promise<number> {
@@ -13,10 +16,11 @@ export async function sweepLeftovers(folder: string, ours: string, now: number):
     if (name.startsWith(ours)) continue;
     const place = path.join(folder, name);
     const stats = await fs.promises.stat(place).catch(() => undefined);
-    if (stats === undefined || now - stats.mtimeMs < LEFTOVER_AGE_MS) continue;
+    const ageMs = stats === undefined ? 0 : now - stats.mtimeMs;
     // The same pid with another start is a dead predecessor: containers hand out the same pid again and again.
     const pid = Number.parseInt(name, 10);
-    if (pid !== process.pid && isAlive(pid)) continue;
+    const mayBeAlive = pid !== process.pid && isAlive(pid);
+    if (ageMs < (mayBeAlive ? ABANDONED_AGE_MS : LEFTOVER_AGE_MS)) continue;
     await fs.promises.rm(place, { force: true, recursive: true });
     removed++;
   }

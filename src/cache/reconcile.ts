@@ -1,5 +1,6 @@
 // Compares the index of blobs with the folders, beside serving: after a process was killed a few blobs are missing in
-// it, and a new index knows none. One folder of 256 at a time; only what is not known is looked at.
+// it, and a new index knows none. One folder of 256 at a time. Of files only those that are not known are looked at; the
+// body of a page may have another size than its predecessor.
 
 import * as fs from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -16,8 +17,8 @@ export async function reconcile(index: BlobIndex, folders: BlobFolders, signal: 
       if (signal.aborted) return false;
       const known = index.names(kind, shard);
       for (let i = 0; i < found.length; i += AT_ONCE) {
-        const unknown = found.slice(i, i + AT_ONCE).filter((name) => !known.delete(name));
-        await Promise.all(unknown.map((name) => add(index, folders, kind, name)));
+        const doubtful = found.slice(i, i + AT_ONCE).filter((name) => !known.delete(name) || kind === 'page');
+        await Promise.all(doubtful.map((name) => look(index, folders, kind, name)));
         if (signal.aborted) return false;
       }
       for (const name of known) await drop(index, folders, kind, name);
@@ -28,7 +29,7 @@ export async function reconcile(index: BlobIndex, folders: BlobFolders, signal: 
   return true;
 }
 
-async function add(index: BlobIndex, folders: BlobFolders, kind: BlobKind, name: string): Promise<void> {
+async function look(index: BlobIndex, folders: BlobFolders, kind: BlobKind, name: string): Promise<void> {
   const stats = await fs.promises.lstat(folders.path(kind, name)).catch(() => undefined);
   if (stats?.isFile() === true) index.found(kind, name, stats.size, stats.mtimeMs);
 }

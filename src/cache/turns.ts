@@ -8,6 +8,8 @@ import type { Resource } from './profile.ts';
 export interface TurnsOptions {
   readonly workers?: LeaseDesk | undefined;
   readonly nodes?: LeaseDesk | undefined;
+  /** Processes of this data folder that have nothing but Redis in common. */
+  readonly folder?: LeaseDesk | undefined;
 }
 
 /** Where to look for what others have stored; undefined when nothing newer is there. */
@@ -23,7 +25,7 @@ export type Turn<Found> =
   | { readonly kind: 'ask'; readonly end: () => void };
 
 const UNKNOWN: LeaseAnswer = { kind: 'unknown' };
-/** A large file may take minutes: rather fetched twice on one machine than waited for. */
+/** A file that is sent while it arrives may take minutes: rather fetched twice on one machine than waited for. */
 const STREAMED_WAIT_MS = 1_000;
 /** A file above this will not be here within that second: its clients had better see their first byte. */
 const WORTH_WAITING_BYTES = 16 * 1024 * 1024;
@@ -41,7 +43,7 @@ export class Turns {
   /** Resolves when it is known who asks. Rejects only when a lookout does; then nothing is held. */
   async take<Found>(resource: Resource, lookouts: Lookouts<Found>): Promise<Turn<Found>> {
     const { body } = resource.profile;
-    const deadline = performance.now() + (body.kind === 'whole' ? LEASE_MS : STREAMED_WAIT_MS);
+    const deadline = performance.now() + longestWaitMs(resource);
     const interests: (() => void)[] = [];
     const note = (answer: LeaseAnswer) => {
       if (answer.kind === 'granted') interests.push(answer.release);
@@ -53,7 +55,7 @@ export class Turns {
     let found: Found | undefined;
     let waited = false;
     try {
-      const { workers, nodes } = this.#options;
+      const { workers } = this.#options;
       if (workers !== undefined && isWorthWaiting(resource)) {
         const answer = await workers.request(resource.key);
         note(answer);
@@ -62,13 +64,17 @@ export class Turns {
         found = (await lookouts.onDisk()) ?? (await this.#await(answer, lookouts.onDisk, deadline));
       }
       if (found === undefined) {
-        // Files are not shared through Redis, so there is nothing to wait for.
-        const desk = body.kind === 'whole' ? nodes : undefined;
+        // Files are not shared through Redis: only on this folder is there something to wait for.
+        const { nodes, folder } = this.#options;
+        const isWhole = body.kind === 'whole';
+        const desk = isWhole ? nodes : isWorthWaiting(resource) ? folder : undefined;
+        const look = isWhole ? lookouts.amongNodes : lookouts.onDisk;
         // At once, so that a Redis that is silent costs its 100 ms once; Redis runs them in this order.
         const [answer = UNKNOWN, seen] = await Promise.all([desk?.request(resource.key), lookouts.amongNodes()]);
         note(answer);
         waited ||= answer.kind === 'held' && seen === undefined;
-        found = seen ?? (await this.#await(answer, lookouts.amongNodes, deadline));
+        const stored = seen ?? (!isWhole && desk !== undefined ? await lookouts.onDisk() : undefined);
+        found = stored ?? (await this.#await(answer, look, deadline));
       }
     } catch (error) {
       end();
@@ -110,6 +116,11 @@ export class Turns {
 
 function isWorthWaiting({ expectedSizeBytes = 0 }: Resource): boolean {
   return expectedSizeBytes <= WORTH_WAITING_BYTES;
+}
+
+/** Who gets the file only when it is whole and right loses nothing by waiting for another's, as with a page. */
+function longestWaitMs({ profile: { body }, expectedSizeBytes = Number.POSITIVE_INFINITY }: Resource): number {
+  return body.kind === 'whole' || expectedSizeBytes <= body.wholeUpToBytes ? LEASE_MS : STREAMED_WAIT_MS;
 }
 
 /** Resolves when the promise does, or after `ms`. */

@@ -15,7 +15,12 @@ test('temporary files of the dead leave at the start; those of the living, of ou
   const others = { peer: `${process.ppid}-a`, young: `${DEAD}-b` };
   for (const name of Object.values({ ...files, ...others })) await writeFile(join(folder, name), 'x');
   const longAgo = new Date(now - 3_600_000);
-  for (const name of [...Object.values(files), others.peer]) await utimes(join(folder, name), longAgo, longAgo);
+  const lately = new Date(now - 600_000);
+  for (const name of Object.values(files)) await utimes(join(folder, name), longAgo, longAgo);
+  await utimes(join(folder, others.peer), lately, lately);
   assert.equal(await sweepLeftovers(folder, `${process.pid}-new-`, now), 2);
   assert.deepEqual((await readdir(folder)).sort(), [files.ours, others.peer, others.young].sort());
+  // Nothing has been written to it for an hour: somebody else has the pid now.
+  assert.equal(await sweepLeftovers(folder, `${process.pid}-new-`, now + 3_600_000), 2);
+  assert.deepEqual(await readdir(folder), [files.ours]);
 });
