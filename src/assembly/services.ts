@@ -1,5 +1,6 @@
 // Who answers: one cache engine, and the services for pages, documents and files over it.
 
+import { leasesOfFolder } from '../cache/folder-leases.ts';
 import { ReadThrough } from '../cache/read-through.ts';
 import type { Config, IndexConfig } from '../config/config.ts';
 import { fileProfiles } from '../files/file-profile.ts';
@@ -50,7 +51,11 @@ export function buildServices(
     now,
     random,
     observe: telemetry,
-    leases: { workers: fellows?.leases, nodes: entries.leases },
+    leases: {
+      workers: fellows?.leases,
+      nodes: entries.leases,
+      folder: entries.leases && leasesOfFolder(entries.leases, config.dataDir),
+    },
     onPurged: async (key) => fellows?.purged([key]),
     onCollapsed: (resource) => telemetry.collapsed(resource),
   });

@@ -231,3 +231,28 @@ async function removeAll(server: RedisServer, pattern: string): Promise<number> 
   const script = 'local keys = redis.call("KEYS", ARGV[1]) for _, key in ipairs(keys) do redis.call("DEL", key) end';
   return (await server.command('EVAL', `${script} return #keys`, '0', pattern)) as number;
 }
+
+test('two servers on one data folder and one Redis ask for a cold file once; with folders of their own each asks', {
+  skip: redisMissing,
+}, async (t) => {
+  const env = { WHEELKEEP_REDIS_URL: redis.url };
+  for (const [name, folders] of [
+    ['together', 1],
+    ['apart', 2],
+  ] as const) {
+    const dirs = await Promise.all(Array.from({ length: folders }, () => temporaryFolder(t)));
+    const spawned = [dirs[0]!, dirs.at(-1)!].map((dataDir) => spawnProxy({ dataDir, upstreams: [index.url], env }));
+    const nodes = await Promise.all(spawned);
+    t.after(() => Promise.all(nodes.map((node) => node.stop('SIGKILL'))));
+    for (const node of nodes) await usesRedis(node);
+    for (const sizeBytes of [50_000, 5_000_000]) {
+      const file = wheel({ name: `${name}${sizeBytes}`, version: '1', sizeBytes });
+      index.add(`${name}${sizeBytes}`, file);
+      const path = index.pathOf(file);
+      index.fault(path, rate(sizeBytes / 0.6));
+      const ours = `/files/http/${new URL(index.url).host}${path}`;
+      assert.deepEqual(await askAll(nodes, ours, 10), [`200 ${file.sha256}`]);
+      assert.equal(index.requests(path), folders, `${name}, ${sizeBytes} bytes`);
+    }
+  }
+});

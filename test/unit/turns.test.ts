@@ -91,6 +91,27 @@ test('a file is waited for one second, and not across nodes, which do not share 
   assert.equal(nodes.requests, 0);
 });
 
+test('a file is waited for among the processes of one folder, and found on its disk', async () => {
+  for (const kind of ['held', 'granted'] as const) {
+    const folder = desk(kind);
+    let looks = 0;
+    const onDisk = async () => (++looks > (kind === 'held' ? 2 : 0) ? 'stored' : undefined);
+    const turn = await new Turns({ nodes: desk('held'), folder }).take(file, { ...NOTHING, onDisk });
+    assert.deepEqual([turn.kind, folder.requests, folder.given], ['found', 1, 1]);
+  }
+});
+
+test('a small file, which nobody gets before it is whole, is waited for as long as a page', async () => {
+  const workers = desk('held');
+  const profile = { body: { kind: 'streamed', wholeUpToBytes: 1_000 } };
+  let stored: string | undefined;
+  setTimeout(() => {
+    stored = 'theirs';
+  }, 1_500);
+  const small = { ...file, profile, expectedSizeBytes: 1_000 } as Resource;
+  assert.equal((await new Turns({ workers }).take(small, { ...NOTHING, onDisk: async () => stored })).kind, 'found');
+});
+
 test('a file that cannot be here within that second is not waited for', async () => {
   const workers = desk('held');
   const large = { ...file, expectedSizeBytes: 100_000_000 };
