@@ -1,5 +1,5 @@
-// A new page of an index with one upstream, measured by the page that is held: a file that has another hash now is an
-// alarm, and is refused unless the operator accepts such files. Pages of several mirrors: mirror-judgement.ts.
+// A new page of an index with one upstream, measured by the page that is held, and by what left it before: a file that has
+// another hash now is an alarm, and is refused unless the operator accepts such files. Pages of several mirrors: mirror-judgement.ts.
 
 import { UpstreamFailure } from '../errors.ts';
 import { areTooMany, MOST_KEPT_FILES } from './kept-files.ts';
@@ -30,18 +30,19 @@ export class ChangedFiles {
     project: ProjectName,
     held: HeldPage,
     candidate: PageSource,
-  ): Promise<Pick<PageFacts, 'kept'>> {
+  ): Promise<Pick<PageFacts, 'kept' | 'departed'>> {
     const { workshop, accepting, onChanged } = this.#options;
     const accepted = accepting.has(index);
-    const { changedFiles, kept } = await workshop.compare(held.source, candidate, []);
+    const { changedFiles, kept, departed } = await workshop.compare(held.source, candidate, []);
     const known = new Set((held.entry.facts as PageFacts | null | undefined)?.kept?.filenames);
     const news = changedFiles.filter((filename) => !known.has(filename)).slice(0, MOST_KEPT_FILES);
     for (const filename of news) onChanged(project, filename, accepted);
-    if (accepted || kept === undefined) return {};
+    const remembered = departed === undefined ? {} : { departed };
+    if (accepted || kept === undefined) return remembered;
     if (areTooMany(kept)) {
       const detail = `The index gives ${changedFiles.length} files of ${project} another hash than before; its page is not believed.`;
       throw new UpstreamFailure('invalid-body', detail);
     }
-    return { kept };
+    return { ...remembered, kept };
   }
 }

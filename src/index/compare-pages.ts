@@ -16,6 +16,8 @@ export interface Comparison {
   readonly changedFiles: readonly string[];
   /** Names the files that are no longer listed; undefined when there are none. */
   readonly left: string | undefined;
+  /** Their filenames. */
+  readonly leftFiles: readonly string[];
   /** How the candidate's URLs become those that were given out. */
   readonly moves: readonly Move[];
 }
@@ -48,6 +50,7 @@ export function comparePages(
     changed: claim(changed),
     changedFiles,
     left: claim(left),
+    leftFiles: left,
     moves: moves(pairs, declared),
   };
 }

@@ -41,8 +41,11 @@ export interface IndexExplanation {
   readonly trouble?: { readonly cause: string; readonly waiting: boolean };
 }
 
-/** The facts of a page; of the files that are kept as they were only their names. */
-export type ExplainedFacts = Omit<PageFacts, 'kept'> & { readonly kept?: readonly string[] };
+/** The facts of a page; of the files that are kept as they were, or have left, only their names. */
+export type ExplainedFacts = Omit<PageFacts, 'kept' | 'departed'> & {
+  readonly kept?: readonly string[];
+  readonly departed?: readonly string[];
+};
 
 export interface ProjectExplanation {
   readonly project: ProjectName;
@@ -130,8 +133,12 @@ function pageOf(entry: Entry, remaining: number, now: number): NonNullable<Index
   };
 }
 
-function withFilenames({ kept, ...facts }: PageFacts): ExplainedFacts {
-  return kept === undefined ? facts : { ...facts, kept: kept.filenames };
+function withFilenames({ kept, departed, ...facts }: PageFacts): ExplainedFacts {
+  return {
+    ...facts,
+    ...(kept !== undefined && { kept: kept.filenames }),
+    ...(departed !== undefined && { departed: departed.filenames }),
+  };
 }
 
 function doubtOf(record: EntryRecord | undefined): Pick<IndexExplanation, 'doubt'> {

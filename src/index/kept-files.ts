@@ -1,5 +1,6 @@
 // Files to which an index gives another hash than it did before, where the operator does not accept that: the page goes
-// on listing them by the records that clients know, until the operator purges the project.
+// on listing them by the records that clients know, until the operator purges the project. Files that left a page are
+// remembered in the same form, in case that they come back as others.
 
 import type { FileRecord, ProjectDetail } from './page.ts';
 import { DEFAULT_PAGE_LIMITS } from './page-input.ts';
@@ -29,6 +30,17 @@ export function keptFiles(held: ProjectDetail, filenames: readonly string[]): Ke
   const files = held.files.filter(({ filename }) => names.has(filename));
   const page: ProjectDetail = { ...NOTHING_ELSE, name, apiVersion, htmlVersion, files, source: {} };
   return { filenames, page: detailJson(page, { fileLink: (url) => url }) };
+}
+
+/** Of the files that have left the page, as many as may be remembered, the latest. Undefined for none. */
+export function departedFiles(held: ProjectDetail, filenames: readonly string[]): KeptFiles | undefined {
+  const departed = keptFiles(held, filenames.slice(-MOST_KEPT_FILES));
+  return departed === undefined || areTooMany(departed) ? undefined : departed;
+}
+
+/** The page with the files that have left it. */
+export function withDepartedFiles(page: ProjectDetail, departed: KeptFiles | undefined): ProjectDetail {
+  return departed === undefined ? page : { ...page, files: [...recordsOf(departed), ...page.files] };
 }
 
 /** The page as it is shown: each kept file in the place of what the index lists under its name now. */

@@ -9,7 +9,7 @@ import { checkDocument, type DocumentForm, type DocumentKind, renderDocument } f
 import { canExtract } from './extracted-metadata.ts';
 import { fileKey, fileLink, filenameOfUrl } from './file-links.ts';
 import { InvalidPage } from './invalid-page.ts';
-import { type KeptFiles, keptFiles, withKeptFiles } from './kept-files.ts';
+import { departedFiles, type KeptFiles, keptFiles, withDepartedFiles, withKeptFiles } from './kept-files.ts';
 import { mergeLists } from './merge-lists.ts';
 import { type NameRoute, NameRouting } from './name-routing.ts';
 import type { PageFormat } from './negotiate.ts';
@@ -40,6 +40,8 @@ export interface PageSource {
   readonly moves?: readonly Move[];
   /** Files that are shown as they were before. */
   readonly kept?: KeptFiles;
+  /** Files that it listed once. */
+  readonly departed?: KeptFiles;
 }
 
 /** A list of projects and whose it is. */
@@ -70,9 +72,10 @@ export interface FoundRecords {
   readonly refused?: true;
 }
 
-/** How a page differs from the one that is held, and the records of the held one for the files that have changed. */
+/** How a page differs from the one that is held, and the known records of the files that have changed or left. */
 export interface HeldComparison extends Comparison {
   readonly kept: KeptFiles | undefined;
+  readonly departed: KeptFiles | undefined;
 }
 
 /** Facts for judging successors, and the filenames whose one reading leads to another project. */
@@ -137,13 +140,23 @@ export class PageReader {
     });
   }
 
-  /** What `source` says that differs from the page we hold. */
+  /** What `source` says that differs from the page we hold, and from what that page listed once. */
   compare(held: PageSource, source: PageSource, declared: readonly Move[]): HeldComparison {
     const known = mover(held.moves ?? []);
     const shown = this.#shown(held);
     const files = shown.files.map((file) => ({ ...file, url: known(file.url) }));
-    const comparison = comparePages(files, this.#read(source).page.files, declared);
-    return { ...comparison, kept: keptFiles(shown, comparison.changedFiles) };
+    const candidate = this.#read(source).page.files;
+    const comparison = comparePages(files, candidate, declared);
+    const departed = withDepartedFiles({ ...shown, files: [] }, held.departed);
+    const returned = comparePages(departed.files, candidate);
+    const changedFiles = [...comparison.changedFiles, ...returned.changedFiles];
+    const all = withDepartedFiles(shown, held.departed);
+    return {
+      ...comparison,
+      changedFiles,
+      kept: keptFiles(all, changedFiles),
+      departed: departedFiles(all, [...returned.leftFiles, ...comparison.leftFiles]),
+    };
   }
 
   /** The lists of several indexes as one. */

@@ -116,6 +116,8 @@ export type PageFacts = {
   readonly moves?: readonly Move[];
   /** Files that it lists with another hash than before, and that clients go on seeing as they were. */
   readonly kept?: KeptFiles;
+  /** Files that it listed once, as they were then: who comes back has to be who left. */
+  readonly departed?: KeptFiles;
 };
 
 export function pageFacts(page: ProjectDetail): PageFacts {

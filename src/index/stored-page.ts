@@ -49,15 +49,16 @@ export async function readAll(blob: Blob): Promise<Buffer> {
 
 /** A page as it is stored, with what was found out about its files when it came. */
 export function storedSource(entry: Entry, body: Buffer, project: ProjectName | undefined): PageSource {
-  const { moves, kept } = (entry.facts ?? {}) as Partial<PageFacts>;
+  const { moves, kept, departed } = (entry.facts ?? {}) as Partial<PageFacts>;
   return {
     ...pageSource(entry, body, project, entry.body!.digest),
     ...(moves !== undefined && { moves }),
     ...(kept !== undefined && { kept }),
+    ...(departed !== undefined && { departed }),
   };
 }
 
-/** Names all that `storedSource` depends on. */
+/** Names all that what clients see of `storedSource` depends on. */
 export function sourceName({ body, url, facts }: Entry): string {
   const { moves, kept } = (facts ?? {}) as Partial<PageFacts>;
   const found = moves === undefined && kept === undefined ? '' : ` ${JSON.stringify([moves, kept?.page])}`;

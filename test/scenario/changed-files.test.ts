@@ -131,6 +131,42 @@ test('case 31: new bytes under the old URL are refused, held or not', async (t) 
   }
 });
 
+for (const changedFiles of ['refuse', 'accept'] as const) {
+  test(`case 31: a file that left its page and comes back with another hash under another URL is noticed (${changedFiles})`, async (t) => {
+    const { world, page, refresh, alarms, offer, url, urlOf, file } = await changedWorld(t, { changedFiles });
+    await page();
+    assert.equal((await get(url)).sha256, file.sha256);
+    offer(TWO);
+    const without = { [TWO.filename]: TWO.sha256 };
+    assert.deepEqual(await refresh(), without);
+    await world.restart();
+    // A page that changes while it is away does not make it be forgotten.
+    offer(TWO, wheel({ name: 'demo', version: '3.0' }));
+    assert.equal(Object.keys(await refresh()).length, 2);
+    assert.equal(await alarms(), 0);
+    offer(OTHER, TWO);
+    const isRefused = changedFiles === 'refuse';
+    assert.equal((await refresh())[file.filename], isRefused ? file.sha256 : OTHER.sha256);
+    assert.equal(await alarms(), 1);
+    assert.equal((await get(url)).sha256, file.sha256);
+    const other = await get(urlOf(OTHER));
+    if (isRefused) assert.deepEqual(code(other), CHANGED);
+    else assert.equal(other.sha256, OTHER.sha256);
+    await refresh();
+    assert.equal(await alarms(), 1);
+  });
+}
+
+test('case 31: a file that left its page and comes back as it was is simply there again', async (t) => {
+  const { page, refresh, alarms, offer, file } = await changedWorld(t, {});
+  await page();
+  offer(TWO);
+  await refresh();
+  offer(file, TWO);
+  assert.deepEqual(await refresh(), { [file.filename]: file.sha256, [TWO.filename]: TWO.sha256 });
+  assert.equal(await alarms(), 0);
+});
+
 test('case 31: a project that was gone does not come back with other bytes under a URL that we hold', async (t) => {
   const { index, page, clock, url, path, file, alarms } = await changedWorld(t, {});
   await page();

@@ -12,7 +12,13 @@ const at = (host: string, ...names: string[]) => names.map((name) => file(name, 
 
 test('equal pages agree, and have nothing to move', () => {
   const page = at('files.example', 'a-1.zip', 'a-2.zip');
-  assert.deepEqual(comparePages(page, page), { changed: undefined, changedFiles: [], left: undefined, moves: [] });
+  assert.deepEqual(comparePages(page, page), {
+    changed: undefined,
+    changedFiles: [],
+    left: undefined,
+    leftFiles: [],
+    moves: [],
+  });
 });
 
 test('only a hash that both pages know can disagree', () => {
