@@ -17,7 +17,7 @@ import { FileFinder } from './file-finder.ts';
 import { type FileRequest, type Wanted, wantedOf } from './file-request.ts';
 import { FileResources, type FileResourcesOptions } from './file-resources.ts';
 import { ListedRead, type ListedReadOptions } from './listed-read.ts';
-import { lastByteOf, type PassedPart, passedPart } from './passed-part.ts';
+import { lastByteOf, type PassedPart, PassedParts } from './passed-part.ts';
 
 /** A file of which only is told what its page says. */
 export interface KnownFile {
@@ -57,6 +57,7 @@ export class FileService {
   readonly #finder: FileFinder;
   readonly #resources: FileResources;
   readonly #listed: ListedRead;
+  readonly #parts = new PassedParts();
 
   constructor(options: FileServiceOptions) {
     this.#options = options;
@@ -156,7 +157,7 @@ export class FileService {
     const last = lastByteOf({ field, sizeBytes });
     const arrives = last !== undefined && (readThrough.arrivedBytes(resource.key) ?? 0) > last;
     if (last === undefined || arrives || (await readThrough.held(resource)) !== undefined) return undefined;
-    return passedPart({ field, sizeBytes, ask: () => source.part(url, field) });
+    return this.#parts.pass(resource.key, { field, sizeBytes, ask: () => source.part(url, field) });
   }
 
   /**

@@ -27,8 +27,36 @@ export function lastByteOf({ field, sizeBytes }: Pick<PartRequest, 'field' | 'si
   return typeof range === 'string' ? undefined : range.last;
 }
 
-/** The part that is asked for; undefined when upstream fails, refuses, or gives anything else. */
-export async function passedPart(request: PartRequest): Promise<PassedPart | undefined> {
+/**
+ * So many parts of one file are passed on at a time. Nobody shares them, so whoever comes then waits for the file, which
+ * is fetched once: a fleet that reads the same wheel by ranges costs upstream no more than that.
+ */
+const MOST_OF_A_FILE = 4;
+
+export class PassedParts {
+  readonly #underWay = new Map<string, number>();
+
+  /** The part that is asked for; undefined when it is one too many, or upstream fails, refuses or gives anything else. */
+  async pass(key: string, request: PartRequest): Promise<PassedPart | undefined> {
+    if ((this.#underWay.get(key) ?? 0) >= MOST_OF_A_FILE) return undefined;
+    this.#count(key, 1);
+    const part = await askFor(request).catch((error) => {
+      this.#count(key, -1);
+      throw error;
+    });
+    if (part === undefined) this.#count(key, -1);
+    else part.response.body.once('close', () => this.#count(key, -1));
+    return part;
+  }
+
+  #count(key: string, change: 1 | -1): void {
+    const count = (this.#underWay.get(key) ?? 0) + change;
+    if (count > 0) this.#underWay.set(key, count);
+    else this.#underWay.delete(key);
+  }
+}
+
+async function askFor(request: PartRequest): Promise<PassedPart | undefined> {
   try {
     const response = await request.ask();
     const range = rangeOf(response, request);

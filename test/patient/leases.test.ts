@@ -48,8 +48,10 @@ async function startNodes(t: TestContext, count: number, config: Partial<Config>
 
 /** A call that reached Redis: the connection stands. */
 async function usesRedis({ url }: { readonly url: string }): Promise<void> {
+  let tries = 0;
   await until(async () => {
-    await get(`${url}/simple/nothing-of-this-name/`);
+    // What another process on the folder has found out is not asked of Redis.
+    await get(`${url}/simple/nothing-${new URL(url).port}-${tries++}/`);
     const text = (await get(`${url}/metrics`)).text();
     return /wheelkeep_redis_calls_total\{result="(?:stored|miss|hit)"\} [1-9]/.test(text);
   }, 'Redis is used');

@@ -9,6 +9,7 @@ import * as faults from '../support/faults.ts';
 import { type FileWorld, type FileWorldOptions, fileWorld, LARGE, SMALL } from '../support/file-world.ts';
 import { fetchAll, get } from '../support/http-client.ts';
 import { eventually, storedBlobs } from '../support/stored-files.ts';
+import { wheel } from '../support/wheels.ts';
 
 function world(t: TestContext, options: FileWorldOptions = {}): Promise<FileWorld> {
   return fileWorld(t, { sizeBytes: LARGE, indexConfig: { passRanges: true }, ...options });
@@ -100,10 +101,50 @@ test('a range that the fetch under way has passed waits for the verified file; o
   await index.waitForRequest(path);
   const ahead = await get(url, { range: 'bytes=-10' });
   assert.deepEqual([ahead.status, ahead.field('etag')], [206, undefined]);
+  await fetchAll(url, { abortAfterBytes: 10 });
   const behind = await get(url, { range: 'bytes=0-9' });
-  assert.equal(behind.status, 206);
+  assert.deepEqual([behind.status, behind.field('etag')], [206, `"${file.sha256}"`]);
   assert.equal((await leader).sha256, file.sha256);
+  assert.deepEqual(asked(cold), ['whole', 'bytes=-10']);
 });
+
+test('many clients that want the same part at once cost upstream four parts and the file, not a request each', async (t) => {
+  const cold = await world(t);
+  const { index, url, path, file } = cold;
+  const parts: (() => void)[] = [];
+  index.fault(path, ({ request, answer, send }) => {
+    if (fieldValue(request.fields, 'range') === undefined) return send(answer);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    parts.push(resolve);
+    return promise.then(() => send(answer));
+  });
+  const clients = Array.from({ length: 20 }, () => get(url, { range: 'bytes=-1000' }));
+  // Those who wait for the file have it while the passed parts are still under way.
+  const verified = await settledOf(clients, 16);
+  for (const { status, body } of verified) {
+    assert.equal(status, 206);
+    assert.ok(body.equals(file.bytes.subarray(-1000)));
+  }
+  for (const send of parts) send();
+  for (const { status, body } of await Promise.all(clients)) {
+    assert.equal(status, 206);
+    assert.ok(body.equals(file.bytes.subarray(-1000)));
+  }
+  assert.deepEqual(asked(cold).toSorted(), [...Array(4).fill('bytes=-1000'), 'whole']);
+  assert.equal((await get(url)).sha256, file.sha256);
+});
+
+/** The first `count` of the promises' values, in the order of their coming. */
+function settledOf<T>(promises: readonly Promise<T>[], count: number): Promise<T[]> {
+  const values: T[] = [];
+  return new Promise((resolve, reject) => {
+    for (const promise of promises) {
+      promise.then((value) => {
+        if (values.push(value) === count) resolve(values);
+      }, reject);
+    }
+  });
+}
 
 /** Upstream's answer to a range, changed. */
 function oddPart(change: Parameters<typeof faults.alter>[0]): Fault {
@@ -169,6 +210,22 @@ test('a part that ends early or goes on too long is a broken answer, never a com
     );
   });
   assert.equal((await get(url, { range: 'bytes=0-999999' })).complete, false);
+});
+
+test('of a file that is kept as it was no part is passed on: upstream has another one there', async (t) => {
+  const clock = { ms: Date.now() };
+  const cold = await world(t, { now: () => clock.ms });
+  const { index, url, path, file, proxy } = cold;
+  await get(`${proxy.url}/simple/demo/`);
+  const other = wheel({ name: 'demo', version: '1.0', sizeBytes: LARGE, files: { 'other.py': 'x' } });
+  index.remove('demo', file.filename);
+  index.addListed('demo', other, { url: `../..${path}` });
+  index.fault(path, faults.replacedBody(other.bytes));
+  clock.ms += 61_000;
+  await get(`${proxy.url}/simple/demo/`);
+  const part = await get(url, { range: 'bytes=100-199' });
+  assert.equal(part.status, 502);
+  assert.ok(!asked(cold).includes('bytes=100-199'));
 });
 
 test('what may not be had whole may not be had in parts either', async (t) => {
