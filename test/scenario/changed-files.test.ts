@@ -148,7 +148,7 @@ for (const changedFiles of ['refuse', 'accept'] as const) {
     const isRefused = changedFiles === 'refuse';
     assert.equal((await refresh())[file.filename], isRefused ? file.sha256 : OTHER.sha256);
     assert.equal(await alarms(), 1);
-    assert.equal((await get(url)).sha256, file.sha256);
+    assert.equal((await get(urlOf(file))).sha256, file.sha256);
     const other = await get(urlOf(OTHER));
     if (isRefused) assert.deepEqual(code(other), CHANGED);
     else assert.equal(other.sha256, OTHER.sha256);
