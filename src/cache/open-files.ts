@@ -55,6 +55,12 @@ export class OpenFile {
     return count;
   }
 
+  /** Whether somebody has written into it since it was opened; that its name has gone elsewhere does not count. */
+  isOverwritten(): boolean {
+    const { size, mtimeNs } = fs.fstatSync(this.fd, { bigint: true });
+    return size !== this.stats.size || mtimeNs !== this.stats.mtimeNs;
+  }
+
   /** No new readers; the descriptor closes with the last one. */
   retire(): void {
     if (this.#retired) return;

@@ -6,6 +6,7 @@ import type { Digest } from './digest.ts';
 import { type OpenFile, readAt } from './open-files.ts';
 
 const HASH_CHUNK_BYTES = 1024 * 1024;
+const LOOK_AGAIN_MS = 1_000;
 
 /** The disk did not give what it had taken. Who opens the body again finds it damaged, and it is fetched anew. */
 export class UnreadableBlob extends Error {
@@ -19,6 +20,7 @@ export class DiskBlob implements Blob {
   readonly bytes = undefined;
   readonly #file: OpenFile;
   readonly #onBroken: (file: OpenFile) => void;
+  #lookedAt = performance.now();
 
   /** `onBroken` is told when the file cannot be read to its end any more. */
   constructor(file: OpenFile, digest: Digest, sizeBytes: number, onBroken: (file: OpenFile) => void) {
@@ -31,15 +33,29 @@ export class DiskBlob implements Blob {
   async read(target: Buffer, position: number): Promise<number> {
     const left = this.sizeBytes - position;
     if (left <= 0) return 0;
+    let count: number;
     try {
-      const count = await this.#file.read(left < target.length ? target.subarray(0, left) : target, position);
-      if (count > 0) return count;
+      count = await this.#file.read(left < target.length ? target.subarray(0, left) : target, position);
     } catch (cause) {
-      this.#onBroken(this.#file);
-      throw new UnreadableBlob('the disk does not give a stored file', { cause });
+      throw this.#broken('the disk does not give a stored file', cause);
     }
+    if (count === 0) throw this.#broken('a stored file is shorter than it was');
+    if (this.#isDue(position + count) && this.#file.isOverwritten())
+      throw this.#broken('a stored file was overwritten');
+    return count;
+  }
+
+  /** Who reads slowly must not get the end of a file that is another one by now, nor much of it. */
+  #isDue(end: number): boolean {
+    const now = performance.now();
+    if (end < this.sizeBytes && now - this.#lookedAt < LOOK_AGAIN_MS) return false;
+    this.#lookedAt = now;
+    return true;
+  }
+
+  #broken(message: string, cause?: unknown): UnreadableBlob {
     this.#onBroken(this.#file);
-    throw new UnreadableBlob('a stored file is shorter than it was');
+    return new UnreadableBlob(message, { cause });
   }
 
   release(): void {

@@ -80,6 +80,23 @@ test('a blob that an operator deletes during a download is read to its end from 
   assert.equal((await download).sha256, file.sha256);
 });
 
+for (const what of ['a flipped byte', 'truncation', 'a block of zeros']) {
+  test(`${what} while a client reads breaks the connection, and the next client gets the file`, async (t) => {
+    const { proxy, url, file, index, path } = await fileWorld(t, { sizeBytes: 30_000_000 });
+    assert.equal((await get(url)).status, 200);
+    await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+    assert.equal((await get(url)).sha256, file.sha256);
+    const [place] = await storedBlobs(proxy.dataDir);
+    const begun = Promise.withResolvers<void>();
+    const reading = fetchAll(url, { bytesPerSecond: 60_000_000, keepBody: false, onFirstByte: begun.resolve });
+    await begun.promise;
+    await DAMAGE[what]!(place!);
+    assert.equal((await reading).complete, false);
+    const healed = await get(url);
+    assert.deepEqual([healed.complete, healed.sha256, index.requests(path)], [true, file.sha256, 2]);
+  });
+}
+
 test('with upstream away damaged bytes are an error, not an answer', async (t) => {
   const world = await fileWorld(t, { sizeBytes: LARGE });
   assert.equal((await get(world.url)).status, 200);

@@ -20,6 +20,8 @@ export interface ClientOptions {
   readonly signal?: AbortSignal;
   /** Reads no faster than this: a slow client whose window fills up. */
   readonly bytesPerSecond?: number;
+  /** Called when the body begins. */
+  readonly onFirstByte?: () => void;
   /** Goes away once this many bytes of the body are here. */
   readonly abortAfterBytes?: number;
   /** False: the body is hashed and counted only, for a hundred large downloads at once. */
@@ -65,6 +67,7 @@ export async function fetchAll(url: string, options: ClientOptions = {}): Promis
   let firstByteMs: number | undefined;
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
+      if (firstByteMs === undefined) options.onFirstByte?.();
       firstByteMs ??= performance.now() - start;
       hash.update(chunk);
       sizeBytes += chunk.length;
