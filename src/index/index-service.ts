@@ -49,7 +49,7 @@ export class IndexService {
   readonly #options: IndexServiceOptions;
   readonly #finder: PageFinder;
   /** Records found lately, by page and file: a large page is not opened and parsed for each of its files. */
-  readonly #records = new LRUCache<string, FoundRecords>({ max: 5_000 });
+  readonly #records = new LRUCache<string, FoundRecords>({ max: 2_000 });
 
   constructor(options: IndexServiceOptions) {
     this.#options = options;

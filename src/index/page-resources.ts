@@ -37,8 +37,8 @@ export interface PageResourcesOptions {
   readonly onRemarks: (index: string, project: string, remarks: number) => void;
 }
 
-/** Resources kept ready; they are small and cost little to make. */
-const MAX_READY = 20_000;
+/** Resources kept ready: of so many projects the pages are hot at a time, and another one costs a microsecond. */
+const MAX_READY = 2_000;
 
 export class PageResources {
   readonly #options: PageResourcesOptions;

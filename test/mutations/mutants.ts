@@ -30,7 +30,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/cache/revalidation.ts',
     before: 'const waitMs = known ? 0 : patienceMs -',
     after: 'const waitMs = 9_000 + (known ? 0 : patienceMs) -',
-    tests: scenario('serves-stale'),
+    tests: patient('slow-outages'),
     only: 'swallows connections|never answers|silent',
   },
   {

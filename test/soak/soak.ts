@@ -1,6 +1,6 @@
 // `npm run soak -- --minutes 30`: the real binary under mixed load, with random faults of the index, of Redis and of its
-// clients, all from one seed. Ends with 1 when a wrong byte or an error for something held was seen, or when anything
-// grew that must not.
+// clients, all from one seed. Its memory budget is small, so that it is full after a few minutes and whatever grows then
+// is a leak. Ends with 1 when a wrong byte or an error for something held was seen, or when anything grew that must not.
 
 import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -31,6 +31,7 @@ const dataDir = await makeFolder();
 const env = {
   WHEELKEEP_PAGE_FRESH: '2s',
   WHEELKEEP_LOG_LEVEL: 'error',
+  WHEELKEEP_MEMORY: '8MB',
   ...(redis === undefined ? {} : { WHEELKEEP_REDIS_URL: redis.url, WHEELKEEP_REDIS_SECRET: 'soak' }),
 };
 const proxy = await spawnProxy({ dataDir, upstreams: [index.url], env });
