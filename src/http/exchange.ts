@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Kind, Outcome } from '../observe/metric-table.ts';
+import { type ReadyMessage, sendReady } from './ready-message.ts';
 
 export class Exchange {
   readonly request: IncomingMessage;
@@ -59,5 +60,12 @@ export class Exchange {
       this.bytes = body.length;
       this.response.end(body);
     }
+  }
+
+  /** Sends an answer that was made before; `bytes` is the length of its body. */
+  sendReady(message: ReadyMessage, bytes: number): void {
+    this.firstByteAt = performance.now();
+    this.bytes = bytes;
+    sendReady(this.response, message);
   }
 }

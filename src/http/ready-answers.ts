@@ -4,6 +4,7 @@
 
 import type { Kind, Outcome } from '../observe/metric-table.ts';
 import type { Exchange } from './exchange.ts';
+import { type ReadyMessage, readyMessage, takesReady } from './ready-message.ts';
 
 /** An answer that may be repeated to whoever sends the same target and the same negotiating fields. */
 export interface ReadyAnswer {
@@ -28,10 +29,13 @@ interface Slot {
   readonly changes: number;
   /** Milliseconds since the epoch. */
   readonly keptAt: number;
-  /** The second for which the two lists below are made. */
+  /** The second for which the rest is made. */
   second: number;
   fields: readonly string[];
   notModifiedFields: readonly string[];
+  /** Made when the answer is asked for again within the second: else it would not be worth it. */
+  whole: ReadyMessage | undefined;
+  notModified: ReadyMessage | undefined;
 }
 
 export interface ReadyAnswersOptions {
@@ -70,8 +74,7 @@ export class ReadyAnswers {
     const now = this.#options.now();
     // Before it was kept is no time for it: the clock was set back, and it would be fresh for all that time (F70).
     if (now >= slot.answer.freshUntil || now < slot.keptAt) return false;
-    this.#age(slot, now);
-    this.#send(exchange, slot);
+    this.#send(exchange, slot, now);
     return true;
   }
 
@@ -91,6 +94,8 @@ export class ReadyAnswers {
       second: 0,
       fields: [],
       notModifiedFields: [],
+      whole: undefined,
+      notModified: undefined,
     };
     const others = (this.#slots.get(request.url!) ?? []).filter(
       (one) => one.accept !== slot.accept || one.acceptEncoding !== slot.acceptEncoding,
@@ -104,23 +109,36 @@ export class ReadyAnswers {
     this.#bytes = 0;
   }
 
-  #age(slot: Slot, now: number): void {
-    const second = Math.floor(now / 1000);
-    if (slot.second === second) return;
-    slot.second = second;
-    const aging = slot.answer.agingFields();
-    slot.fields = slot.answer.fields.concat(aging);
-    slot.notModifiedFields = slot.answer.notModifiedFields.concat(aging);
-  }
-
-  #send(exchange: Exchange, slot: Slot): void {
+  #send(exchange: Exchange, slot: Slot, now: number): void {
     const { answer } = slot;
     exchange.kind = answer.kind;
     exchange.outcome = answer.outcome;
     const known = exchange.request.headers['if-none-match'];
-    if (known !== undefined && (known.includes(answer.etag) || known === '*')) {
-      exchange.send(304, slot.notModifiedFields);
-    } else exchange.send(200, slot.fields, answer.bytes);
+    const isKnown = known !== undefined && (known.includes(answer.etag) || known === '*');
+    const isFirst = this.#age(slot, now);
+    if (isFirst || !takesReady(exchange.response)) {
+      if (isKnown) exchange.send(304, slot.notModifiedFields);
+      else exchange.send(200, slot.fields, answer.bytes);
+    } else if (isKnown) {
+      slot.notModified ??= readyMessage(304, slot.notModifiedFields, undefined, now);
+      exchange.sendReady(slot.notModified, 0);
+    } else {
+      slot.whole ??= readyMessage(200, slot.fields, answer.bytes, now);
+      exchange.sendReady(slot.whole, answer.bytes.length);
+    }
+  }
+
+  /** Makes what changes with its age; true for the first request of a second. */
+  #age(slot: Slot, now: number): boolean {
+    const second = Math.floor(now / 1000);
+    if (slot.second === second) return false;
+    const aging = slot.answer.agingFields();
+    slot.second = second;
+    slot.fields = slot.answer.fields.concat(aging);
+    slot.notModifiedFields = slot.answer.notModifiedFields.concat(aging);
+    slot.whole = undefined;
+    slot.notModified = undefined;
+    return true;
   }
 }
 
@@ -129,6 +147,7 @@ function isPlain(headers: NodeJS.Dict<string | string[]>): boolean {
   return (
     headers.range === undefined &&
     headers.via === undefined &&
+    headers.expect === undefined &&
     headers['if-modified-since'] === undefined &&
     headers['content-length'] === undefined &&
     headers['transfer-encoding'] === undefined &&

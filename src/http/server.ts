@@ -17,6 +17,7 @@ import { Exchange } from './exchange.ts';
 import type { Ledger } from './ledger.ts';
 import { sendProblem } from './problem.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
+import { KEEP_ALIVE_SECONDS } from './ready-message.ts';
 import { targetBelow } from './routes.ts';
 import { ClientGone } from './send-body.ts';
 import type { TlsIdentity } from './tls-identity.ts';
@@ -53,7 +54,6 @@ const MAX_HEAD_BYTES = 32 * 1024;
 const HEAD_TIMEOUT_MS = 20_000;
 /** How often Node looks for connections whose head is late. */
 const HEAD_CHECK_MS = 5_000;
-const KEEP_ALIVE_MS = 65_000;
 /** A client hears of bytes or of an error within 10 s, whatever has to be asked for it (I5). */
 const FIRST_BYTE_MS = 9_500;
 /** A client that takes nothing for so long is cut off. */
@@ -81,7 +81,7 @@ export class HttpServer {
       connectionsCheckingInterval: HEAD_CHECK_MS,
       // Uploads may take long; the head may not.
       requestTimeout: 0,
-      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000,
       // A lenient parser is how requests are smuggled (S10, S11).
       insecureHTTPParser: false,
       noDelay: true,
@@ -204,7 +204,7 @@ export class HttpServer {
       return;
     }
     const exchange = new Exchange(request, response);
-    if (this.#draining) response.setHeader('connection', 'close');
+    if (this.#draining) response.shouldKeepAlive = false;
     response.on('close', () => this.#done(exchange));
     // A broken connection is told by 'close'; without a listener the error would end the process.
     response.on('error', () => {});
