@@ -39,9 +39,9 @@ export class Busiest {
     const path = question < 0 ? target : target.slice(0, question);
     this.#counts.set(path, (this.#counts.get(path) ?? 0) + 1);
     if (this.#counts.size > MOST_PATHS) this.#counts = new Map(topOf(this.#counts, MOST_PATHS / 2));
-    const last = this.#slow.at(-1);
-    if (this.#slow.length === MOST_SLOW && firstByteMs <= last!.firstByteMs) return;
-    const slow = { path, firstByteMs: Math.round(firstByteMs), outcome, at: time };
+    const wholeMs = Math.round(firstByteMs);
+    if (this.#slow.length === MOST_SLOW && wholeMs <= this.#slow[MOST_SLOW - 1]!.firstByteMs) return;
+    const slow = { path, firstByteMs: wholeMs, outcome, at: time };
     this.#slow = [...this.#slow, slow].sort((a, b) => b.firstByteMs - a.firstByteMs).slice(0, MOST_SLOW);
   }
 

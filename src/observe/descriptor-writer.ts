@@ -59,7 +59,7 @@ export class DescriptorWriter implements LineWriter {
   #takeWaiting(): Buffer {
     const text = this.#waiting;
     let end = text.length;
-    if (Buffer.byteLength(text) > this.#mostBytes) {
+    if (this.#mostBytes !== Number.POSITIVE_INFINITY && Buffer.byteLength(text) > this.#mostBytes) {
       end = text.indexOf('\n') + 1;
       for (let bytes = Buffer.byteLength(text.slice(0, end)); end < text.length; ) {
         const next = text.indexOf('\n', end) + 1;

@@ -89,7 +89,8 @@ test('a client of HTTP/1.0, or one that expects to be told to go on, gets an ans
   for (const odd of [request('', '1.0'), request('expect: 100-continue\r\n')]) {
     const answers = await wire(proxy.url, request(), request(), odd);
     assert.equal(answers.length, 3);
-    assert.match(answers[2]!.head, /^HTTP\/1\.1 200 OK\r\n[^]*^Connection: close\r$/m);
+    assert.match(answers[2]!.head, /^HTTP\/1\.1 200 OK\r$/m);
+    assert.match(answers[2]!.head, /^Connection: close\r$/m);
   }
 });
 

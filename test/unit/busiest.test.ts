@@ -29,6 +29,8 @@ test('the slowest come first, at most twenty, and are forgotten when they are ol
   for (let ms = 1; ms <= 30; ms++) busiest.note(record(`/simple/p${ms}/`, 10 * HOUR_MS, ms));
   const slowest = busiest.slowest(10 * HOUR_MS);
   assert.deepEqual([slowest.length, slowest[0]!.firstByteMs, slowest.at(-1)!.firstByteMs], [20, 30, 11]);
+  busiest.note(record('/simple/as-slow/', 10 * HOUR_MS, 11.4));
+  assert.equal(busiest.slowest(10 * HOUR_MS).at(-1)!.path, '/simple/p11/');
   busiest.note(record('/simple/late/', 11 * HOUR_MS, 500));
   assert.deepEqual(
     busiest.slowest(12 * HOUR_MS).map(({ path }) => path),

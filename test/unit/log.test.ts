@@ -154,6 +154,33 @@ test('an access line in text says the same', () => {
   );
 });
 
+test('what is remembered for the next line of a target is never said of another answer', () => {
+  const records: AccessRecord[] = [
+    RECORD,
+    { ...RECORD, status: 304 },
+    { ...RECORD, bytes: 12_346 },
+    { ...RECORD, outcome: 'stale-if-error' },
+    { ...RECORD, kind: 'list' },
+    { ...RECORD, method: 'HEAD' },
+    { ...RECORD, client: '127.0.0.2' },
+    { ...RECORD, user: 'ci' },
+    { ...RECORD, userAgent: 'uv/0.9' },
+    { ...RECORD, userAgent: undefined },
+    { ...RECORD, durationMs: 1, firstByteMs: 1 },
+    { ...RECORD, target: `${RECORD.target}?x` },
+    { ...RECORD, target: '/simple/other/' },
+  ];
+  const inTurn = records.flatMap((record) => [record, RECORD, record]);
+  for (const format of ['json', 'text'] as const) {
+    const alone = inTurn.map((record) => accessLine(format, record)).join('');
+    const together = logged((sink) => {
+      const log = createAccessLog({ level: 'info', format, sink })!;
+      for (const record of inTurn) log(record);
+    });
+    assert.equal(together, alone);
+  }
+});
+
 test('access lines keep their time over second boundaries', () => {
   const text = logged((sink) => {
     const log = createAccessLog({ level: 'info', format: 'json', sink })!;
