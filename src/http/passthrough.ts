@@ -97,10 +97,15 @@ export class Passthrough {
     const body = new ForwardedBody(this.#options.maxBodyBytes);
     const exchange: Exchange = { request, response, target, url, path: pathOf(target.url), way, body };
     let answer: IncomingMessage | undefined;
+    // What is done for this client alone ends with it: who sends nothing more may be waiting, and has mostly gone.
+    const { socket } = request;
+    const gone = () => socket.destroy();
+    socket.once('end', gone);
     try {
       answer = await this.#ask(exchange);
       if (answer !== undefined) await this.#deliver(answer, response, target);
     } finally {
+      socket.off('end', gone);
       // What the client still sends is read and dropped: only then it reads our answer, and its connection lives on.
       request.unpipe(body);
       request.resume();

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { delay } from '../support/faults.ts';
+import { delay, silence } from '../support/faults.ts';
 import { fileWorld, LARGE } from '../support/file-world.ts';
 
 for (const state of ['cold', 'hot'] as const) {
@@ -31,6 +31,15 @@ test('who closes both halves while he waits is let go of at the first byte for h
   const metrics = await proxy.metrics();
   assert.equal(metrics.wheelkeep_active_flights, 0);
   assert.ok(metrics['wheelkeep_upstream_received_bytes_total{kind="file"}']! < 40_000_000);
+});
+
+test('an upload ends with its client', async (t) => {
+  const { index, proxy } = await fileWorld(t, { config: { uploads: true } });
+  index.fault('/legacy/', silence());
+  const socket = connect(proxy.port, '127.0.0.1');
+  socket.end('POST /legacy/ HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody');
+  await index.waitForRequest('/legacy/');
+  await index.waitFor(() => index.openConnections === 0, 3_000);
 });
 
 /** All that comes back when the request is followed by the end of our half. */
