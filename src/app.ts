@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import type { Basics } from './assembly/basics.ts';
 import { type Fellows, listen } from './assembly/listener.ts';
 import { buildServices } from './assembly/services.ts';
-import { openStores } from './assembly/stores.ts';
+import { openStores, sweepWorthless } from './assembly/stores.ts';
 import { connectUpstreams } from './assembly/upstreams.ts';
 import type { Config } from './config/config.ts';
 import { collectEarly } from './early-collection.ts';
@@ -129,7 +129,8 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   events.record({ kind: 'start', message: 'started', at: now() });
   // What a dead predecessor left behind; nobody waits for it.
   stores.blobs.tidy().catch((error) => telemetry.unexpected(error));
-  stores.blobs.scrubInBackground(random).catch((error) => telemetry.unexpected(error));
+  const sweepEntries = (signal: AbortSignal) => sweepWorthless(stores, now, signal);
+  stores.blobs.scrubInBackground(random, sweepEntries).catch((error) => telemetry.unexpected(error));
 
   return {
     url: listeners.url,

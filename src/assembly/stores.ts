@@ -2,9 +2,12 @@
 
 import * as fs from 'node:fs';
 import { DiskBlobs } from '../cache/disk-blobs.ts';
+import type { EntryRecord } from '../cache/entry.ts';
 import { PurgeMarks } from '../cache/purge-marks.ts';
 import { RecentBodies } from '../cache/recent-bodies.ts';
+import { ownedName } from '../cache/record.ts';
 import { TieredEntryStore } from '../cache/tiered-entry-store.ts';
+import { isWorthless } from '../cache/worthless-entries.ts';
 import { isPurgeable, projectOfKey } from '../purgeable-keys.ts';
 import { type Basics, memoryShare } from './basics.ts';
 
@@ -42,4 +45,16 @@ export async function openStores(basics: Basics): Promise<Stores> {
   });
   const recent = new RecentBodies({ maxBytes: memoryShare(basics, 1) });
   return { blobs, entries, recent, purgeMarks };
+}
+
+/** Forgets entries that lead to nothing any more; resolves with their number. */
+export function sweepWorthless(
+  { blobs, entries }: Pick<Stores, 'blobs' | 'entries'>,
+  now: () => number,
+  signal: AbortSignal,
+): Promise<number> {
+  const worthless = async (key: string, record: EntryRecord) =>
+    isPurgeable(key) &&
+    (await isWorthless(record, now(), (entry) => blobs.has(entry.body!.digest, ownedName(key, entry))));
+  return entries.sweep(worthless, signal);
 }

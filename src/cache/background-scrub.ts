@@ -6,8 +6,8 @@ import { type ScrubOptions, scrub } from './scrub.ts';
 export interface BackgroundScrubOptions extends Required<Pick<ScrubOptions, 'folders' | 'remove' | 'signal'>> {
   /** In [0, 1): where a pass begins, so that restarts do not favour some bodies. */
   readonly random: () => number;
-  /** Compares the account with the folders: other processes may have removed bodies, or died before they wrote down. */
-  readonly compare: () => Promise<unknown>;
+  /** What is to be done before: other processes may have removed bodies, or died before they wrote down. */
+  readonly tidy: () => Promise<unknown>;
 }
 
 const BYTES_PER_SECOND = 4 * 1024 * 1024;
@@ -17,11 +17,11 @@ const REST_MS = 24 * 60 * 60_000;
 
 /** Runs until the signal; resolves then. Rejects when a folder cannot be read. */
 export async function scrubInBackground(options: BackgroundScrubOptions): Promise<void> {
-  const { folders, random, remove, compare, signal } = options;
+  const { folders, random, remove, tidy, signal } = options;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = REST_MS) {
     await sleep(waitMs, undefined, { ref: false, signal }).catch(() => {});
     if (signal.aborted) return;
-    await compare();
+    await tidy();
     const firstShard = Math.floor(random() * 256);
     for await (const _ of scrub({ folders, signal, remove, firstShard, bytesPerSecond: BYTES_PER_SECOND }));
   }

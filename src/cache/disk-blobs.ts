@@ -97,21 +97,36 @@ export class DiskBlobs implements BlobStore {
   }
 
   /**
-   * Once a day, slowly, until the store closes: sweeps, compares the account with the folders and reads everything back;
-   * what is wrong is removed and told of.
+   * Once a day, slowly, until the store closes: sweeps, compares the account with the folders, lets `sweepEntries` forget
+   * what leads to nothing, and reads everything back; what is wrong is removed and told of.
    */
-  scrubInBackground(random: () => number): Promise<void> {
+  scrubInBackground(random: () => number, sweepEntries: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
     const remove = async (kind: BlobKind, name: string) => {
       if (kind === 'file') this.#small.delete(name);
       this.#options.onDamage(kind === 'file' ? 'blob' : 'body', name);
       await this.#remove(kind, name).catch((error: NodeJS.ErrnoException) => this.#space.failed(error));
     };
     const signal = this.#closing.signal;
-    const compare = async () => {
+    const tidy = async () => {
       await this.#sweep();
       await reconcile(this.#index, this.#folders, signal);
+      await sweepEntries(signal);
     };
-    return scrubInBackground({ folders: this.#folders, random, remove, compare, signal });
+    return scrubInBackground({ folders: this.#folders, random, remove, tidy, signal });
+  }
+
+  /** Whether a body lies on the disk, under its digest or under the name it belongs to; right or not. */
+  async has(digest: Digest, name: string): Promise<boolean> {
+    const places = [this.#folders.path('file', digest), this.#bodyPath(name)];
+    const found = await Promise.all(
+      places.map((place) =>
+        fs.promises.access(place).then(
+          () => true,
+          () => false,
+        ),
+      ),
+    );
+    return found.includes(true);
   }
 
   async open(digest: Digest): Promise<Blob | undefined> {

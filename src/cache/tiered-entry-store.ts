@@ -1,6 +1,7 @@
 // The entry store: memory answers at once, the embedded database is the truth of this node, Redis is what nodes share.
 // Each tier can be lost without a wrong answer: memory is a copy, a sick disk is counted and gone without, Redis skipped.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Digest } from './digest.ts';
 import { EmbeddedEntries } from './embedded-entries.ts';
@@ -32,6 +33,10 @@ export interface TieredEntryStoreOptions {
 
 /** What a record costs in memory beside its text: objects, arrays and the place in the map. */
 const RECORD_OVERHEAD_BYTES = 400;
+
+/** So many records are judged, then others have their turn. */
+const SWEEP_BATCH = 100;
+const SWEEP_PAUSE_MS = 20;
 
 export class TieredEntryStore implements EntryStore {
   readonly #memory: LRUCache<string, EntryRecord>;
@@ -128,6 +133,30 @@ export class TieredEntryStore implements EntryStore {
 
   keys(prefix: string, after: string, limit: number): string[] {
     return this.#disk.keys(prefix, after, limit);
+  }
+
+  /**
+   * Forgets, on this node alone, all records that are `worthless`, slowly; resolves with their number, also at the signal.
+   * What others have in Redis is theirs to judge.
+   */
+  async sweep(worthless: (key: string, record: EntryRecord) => Promise<boolean>, signal: AbortSignal): Promise<number> {
+    let swept = 0;
+    for (let keys = this.keys('', '', SWEEP_BATCH); keys.length > 0; keys = this.keys('', keys.at(-1)!, SWEEP_BATCH)) {
+      for (const key of keys) {
+        // Past memory, which is for what clients ask for.
+        const text = this.#disk.read(key);
+        const decoded = text === undefined ? undefined : decodeRecord(text);
+        if (decoded?.kind !== 'record' || !(await worthless(key, decoded.record))) continue;
+        // Somebody may have asked for it while we looked.
+        if (this.#disk.read(key) !== text) continue;
+        this.#disk.remove(key);
+        this.changedElsewhere([key]);
+        swept++;
+      }
+      await sleep(SWEEP_PAUSE_MS, undefined, { ref: false, signal }).catch(() => {});
+      if (signal.aborted) break;
+    }
+    return swept;
   }
 
   async getSharedBody(digest: Digest): Promise<Buffer | undefined> {
