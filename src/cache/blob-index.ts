@@ -152,7 +152,12 @@ export class BlobIndex {
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#pending.size === 0 || this.#closed) return;
+    if (this.#closed) return;
+    if (this.#pending.size > 0) this.#writePending();
+    else this.#takeOver();
+  }
+
+  #writePending(): void {
     let bytes = 0;
     let count = 0;
     try {
@@ -173,6 +178,17 @@ export class BlobIndex {
       this.#rollBack();
       this.#waitForLocks(false);
       this.#timer = setTimeout(() => this.flush(), FLUSH_MS).unref();
+    }
+  }
+
+  /** What other processes counted, when nothing of ours is to be added. */
+  #takeOver(): void {
+    try {
+      const state = this.#statements.state.get() as { bytes: number; count: number };
+      this.#bytes = state.bytes;
+      this.#count = state.count;
+    } catch {
+      // Locked or broken: ours are the numbers until it can be asked again.
     }
   }
 

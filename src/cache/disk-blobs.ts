@@ -78,6 +78,7 @@ export class DiskBlobs implements BlobStore {
 
   /** Bytes and number of what is stored, bodies that are being written included in the bytes. */
   status(): { readonly bytes: number; readonly count: number; readonly paused: boolean } {
+    this.#index.flush();
     return { bytes: this.#space.usedBytes, count: this.#index.totals.count, paused: this.#space.paused };
   }
 

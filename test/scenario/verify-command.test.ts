@@ -112,6 +112,17 @@ async function readlinks(folder: string): Promise<string[]> {
   return Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => '')));
 }
 
+test('a running server that has nothing to do knows at once what it removed', async (t) => {
+  const { dataDir, index, proxy, file } = await filled(t);
+  const counted = async () => (await proxy.metrics())['wheelkeep_store_objects{store="blobs"}'];
+  assert.equal(await counted(), 3);
+  await index.down();
+  const [blob] = (await storedBlobs(dataDir)).filter((place) => place.endsWith(file.sha256));
+  await appendFile(blob!, 'x');
+  assert.equal((await runCommand({ index, dataDir }, 'verify')).code, 1);
+  assert.equal(await counted(), 2);
+});
+
 test('in an outage it says that what is wrong is not there again, and the next request fetches it', async (t) => {
   const { dataDir, index, url, file, restart } = await filled(t);
   for (const blob of await storedBlobs(dataDir)) await appendFile(blob, 'x');
