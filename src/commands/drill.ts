@@ -13,10 +13,14 @@ import type { NamedLock } from './named-locks.ts';
 import { lockNotes, walkLocks, withLockFlags } from './with-locks.ts';
 
 const EXAMPLES = `
-Asked for is what an install on this machine's Python (or --python) asks for: of everything that is locked for it, the
-page, the file that it takes, by its hash, and core metadata; where that is a source distribution, what building it
-requires; of pins without hashes, also what they require. All groups and extras count. What the lock names for other
+Asked for is what pip and uv ask for on this machine's Python (or --python): of everything that is locked for it, the
+page, the file that they take, by its hash, and core metadata; where that is a source distribution, what building it
+requires; of requirements files, also what the pins lead to. All groups and extras count. What the lock names for other
 platforms is told beside it and decides nothing; --only counts it, and so does a machine without Python.
+
+Some build backends ask for more when they run. Where only that can tell, the version is listed as unknown and counts as
+missing; --live settles it. Where only one of the two installers gets through, the install counts as lost, and --json
+tells which one (pip goes around a page that it cannot have, and then installs something older).
 
 A server on the same data folder goes on undisturbed. wheelkeep warm fetches what is missing. --live installs it, too,
 by uv or pip, and leaves nothing behind.
@@ -41,12 +45,12 @@ export function drillCommand(terminal: Terminal, exitCode: ExitCode): Command {
       return walkLocks(command, async (walked, { app, dataDir, target, signal }) => {
         const verdicts: Verdict[] = [];
         for (const lock of walked) {
-          const verdict = { ...verdictOf(lock), python: target?.name };
-          if (given.live !== true) verdicts.push(verdict);
+          const python = target?.name;
+          if (given.live !== true) verdicts.push({ ...verdictOf(lock), python });
           else {
-            const python = target && String(given.python);
-            const live = await liveResult(lock, { indexUrl: `${app.url}simple/`, python, target }, terminal, signal);
-            verdicts.push({ ...verdict, live });
+            const from = { indexUrl: `${app.url}simple/`, python: target && String(given.python), target };
+            const live = await liveResult(lock, from, terminal, signal);
+            verdicts.push({ ...verdictOf(lock, live), python, live });
           }
         }
         for (const verdict of verdicts) await kept(verdict, dataDir, terminal);
@@ -88,9 +92,17 @@ function explain({ code, message }: { readonly code: string | undefined; readonl
   return code?.startsWith('upstream-') ? 'not stored here' : message;
 }
 
-/** `readiness` is the share of what would be served; it rounds down, so that 1 means all. */
-function verdictOf({ path, findings, others, unfit, elsewhere, built, past }: WalkedLock) {
-  const needed = [...findings, ...unfit];
+/**
+ * `readiness` is the share of what would be served; it rounds down, so that 1 means all. What only a build can tell
+ * counts as missing, until a live install has told it.
+ */
+function verdictOf(lock: WalkedLock, live?: LiveInstall) {
+  const { path, findings, others, unfit, elsewhere, built, past } = lock;
+  const unknown = live?.succeeded ? [] : lock.unknown;
+  const installers = lock.installers.map((one) =>
+    live?.succeeded && one.name === live.installer ? { ...one, survives: true } : one,
+  );
+  const needed = [...findings, ...unfit, ...unknown];
   const missing = needed.filter(isMissing);
   const served = needed.length - missing.length;
   const readiness = needed.length === 0 ? 1 : Math.floor((served / needed.length) * 1000) / 1000;
@@ -100,7 +112,8 @@ function verdictOf({ path, findings, others, unfit, elsewhere, built, past }: Wa
     served: others.length - missingElsewhere.length,
     missing: missingElsewhere,
   };
-  return { path, readiness, wanted: needed.length, served, missing, others: forOthers, elsewhere, built, past };
+  const counts = { path, readiness, wanted: needed.length, served };
+  return { ...counts, needed, missing, installers, others: forOthers, elsewhere, built, past };
 }
 
 function isMissing({ problem }: Finding): boolean {
@@ -112,8 +125,8 @@ function tell(terminal: Terminal, lock: WalkedLock, verdict: Verdict): void {
   const all = missing.length === 0 ? 'would survive' : 'would NOT survive';
   const share = `${served} of ${countText(wanted, 'item')} (${Number((readiness * 100).toFixed(1))} %)`;
   terminal.out(`${path}: ${all} an outage now${python === undefined ? '' : ` on ${python}`}; ${share}`);
-  for (const what of ['page', 'file', 'metadata'] as const) {
-    const kind = [...lock.findings, ...lock.unfit].filter((finding) => finding.what === what);
+  for (const what of ['page', 'file', 'metadata', 'build'] as const) {
+    const kind = verdict.needed.filter((finding) => finding.what === what);
     const lost = kind.filter(isMissing);
     if (kind.length > 0) terminal.out(`  ${what.padEnd(9)}${kind.length - lost.length} of ${kind.length}`);
     for (const { name, problem } of lost) terminal.out(`    ${name}: ${problem}`);

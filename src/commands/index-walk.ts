@@ -1,10 +1,12 @@
 // What a walk through lock files asks of its Wheelkeep, each thing once, however many locks and versions name it: pages,
 // files with their core metadata, and what these say is required.
 
-import { metadataOfWheel, UnreadableWheel, type WheelBytes } from '../files/core-metadata.ts';
-import { buildRequires } from '../locks/build-requires.ts';
+import { metadataOfWheel } from '../files/core-metadata.ts';
+import { inMemory, UnreadableWheel, zipContent, zipMembers } from '../files/zip-members.ts';
+import { type ProjectFiles, requiredByProject, requiredIn, TELLING_FILES } from '../locks/build-requires.ts';
 import type { ListedFile } from '../locks/listed-files.ts';
 import { parseRequirement, type Requirement } from '../locks/requirement.ts';
+import { sdistMembers, UnreadableSdist } from '../locks/sdist-members.ts';
 import { isSource } from '../locks/target.ts';
 import { type IndexClient, Refused } from './index-client.ts';
 import type { Progress } from './progress.ts';
@@ -12,8 +14,8 @@ import type { Progress } from './progress.ts';
 /** One thing an install may ask for, and how that went. */
 export interface Finding {
   readonly project: string;
-  readonly what: 'page' | 'file' | 'metadata';
-  /** The file's name, its hash where nobody knows the name, or the project's for its page. */
+  readonly what: 'page' | 'file' | 'metadata' | 'build';
+  /** The file's name, its hash where nobody knows the name, the project's for its page, with its version for a build. */
   readonly name: string;
   readonly sizeBytes: number;
   /** Why it cannot be had; undefined when it can. */
@@ -38,8 +40,9 @@ export interface IndexWalkOptions {
 export class IndexWalk {
   readonly #options: IndexWalkOptions;
   readonly #pages = new Map<string, Promise<WalkedPage>>();
-  readonly #files = new Map<string, Promise<Finding[]>>();
-  readonly #required = new Map<string, Promise<Requirement[]>>();
+  readonly #files = new Map<string, Promise<Finding>>();
+  readonly #required = new Map<string, Promise<Requirement[] | undefined>>();
+  readonly #sources = new Map<string, Promise<ProjectFiles | undefined>>();
 
   constructor(options: IndexWalkOptions) {
     this.#options = options;
@@ -53,48 +56,65 @@ export class IndexWalk {
     });
   }
 
-  /** The file and, where it is offered, its core metadata. */
-  file(project: string, file: ListedFile, hashes: readonly string[]): Promise<Finding[]> {
+  file(project: string, file: ListedFile, hashes: readonly string[]): Promise<Finding> {
     return once(this.#files, `${file.url} ${hashes.join(' ')}`, async () => {
       this.#options.progress.grow(1);
-      const findings = [await this.#read(project, 'file', file.filename, file.url, hashes)];
-      if (file.hasMetadata) {
-        const name = `${file.filename}.metadata`;
-        findings.push(await this.#read(project, 'metadata', name, `${file.url}.metadata`, []));
-      }
+      const found = await this.#read(project, 'file', file.filename, file.url, hashes);
       this.#options.progress.advance(1, 0);
-      return findings;
+      return found;
     });
   }
 
-  /** What the core metadata of the file requires, all markers and extras included; nothing when it cannot be had. */
-  requires(file: ListedFile): Promise<Requirement[]> {
-    return once(this.#required, `${file.url} runs`, async () => {
-      const lines = (await this.#had(() => this.#metadata(file)))
-        ?.toString()
-        .split(/\r?\n\r?\n/)[0]
-        ?.split(/\r?\n/);
-      return (lines ?? []).flatMap((line) => parseRequirement(/^Requires-Dist:\s*(.*)$/i.exec(line)?.[1] ?? '') ?? []);
+  /** The core metadata of a file that offers them. */
+  metadata(project: string, file: ListedFile): Promise<Finding> {
+    const url = `${file.url}.metadata`;
+    return once(this.#files, url, () => this.#read(project, 'metadata', `${file.filename}.metadata`, url, []));
+  }
+
+  /** What the file will require, with all markers and extras; undefined where only its build can tell. */
+  requires(file: ListedFile): Promise<Requirement[] | undefined> {
+    return once(this.#required, file.url, async () => {
+      const lines = isSource(file.filename) ? await this.#requiredBySource(file) : await this.#requiredByWheel(file);
+      return lines?.flatMap((line) => parseRequirement(line) ?? []);
     });
   }
 
-  /** What building the source distribution requires; nothing when it cannot be had or does not say. */
-  buildRequires(file: ListedFile): Promise<Requirement[]> {
-    return once(this.#required, `${file.url} builds`, async () => {
-      const lines = await this.#had(async () => buildRequires(await this.#options.client.open(file.url)));
-      return (lines ?? []).flatMap((line) => parseRequirement(line) ?? []);
-    });
+  /** What a source distribution says of itself; undefined when it cannot be had or read. */
+  source(file: ListedFile): Promise<ProjectFiles | undefined> {
+    return once(this.#sources, file.url, () => this.sourceFiles(file, (path) => TELLING_FILES.has(path)));
   }
 
-  async #metadata(file: ListedFile): Promise<Buffer | undefined> {
-    const { client } = this.#options;
-    if (file.hasMetadata) return Buffer.concat(await (await client.open(`${file.url}.metadata`)).toArray());
-    if (isSource(file.filename)) return undefined;
-    const bytes = Buffer.concat(await (await client.open(file.url)).toArray());
-    return metadataOfWheel(inMemory(bytes)).catch((error: unknown) => {
-      if (error instanceof UnreadableWheel) return undefined;
-      throw error;
-    });
+  /** Files of a source distribution by their paths in it; undefined when it cannot be had or read. */
+  async sourceFiles(file: ListedFile, wanted: (path: string) => boolean): Promise<ProjectFiles | undefined> {
+    const read = async () => sdistMembers(file.filename, await this.#options.client.open(file.url), wanted);
+    return this.#had(read).catch(unless(UnreadableSdist));
+  }
+
+  /** A file out of a wheel; undefined when it has none, or when the wheel cannot be had or read. */
+  async wheelMember(file: ListedFile, path: string): Promise<string | undefined> {
+    const read = async () => {
+      const bytes = inMemory(await this.#bytes(file.url));
+      const member = (await zipMembers(bytes, path)).find((one) => one.path === path);
+      return member && (await zipContent(bytes, member)).toString();
+    };
+    return this.#had(read).catch(unless(UnreadableWheel));
+  }
+
+  async #requiredByWheel(file: ListedFile): Promise<readonly string[]> {
+    const read = async () =>
+      file.hasMetadata ? this.#bytes(`${file.url}.metadata`) : metadataOfWheel(inMemory(await this.#bytes(file.url)));
+    const metadata = await this.#had(read).catch(unless(UnreadableWheel));
+    return requiredIn(metadata?.toString() ?? '');
+  }
+
+  async #requiredBySource(file: ListedFile): Promise<readonly string[] | undefined> {
+    const files = await this.source(file);
+    // What cannot be had is told where it is asked for.
+    return files === undefined ? [] : requiredByProject(files);
+  }
+
+  async #bytes(url: string): Promise<Buffer> {
+    return Buffer.concat(await (await this.#options.client.open(url)).toArray());
   }
 
   async #read(
@@ -123,8 +143,12 @@ export class IndexWalk {
   }
 }
 
-function inMemory(bytes: Buffer): WheelBytes {
-  return { sizeBytes: bytes.length, bytesAt: async (position, length) => bytes.subarray(position, position + length) };
+/** Answers with undefined for that kind of error, and throws on any other. */
+function unless(kind: typeof UnreadableWheel | typeof UnreadableSdist): (error: unknown) => undefined {
+  return (error) => {
+    if (!(error instanceof kind)) throw error;
+    return undefined;
+  };
 }
 
 export function finding(

@@ -3,13 +3,17 @@
 // walks to fetch, `drill` walks with upstream cut off.
 
 import { namesDistribution } from '../index/distribution-name.ts';
+import type { ProjectName } from '../index/project-name.ts';
+import { candidates, offerOf } from '../locks/candidates.ts';
 import { type FollowedUrls, urlsPastUs } from '../locks/followed-urls.ts';
+import { type InstallerRules, PIP, UV } from '../locks/installer-rules.ts';
 import { type Meant, meantFiles } from '../locks/listed-files.ts';
-import type { Lock, LockedVersion } from '../locks/lock.ts';
+import type { LockedVersion, Resolving } from '../locks/lock.ts';
+import type { Requirement } from '../locks/requirement.ts';
 import { bestFile, installedOn, isSource, type Target } from '../locks/target.ts';
 import { type Finding, finding, IndexWalk, type IndexWalkOptions, once } from './index-walk.ts';
+import { InstallWalk, joinedOutcomes, NOTHING, type Outcome } from './install-walk.ts';
 import type { NamedLock } from './named-locks.ts';
-import { RequirementWalk } from './requirement-walk.ts';
 
 /** What one lock file came to. */
 export interface WalkedLock extends NamedLock {
@@ -19,6 +23,10 @@ export interface WalkedLock extends NamedLock {
   readonly others: readonly Finding[];
   /** Versions none of whose files fits here: no install works, with or without an outage. */
   readonly unfit: readonly Finding[];
+  /** What only a build can tell. */
+  readonly unknown: readonly Finding[];
+  /** Whether each installer gets through by its own ways; none where nobody knows what an install here asks for. */
+  readonly installers: readonly { readonly name: InstallerRules['name']; readonly survives: boolean | 'unknown' }[];
   /** What does not come from an index. */
   readonly elsewhere: readonly string[];
   /** Versions that are built from source here. */
@@ -46,15 +54,10 @@ export async function walk(locks: readonly NamedLock[], options: WalkOptions): P
     options.progress.advance(1, 0);
   });
   const walked: WalkedLock[] = [];
-  for (const { path, lock } of locks) {
+  for (const named of locks) {
     options.signal.throwIfAborted();
-    walked.push({
-      path,
-      lock,
-      ...(await walker.lock(lock)),
-      elsewhere: lock.elsewhere,
-      past: urlsPastUs(lock.versions),
-    });
+    const { elsewhere, versions } = named.lock;
+    walked.push({ ...named, ...(await walker.lock(named)), elsewhere, past: urlsPastUs(versions) });
   }
   return walked;
 }
@@ -72,6 +75,8 @@ interface WalkedVersion {
   readonly files: readonly WalkedFile[];
 }
 
+type Walked = WalkedVersion & { readonly version: LockedVersion };
+
 class Walker {
   readonly #options: WalkOptions;
   readonly #index: IndexWalk;
@@ -87,56 +92,129 @@ class Walker {
   }
 
   /** Sorts all that the lock's versions came to by who asks for it, and goes after what is not in the lock. */
-  async lock(lock: Lock): Promise<Pick<WalkedLock, 'findings' | 'others' | 'unfit' | 'built'>> {
+  async lock({ lock, folders }: NamedLock): Promise<Omit<WalkedLock, keyof NamedLock | 'elsewhere' | 'past'>> {
     const { target } = this.#options;
-    const here: Finding[] = [];
-    const all: Finding[] = [];
-    const unfit: Finding[] = [];
-    const built: string[] = [];
     const installed = installedOn(target, lock);
-    const pinned = new Set<string>([...installed].map(({ project }) => project));
-    const open = target && new RequirementWalk(this.#index, target, pinned);
+    const here: Walked[] = [];
+    const all: Finding[] = [];
     for (const version of lock.versions) {
-      const { page, files } = await this.version(version);
-      all.push(page, ...files.flatMap(({ findings }) => findings));
-      if (!installed.has(version)) continue;
-      const chosen = this.#chosen(files);
-      const name = `${version.project} ${version.version}`;
-      here.push(page, ...chosen.flatMap(({ findings }) => findings));
-      if (chosen.length === 0 && files.length > 0) {
-        unfit.push(finding(version.project, 'file', name, 0, `none of its files fits ${target?.name}`));
-      }
-      if (chosen.length === 0 || !chosen.every(({ filename }) => filename !== undefined && isSource(filename))) {
-        if (lock.isOpen) await this.#follow(chosen, open, version.extras ?? []);
-        continue;
-      }
-      built.push(name);
-      // Each build has an environment of its own.
-      const build = target && new RequirementWalk(this.#index, target, new Set());
-      for (const { meant } of chosen) {
-        if (meant.kind === 'listed') await build?.follow(await this.#index.buildRequires(meant.file), []);
-      }
-      here.push(...(build?.findings ?? []));
-      if (lock.isOpen) await this.#follow(chosen, open, version.extras ?? []);
+      const walked = await this.version(version);
+      all.push(walked.page, ...walked.files.flatMap(({ findings }) => findings));
+      if (installed.has(version)) here.push({ version, ...walked });
     }
-    here.push(...(open?.findings ?? []));
-    const needed = new Set(here);
-    return { findings: [...needed], others: [...new Set(all)].filter((one) => !needed.has(one)), unfit, built };
+    const outcomes: Outcome[] = [];
+    const installers: WalkedLock['installers'][number][] = [];
+    const built = new Set<string>();
+    for (const rules of target === undefined ? [undefined] : [UV, PIP]) {
+      const walk = rules && new InstallWalk(this.#index, target!, rules);
+      const outcome = await this.#install(here, lock.resolving, walk, built);
+      const each = await Promise.all(folders.map(async (one) => (await walk?.folder(one)) ?? NOTHING));
+      const whole = joinedOutcomes([outcome, ...each]);
+      outcomes.push(whole);
+      const survives = whole.survives && whole.unknown.length > 0 ? 'unknown' : whole.survives;
+      if (rules !== undefined) installers.push({ name: rules.name, survives });
+    }
+    const { findings, unfit, unknown } = joinedOutcomes(outcomes);
+    const needed = new Set(findings);
+    const others = [...new Set(all)].filter((one) => !needed.has(one));
+    return { findings, others, unfit: distinct(unfit), unknown: distinct(unknown), built: [...built], installers };
   }
 
-  async #follow(chosen: readonly WalkedFile[], open: RequirementWalk | undefined, extras: readonly string[]) {
-    for (const { meant } of chosen) {
-      if (meant.kind === 'listed') await open?.follow(await this.#index.requires(meant.file), extras);
+  /** Notes in `built` what is built from source. */
+  async #install(
+    here: readonly Walked[],
+    resolving: Resolving | undefined,
+    walk: InstallWalk | undefined,
+    built: Set<string>,
+  ): Promise<Outcome> {
+    const parts: Outcome[] = [];
+    const resolved: Requirement[] = [];
+    const lost = new Set<ProjectName>();
+    for (const { version, page, files } of here) {
+      const { project } = version;
+      const name = `${project} ${version.version}`;
+      const chosen = this.#chosen(version, files, resolving, walk?.rules);
+      const findings = [page, ...chosen.flatMap((file) => file.findings)];
+      const unfit =
+        chosen.length === 0 && files.length > 0
+          ? [finding(project, 'file', name, 0, `none of its files fits ${this.#options.target?.name}`)]
+          : [];
+      const survives = unfit.length === 0 && findings.every(({ problem }) => problem === undefined);
+      parts.push({ ...NOTHING, findings, unfit, survives });
+      const sources = chosen.flatMap(({ meant }) =>
+        meant.kind === 'listed' && isSource(meant.file.filename) ? [meant.file] : [],
+      );
+      if (chosen.length > 0 && sources.length === chosen.length) {
+        built.add(name);
+        for (const file of sources) parts.push((await walk?.build(project, version.version, file)) ?? NOTHING);
+      }
+      if (page.problem !== undefined || chosen.every(({ meant }) => meant.kind === 'missing')) lost.add(project);
+      resolved.push({ project, specifier: `==${version.version}`, extras: version.extras ?? [], marker: undefined });
     }
+    if (resolving !== undefined && walk !== undefined)
+      parts.push(await this.#resolve(here, resolved, lost, resolving, walk));
+    return joinedOutcomes(parts);
   }
 
-  #chosen(files: readonly WalkedFile[]): readonly WalkedFile[] {
+  /** What the installer comes to beyond the lock's own versions, whose files are chosen already. */
+  async #resolve(
+    here: readonly Walked[],
+    requirements: readonly Requirement[],
+    elsewhere: ReadonlySet<ProjectName>,
+    { kindsOf, prereleases, requiresHashes }: Resolving,
+    walk: InstallWalk,
+  ): Promise<Outcome> {
+    const hashes = Map.groupBy(here, ({ version }) => version.project);
+    const hashesOf = (project: ProjectName) =>
+      hashes.get(project)?.flatMap(({ version }) => version.files.flatMap((file) => file.hashes)) ?? [];
+    const choosing = { kindsOf, hashesOf, prereleases, elsewhere };
+    const outcome = this.#accepted(await walk.resolved(requirements, choosing), hashes);
+    if (!requiresHashes || !walk.rules.hashesBindAll) return outcome;
+    const unhashed = outcome.pins.filter(({ project }) => hashesOf(project).length === 0);
+    const unfit = unhashed.map(({ project, version }) =>
+      finding(
+        project,
+        'file',
+        `${project} ${version}`,
+        0,
+        'the lock gives no hash of it, and pip wants one of all or of none',
+      ),
+    );
+    return joinedOutcomes([outcome, { ...NOTHING, unfit, survives: unfit.length === 0 }]);
+  }
+
+  /** Without the files of the lock's own projects that do not count. */
+  #accepted<Whole extends Outcome>(outcome: Whole, locked: ReadonlyMap<string, unknown>): Whole {
+    const { accepts } = this.#options;
+    if (accepts === undefined) return outcome;
+    const counts = ({ project, what, name }: Finding) =>
+      what === 'page' || !locked.has(project) || accepts(name.replace(/\.metadata$/, ''));
+    return { ...outcome, findings: outcome.findings.filter(counts) };
+  }
+
+  #chosen(
+    { version, project, files: locked }: LockedVersion,
+    files: readonly WalkedFile[],
+    resolving: Resolving | undefined,
+    rules: InstallerRules | undefined,
+  ): readonly WalkedFile[] {
     const { accepts, target } = this.#options;
     if (accepts !== undefined || target === undefined) return files;
     const named = files.flatMap((file) => (file.filename === undefined ? [] : [{ ...file, filename: file.filename }]));
-    const best = bestFile(named, target);
-    // Without a name it may be the one that is taken.
-    return best === undefined ? files.filter(({ filename }) => filename === undefined) : [best];
+    const unnamed = files.filter(({ filename }) => filename === undefined);
+    if (resolving === undefined || rules === undefined) {
+      const best = bestFile(named, target);
+      // Without a name it may be the one that is taken.
+      return best === undefined ? unnamed : [best];
+    }
+    const listed = named.flatMap(({ meant }) => (meant.kind === 'listed' ? [meant.file] : []));
+    const own = [`==${version}`];
+    const hashes = locked.flatMap((file) => file.hashes);
+    const wish = { specifiers: own, own, prereleases: resolving.prereleases, hashes };
+    const [best] = candidates(offerOf(listed, target, resolving.kindsOf(project)), wish, rules, target);
+    return best === undefined
+      ? unnamed
+      : named.filter(({ meant }) => meant.kind === 'listed' && meant.file === best.file);
   }
 
   async #version(version: LockedVersion): Promise<WalkedVersion> {
@@ -153,7 +231,10 @@ class Walker {
       const findings =
         one.kind === 'missing'
           ? [finding(project, 'file', name, 0, one.problem)]
-          : await this.#index.file(project, one.file, one.hashes);
+          : [
+              await this.#index.file(project, one.file, one.hashes),
+              ...(one.file.hasMetadata ? [await this.#index.metadata(project, one.file)] : []),
+            ];
       files.push({ filename, findings, meant: one });
     }
     return { page: page.finding, files };
@@ -178,4 +259,9 @@ async function inParallel<Item>(
   });
   const failed = (await Promise.allSettled(workers)).find(({ status }) => status === 'rejected');
   if (failed?.status === 'rejected') throw failed.reason;
+}
+
+/** Both installers may find the same. */
+function distinct(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map((one) => [`${one.what} ${one.name} ${one.problem}`, one])).values()];
 }

@@ -10,7 +10,8 @@ import { lockNotes, walkLocks, withLockFlags } from './with-locks.ts';
 
 const EXAMPLES = `
 It works beside a server on the same data folder. What is here already is not fetched again. Fetched is what the locks
-name for every platform, and what building it from source requires on this machine's Python (or --python).
+name for every platform, and what building it from source requires on this machine's Python (or --python). What a build
+asks for that only the build itself can tell is not fetched but noted: one install through Wheelkeep fetches it.
 
 Examples:
   $ wheelkeep warm uv.lock
@@ -31,11 +32,11 @@ export function warmCommand(terminal: Terminal, exitCode: ExitCode): Command {
         // The end of a large file is sent a moment before the file is in its place.
         await app.stored();
         const notKept = problemsOfKeeping((await app.snapshot()).metrics);
-        const locks = walked.map(({ path, findings, others, elsewhere, built, past }) => {
+        const locks = walked.map(({ path, findings, others, unknown, elsewhere, built, past }) => {
           const all = [...findings, ...others];
           const missing = all.filter(({ problem }) => problem !== undefined);
           const bytes = all.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-          return { path, elsewhere, built, past, missing, wanted: all.length, bytes };
+          return { path, elsewhere, built, past, missing, unknown, wanted: all.length, bytes };
         });
         if (given.json === true) outJson(terminal, { locks, notKept });
         else {
@@ -43,6 +44,9 @@ export function warmCommand(terminal: Terminal, exitCode: ExitCode): Command {
             const had = lock.wanted - lock.missing.length;
             terminal.out(`${lock.path}: ${had} of ${countText(lock.wanted, 'item')} here, ${bytesText(lock.bytes)}`);
             for (const note of lockNotes(lock)) terminal.out(`  ${note}`);
+            for (const { name, problem } of lock.unknown) {
+              terminal.out(`  note: ${name}: ${problem}; install it through Wheelkeep once`);
+            }
             for (const { what, name, problem } of lock.missing) terminal.out(`  ${what} ${name}: ${problem}`);
           }
           for (const problem of notKept) terminal.error(problem);

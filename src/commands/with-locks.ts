@@ -126,10 +126,7 @@ function acceptor(only: unknown): ((filename: string) => boolean) | undefined {
 export function lockNotes({ elsewhere, built, past }: Pick<WalkedLock, 'elsewhere' | 'built' | 'past'>): string[] {
   return [
     ...elsewhere.map((one) => `note: ${one}; it does not come through Wheelkeep`),
-    ...built.map(
-      (one) =>
-        `note: ${one} is built from source: what its build asks for beyond its pyproject.toml only --live can tell`,
-    ),
+    ...built.map((one) => `note: ${one} is built from source`),
     ...past.map(({ host, files }) => {
       const which = `${countText(files, 'file')} locked at ${host}`;
       return `note: ${which}: an installer that follows these URLs (uv sync, pylock) asks there; lock through Wheelkeep`;

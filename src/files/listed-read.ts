@@ -9,11 +9,11 @@ import { UpstreamFailure } from '../errors.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import type { ProjectName } from '../index/project-name.ts';
-import { UnreadableWheel } from './core-metadata.ts';
 import { changedFile, fileNotFound } from './file-failures.ts';
 import type { FileFinder } from './file-finder.ts';
 import type { Wanted } from './file-request.ts';
 import type { FileResources } from './file-resources.ts';
+import { UnreadableWheel } from './zip-members.ts';
 
 export interface ListedReadOptions {
   readonly index: IndexService;

@@ -6,7 +6,7 @@ import { UpstreamFailure } from '../errors.ts';
 import { fieldValue, type IncomingResponse } from '../http-message.ts';
 import { discard } from '../upstream/discard.ts';
 import { type ByteRange, parseContentRange } from './byte-range.ts';
-import { TAIL_BYTES, UnreadableWheel, type WheelBytes } from './core-metadata.ts';
+import { TAIL_BYTES, UnreadableWheel, type WheelBytes } from './zip-members.ts';
 
 /** Upstream gives no parts of this file, or none that fit together. */
 export class NoRanges extends Error {

@@ -13,8 +13,9 @@ import type { ReadThrough } from '../cache/read-through.ts';
 import { UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
 import { discard } from '../upstream/discard.ts';
-import { metadataOfWheel, storedWheel, UnreadableWheel } from './core-metadata.ts';
+import { metadataOfWheel, storedWheel } from './core-metadata.ts';
 import { type AskPart, NoRanges, needsWhole, RangedWheel } from './ranged-wheel.ts';
+import { UnreadableWheel } from './zip-members.ts';
 
 /** How long a request for core metadata waits for the wheel that holds it. */
 const WHEEL_WAIT_MS = 9_000;

@@ -1,6 +1,6 @@
 // poetry.lock and pdm.lock: a table for each package with the list of its files, by name (or URL) and hash.
 
-import { type Lock, type LockedVersion, lockedFile, lockedVersion } from './lock.ts';
+import { type Folder, type Lock, type LockedVersion, lockedFile, lockedVersion } from './lock.ts';
 import { type Table, table, tables, text } from './values.ts';
 
 /** Kinds of `[package.source]` in a poetry.lock that are indexes; absent is the default index. */
@@ -11,6 +11,9 @@ const PDM_ELSEWHERE = ['git', 'hg', 'svn', 'bzr', 'url', 'path'];
 export function parseFileLists(document: Table): Lock {
   const versions: LockedVersion[] = [];
   const elsewhere: string[] = [];
+  // PDM installs the project itself as well, which Poetry does without asking an index.
+  const isPdm = text(table(document.metadata).lock_version) !== undefined;
+  const folders: Folder[] = isPdm ? [{ path: '.', isEditable: true }] : [];
   /** Older locks of both tools keep the files apart, under the name, or name and version. */
   const apart = table(table(document.metadata).files);
   for (const entry of tables(document.package)) {
@@ -18,6 +21,8 @@ export function parseFileLists(document: Table): Lock {
     const version = text(entry.version) ?? '';
     const source = sourceOf(entry);
     if (source !== undefined) {
+      const path = text(entry.path) ?? (source === 'directory' ? text(table(entry.source).url) : undefined);
+      if (path !== undefined) folders.push({ path, isEditable: (entry.editable ?? entry.develop) === true });
       elsewhere.push(`${name}: from ${source}`);
       continue;
     }
@@ -26,7 +31,7 @@ export function parseFileLists(document: Table): Lock {
     if (files.length > 0) versions.push(lockedVersion(name, version, files.map(fileOf), markerOf(entry)));
     else if (entry.extras === undefined) elsewhere.push(`${name}: without files`);
   }
-  return { versions, elsewhere };
+  return { versions, elsewhere, folders };
 }
 
 function sourceOf(entry: Table): string | undefined {

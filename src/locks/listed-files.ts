@@ -33,20 +33,20 @@ export function meantFiles(version: LockedVersion, listed: readonly ListedFile[]
 function meant(locked: LockedFile, listed: readonly ListedFile[]): Meant {
   const { filename, hashes } = locked;
   if (filename === undefined) {
-    const file = listed.find((one) => hashes.some((hash) => agreement(one, hash) === 'same'));
+    const file = listed.find((one) => hashes.some((hash) => hashAgreement(one, hash) === 'same'));
     if (file !== undefined) return { kind: 'listed', file, hashes };
     return { kind: 'missing', name: hashes[0] ?? '', problem: 'the page lists no file with this hash' };
   }
   // One name may stand there twice, with other bytes (PEP 691 does not forbid it).
   const named = listed.filter((one) => one.filename === filename);
-  const file = named.find((one) => !hashes.some((hash) => agreement(one, hash) === 'other'));
+  const file = named.find((one) => !hashes.some((hash) => hashAgreement(one, hash) === 'other'));
   if (file !== undefined) return { kind: 'listed', file, hashes };
   const problem = named.length === 0 ? 'the page does not list it' : 'the page gives another hash than the lock';
   return { kind: 'missing', name: filename, problem };
 }
 
 /** What the page's hash by the same algorithm says to `<algorithm>:<hex>`. */
-function agreement({ hashes }: ListedFile, hash: string): 'same' | 'other' | 'unknown' {
+export function hashAgreement({ hashes }: ListedFile, hash: string): 'same' | 'other' | 'unknown' {
   const colon = hash.indexOf(':');
   const algorithm = hash.slice(0, colon);
   if (!Object.hasOwn(hashes, algorithm)) return 'unknown';

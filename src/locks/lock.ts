@@ -29,11 +29,37 @@ export interface Lock {
    * and extras that the lock has count as asked for.
    */
   readonly installed?: (holds: (marker: string) => boolean) => ReadonlySet<LockedVersion>;
-  /** True where versions may require what the list does not name: pins without hashes, which a person may have written. */
-  readonly isOpen?: boolean;
+  /** Where installers resolve what is listed, and may come to more than that: what they are told for it. */
+  readonly resolving?: Resolving;
+  /** Projects that are built where they lie and installed. */
+  readonly folders?: readonly Folder[];
   /** What comes from elsewhere than an index (a repository, a folder, a direct URL): a name and the reason each. */
   readonly elsewhere: readonly string[];
 }
+
+/** A project in a folder. */
+export interface Folder {
+  /** From the lock file's own folder. */
+  readonly path: string;
+  readonly isEditable: boolean;
+}
+
+/** The options of a requirements file that decide what is chosen. */
+export interface Resolving {
+  readonly kindsOf: (project: ProjectName) => FileKinds;
+  /** `--pre`. */
+  readonly prereleases: boolean;
+  /** `--require-hashes`, or what the installer makes of hashes beside some requirements. */
+  readonly requiresHashes: boolean;
+}
+
+/** Which kinds of files may be taken. */
+export interface FileKinds {
+  readonly wheels: boolean;
+  readonly sources: boolean;
+}
+
+export const ALL_KINDS: FileKinds = { wheels: true, sources: true };
 
 /** The file cannot be understood; the message says what to do instead. */
 export class UnreadableLock extends Error {}

@@ -1,7 +1,6 @@
 // The Python that would install: which files fit it, and which of them it takes.
 
-import { compare, filter, satisfies, valid } from '@renovatebot/pep440';
-import type { ListedFile } from './listed-files.ts';
+import { valid } from '@renovatebot/pep440';
 import type { Lock, LockedVersion } from './lock.ts';
 import { holds, type MarkerEnvironment } from './marker.ts';
 
@@ -41,32 +40,21 @@ export function bestFile<File extends { readonly filename: string }>(
   return best;
 }
 
-/** The version that an installer takes when `specifiers` must all be met, with its file; undefined when none will do. */
-export function newestFile(
-  files: readonly ListedFile[],
-  specifiers: readonly string[],
-  target: Target,
-): { readonly version: string; readonly file: ListedFile } | undefined {
-  const python = target.environment.python_full_version ?? '';
-  const all = specifiers.filter((one) => one !== '').join(',');
-  const fitting = files.filter(({ filename, requiresPython, isYanked }) => {
-    const version = versionOf(filename);
-    // A yanked file is taken only by a pin (PEP 592).
-    if (version === undefined || (isYanked && !/^={2,3}[^*,]+$/.test(all))) return false;
-    return !requiresPython || !valid(python) || satisfies(python, requiresPython, { prereleases: true });
-  });
-  const byVersion = Map.groupBy(fitting, ({ filename }) => versionOf(filename)!);
-  const installable = [...byVersion.keys()]
-    .sort(compare)
-    .filter((version) => bestFile(byVersion.get(version)!, target));
-  const version = bestVersion(installable, all);
-  return version === undefined ? undefined : { version, file: bestFile(byVersion.get(version)!, target)! };
-}
-
-/** Pre-releases only where nothing else will do (PEP 440). */
-function bestVersion(sorted: readonly string[], specifiers: string): string | undefined {
-  const wanted = (prereleases: boolean) => filter([...sorted], specifiers || '>=0', { prereleases }).at(-1);
-  return wanted(false) ?? wanted(true);
+/** Of wheels for elsewhere the first that comes nearest: it fails by its platform only, rather than by ABI or Python. */
+export function nearestWheel<File extends { readonly filename: string }>(
+  files: readonly File[],
+  { tags }: Target,
+): File | undefined {
+  const nearness = ({ filename }: File) =>
+    Math.max(
+      ...wheelTags(filename).map(([python, abi]) => {
+        const ofPython = [...tags.keys()].filter((tag) => tag.startsWith(`${python}-`));
+        return ofPython.length === 0 ? 0 : ofPython.some((tag) => tag.startsWith(`${python}-${abi}-`)) ? 2 : 1;
+      }),
+    );
+  const wheels = files.filter(({ filename }) => isWheel(filename));
+  const nearest = Math.max(...wheels.map(nearness));
+  return wheels.find((file) => nearness(file) === nearest);
 }
 
 /** Whether a requirement or a locked version with this marker counts for the target. */
@@ -106,12 +94,17 @@ function isWheel(filename: string): boolean {
 /** Behind every wheel that fits. */
 const SDIST_RANK = Number.MAX_SAFE_INTEGER;
 
-/** The best rank among the tags that a wheel's name stands for: `py2.py3-none-any` is two (PEP 425). */
 function wheelRank(filename: string, tags: ReadonlyMap<string, number>): number {
+  return Math.min(...wheelTags(filename).map((tag) => tags.get(tag.join('-')) ?? Infinity));
+}
+
+/** The tags that a wheel's name stands for: `py2.py3-none-any` is two (PEP 425). */
+function wheelTags(filename: string): [python: string, abi: string, platform: string][] {
   const parts = filename.slice(0, -'.whl'.length).split('-').slice(-3);
   const [pythons = [], abis = [], platforms = []] = parts.map((part) => part.toLowerCase().split('.'));
-  const named = pythons.flatMap((python) => abis.flatMap((abi) => platforms.map((on) => `${python}-${abi}-${on}`)));
-  return Math.min(...named.map((tag) => tags.get(tag) ?? Infinity));
+  return pythons.flatMap((python) =>
+    abis.flatMap((abi) => platforms.map((on): [string, string, string] => [python, abi, on])),
+  );
 }
 
 /** Of two wheels with equal tags the one with the higher build number is taken (PEP 427). */

@@ -1,18 +1,21 @@
 // uv.lock: a table for each package with its source, its sdist and its wheels; files carry URL and hash.
 
-import { type Lock, type LockedVersion, lockedFile, lockedVersion } from './lock.ts';
+import { type Folder, type Lock, type LockedVersion, lockedFile, lockedVersion } from './lock.ts';
 import { type Table, table, tables, text, texts } from './values.ts';
 
 export function parseUvLock(document: Table): Lock {
   const versions = new Map<Table, LockedVersion>();
   const elsewhere: string[] = [];
+  const folders: Folder[] = [];
   const packages = tables(document.package);
   for (const entry of packages) {
     const name = text(entry.name) ?? '';
     const source = table(entry.source);
     const files = [entry.sdist, ...tables(entry.wheels)].map(table).filter((file) => text(file.url) !== undefined);
     if (source.registry === undefined) {
-      // The project itself and its workspace are built from their folder: no file of theirs comes from anywhere.
+      const path = text(source.editable) ?? text(source.directory);
+      if (path !== undefined) folders.push({ path, isEditable: source.editable !== undefined });
+      // The project itself and its workspace are built from their folders: no file of theirs comes from anywhere.
       if (source.virtual === undefined && source.editable === undefined) {
         elsewhere.push(`${name}: from ${Object.keys(source)[0] ?? 'nowhere'}`);
       }
@@ -26,7 +29,7 @@ export function parseUvLock(document: Table): Lock {
     }
   }
   const installed = (holds: Holds) => new Set(reached(packages, holds).flatMap((entry) => versions.get(entry) ?? []));
-  return { versions: [...versions.values()], elsewhere, installed };
+  return { versions: [...versions.values()], elsewhere, folders, installed };
 }
 
 type Holds = (marker: string) => boolean;

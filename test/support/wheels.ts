@@ -33,6 +33,10 @@ export interface DistributionOptions {
   readonly tag?: string;
   /** What building the sdist requires, as PEP 508 lines. */
   readonly buildRequires?: readonly string[];
+  /** The source of the sdist's build backend, in the place of the one that hands out its wheel. */
+  readonly backend?: string;
+  /** More source for it. */
+  readonly hook?: string;
 }
 
 /** A wheel (the binary distribution format, PEP 427), with a RECORD whose hashes are right. */
@@ -71,7 +75,7 @@ export function sdist(options: DistributionOptions): Distribution {
       `${root}/pyproject.toml`,
       `[build-system]\nrequires = ${JSON.stringify(options.buildRequires ?? [])}\nbuild-backend = "prebuilt"\nbackend-path = ["backend"]\n`,
     ),
-    text(`${root}/backend/prebuilt.py`, BACKEND),
+    text(`${root}/backend/prebuilt.py`, `${options.backend ?? BACKEND}${options.hook ?? ''}`),
     { path: `${root}/${built.filename}`, bytes: built.bytes },
   ]);
   return distribution(`${root}.tar.gz`, bytes, built.metadata, options);

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { digestOf } from '../../src/cache/digest.ts';
 import { MemoryBlob } from '../../src/cache/stored-blob.ts';
-import { metadataOfWheel, storedWheel, UnreadableWheel } from '../../src/files/core-metadata.ts';
+import { metadataOfWheel, storedWheel } from '../../src/files/core-metadata.ts';
+import { UnreadableWheel } from '../../src/files/zip-members.ts';
 import { zip } from '../support/archives.ts';
 import { wheel } from '../support/wheels.ts';
 

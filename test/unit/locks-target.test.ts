@@ -4,13 +4,17 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { buildRequires } from '../../src/locks/build-requires.ts';
+import { buildSystemOf, TELLING_FILES } from '../../src/locks/build-requires.ts';
+import { candidates, offerOf } from '../../src/locks/candidates.ts';
+import { PIP } from '../../src/locks/installer-rules.ts';
 import type { ListedFile } from '../../src/locks/listed-files.ts';
+import { ALL_KINDS } from '../../src/locks/lock.ts';
 import { holds } from '../../src/locks/marker.ts';
 import { readLock } from '../../src/locks/read-lock.ts';
 import { parseRequirement } from '../../src/locks/requirement.ts';
-import { bestFile, installedOn, newestFile, targetOf, versionOf } from '../../src/locks/target.ts';
-import { tarGz } from '../support/archives.ts';
+import { sdistMembers, UnreadableSdist } from '../../src/locks/sdist-members.ts';
+import { bestFile, installedOn, targetOf, versionOf } from '../../src/locks/target.ts';
+import { tarGz, zip } from '../support/archives.ts';
 
 const LINUX = {
   os_name: 'posix',
@@ -86,8 +90,10 @@ function listed(filename: string, more: Partial<ListedFile> = {}): ListedFile {
 }
 
 test('of a project the newest version that fits is taken: not a yanked one, not one for another Python', () => {
-  const newest = (files: readonly ListedFile[], ...specifiers: string[]) =>
-    newestFile(files, specifiers, TARGET)?.version;
+  const newest = (files: readonly ListedFile[], ...specifiers: string[]) => {
+    const wish = { specifiers, own: specifiers, prereleases: false, hashes: [] };
+    return candidates(offerOf(files, TARGET, ALL_KINDS), wish, PIP, TARGET)[0]?.version;
+  };
   const page = [
     listed('a-1.9-py3-none-any.whl'),
     listed('a-1.10.tar.gz'),
@@ -133,12 +139,25 @@ test('a source distribution tells what its build requires, and says setuptools b
     ['a-1/sub/pyproject.toml', 'x'],
     ['a-1/pyproject.toml', '[build-system]\nrequires = ["b"]'],
   );
-  assert.deepEqual(await buildRequires(Readable.from([asked.subarray(0, 300), asked.subarray(300)])), ['b']);
+  const system = async (bytes: Buffer, filename = 'a-1.tar.gz') => {
+    const halves = Readable.from([bytes.subarray(0, 300), bytes.subarray(300)]);
+    return buildSystemOf(await sdistMembers(filename, halves, (path) => TELLING_FILES.has(path)));
+  };
+  assert.deepEqual((await system(asked))?.requires, ['b']);
   const silent = archive(['a-1/pyproject.toml', '[project]\nname = "a"']);
-  assert.deepEqual(await buildRequires(Readable.from([silent])), ['setuptools>=40.8.0']);
-  assert.deepEqual(await buildRequires(Readable.from([archive(['a-1/setup.py', ''])])), ['setuptools>=40.8.0']);
-  for (const broken of [Buffer.from('PK'), gzipSync('x').subarray(0, 15), archive(['a-1/pyproject.toml', '[['])]) {
-    assert.equal(await buildRequires(Readable.from([broken])), undefined);
+  for (const one of [silent, archive(['a-1/setup.py', ''])]) {
+    assert.deepEqual(await system(one), {
+      requires: ['setuptools>=40.8.0'],
+      backend: 'setuptools.build_meta',
+      backendPath: [],
+    });
+  }
+  assert.equal(await system(archive(['a-1/pyproject.toml', '[['])), undefined);
+  const zipped = zip([{ path: 'a-1/pyproject.toml', bytes: Buffer.from('[build-system]\nrequires = ["z"]') }]);
+  assert.deepEqual((await system(zipped, 'a-1.zip'))?.requires, ['z']);
+  for (const broken of [Buffer.from('PK'), gzipSync('x').subarray(0, 15)]) {
+    await assert.rejects(system(broken), UnreadableSdist);
+    await assert.rejects(system(broken, 'a-1.zip'), UnreadableSdist);
   }
 });
 
