@@ -26,8 +26,17 @@ const SENTENCES: Readonly<Record<EventKind, string>> = {
   error: 'an error that nobody expected: see the log',
 };
 
-const BAD: ReadonlySet<EventKind> = new Set(['integrity', 'changed-digest', 'disk-full', 'error']);
-const ATTENTION: ReadonlySet<EventKind> = new Set(['upstream-down', 'mirror-set-aside', 'redis-down', 'quarantined']);
+const BAD: ReadonlySet<string> = new Set<EventKind>(['integrity', 'changed-digest', 'disk-full', 'error']);
+const ATTENTION: ReadonlySet<string> = new Set<EventKind>([
+  'upstream-down',
+  'mirror-set-aside',
+  'redis-down',
+  'quarantined',
+]);
+const weightOf = (kind: string) => (BAD.has(kind) ? 'bad' : ATTENTION.has(kind) ? 'warning' : 'good');
+
+/** How much an event matters, by its kind. */
+export const EVENT_WEIGHTS = Object.fromEntries(Object.keys(SENTENCES).map((kind) => [kind, weightOf(kind)]));
 
 /** Without a project, whatever the event says. */
 export function publicSentence({ kind, upstream }: Event): string {
@@ -41,15 +50,10 @@ export function eventsHtml({ events, now }: StatusFacts): string {
     .slice(0, MOST_SHOWN)
     .map(
       (event) =>
-        `<tr><td>${agoHtml(event.at, now)}</td><td><span class="${weightOf(event.kind)}">${event.kind}</span></td><td>${escapeHtml(publicSentence(event))}</td></tr>`,
+        `<tr><td>${agoHtml(event.at, now)}</td><td><span class="${EVENT_WEIGHTS[event.kind]}">${event.kind}</span></td><td>${escapeHtml(publicSentence(event))}</td></tr>`,
     );
   return `<section aria-labelledby="events"><h2 id="events">Recent events</h2>
-<table><caption>The newest first; projects and files are named with the token only</caption>
+<table class="stacked"><caption>The newest first; projects and files are named with the token only</caption>
 <thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">Details</th></tr></thead>
 <tbody id="event-rows">${rows.join('\n')}</tbody></table></section>`;
-}
-
-function weightOf(kind: EventKind): 'good' | 'warning' | 'bad' {
-  if (BAD.has(kind)) return 'bad';
-  return ATTENTION.has(kind) ? 'warning' : 'good';
 }

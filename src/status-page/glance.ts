@@ -6,7 +6,7 @@ import { sumOf } from '../observe/traffic.ts';
 import type { MirrorStatus } from '../upstream/mirror.ts';
 import type { StatusFacts } from './facts.ts';
 import { healthOf } from './upstreams.ts';
-import { durationText, shareText } from './wording.ts';
+import { agoHtml, durationText, shareText } from './wording.ts';
 
 /** One sentence and how much it matters. */
 export interface Notice {
@@ -35,7 +35,13 @@ export function noticesOf(facts: StatusFacts): Notice[] {
   if (redis === 'down') {
     notices.push({ weight: 'warning', text: 'Redis is away: this node works with what it knows by itself.' });
   }
-  if (notices.length === 0) notices.push({ weight: 'good', text: 'All is well.' });
+  if (notices.length === 0) {
+    const asked = sumOf(facts.days).answers > 0;
+    const text = asked
+      ? 'All is well.'
+      : 'Ready; nobody has asked for anything yet. The settings for installers are below.';
+    notices.push({ weight: 'good', text });
+  }
   return notices.sort((a, b) => Number(b.weight === 'bad') - Number(a.weight === 'bad'));
 }
 
@@ -56,7 +62,7 @@ function upstreamNotice(mirrors: readonly MirrorStatus[], where: string): Notice
 
 /** The worst of the lock files that were drilled, because that is the install that would fail. */
 function readinessTile({ drills, now }: StatusFacts): readonly [string, string, string] {
-  if (drills.length === 0) return ['Ready for an outage', '–', 'wheelkeep drill has tried no lock file'];
+  if (drills.length === 0) return ['Ready for an outage', '–', 'try a lock file by wheelkeep drill'];
   const worst = drills.reduce((a, b) => (b.readiness < a.readiness ? b : a));
   const of = drills.length === 1 ? 'of one lock file' : `the worst of ${drills.length} lock files`;
   const share = shareText(Math.round(worst.readiness * 1000), 1000);
@@ -87,5 +93,19 @@ export function glanceHtml(facts: StatusFacts): string {
 <ul class="notices">${notices.join('')}</ul>
 <dl class="tiles">${tiles
     .map(([name, value, about]) => `<div><dt>${name}</dt><dd><b>${value}</b><span>${about}</span></dd></div>`)
-    .join('')}</dl></section>`;
+    .join('')}</dl>${drillsHtml(facts)}</section>`;
+}
+
+/** Each lock file, where the tile above cannot name the one it means. */
+function drillsHtml({ drills, now }: StatusFacts): string {
+  if (drills.length === 0) return '';
+  const rows = [...drills]
+    .sort((a, b) => a.readiness - b.readiness)
+    .map(({ lock, readiness, at }) => {
+      const share = shareText(Math.round(readiness * 1000), 1000);
+      return `<tr><th scope="row">${escapeHtml(lock)}</th><td>${share}</td><td>${agoHtml(at, now)}</td></tr>`;
+    });
+  return `<details><summary>${countText(drills.length, 'lock file')} tried by wheelkeep drill</summary>
+<table><thead><tr><th scope="col">Lock file</th><th scope="col">Would be served</th><th scope="col">Tried</th></tr></thead>
+<tbody>${rows.join('\n')}</tbody></table></details>`;
 }

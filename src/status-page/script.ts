@@ -1,9 +1,13 @@
 // The script of the status page, as the browser gets it. It puts the address of the page into the settings, copies
 // them, and, given the token, asks the administration for a project. Whatever it shows becomes text, never markup.
 
+import { EVENT_WEIGHTS } from './events.ts';
+
 export const SCRIPT = `'use strict';
 (() => {
   const KEY = 'wheelkeep-token';
+  const WEIGHTS = ${JSON.stringify(EVENT_WEIGHTS)};
+  const CLOSED = 'The server in front of Wheelkeep does not pass this on. Open the page at the address of Wheelkeep itself.';
   const base = new URL('.', location.href);
   const byId = (id) => document.getElementById(id);
   const say = (text) => { byId('said').textContent = text; };
@@ -62,6 +66,8 @@ export const SCRIPT = `'use strict';
       if (sessionStorage.getItem(KEY) === token) forget();
       throw new Error('This is not the token.');
     }
+    // Not our own words: a server in front keeps the administration to itself.
+    if (!/json/.test(answer.headers.get('content-type'))) throw new Error(CLOSED);
     const told = await answer.json();
     if (!answer.ok) throw new Error(told.detail ?? 'The administration answered ' + answer.status + '.');
     return told;
@@ -83,42 +89,77 @@ export const SCRIPT = `'use strict';
     return time;
   };
 
+  const weighed = (kind) => {
+    const word = make('span', kind);
+    word.className = WEIGHTS[kind];
+    return word;
+  };
+
   const unlock = async () => {
     const [{ events }, { stale, hottest, slowest }] = await Promise.all([ask('events?limit=50'), ask('status')]);
     byId('event-rows').replaceChildren(...events.map(({ at, kind, message, project }) =>
-      make('tr', '', make('td', '', clock(at)), make('td', kind),
+      make('tr', '', make('td', '', clock(at)), make('td', '', weighed(kind)),
         make('td', project === undefined || message.includes(project) ? message : project + ': ' + message))));
+    const old = stale.map(({ path, answers, lastAt }) => [path, String(answers), clock(lastAt)]);
     byId('stale').replaceChildren(
-      make('h3', stale.length === 0 ? 'Nothing is served stale now' : 'Served stale now'),
-      make('ul', '', ...stale.slice(0, 100).map(({ path, answers, lastAt }) =>
-        make('li', path + ', ' + answers + (answers === 1 ? ' answer' : ' answers') + ', last ', clock(lastAt)))),
+      ...(old.length === 0 ? [make('h3', 'Nothing is served stale now')] : []),
+      ...tableOf('Served stale now', ['Path', 'Answers', 'Last'], old),
     );
     byId('busiest').replaceChildren(
       ...tableOf('Asked for most in this hour and the last', ['Path', 'Answers'],
-        hottest.slice(0, 10).map(({ path, answers }) => [path, String(answers)])),
+        hottest.map(({ path, answers }) => [path, String(answers)])),
       ...tableOf('Slowest in this hour and the last, to the first byte', ['Path', 'Time', 'Outcome'],
-        slowest.slice(0, 10).map(({ path, firstByteMs, outcome }) => [path, firstByteMs + ' ms', outcome])),
+        slowest.map(({ path, firstByteMs, outcome }) => [path, firstByteMs + ' ms', outcome])),
     );
     showForms();
   };
 
+  const SHOWN = 10;
+  const MOST = 200;
+  /** A heading and a table; of many rows most are folded away. */
   const tableOf = (title, columns, rows) => {
     if (rows.length === 0) return [];
+    const rest = rows.slice(SHOWN, MOST);
+    const more = rest.length + (rows.length > MOST ? ' of ' + (rows.length - SHOWN) + ' more' : ' more');
+    return [
+      make('h3', title),
+      table(columns, rows.slice(0, SHOWN)),
+      ...(rest.length === 0 ? [] : [make('details', '', make('summary', more), table(columns, rest))]),
+    ];
+  };
+  const table = (columns, rows) => {
     const head = make('tr', '', ...columns.map((column) => {
       const cell = make('th', column);
       cell.scope = 'col';
       return cell;
     }));
-    const body = rows.map((cells) => make('tr', '', ...cells.map((cell) => make('td', cell))));
-    return [make('h3', title), make('table', '', make('thead', '', head), make('tbody', '', ...body))];
+    const cellOf = (cell) => (typeof cell === 'string' ? make('td', cell) : make('td', '', cell));
+    const body = rows.map((cells) => make('tr', '', ...cells.map(cellOf)));
+    return make('table', '', make('thead', '', head), make('tbody', '', ...body));
   };
 
-  const listOf = (facts) => {
+  const span = (seconds) => {
+    const [size, unit] = [[86400, 'days'], [3600, 'h'], [60, 'min'], [1, 's']].find(([size]) => seconds >= 2 * size) ?? [1, 's'];
+    return Math.round(seconds / size) + ' ' + unit;
+  };
+  const pageFacts = ({ validatedAt, remainingSeconds, url, source, facts }) => {
+    const known = {
+      'Confirmed by upstream': clock(validatedAt),
+      [remainingSeconds > 0 ? 'Fresh for' : 'Stale for']: span(Math.abs(remainingSeconds)),
+      Files: facts?.files,
+      Versions: facts?.versions,
+      Serial: facts?.serial,
+      'Status of the project': facts?.status,
+      From: url,
+      'Sent by': source,
+    };
     const list = make('dl', '');
     list.className = 'facts';
-    for (const [name, value] of Object.entries(facts)) {
-      if (value === null || typeof value === 'object') continue;
-      list.append(make('div', '', make('dt', name), make('dd', String(value))));
+    for (const [name, value] of Object.entries(known)) {
+      if (value === undefined) continue;
+      const fact = make('div', '', make('dt', name), make('dd', '', value));
+      fact.className = name === 'From' || name === 'Sent by' ? 'wide' : '';
+      list.append(fact);
     }
     return list;
   };
@@ -131,7 +172,7 @@ export const SCRIPT = `'use strict';
       ...told.indexes.flatMap(({ index, verdict, page, trouble }) => [
         make('p', '', make('strong', index + ': '), verdict),
         ...(trouble === undefined ? [] : [make('p', trouble.cause)]),
-        ...(page === undefined ? [] : [listOf({ ...page, ...page.facts })]),
+        ...(page === undefined ? [] : [pageFacts(page)]),
       ]),
       raw,
     );

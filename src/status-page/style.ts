@@ -40,6 +40,7 @@ td > .good, td > .warning, td > .bad { padding: .05rem .6rem; border-radius: 1re
 .tiles, .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.75rem, 1fr)); gap: .75rem 1.25rem; margin: 0; }
 dt { color: var(--quiet); font-size: .9rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
+.facts .wide { grid-column: 1 / -1; }
 .tiles { gap: .75rem; }
 .tiles div { padding: .6rem .8rem; background: var(--ground); border: 1px solid var(--line); border-radius: .4rem; }
 .tiles b { display: block; font-size: 1.7rem; line-height: 1.25; font-weight: 650; }
@@ -84,8 +85,14 @@ button:hover { border-color: var(--accent); }
   header, main, footer { padding-inline: .6rem; }
   section { padding-inline: .9rem; }
   th, td { padding-right: .5rem; }
-  td > time, td > span { white-space: normal; }
-  tbody th { min-width: 6rem; }
+  /* A row is a block here: the first cell or two, and below them what needs the whole width. */
+  .stacked thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .stacked tr { display: flex; flex-wrap: wrap; gap: .1rem .75rem; padding: .5rem 0; border-top: 1px solid var(--line); }
+  .stacked th, .stacked td { padding: 0; border: 0; }
+  .stacked tbody th, .stacked td:last-child { flex-basis: 100%; }
+  td > time { white-space: normal; }
+  .tiles div:last-child:nth-child(odd) { grid-column: 1 / -1; }
+  .stacked [data-name]::before { content: attr(data-name); color: var(--quiet); font-size: .9rem; }
   .tiles { grid-template-columns: 1fr 1fr; gap: .5rem; }
 }
 `.trimStart();

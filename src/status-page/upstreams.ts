@@ -26,11 +26,11 @@ export function upstreamsHtml({ indexes, now }: StatusFacts): string {
       const { weight, word } = healthOf(mirror);
       return `<tr><th scope="row">${escapeHtml(new URL(mirror.url).host)}<small>index ${escapeHtml(name)}${mirrors.length > 1 && mirror.leads ? ', asked first' : ''}</small></th>
 <td><span class="${weight}">${word}</span><small>${detailHtml(mirror, now)}</small></td>
-<td>${lastAnswerHtml(mirror, now)}</td></tr>`;
+<td data-name="last answer: ">${lastAnswerHtml(mirror, now)}</td></tr>`;
     }),
   );
   return `<section aria-labelledby="upstreams"><h2 id="upstreams">Upstreams</h2>
-<table><caption>Who is asked for what is not here, and how they are</caption>
+<table class="stacked"><caption>Who is asked for what is not here, and how they are</caption>
 <thead><tr><th scope="col">Upstream</th><th scope="col">Health</th><th scope="col">Last answer</th></tr></thead>
 <tbody>${rows.join('\n')}</tbody></table></section>`;
 }
