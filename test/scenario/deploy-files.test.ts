@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
 import { readYamlFile } from '../../src/config/yaml-file.ts';
 import { routeOf } from '../../src/http/routes.ts';
+import { METRIC_TABLE } from '../../src/observe/metric-table.ts';
 import { tool } from '../installer/tools.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { unknownMetrics, unknownVariables } from '../support/metric-names.ts';
@@ -62,6 +63,15 @@ test('deploy files name only metrics, labels, values and variables that exist', 
     assert.deepEqual(unknownMetrics(text), [], file);
     assert.deepEqual(unknownVariables(text, RECIPE_VARIABLES), [], file);
   }
+});
+
+test('every metric is on the dashboard or in an alert', () => {
+  const used = content('dashboard.json') + content('alerts.yaml');
+  const names = Object.values(METRIC_TABLE).map(({ name }) => name);
+  assert.deepEqual(
+    names.filter((name) => !used.includes(name)),
+    [],
+  );
 });
 
 test('a metric, a label, a value or a variable that does not exist would be found', () => {
