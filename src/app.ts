@@ -127,10 +127,11 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     droppedLines = dropped;
   });
   events.record({ kind: 'start', message: 'started', at: now() });
-  // What a dead predecessor left behind; nobody waits for it.
-  stores.blobs.tidy().catch((error) => telemetry.unexpected(error));
-  const sweepEntries = (signal: AbortSignal) => sweepWorthless(stores, now, signal);
-  stores.blobs.scrubInBackground(random, sweepEntries).catch((error) => telemetry.unexpected(error));
+  const { upkeep } = stores.blobs;
+  const onFailure = (error: unknown) => telemetry.unexpected(error);
+  // Nobody waits for either.
+  upkeep.atStart().catch(onFailure);
+  void upkeep.daily({ random, sweepEntries: (signal) => sweepWorthless(stores, now, signal), onFailure });
 
   return {
     url: listeners.url,

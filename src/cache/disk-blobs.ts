@@ -6,22 +6,19 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
-import { scrubInBackground } from './background-scrub.ts';
 import { BlobFolders } from './blob-folders.ts';
 import { BlobIndex, type BlobKind } from './blob-index.ts';
 import type { Blob, BlobStore, BlobWriter, OwnedBlob } from './blob-store.ts';
 import { DiskBlobWriter } from './blob-writer.ts';
 import type { Digest } from './digest.ts';
 import { DiskSpace, type EvictionReason } from './disk-space.ts';
-import { LEFTOVER_AGE_MS, sweepLeftovers } from './leftovers.ts';
 import { OneByOne } from './one-by-one.ts';
 import { isOutOfDescriptors, type OpenFile, OpenFiles, readAt } from './open-files.ts';
 import { readTrailer } from './owned-body.ts';
-import { reconcile } from './reconcile.ts';
 import { DiskBlob, hashOfFile, MemoryBlob } from './stored-blob.ts';
 import { SyncBehind } from './sync-behind.ts';
+import { Upkeep } from './upkeep.ts';
 
 export interface DiskBlobsOptions {
   readonly dataDir: string;
@@ -45,6 +42,8 @@ const OPEN_FILES = 256;
 const PROBE_BYTES = 64 * 1024;
 
 export class DiskBlobs implements BlobStore {
+  /** To be run beside serving. */
+  readonly upkeep: Upkeep;
   readonly #options: DiskBlobsOptions;
   readonly #folders: BlobFolders;
   readonly #files: OpenFiles;
@@ -55,8 +54,6 @@ export class DiskBlobs implements BlobStore {
   readonly #space: DiskSpace;
   readonly #syncs = new SyncBehind({ onFailure: (error) => this.#space.failed(error) });
   readonly #temporaryPrefix = `${process.pid}-${randomBytes(6).toString('hex')}-`;
-  readonly #closing = new AbortController();
-  #reconciling: Promise<boolean> = Promise.resolve(true);
   #created = 0;
 
   /** Makes the folders. Throws the system's error when the data folder cannot be used. */
@@ -74,46 +71,19 @@ export class DiskBlobs implements BlobStore {
       probe: () => this.#probe(),
       evict: ({ kind, name }) => this.#evict(kind, name),
     });
+    this.upkeep = new Upkeep({
+      folders: this.#folders,
+      index: this.#index,
+      space: this.#space,
+      temporaryPrefix: this.#temporaryPrefix,
+      removeWrong: (kind, name) => this.#removeWrong(kind, name),
+    });
   }
 
   /** Bytes and number of what is stored, bodies that are being written included in the bytes. */
   status(): { readonly bytes: number; readonly count: number; readonly paused: boolean } {
     this.#index.flush();
     return { bytes: this.#space.usedBytes, count: this.#index.totals.count, paused: this.#space.paused };
-  }
-
-  /**
-   * Beside serving: removes what dead processes left unfinished, counts what a killed one did not write down, and makes
-   * room when the quota is smaller than it was. Resolves a minute later, when what was too young to be told from a
-   * neighbour's at the start has been looked at too. Rejects when the folders cannot be read.
-   */
-  async tidy(): Promise<void> {
-    await this.#sweep();
-    if (!this.#index.complete) this.#reconciling = reconcile(this.#index, this.#folders, this.#closing.signal);
-    await this.#reconciling;
-    await this.#space.makeRoom();
-    const { signal } = this.#closing;
-    await sleep(LEFTOVER_AGE_MS, undefined, { ref: false, signal }).catch(() => {});
-    if (!signal.aborted) await this.#sweep();
-  }
-
-  /**
-   * Once a day, slowly, until the store closes: sweeps, compares the account with the folders, lets `sweepEntries` forget
-   * what leads to nothing, and reads everything back; what is wrong is removed and told of.
-   */
-  scrubInBackground(random: () => number, sweepEntries: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
-    const remove = async (kind: BlobKind, name: string) => {
-      if (kind === 'file') this.#small.delete(name);
-      this.#options.onDamage(kind === 'file' ? 'blob' : 'body', name);
-      await this.#remove(kind, name).catch((error: NodeJS.ErrnoException) => this.#space.failed(error));
-    };
-    const signal = this.#closing.signal;
-    const tidy = async () => {
-      await this.#sweep();
-      await reconcile(this.#index, this.#folders, signal);
-      await sweepEntries(signal);
-    };
-    return scrubInBackground({ folders: this.#folders, random, remove, tidy, signal });
   }
 
   /** Whether a body lies on the disk, under its digest or under the name it belongs to; right or not. */
@@ -187,16 +157,11 @@ export class DiskBlobs implements BlobStore {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
-    const counted = await this.#reconciling.catch(() => false);
+    const counted = await this.upkeep.close();
     this.#space.close();
     this.#files.close();
     this.#small.clear();
     this.#index.close(counted);
-  }
-
-  async #sweep(): Promise<void> {
-    await sweepLeftovers(this.#folders.temporary, this.#temporaryPrefix, Date.now());
   }
 
   #newTemporary(): string {
@@ -287,6 +252,12 @@ export class DiskBlobs implements BlobStore {
     this.#index.put(kind, path.basename(place), Number(stats.size));
     // Last: once the descriptor is taken in nothing may fail, or it would be closed twice.
     return this.#files.adopt(place, fd, stats);
+  }
+
+  async #removeWrong(kind: BlobKind, name: string): Promise<void> {
+    if (kind === 'file') this.#small.delete(name);
+    this.#options.onDamage(kind === 'file' ? 'blob' : 'body', name);
+    await this.#remove(kind, name).catch((error: NodeJS.ErrnoException) => this.#space.failed(error));
   }
 
   async #remove(kind: BlobKind, name: string): Promise<void> {

@@ -63,7 +63,7 @@ class StoreLife {
 
   /** After a kill the account is found again beside the work; here nothing is begun before that. */
   async start(): Promise<void> {
-    void this.#blobs.tidy();
+    void this.#blobs.upkeep.atStart();
     await eventually(async () => (await this.#onDisk()) === this.#blobs.status().bytes);
   }
 
