@@ -116,6 +116,11 @@ export function startBareWorkers(stage: Stage): Promise<BareServer> {
   return startBareModule(stage, 'bare node:http, 2 workers', 'bare-workers.ts');
 }
 
+/** Fetches what it has learned once, and hands it to all who ask while it arrives. */
+export function startBareFanOut(stage: Stage): Promise<BareServer> {
+  return startBareModule(stage, 'bare node:http', 'bare-fan-out.ts');
+}
+
 async function startBareModule(stage: Stage, name: string, module: string): Promise<BareServer> {
   const startedAt = performance.now();
   const child = stage.fork(new URL(module, import.meta.url));
