@@ -15,8 +15,8 @@ export interface GrowingBodyOptions {
   readonly sizeBytes: number | undefined;
   /** How many bytes at the end stay hidden until `complete`. */
   readonly holdBackBytes: number;
-  /** Undefined when the disk did not even take a new file. */
-  readonly writer: BlobWriter | undefined;
+  /** Nobody waits for it before bytes are passed on. Resolves with undefined when the disk did not take a new file. */
+  readonly writer: Promise<BlobWriter | undefined>;
   readonly onDiskFailure: (error: NodeJS.ErrnoException) => void;
   /** Told when the last reader leaves a body that is still growing. */
   readonly onDeserted: () => void;
@@ -24,9 +24,14 @@ export interface GrowingBodyOptions {
 
 /** Large enough for few system calls, small enough that a hundred bodies at once do not matter. */
 const BLOCK_BYTES = 256 * 1024;
-/** Blocks kept in memory behind the newest one, for readers that keep up: one a reader, within these bounds. */
-const MIN_WINDOW_BLOCKS = 6;
-const MAX_WINDOW_BLOCKS = 32;
+/** A chunk of this size is a block as it came, as long as so few read: for more of them larger blocks are worth a copy. */
+const LARGE_CHUNK_BYTES = 32 * 1024;
+const FEW_READERS = 2;
+/** Bytes kept in memory for readers that keep up: a block a reader, within these bounds. */
+const MIN_WINDOW_BYTES = 6 * BLOCK_BYTES;
+const MAX_WINDOW_BYTES = 32 * BLOCK_BYTES;
+/** What each of a crowd gets first: the sooner one has something, the sooner the next one has. */
+const FIRST_BYTES = 16 * 1024;
 /** Unwritten bytes above which the source has to wait for the disk. */
 const MAX_UNWRITTEN_BYTES = 4 * 1024 * 1024;
 /** Bytes kept in memory for readers once the disk has failed. */
@@ -47,14 +52,15 @@ export class GrowingBody {
   readonly sizeBytes: number | undefined;
   readonly #options: GrowingBodyOptions;
   readonly #readers = new Set<GrowingReader>();
-  /** Consecutive; the last one is being filled. */
+  /** Consecutive; the last one may have room for more. */
   readonly #blocks: Block[] = [];
   #state: State = 'growing';
   #error: Error | undefined;
   #received = 0;
   /** Bytes [0, #onDisk) can be read back from the writer. */
   #onDisk = 0;
-  #diskFailed: boolean;
+  #diskFailed = false;
+  #writer: BlobWriter | undefined;
   #writing: Promise<void> | undefined;
   readonly #waiting = new WaitingReaders();
   #roomy = Promise.withResolvers<void>();
@@ -64,7 +70,6 @@ export class GrowingBody {
   constructor(options: GrowingBodyOptions) {
     this.sizeBytes = options.sizeBytes;
     this.#options = options;
-    this.#diskFailed = options.writer === undefined;
   }
 
   /** A body that has arrived already, for readers of what is nowhere but in memory. */
@@ -72,11 +77,11 @@ export class GrowingBody {
     const body = new GrowingBody({
       sizeBytes: bytes.length,
       holdBackBytes: 0,
-      writer: undefined,
+      writer: Promise.resolve(undefined),
       onDiskFailure: () => {},
       onDeserted: () => {},
     });
-    body.#copyIn(bytes);
+    body.#take(bytes);
     body.complete();
     return body;
   }
@@ -115,7 +120,7 @@ export class GrowingBody {
    */
   async append(chunk: Buffer): Promise<void> {
     this.#arrivedAt = performance.now();
-    this.#copyIn(chunk);
+    this.#take(chunk);
     if (!this.#diskFailed) this.#writing ??= this.#writeBehind();
     this.#trim();
     this.#waiting.wakeSoon();
@@ -168,15 +173,12 @@ export class GrowingBody {
     for (;;) {
       if (this.#state === 'failed') throw this.#error!;
       const visible = this.#visible();
-      const isHere = position < visible;
-      const putOff = position > 0 && this.#state === 'growing' && this.#waiting.gathering;
-      if (isHere && !putOff) {
-        return this.#view(position, visible) ?? (await this.#readBack(position, visible, lend));
+      if (position < visible) {
+        const end = position === 0 && this.#waiting.isCrowd ? Math.min(visible, FIRST_BYTES) : visible;
+        return this.#view(position, end) ?? (await this.#readBack(position, end, lend));
       }
       if (this.#state === 'complete') return undefined;
-      const woken = this.#waiting.wait();
-      if (isHere) this.#waiting.wakeSoon();
-      await woken;
+      await this.#waiting.wait();
     }
   }
 
@@ -200,29 +202,38 @@ export class GrowingBody {
     return Math.min(this.#received, Math.max(0, announced - this.#options.holdBackBytes));
   }
 
-  #view(position: number, visible: number): Buffer | undefined {
+  #view(position: number, limit: number): Buffer | undefined {
     if (position < this.#memoryStart) return undefined;
-    const block = this.#blocks[Math.floor((position - this.#memoryStart) / BLOCK_BYTES)]!;
-    const end = Math.min(block.filled, visible - block.start);
+    // Who keeps up is near the end.
+    const block = this.#blocks.findLast(({ start }) => start <= position)!;
+    const end = Math.min(block.filled, limit - block.start);
     return block.bytes.subarray(position - block.start, end);
   }
 
-  async #readBack(position: number, visible: number, lend: Lend): Promise<Buffer> {
-    const end = Math.min(visible, this.#onDisk);
+  async #readBack(position: number, limit: number, lend: Lend): Promise<Buffer> {
+    const end = Math.min(limit, this.#onDisk);
     if (position >= end) throw new Error('these bytes of an arriving body are gone: the disk failed');
     const target = lend();
     const wanted = target.subarray(0, Math.min(target.length, end - position));
-    const count = await this.#options.writer!.read(wanted, position);
+    const count = await this.#writer!.read(wanted, position);
     if (count === 0) throw new Error('the temporary file is shorter than what was written to it');
     return wanted.subarray(0, count);
   }
 
-  #copyIn(chunk: Buffer): void {
+  #take(chunk: Buffer): void {
     for (let taken = 0; taken < chunk.length; ) {
+      const rest = chunk.length - taken;
       let block = this.#blocks.at(-1);
-      if (block === undefined || block.filled === BLOCK_BYTES) {
-        block = { start: this.#received, bytes: Buffer.allocUnsafeSlow(BLOCK_BYTES), filled: 0 };
+      if (block === undefined || block.filled === block.bytes.length) {
+        const asItCame = rest >= LARGE_CHUNK_BYTES && this.#readers.size <= FEW_READERS;
+        block = asItCame
+          ? { start: this.#received, bytes: chunk.subarray(taken), filled: rest }
+          : { start: this.#received, bytes: Buffer.allocUnsafeSlow(BLOCK_BYTES), filled: 0 };
         this.#blocks.push(block);
+        if (asItCame) {
+          this.#received += rest;
+          return;
+        }
       }
       const count = chunk.copy(block.bytes, block.filled, taken);
       block.filled += count;
@@ -233,6 +244,8 @@ export class GrowingBody {
 
   /** One write at a time: while it runs the next chunks gather, so a fast upstream makes few, large writes. */
   async #writeBehind(): Promise<void> {
+    this.#writer ??= await this.#options.writer;
+    if (this.#writer === undefined) this.#diskFailed = true;
     while (this.#onDisk < this.#received && !this.#diskFailed && this.#state !== 'failed') {
       const pieces: Buffer[] = [];
       for (const { start, bytes, filled } of this.#blocks) {
@@ -240,7 +253,7 @@ export class GrowingBody {
       }
       const end = this.#received;
       try {
-        await this.#options.writer!.write(pieces);
+        await this.#writer!.write(pieces);
         this.#onDisk = end;
       } catch (error) {
         this.#diskFailed = true;
@@ -250,15 +263,16 @@ export class GrowingBody {
       this.#roomy.resolve();
     }
     this.#writing = undefined;
+    this.#roomy.resolve();
   }
 
   /** Gives up blocks that nobody needs in memory: they are on disk, or (without disk) every reader has passed them. */
   #trim(): void {
     const dispensable = this.#diskFailed ? this.#passedByAll() : this.#onDisk;
-    const window = Math.min(Math.max(this.#readers.size, MIN_WINDOW_BLOCKS), MAX_WINDOW_BLOCKS);
-    while (this.#blocks.length > window) {
-      const [oldest] = this.#blocks;
-      if (oldest!.start + oldest!.filled > dispensable) return;
+    const window = Math.min(Math.max(this.#readers.size * BLOCK_BYTES, MIN_WINDOW_BYTES), MAX_WINDOW_BYTES);
+    for (;;) {
+      const next = this.#blocks[1];
+      if (next === undefined || next.start > dispensable || this.#received - next.start < window) return;
       this.#blocks.shift();
     }
   }

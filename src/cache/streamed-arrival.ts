@@ -111,9 +111,9 @@ export class StreamedArrival {
     return { kind: 'stored', outcome, entry, bytes, received: response.fields };
   }
 
-  async #grow(response: IncomingResponse, chunks: Chunks, sizeBytes: number | undefined): Promise<Landing> {
+  #grow(response: IncomingResponse, chunks: Chunks, sizeBytes: number | undefined): Landing {
     const { abort, entryOf, keeper, outcome, rule } = this.#options;
-    const writer = await keeper.create();
+    const writer = keeper.create();
     const body = new GrowingBody({
       sizeBytes,
       holdBackBytes: rule.holdBackBytes,
@@ -129,7 +129,7 @@ export class StreamedArrival {
     // it is nobody's.
     void Promise.allSettled([arrived, body.finished])
       .then(() => body.settled())
-      .then(() => writer?.discard());
+      .then(async () => (await writer)?.discard());
     const tag = `"flight-${randomUUID()}"`;
     return {
       kind: 'growing',
@@ -147,7 +147,7 @@ export class StreamedArrival {
     response: IncomingResponse,
     chunks: Chunks,
     body: GrowingBody,
-    writer: BlobWriter | undefined,
+    opening: Promise<BlobWriter | undefined>,
   ): Promise<Entry> {
     const { entryOf, keeper, observe, resource, rule, signal, store } = this.#options;
     try {
@@ -156,6 +156,7 @@ export class StreamedArrival {
       body.complete();
       const entry = entryOf(response, filled);
       await body.settled();
+      const writer = await opening;
       if (writer === undefined || body.diskFailed) return entry;
       try {
         await keeper.publish(writer, entry, rule.shared);

@@ -15,6 +15,7 @@ import { ConnectionShares } from './connection-shares.ts';
 import { doubtAbout } from './doubtful-request.ts';
 import { Exchange } from './exchange.ts';
 import type { Ledger } from './ledger.ts';
+import { loopTurns } from './loop-turns.ts';
 import { sendProblem } from './problem.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
 import { KEEP_ALIVE_SECONDS } from './ready-message.ts';
@@ -169,6 +170,7 @@ export class HttpServer {
   }
 
   #admit(socket: Socket): void {
+    loopTurns.newcomer();
     const admitted = this.#shares.admit(socket);
     if (!admitted || this.#shares.isCrowded) this.#makeRoom();
     if (admitted) return;

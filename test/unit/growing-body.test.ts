@@ -23,7 +23,13 @@ function disk(capacity = Number.POSITIVE_INFINITY): BlobWriter {
 }
 
 function growing(writer: BlobWriter | undefined, sizeBytes: number | undefined, onDeserted = () => {}) {
-  return new GrowingBody({ sizeBytes, holdBackBytes: 100, writer, onDiskFailure: () => {}, onDeserted });
+  return new GrowingBody({
+    sizeBytes,
+    holdBackBytes: 100,
+    writer: Promise.resolve(writer),
+    onDiskFailure: () => {},
+    onDeserted,
+  });
 }
 
 async function all(reader: GrowingReader): Promise<Buffer> {
