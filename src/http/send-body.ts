@@ -17,12 +17,12 @@ const BUFFERS = 3;
 const FAST_MS = 50;
 /** Buffers of either size kept for the next download. */
 const MAX_SPARE = 24;
-const MAX_SPARE_SMALL = 128;
+const MAX_SPARE_SMALL = 256;
 /**
- * Large buffers lent at a time, to all together: 24 MB. The system takes the first megabytes at once even for a client
+ * Large buffers lent at a time, to all together: 16 MB. The system takes the first megabytes at once even for a client
  * that will never read them, so nearly everybody looks fast at first, and a thousand of them must not have three each.
  */
-const MAX_LENT = 96;
+const MAX_LENT = 64;
 
 const spare: Buffer[] = [];
 const spareSmall: Buffer[] = [];

@@ -12,6 +12,10 @@ export interface Download {
   readonly clients: number;
   /** How many of the clients hash what they get. */
   readonly hashed: number;
+  /** Each of them reads no faster than that. */
+  readonly bytesPerSecond?: number;
+  /** The last ones go away when they have so much of the body. */
+  readonly leaving?: { readonly clients: number; readonly afterBytes: number };
 }
 
 /** What one client got. Times are milliseconds since its request. */
@@ -33,13 +37,20 @@ export interface CrowdResult {
 }
 
 const READ_BYTES = 256 * 1024;
+/** A slow client that is less ahead of its rate than this reads on. */
+const SLACK_MS = 20;
 const END_OF_HEAD = '\r\n\r\n';
 
-answerParent<Download>(async ({ url, fields, clients, hashed }): Promise<CrowdResult> => {
+answerParent<Download>(async (wanted): Promise<CrowdResult> => {
+  const { url, fields, clients, hashed, bytesPerSecond = Number.POSITIVE_INFINITY, leaving } = wanted;
   const startedAt = performance.now();
   const before = process.cpuUsage();
   const request = requestText(new URL(url), fields);
-  const downloads = Array.from({ length: clients }, (_, n) => download(new URL(url), request, n < hashed));
+  const staying = clients - (leaving?.clients ?? 0);
+  const downloads = Array.from({ length: clients }, (_, n) => {
+    const leaveAfterBytes = n < staying ? Number.POSITIVE_INFINITY : leaving!.afterBytes;
+    return download(new URL(url), { request, hashed: n < hashed, bytesPerSecond, leaveAfterBytes });
+  });
   const results = await Promise.all(downloads);
   const { user, system } = process.cpuUsage(before);
   return { clients: results, load: (user + system) / 1000 / (performance.now() - startedAt) };
@@ -50,8 +61,16 @@ function requestText({ host, pathname }: URL, fields: Readonly<Record<string, st
   return `GET ${pathname} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n${lines.join('')}\r\n`;
 }
 
+interface Client {
+  readonly request: string;
+  readonly hashed: boolean;
+  readonly bytesPerSecond: number;
+  readonly leaveAfterBytes: number;
+}
+
 /** For answers that say their length, as all that the crowd asks for do. */
-function download({ hostname, port }: URL, request: string, hashed: boolean): Promise<Downloaded> {
+function download({ hostname, port }: URL, client: Client): Promise<Downloaded> {
+  const { request, hashed, bytesPerSecond, leaveAfterBytes } = client;
   const startedAt = performance.now();
   const hash = hashed ? createHash('sha256') : undefined;
   let head: string | undefined;
@@ -77,7 +96,11 @@ function download({ hostname, port }: URL, request: string, hashed: boolean): Pr
       buffer,
       callback: (count: number) => {
         take(buffer.subarray(0, count));
-        return true;
+        if (bytes >= leaveAfterBytes) socket.destroy();
+        const aheadMs = (bytes / bytesPerSecond) * 1000 - (performance.now() - startedAt);
+        if (aheadMs < SLACK_MS) return true;
+        setTimeout(() => socket.resume(), aheadMs);
+        return false;
       },
     };
     const socket = connect({ host: hostname, port: Number(port), onread }, () => socket.write(request));
