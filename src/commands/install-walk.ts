@@ -146,10 +146,14 @@ export class InstallWalk {
   }
 
   /** The files of what was chosen, built where they are sources. */
-  async #installs({ pins = [] }: Resolved, { hashesOf }: Choosing, within: readonly string[]): Promise<Outcome[]> {
+  async #installs(
+    { pins = [] }: Resolved,
+    { hashesOf, leavesOut }: Choosing,
+    within: readonly string[],
+  ): Promise<Outcome[]> {
     return Promise.all(
       pins.map(async ({ project, version, file }) => {
-        if (file === undefined || version === undefined) return NOTHING;
+        if (file === undefined || version === undefined || leavesOut?.(project, file.filename)) return NOTHING;
         const found = await this.#file(project, file, hashesOf?.(project) ?? []);
         const built = isSource(file.filename) ? await this.build(project, version, file, within) : NOTHING;
         return joinedOutcomes([{ ...NOTHING, findings: [found], survives: found.problem === undefined }, built]);

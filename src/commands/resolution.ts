@@ -24,6 +24,8 @@ export interface ResolutionOptions {
   readonly prereleases?: boolean;
   /** Projects that come from elsewhere: whoever requires them is content. */
   readonly elsewhere?: ReadonlySet<ProjectName>;
+  /** Files that are not asked for, though they are what would be taken. */
+  readonly leavesOut?: (project: ProjectName, filename: string) => boolean;
   /** True: a page that cannot be had is an empty one. Otherwise any requirement counts as met by it. */
   readonly missingIsEmpty: boolean;
 }
@@ -190,8 +192,8 @@ export class Resolution {
   }
 
   async #requires(project: ProjectName, { candidate }: Choice): Promise<readonly Requirement[]> {
-    if (candidate === undefined) return [];
-    const { index } = this.#options;
+    const { index, leavesOut } = this.#options;
+    if (candidate === undefined || leavesOut?.(project, candidate.telling.filename)) return [];
     const { file, version, telling } = candidate;
     if (isSource(telling.filename)) this.#sources.set(file, project);
     else if (telling.hasMetadata) this.#findings.add(await index.metadata(project, telling));

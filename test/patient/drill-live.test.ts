@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { failsIncomplete, installsWarm, live, world } from '../installer/live-drills.ts';
 import { emptyMachine, tool } from '../installer/tools.ts';
 import { runCommand } from '../support/command.ts';
-import type { Locked } from '../support/lock-files.ts';
+import { otherLocks } from '../support/lock-files.ts';
 
 const uv = tool('WHEELKEEP_TEST_UV');
 const pip = tool('WHEELKEEP_TEST_PIP');
@@ -62,50 +62,4 @@ for (const [filename, write] of Object.entries(otherLocks())) {
       assert.deepEqual(await readdir(given.temporary), []);
     });
   }
-}
-
-/** Locks of other tools, each with a package for another platform that no index has. */
-function otherLocks(): Readonly<Record<string, (locked: Locked) => string>> {
-  const elsewhere = "sys_platform == 'nowhere'";
-  const hash = 'ab'.repeat(32);
-  const listed = (locked: Locked, marker: string, metadata: string) => {
-    const packages = Object.entries(locked).map(([name, files]) => {
-      const lines = files.map((file) => `  {file = "${file.filename}", hash = "sha256:${file.sha256}"},`);
-      return [`[[package]]\nname = "${name}"\nversion = "${files[0]!.version}"`, `files = [\n${lines.join('\n')}\n]`];
-    });
-    const other = [`[[package]]\nname = "other"\nversion = "1"\n${marker} = "${elsewhere}"`];
-    return [
-      ...packages.flat(),
-      ...other,
-      `files = [{file = "other-1.tar.gz", hash = "sha256:${hash}"}]`,
-      metadata,
-    ].join('\n');
-  };
-  return {
-    'poetry.lock': (locked) => listed(locked, 'markers', '[metadata]\nlock-version = "2.1"\ncontent-hash = "00"'),
-    'pdm.lock': (locked) => listed(locked, 'marker', '[metadata]\nlock_version = "4.5.0"\ncontent_hash = "00"'),
-    'Pipfile.lock': (locked) => {
-      const packages = Object.entries(locked).map(([name, files]) => {
-        return [name, { version: `==${files[0]!.version}`, hashes: files.map(({ sha256 }) => `sha256:${sha256}`) }];
-      });
-      const other = { version: '==1', hashes: [`sha256:${hash}`], markers: elsewhere };
-      return JSON.stringify({ _meta: {}, default: { ...Object.fromEntries(packages), other } });
-    },
-    'pylock.toml': (locked) => {
-      const file = (kind: string, filename: string, sha256: string) =>
-        `[[packages.${kind}]]\nurl = "https://files.example/${filename}"\nhashes = {sha256 = "${sha256}"}`;
-      const packages = Object.entries(locked).map(([name, files]) =>
-        [
-          `[[packages]]\nname = "${name}"\nversion = "${files[0]!.version}"`,
-          ...files.map(({ filename, sha256 }) =>
-            filename.endsWith('.whl')
-              ? file('wheels', filename, sha256)
-              : file('wheels', filename, sha256).replace('[[packages.wheels]]', '[packages.sdist]'),
-          ),
-        ].join('\n'),
-      );
-      const other = `[[packages]]\nname = "other"\nversion = "1"\nmarker = "${elsewhere}"\n${file('wheels', 'other-1-py3-none-any.whl', hash)}`;
-      return ['lock-version = "1.0"', ...packages, other].join('\n');
-    },
-  };
 }

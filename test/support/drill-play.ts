@@ -1,7 +1,7 @@
 // Plays one world through: caches that hold all or part of it, what the drill predicts of each, and what real
 // installers then do with upstream gone. Every difference is a line of text.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Random } from '../fuzz/random.ts';
 import { emptyMachine } from '../installer/tools.ts';
@@ -113,8 +113,14 @@ class Play {
     const { wanted, pins } = this.#world;
     const kind = random.pick(['pins', 'pins', 'hashed', 'hashed', 'compiled', 'uv.lock', 'pylock.toml'] as const);
     const byUv = kind === 'pins' ? undefined : await this.#lockByUv(kind, wanted, full);
-    if (byUv !== undefined) return byUv;
-    await writeFile(join(this.#folder, 'requirements.txt'), `${pins.join('\n')}\n`);
+    const place = join(this.#folder, 'requirements.txt');
+    if (byUv !== undefined) {
+      // A line that somebody wrote beside what a tool had hashed.
+      if (kind === 'hashed' && random.chance(0.15)) await appendFile(place, 'windows-only==1.0\n');
+      return byUv;
+    }
+    const option = random.pick(['', '', '', '--no-binary anna\n', '--only-binary :all:\n', '--pre\n']);
+    await writeFile(place, `${option}${pins.join('\n')}\n`);
     return { filename: 'requirements.txt', installers: ['uv', 'pip'] };
   }
 
