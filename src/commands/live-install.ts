@@ -1,7 +1,8 @@
 // A real installer, in a throw-away environment, against one index alone: the proof behind `wheelkeep drill --live`.
 
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { LockedVersion } from '../locks/lock.ts';
@@ -40,7 +41,7 @@ export interface LiveSource {
  * or none that reads this lock.
  */
 export async function liveInstall(
-  named: NamedLock,
+  lock: NamedLock,
   { indexUrl, python, target }: LiveSource,
   terminal: Pick<Terminal, 'env' | 'cwd'>,
   signal: AbortSignal,
@@ -49,12 +50,14 @@ export async function liveInstall(
   const run = (program: string, args: readonly string[], cwd = folder) =>
     ran(program, args, { cwd, env: cleanEnvironment(terminal.env, folder), signal });
   try {
+    await mkdir(join(folder, 'temporary'));
     const hasUv = (await run('uv', ['--version'])).code === 0;
-    const { lines, flags } = await requirementsOf(named, resolve(terminal.cwd, named.path), target, hasUv, run);
+    const { lines, flags } = await requirementsOf(lock, resolve(terminal.cwd, lock.path), target, hasUv, run);
     const requirements = join(folder, 'requirements.txt');
     await writeFile(requirements, `${lines.join('\n')}\n`);
+    const named = lines.filter((line) => !line.startsWith('-'));
     // Only with all hashes may it be required that there are any.
-    if (lines.length > 0 && lines.every((line) => line.includes('--hash'))) flags.push('--require-hashes');
+    if (named.length > 0 && named.every((line) => line.includes('--hash'))) flags.push('--require-hashes');
     const own = join(folder, 'environment', 'bin', 'python');
     const made = hasUv
       ? await run('uv', ['venv', '--quiet', ...(python === undefined ? [] : ['--python', python]), 'environment'])
@@ -67,12 +70,13 @@ export async function liveInstall(
       : await run(own, ['-m', 'pip', 'install', '--index-url', indexUrl, ...flags, '-r', requirements]);
     return { installer: hasUv ? 'uv' : 'pip', succeeded: installed.code === 0, output: installed.output };
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    // What an installer that was ended had started may write for a moment more.
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
 interface Requirements {
-  /** One requirement each. */
+  /** One requirement or option each. */
   readonly lines: readonly string[];
   /** What the installer must be told beside them. */
   readonly flags: string[];
@@ -110,6 +114,8 @@ function cleanEnvironment(env: Terminal['env'], folder: string): NodeJS.ProcessE
     ...Object.fromEntries(kept),
     UV_NO_CONFIG: '1',
     UV_CACHE_DIR: join(folder, 'cache'),
+    // Where builds are made: they go with the folder.
+    TMPDIR: join(folder, 'temporary'),
     UV_PYTHON_DOWNLOADS: 'never',
     ...(env.UV_PYTHON !== undefined && { UV_PYTHON: env.UV_PYTHON }),
     PIP_CONFIG_FILE: '/dev/null',
@@ -122,16 +128,43 @@ function cleanEnvironment(env: Terminal['env'], folder: string): NodeJS.ProcessE
   };
 }
 
-/** Rejects only when `signal` ends it. */
-function ran(
+/** Rejects only when `signal` ends it, together with all that it started: builds are children of their own. */
+async function ran(
   program: string,
   args: readonly string[],
-  options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly signal: AbortSignal },
+  { cwd, env, signal }: { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly signal: AbortSignal },
 ): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    execFile(program, args, { ...options, maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
-      if (options.signal.aborted) reject(options.signal.reason);
-      else resolve({ code: error === null ? 0 : (error.code ?? 'signal'), stdout, output: stdout + stderr });
-    });
+  signal.throwIfAborted();
+  // In a group of its own, so that all of it can be ended.
+  const child = spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const texts = { stdout: '', output: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    texts.stdout += text;
+    texts.output += text;
   });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    texts.output += text;
+  });
+  const end = () => endGroup(child);
+  signal.addEventListener('abort', end);
+  try {
+    const [code] = await once(child, 'close');
+    signal.throwIfAborted();
+    return { code: code ?? 'signal', ...texts };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { code: (error as NodeJS.ErrnoException).code ?? 'failed', ...texts };
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
+}
+
+function endGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    // It has ended by itself.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
