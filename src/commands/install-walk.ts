@@ -7,7 +7,7 @@ import { buildSystemOf, type ProjectFiles } from '../locks/build-requires.ts';
 import type { InstallerRules } from '../locks/installer-rules.ts';
 import { hashAgreement, type ListedFile } from '../locks/listed-files.ts';
 import { parseRequirement, type Requirement } from '../locks/requirement.ts';
-import { isSource, type Target } from '../locks/target.ts';
+import { isSource, type Target, versionOf } from '../locks/target.ts';
 import { type Finding, finding, type IndexWalk, once } from './index-walk.ts';
 import type { FolderProject } from './named-locks.ts';
 import { type Pin, Resolution, type ResolutionOptions, type Resolved } from './resolution.ts';
@@ -97,14 +97,24 @@ export class InstallWalk {
     return joinedOutcomes([environment, await this.#resolved([...requirements, ...more], {}, within)]);
   }
 
-  /** The first of the modules in what is installed. */
+  /** The first of the modules in what is installed; of what is built for it, where sources usually lie. */
   async #installed(pins: readonly Pin[], paths: readonly string[]): Promise<string | undefined> {
     for (const { file } of pins) {
-      if (file === undefined || isSource(file.filename)) continue;
-      for (const path of paths) {
-        const source = await this.#index.wheelMember(file, path);
-        if (source !== undefined) return source;
-      }
+      if (file === undefined) continue;
+      const source = isSource(file.filename)
+        ? await firstOf([...paths, ...paths.map((path) => joined('src', path))], (wanted) =>
+            this.#index.sourceFiles(file, wanted),
+          )
+        : await this.#packed(file, paths);
+      if (source !== undefined) return source;
+    }
+    return undefined;
+  }
+
+  async #packed(file: ListedFile, paths: readonly string[]): Promise<string | undefined> {
+    for (const path of paths) {
+      const source = await this.#index.wheelMember(file, path);
+      if (source !== undefined) return source;
     }
     return undefined;
   }
@@ -178,7 +188,7 @@ export class InstallWalk {
         const found = await this.#index.file(project, file, []);
         const own: Outcome = { ...NOTHING, findings: [found], survives: found.problem === undefined };
         if (this.rules.name === 'uv') return own;
-        return joinedOutcomes([own, await this.build(project, '', file, within)]);
+        return joinedOutcomes([own, await this.build(project, versionOf(file.filename) ?? '', file, within)]);
       }),
     );
   }
