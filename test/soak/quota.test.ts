@@ -37,5 +37,5 @@ test('L7: 200 clients keep a cache of 100 MB evicting all the time: every byte i
   );
   assert.ok(mostBytes <= quotaBytes + roundingBytes, `${mostBytes} bytes on disk`);
   assert.ok(evictions > 1_000);
-  assert.ok(loopLateMs[1] < 50);
+  assert.ok(loopLateMs[1] < 250);
 });
