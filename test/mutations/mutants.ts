@@ -230,6 +230,14 @@ export const MUTANTS: readonly Mutant[] = [
     only: 'sends thousands of requests ahead',
   },
   {
+    name: 'of what was read from a flood no more requests are made',
+    file: 'src/http/server.ts',
+    before: '      stopParsing(socket);\n',
+    after: '',
+    tests: patient('overload'),
+    only: 'sends thousands of requests ahead',
+  },
+  {
     name: 'one address cannot take all connections',
     file: 'src/http/connection-shares.ts',
     before: 'const SHARE_OF_ONE_ADDRESS = 0.75;',
@@ -434,8 +442,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a link in the data folder leads nowhere',
     file: 'src/cache/open-files.ts',
-    before: 'fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW;',
-    after: 'fs.constants.O_RDONLY;',
+    before: 'fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW |',
+    after: 'fs.constants.O_RDONLY |',
     tests: scenario('security-storage'),
   },
   {

@@ -1,7 +1,7 @@
 // What lies in the data folder is for our user alone, and a link that somebody puts there leads nowhere (S32, I10).
 
 import assert from 'node:assert/strict';
-import { readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileWorld, LARGE } from '../support/file-world.ts';
@@ -50,6 +50,17 @@ test('a link in the place of a stored file is not followed to a client, and what
   assert.equal(answer.sha256, file.sha256);
   assert.equal(await readFile(secret, 'utf8'), 'nobody may read this');
   assert.deepEqual(await readdir(outside), ['secret']);
+});
+
+test('a link that leads to the very bytes is not followed either: the file is stored anew in its place (S32)', async (t) => {
+  let place = '';
+  const { url, secret, file } = await swapped(t, async (dataDir) => {
+    place = (await storedBlobs(dataDir))[0]!;
+    return place;
+  });
+  await writeFile(secret, file.bytes);
+  assert.equal((await get(url)).sha256, file.sha256);
+  assert.ok((await lstat(place)).isFile());
 });
 
 test('a link in the place of a stored page is not followed either', async (t) => {

@@ -58,8 +58,13 @@ export async function underPressure(t: TestContext, pressure: QuotaPressure): Pr
       left -= file.bytes.length;
       downloads++;
       const url = `${proxy.url}/files/http/${new URL(index.url).host}${index.pathOf(file)}`;
-      const { status, complete, sha256 } = await fetchAll(url, { keepBody: false });
-      assert.deepEqual([status, complete, sha256], [200, true, file.sha256], `seed ${SEED}`);
+      const answer = await fetchAll(url);
+      const { status, complete, sha256 } = answer;
+      assert.deepEqual(
+        [status, complete, sha256],
+        [200, true, file.sha256],
+        `seed ${SEED}: ${status === 200 ? '' : answer.text()}`,
+      );
     }
   };
   let done = false;
