@@ -69,8 +69,7 @@ export function envCommand(terminal: Terminal): Command {
       const { head, set, note } = NOTATIONS[String(given.format)]!;
       if (head !== undefined) terminal.out(head);
       for (const [name, value] of Object.entries(variables)) terminal.out(set(name, value));
-      const poetry = `Poetry reads no variable; in the project: poetry source add --priority=primary wheelkeep ${url}simple/`;
-      if (note) terminal.out(note(poetry));
+      if (note) for (const line of poetryNotes(url)) terminal.out(note(line));
       if (note && settings.clientsFile !== undefined && !url.includes('@')) terminal.out(note(CREDENTIALS));
     });
 }
@@ -95,6 +94,15 @@ function addressOf(text: string): string {
   // Neither may end the quotes around it, nor be a variable to whoever reads it.
   const safe = credentials.replaceAll("'", '%27').replaceAll('$', '%24');
   return baseUrl.parse(url.href).replace('://', () => `://${safe}@`);
+}
+
+/** Poetry has its sources in the project, whose files are no place for a password. */
+function poetryNotes(url: string): string[] {
+  const bare = url.replace(/\/\/[^/]*@/, '//');
+  return [
+    `Poetry reads no address; in the project: poetry source add --priority=primary wheelkeep ${bare}simple/`,
+    ...(bare === url ? [] : ['and name and password in POETRY_HTTP_BASIC_WHEELKEEP_USERNAME and _PASSWORD']),
+  ];
 }
 
 /** The variables for the Wheelkeep at `url` (with its final slash). */

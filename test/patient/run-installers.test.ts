@@ -20,6 +20,7 @@ const INSTALLERS: Readonly<Record<string, readonly [ToolVariable, (path: string,
     (poetry, url) => `${poetry} source add --priority=primary wheelkeep ${url} && ${poetry} lock --regenerate`,
   ],
   PDM: ['WHEELKEEP_TEST_PDM', (pdm) => `rm -f pdm.lock && ${pdm} lock`],
+  pipenv: ['WHEELKEEP_TEST_PIPENV', (pipenv) => `rm -rf Pipfile Pipfile.lock && ${pipenv} install alpha`],
 };
 
 for (const [name, [variable, script]] of Object.entries(INSTALLERS)) {
@@ -59,8 +60,11 @@ async function world(t: TestContext, path: string, script: (path: string, url: s
     POETRY_CACHE_DIR: join(dataDir, 'poetry'),
     PDM_CACHE_DIR: join(dataDir, 'pdm'),
     PDM_CHECK_UPDATE: '0',
+    PIPENV_VENV_IN_PROJECT: '1',
+    PIPENV_CACHE_DIR: join(dataDir, 'pipenv'),
+    PIPENV_NOSPIN: '1',
   };
-  const command = `rm -rf installed poetry pdm && ${script(path, `http://127.0.0.1:${port}/simple/`)}`;
+  const command = `rm -rf installed poetry pdm pipenv .venv && ${script(path, `http://127.0.0.1:${port}/simple/`)}`;
   const run = () => runCommand({ index, dataDir, env }, 'run', '--port', port, '--', 'sh', '-c', command);
   return { index, run };
 }

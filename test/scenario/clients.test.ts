@@ -253,6 +253,10 @@ test('env writes addresses with credentials, and says when they are missing', as
     named.stdout,
     /^export PIP_INDEX_URL='https:\/\/ci:it%27s%245@wheels\.example\/w\/simple\/'\nexport UV_/,
   );
+  assert.match(
+    named.stdout,
+    /poetry source add .* https:\/\/wheels\.example\/w\/simple\/\n# and name and password in POETRY_/,
+  );
   assert.doesNotMatch(named.stdout, /prove who they are|TRUSTED/);
   assert.match((await runCommand(world, 'env')).stdout, /^# Clients have to prove who they are/m);
   const wrong = await runCommand(world, 'env', '--url', 'https://ci:canary@wheels.example/?x');
