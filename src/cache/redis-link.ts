@@ -170,6 +170,7 @@ export class RedisLink {
         () => this.#ready(),
         (error: unknown) => {
           this.#reason = codeOf(error);
+          if (!this.#closed) this.#options.onChange(false, this.#reason);
         },
       )
       .finally(() => {

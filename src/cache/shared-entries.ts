@@ -44,7 +44,8 @@ export class SharedEntries {
   readonly #writes: WriteBehind;
   readonly #count: (event: StoreEvent) => void;
   readonly #onState: (state: RedisState, reason: string) => void;
-  #state: RedisState = 'down';
+  /** Undefined until the first connection stands or has failed: one that is away from the start is told of as well. */
+  #state: RedisState | undefined;
 
   /** Connects in the background. Throws TypeError when the address is none of a Redis server. */
   constructor(options: SharedEntriesOptions) {
@@ -80,7 +81,7 @@ export class SharedEntries {
   }
 
   get state(): RedisState {
-    return this.#state;
+    return this.#state ?? 'down';
   }
 
   async readEntry(key: string): Promise<string | undefined> {

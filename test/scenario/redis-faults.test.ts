@@ -12,7 +12,11 @@ import type { TieredEntryStore } from '../../src/cache/tiered-entry-store.ts';
 import { pageRecord } from '../contract/entry-store.contract.ts';
 import { FakeClock } from '../support/clock.ts';
 import { openStore, type TestStore, until } from '../support/entry-stores.ts';
+import { get } from '../support/http-client.ts';
 import { freePort, RedisServer, redisMissing } from '../support/redis-server.ts';
+import { spawnProxy } from '../support/spawned-proxy.ts';
+import { eventually } from '../support/stored-files.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const BREAKER_MS = 5000;
 /** The deadline, and what a busy machine may add to it. */
@@ -307,3 +311,14 @@ async function lateProxy(port: number): Promise<Server> {
   await once(proxy, 'listening');
   return proxy;
 }
+
+test('one that is away from the start is told of, once', async (t) => {
+  const env = { WHEELKEEP_REDIS_URL: `redis://127.0.0.1:${await freePort()}` };
+  const proxy = await spawnProxy({ dataDir: await temporaryFolder(t), upstreams: ['http://127.0.0.1:9/simple/'], env });
+  t.after(() => proxy.stop('SIGKILL'));
+  await eventually(async () => proxy.output().includes('redis is away: ECONNREFUSED'));
+  // It tries again meanwhile.
+  await get(`${proxy.url}/simple/demo/`);
+  await proxy.stop();
+  assert.equal(proxy.output().split('redis is away').length, 2);
+});
