@@ -67,12 +67,13 @@ test('pipenv takes them in PIPENV_PYPI_MIRROR, as wheelkeep env prints it', { sk
   await assert.rejects(failed, /401|Unauthorized|wk-app/);
 });
 
-/** A `keyring` on the PATH that knows the one password. */
+/** A `keyring` on the PATH that knows the one password, and answers in both of the ways in which it is asked. */
 async function withKeyring({ home }: Machine): Promise<string> {
   const folder = join(home, 'bin');
   await mkdir(folder);
-  const answer = `#!/bin/sh\n[ "$1" = get ] && [ "$3" = ${USER} ] && echo '${PASSWORD}'\n`;
-  await writeFile(join(folder, 'keyring'), answer);
+  const found = JSON.stringify({ username: USER, password: PASSWORD });
+  const answers = `case "$1" in --mode=creds) echo '${found}' ;; get) [ "$3" = ${USER} ] && echo '${PASSWORD}' ;; esac`;
+  await writeFile(join(folder, 'keyring'), `#!/bin/sh\n${answers}\n`);
   await chmod(join(folder, 'keyring'), 0o755);
   return folder;
 }
