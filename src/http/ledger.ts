@@ -59,8 +59,7 @@ export class Ledger {
     const open = this.#open;
     this.#open = [];
     for (const one of open) {
-      const { kind, outcome, status, firstByteMs, durationMs, bytes } = one;
-      metrics.record(kind, outcome, status, firstByteMs / 1000, durationMs / 1000, bytes);
+      metrics.record(one);
       access?.(one);
     }
   }

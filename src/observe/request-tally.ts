@@ -10,6 +10,17 @@ export interface Sample {
   readonly value: number;
 }
 
+/** What is counted of one answered request. */
+export interface AnsweredRequest {
+  readonly kind: Kind;
+  readonly outcome: Outcome;
+  /** 0 when the client left before there was one. */
+  readonly status: number;
+  readonly firstByteMs: number;
+  readonly durationMs: number;
+  readonly bytes: number;
+}
+
 function positions<Word extends string>(words: readonly Word[]): Readonly<Record<Word, number>> {
   return Object.fromEntries(words.map((word, position) => [word, position])) as Record<Word, number>;
 }
@@ -75,22 +86,14 @@ export class RequestTally {
     this.#duration = new Spread(durationBounds);
   }
 
-  /** One answered request; `status` 0 when the client left before there was one, times in seconds. */
-  record(
-    kind: Kind,
-    outcome: Outcome,
-    status: number,
-    firstByteSeconds: number,
-    totalSeconds: number,
-    bytes: number,
-  ): void {
+  record({ kind, outcome, status, firstByteMs, durationMs, bytes }: AnsweredRequest): void {
     const kindPosition = KIND_POSITION[kind];
     const row = kindPosition * OUTCOMES.length + OUTCOME_POSITION[outcome];
     const at = row * STATUS_CLASSES.length + Math.min(5, Math.trunc(status / 100));
     this.#requests[at] = this.#requests[at]! + 1;
     this.#bytes[kindPosition] = this.#bytes[kindPosition]! + bytes;
-    this.#firstByte.observe(row, firstByteSeconds);
-    this.#duration.observe(row, totalSeconds);
+    this.#firstByte.observe(row, firstByteMs / 1000);
+    this.#duration.observe(row, durationMs / 1000);
   }
 
   requestSamples(metricName: string): Sample[] {

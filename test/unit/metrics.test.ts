@@ -43,10 +43,17 @@ test('README gets one row a metric', () => {
 
 test('a request is counted by kind, outcome and status, with its bytes and both its times', async () => {
   const metrics = newMetrics();
-  metrics.record('page', 'hit', 200, 0.0004, 0.004, 1000);
-  metrics.record('page', 'hit', 304, 0.5, 0.5, 0);
-  metrics.record('file', 'failed', 502, 400, 400, 10);
-  metrics.record('file', 'miss', 0, 1, 1, 5);
+  metrics.record({ kind: 'page', outcome: 'hit', status: 200, firstByteMs: 0.4, durationMs: 4, bytes: 1000 });
+  metrics.record({ kind: 'page', outcome: 'hit', status: 304, firstByteMs: 500, durationMs: 500, bytes: 0 });
+  metrics.record({
+    kind: 'file',
+    outcome: 'failed',
+    status: 502,
+    firstByteMs: 400_000,
+    durationMs: 400_000,
+    bytes: 10,
+  });
+  metrics.record({ kind: 'file', outcome: 'miss', status: 0, firstByteMs: 1000, durationMs: 1000, bytes: 5 });
   const seen = parseMetrics(await metrics.render());
   const first = 'wheelkeep_request_first_byte_seconds';
   assert.equal(seen['wheelkeep_requests_total{kind="page",outcome="hit",status="2xx"}'], 1);
@@ -75,7 +82,9 @@ test('a series that nothing touched does not exist, but small counters begin at 
 test('the number of series is bounded whatever is asked for', async () => {
   const metrics = newMetrics();
   const touchAll = () => {
-    for (const kind of KINDS) for (const outcome of OUTCOMES) metrics.record(kind, outcome, 200, 0.01, 0.02, 1);
+    for (const kind of KINDS)
+      for (const outcome of OUTCOMES)
+        metrics.record({ kind, outcome, status: 200, firstByteMs: 10, durationMs: 20, bytes: 1 });
   };
   const series = async () =>
     (await metrics.render()).split('\n').filter((line) => /^wheelkeep_\w+_total/.test(line)).length;
@@ -104,7 +113,7 @@ test('several instances count apart', async () => {
 test("workers' counts are added, their health is the worst of them", async () => {
   const workers = [newMetrics(), newMetrics()];
   for (const [healthy, worker] of workers.entries()) {
-    worker.record('page', 'hit', 200, 0.002, 0.002, 10);
+    worker.record({ kind: 'page', outcome: 'hit', status: 200, firstByteMs: 2, durationMs: 2, bytes: 10 });
     worker.meters.evictions.inc({ reason: 'quota' }, 2);
     worker.meters.upstreamHealthy.set({ upstream: 'public' }, healthy);
   }

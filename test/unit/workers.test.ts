@@ -17,7 +17,8 @@ const second = { worker: 2, id: 20 };
 
 async function counted(times: number) {
   const metrics = new Metrics({ version: '1', process: false });
-  for (let i = 0; i < times; i++) metrics.record('page', 'hit', 200, 0.002, 0.002, 10);
+  const answered = { kind: 'page', outcome: 'hit', status: 200, firstByteMs: 2, durationMs: 2, bytes: 10 } as const;
+  for (let i = 0; i < times; i++) metrics.record(answered);
   metrics.meters.openConnections.set({}, times);
   return structuredClone(await metrics.snapshot());
 }
