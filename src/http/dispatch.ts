@@ -16,8 +16,8 @@ import { sendJson, sendOwn } from './own-answer.ts';
 import type { PageHandler } from './page-handler.ts';
 import type { Passthrough } from './passthrough.ts';
 import type { RawHandler } from './raw-handler.ts';
+import { requireReading } from './reading-request.ts';
 import { isAdministrative, type Route, routeOf } from './routes.ts';
-import { requireReading } from './server.ts';
 
 export interface DispatchOptions {
   readonly pages: PageHandler;

@@ -3,17 +3,16 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { asClient } from '../asking-client.ts';
-import { cacheStatus } from '../cache/cache-status.ts';
 import { isOutOfDescriptors } from '../cache/open-files.ts';
-import { BadRequest, MethodNotAllowed, ProxyError } from '../errors.ts';
+import { BadRequest, ProxyError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { AllowedHosts } from './allowed-hosts.ts';
 import { ConnectionShares } from './connection-shares.ts';
 import { doubtAbout } from './doubtful-request.ts';
 import { Exchange } from './exchange.ts';
+import { end, refuse, stopParsing } from './last-words.ts';
 import type { Ledger } from './ledger.ts';
 import { loopTurns } from './loop-turns.ts';
 import { sendProblem } from './problem.ts';
@@ -47,8 +46,6 @@ export interface HttpServerOptions {
 
 /** Installers send one request after the other: who sends so many without reading an answer is none. */
 const MAX_PIPELINED = 100;
-/** A client that is still sending when it is refused would lose the answer if the connection were closed at once. */
-const LINGER_MS = 2_000;
 /** How often room is made by closing idle connections. */
 const MAKE_ROOM_MS = 1_000;
 const MAX_HEAD_BYTES = 32 * 1024;
@@ -277,52 +274,4 @@ export class HttpServer {
 class LoopDetected extends ProxyError {
   override readonly status = 508;
   override readonly code = 'loop';
-}
-
-/** A body on a request that has no use for one is how requests are smuggled past a proxy (S07, S10). */
-function refuseBodyWithoutMeaning(request: IncomingMessage): void {
-  const { headers } = request;
-  const length = headers['content-length'];
-  if ((length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined) {
-    throw new BadRequest('A GET or HEAD request with a body is refused.');
-  }
-}
-
-/** Throws MethodNotAllowed unless the method only reads, BadRequest when it comes with a body all the same. */
-export function requireReading({ request }: Exchange): void {
-  const { method } = request;
-  if (method !== 'GET' && method !== 'HEAD') throw new MethodNotAllowed(`${method} is not served here.`);
-  refuseBodyWithoutMeaning(request);
-}
-
-/**
- * Of what was read already no request is made any more: in 64 KB there are 2,000 of them, which would cost 10 MB until the
- * connection is closed. With 2 for an answer to a head Node's parser takes it for the last one; Node's types do not know it.
- */
-function stopParsing(socket: Socket): void {
-  const { parser } = socket as Socket & { readonly parser?: { onIncoming?: () => number } | null };
-  if (parser != null) parser.onIncoming = () => 2;
-}
-
-/** What the parser refused: too large a head, a malformed line, a head that never came. */
-function refuse(error: NodeJS.ErrnoException, socket: Duplex, metrics: Metrics): void {
-  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const reason = tooLarge ? 'head-too-large' : late ? 'timeout' : 'malformed';
-  metrics.meters.rejectedRequests.inc({ reason });
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const line = tooLarge ? '431 Request Header Fields Too Large' : late ? '408 Request Timeout' : '400 Bad Request';
-  end(socket, line, reason);
-}
-
-/** Says its last word, and closes the connection even when the client does not; not before it can have read that. */
-function end(socket: Duplex, statusLine: string, detail: string, fields = '', lingerMs = LINGER_MS): void {
-  socket.on('error', () => {});
-  const own = `connection: close\r\ncontent-length: 0\r\ncache-status: ${cacheStatus({ detail })}\r\n`;
-  socket.end(`HTTP/1.1 ${statusLine}\r\n${fields}${own}\r\n`, () => {
-    setTimeout(() => socket.destroy(), lingerMs).unref();
-  });
 }

@@ -1,12 +1,11 @@
 // Asks one index for a page: its mirrors in turn, healthy ones first, the next one when one fails or stays silent.
 // While every mirror's circuit is open it fails at once, so that the cache can serve what it has without waiting.
 
-import { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import { BadRequest, type FailureKind, UpstreamFailure } from '../errors.ts';
-import { type Fields, type IncomingResponse, withField } from '../http-message.ts';
+import type { Fields, IncomingResponse } from '../http-message.ts';
 import type { Permit } from './breaker.ts';
-import { authorization, type Credentials } from './credentials.ts';
+import type { Credentials } from './credentials.ts';
 import { discard } from './discard.ts';
 import { toUpstreamFailure } from './failures.ts';
 import { type Ask, firstAnswer } from './first-answer.ts';
@@ -14,7 +13,8 @@ import { HedgeBudget } from './hedge-budget.ts';
 import type { MinimumRate } from './minimum-rate.ts';
 import { Mirror, type MirrorEvent, type MirrorStatus, type Refusal } from './mirror.ts';
 import { asConfigured, byLatency, leaderOf, type MirrorOrder } from './mirror-order.ts';
-import { requestedPause } from './retry-after.ts';
+import { type PageAnswerRules, pageAnswer } from './page-answer.ts';
+import { type AcceptedFormats, pageFields } from './page-fields.ts';
 import type { UpstreamClient } from './upstream-client.ts';
 
 /** How one request to one mirror ended; for the metrics. */
@@ -41,7 +41,7 @@ export interface IndexUpstreamOptions {
   readonly missingStatuses: readonly number[];
   /** Further hosts (or origins) to which its pages may redirect. */
   readonly pageOrigins: readonly string[];
-  readonly accept: 'any' | 'json' | 'html';
+  readonly accept: AcceptedFormats;
   readonly maxPageBytes: number;
   readonly now: () => number;
   /** In [0, 1): jitter. */
@@ -55,16 +55,6 @@ export interface IndexUpstreamOptions {
   /** Pages are small and come from near: they are given up sooner than files. */
   readonly minimumRate?: MinimumRate;
 }
-
-/** Never a tie: the layers of an index break ties differently. `json` and `html` are for indexes that ignore q. */
-const ACCEPT = {
-  any: 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01',
-  json: 'application/vnd.pypi.simple.v1+json',
-  html: 'text/html',
-} as const;
-
-/** Answers that the cache understands; 410 counts as 404 there, 451 is passed on. Everything else is a failure. */
-const ANSWERS: ReadonlySet<number> = new Set([200, 304, 404, 410, 451]);
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -95,7 +85,7 @@ export class IndexUpstream {
   /** The one that is asked first, where latency decides. */
   #leader: Mirror | undefined;
   readonly #budget = new HedgeBudget();
-  readonly #missing: ReadonlySet<number>;
+  readonly #rules: PageAnswerRules;
   readonly #pageHosts: ReadonlySet<string>;
   /** Which mirror a response's source belongs to; as many as there are addresses. */
   readonly #mirrorOf = new LRUCache<string, Mirror>({ max: 1000 });
@@ -106,7 +96,7 @@ export class IndexUpstream {
     this.#options = options;
     const { now, random, onEvent } = options;
     this.#mirrors = options.bases.map((base) => new Mirror({ ...base, now, random, onEvent }));
-    this.#missing = new Set(options.missingStatuses);
+    this.#rules = { missing: new Set(options.missingStatuses), now, random };
     this.#pageHosts = new Set(options.pageOrigins.map((origin) => URL.parse(origin)?.host || origin));
   }
 
@@ -210,7 +200,8 @@ export class IndexUpstream {
     const othersSources = [...page.running].flatMap(({ source }) => (source === undefined ? [] : [source]));
     page.running.add(attempt);
     try {
-      const answer = this.#judge(await this.#fetch(page, attempt, url, othersSources, signal), url);
+      const response = await this.#fetch(page, attempt, url, othersSources, signal);
+      const answer = pageAnswer(response, url.host, this.#rules);
       mirror.answered(performance.now() - (attempt.sent ?? started));
       this.#mirrorOf.set(answer.source, mirror);
       this.#answeredBy.set(answer, mirror.url);
@@ -235,11 +226,11 @@ export class IndexUpstream {
     avoid: readonly string[],
     signal: AbortSignal,
   ): Promise<IncomingResponse> {
-    const { client, maxPageBytes, minimumRate } = this.#options;
+    const { client, accept, maxPageBytes, minimumRate } = this.#options;
     return client.fetch({
       url: url.href,
       method: 'GET',
-      fields: this.#fields(page, attempt.mirror),
+      fields: pageFields(accept, attempt.mirror.credentials, page.conditions(attempt.mirror.url)),
       signal,
       headersTimeoutMs: Math.max(1, page.deadline - performance.now()),
       maxBodyBytes: maxPageBytes,
@@ -255,29 +246,6 @@ export class IndexUpstream {
       },
       minimumRate: minimumRate ?? { bytesPerSecond: 1024, windowMs: 5_000 },
     });
-  }
-
-  /** A fixed list: nothing of a client's request reaches an index. */
-  #fields(page: PageRequest, mirror: Mirror): Fields {
-    let fields: Fields = ['accept', ACCEPT[this.#options.accept], 'accept-encoding', 'gzip'];
-    if (mirror.credentials !== undefined) {
-      fields = [...fields, 'authorization', authorization(mirror.credentials)];
-    }
-    const further = page.conditions(mirror.url);
-    for (let i = 0; i < further.length; i += 2) fields = withField(fields, further[i]!, further[i + 1]!);
-    return fields;
-  }
-
-  /** The answer as the cache shall see it. Throws UpstreamFailure for one that says nothing about the page. */
-  #judge(response: IncomingResponse, url: URL): IncomingResponse {
-    const { status } = response;
-    if (ANSWERS.has(status)) return response;
-    discard(response.body);
-    if (this.#missing.has(status)) return { ...response, status: 404, fields: [], body: Readable.from([]) };
-    const pauseMs = requestedPause(response, this.#options.now(), this.#options.random());
-    const details = pauseMs === undefined ? { upstreamStatus: status } : { upstreamStatus: status, pauseMs };
-    const kind = pauseMs === undefined ? 'status' : 'rate-limited';
-    throw new UpstreamFailure(kind, `${url.host} answered ${status}`, details);
   }
 
   /** `winner` was sent seconds after those that still run: they are asked last for a while. */
