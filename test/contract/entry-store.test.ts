@@ -10,8 +10,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { FakeClock } from '../support/clock.ts';
-import { openStore, temporaryFolder, until } from '../support/entry-stores.ts';
+import { openStore, temporaryFolder } from '../support/entry-stores.ts';
 import { RedisServer, redisMissing } from '../support/redis-server.ts';
+import { until } from '../support/until.ts';
 import { entryStoreContract, pageRecord } from './entry-store.contract.ts';
 
 const WRITER = fileURLToPath(new URL('../support/entry-writer.ts', import.meta.url));

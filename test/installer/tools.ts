@@ -20,7 +20,7 @@ export type ToolVariable =
 
 /**
  * The tool's path, or why its tests are skipped. `npm test` turns skips into failures where all must run
- * (support/no-skips.ts).
+ * (support/skips.ts).
  */
 export function tool(variable: ToolVariable): { readonly path: string; readonly skip: string | false } {
   const path = process.env[variable];

@@ -15,8 +15,9 @@ import { FakeIndex } from '../support/fake-index.ts';
 import * as faults from '../support/faults.ts';
 import { fileWorld, LARGE } from '../support/file-world.ts';
 import { fetchAll, get } from '../support/http-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
+import type { RunningProxy } from '../support/proxy.ts';
 import { breakableDisk, cannotBreak, cannotMount, remount, smallDisk } from '../support/small-disk.ts';
+import { filesWorld } from '../support/small-world.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
 import { eventually, storedBlobs } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -30,15 +31,9 @@ async function paused(proxy: RunningProxy): Promise<number | undefined> {
 }
 
 async function world(t: TestContext, dataDir: string, sizes: readonly number[] = [LARGE, LARGE, LARGE]) {
-  const index = await FakeIndex.start();
-  t.after(() => index.close());
-  const files = sizes.map((sizeBytes, i) => wheel({ name: `demo${i}`, version: '1.0', sizeBytes }));
-  for (const [i, file] of files.entries()) index.add(`demo${i}`, file);
-  const proxy = await startProxy({ upstreams: [index.url], dataDir });
-  t.after(() => proxy.close());
-  const url = (i: number) => `${proxy.url}/files/http/${new URL(index.url).host}${index.pathOf(files[i]!)}`;
+  const { index, proxy, files, url } = await filesWorld(t, sizes, { dataDir });
   const right = async (i: number) => {
-    const { status, complete, sha256 } = await get(url(i));
+    const { status, complete, sha256 } = await get(url(files[i]!));
     assert.deepEqual([status, complete, sha256], [200, true, files[i]!.sha256]);
   };
   return { index, proxy, files, url, right };
@@ -52,7 +47,7 @@ test('a disk that turns read-only in the middle of a write: everybody is served,
   await right(0);
   await eventually(async () => (await storedBlobs(disk.folder)).length === 1);
   index.fault(index.pathOf(files[1]!), faults.rate(LARGE));
-  const arriving = fetchAll(url(1));
+  const arriving = fetchAll(url(files[1]!));
   await eventually(async () => index.requests(index.pathOf(files[1]!)) === 1);
   disk.turnReadOnly();
   assert.equal((await arriving).sha256, files[1]!.sha256);

@@ -3,12 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { FakeIndex } from '../support/fake-index.ts';
 import * as faults from '../support/faults.ts';
 import { fetchAll, get } from '../support/http-client.ts';
 import { startProxy } from '../support/proxy.ts';
 import { cannotMount, remount, smallDisk } from '../support/small-disk.ts';
+import { filesWorld } from '../support/small-world.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
 import { eventually, storedBlobs } from '../support/stored-files.ts';
 import { makeFolder, removeFolder } from '../support/temporary-folder.ts';
@@ -18,25 +19,14 @@ const MEGABYTE = 1_000_000;
 /** The disk is asked every two seconds. */
 const BACK_WITHIN_MS = 10_000;
 
-async function serve(t: TestContext, dataDir: string, sizes: readonly number[]) {
-  const index = await FakeIndex.start();
-  t.after(() => index.close());
-  const files = sizes.map((sizeBytes, i) => wheel({ name: `demo${i}`, version: '1.0', sizeBytes }));
-  for (const [i, file] of files.entries()) index.add(`demo${i}`, file);
-  const proxy = await startProxy({ upstreams: [index.url], dataDir });
-  t.after(() => proxy.close());
-  const url = (file: Distribution) => `${proxy.url}/files/http/${new URL(index.url).host}${index.pathOf(file)}`;
-  return { index, proxy, files, url };
-}
-
 test('a disk that fills up in the middle of a file: all clients get it whole, old files leave, storing goes on (F51)', {
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=24m');
-  const { index, proxy, files, url } = await serve(
+  const { index, proxy, files, url } = await filesWorld(
     t,
-    disk,
     [9, 9, 9, 3].map((n) => n * MEGABYTE),
+    { dataDir: disk },
   );
   for (const file of files.slice(0, 2)) assert.equal((await get(url(file))).sha256, file.sha256);
   await eventually(async () => (await storedBlobs(disk)).length === 2);
@@ -59,10 +49,10 @@ test('a disk without room for anything serves every file whole, and stores again
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=6m');
-  const { proxy, files, url } = await serve(
+  const { proxy, files, url } = await filesWorld(
     t,
-    disk,
     [0.1, 1, 3].map((n) => n * MEGABYTE),
+    { dataDir: disk },
   );
   await writeFile(`${disk}/ballast`, Buffer.alloc(5.9 * MEGABYTE)).catch(() => {});
   for (const file of [...files, ...files]) {
@@ -80,10 +70,10 @@ test('a disk without room for anything serves every file whole, and stores again
 
 test('a disk without inodes serves every file whole (F52)', { skip: cannotMount }, async (t) => {
   const disk = await smallDisk(t, 'size=30m,nr_inodes=40');
-  const { files, url } = await serve(
+  const { files, url } = await filesWorld(
     t,
-    disk,
     [0.1, 3].map((n) => n * MEGABYTE),
+    { dataDir: disk },
   );
   for (let i = 0; i < 60; i++) await writeFile(`${disk}/ballast${i}`, '').catch(() => {});
   for (const file of [...files, ...files]) assert.equal((await get(url(file))).sha256, file.sha256);
@@ -93,10 +83,10 @@ test('a data folder that is read-only serves what it holds, and everything else 
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=30m');
-  const first = await serve(
+  const first = await filesWorld(
     t,
-    disk,
     [3, 3, 0.1].map((n) => n * MEGABYTE),
+    { dataDir: disk },
   );
   const [held, large, small] = first.files as [Distribution, Distribution, Distribution];
   await get(first.url(held));

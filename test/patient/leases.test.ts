@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
-import { until } from '../support/entry-stores.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { rate, silence, status } from '../support/faults.ts';
 import { fetchAll, get } from '../support/http-client.ts';
@@ -12,6 +11,7 @@ import { type RunningProxy, startProxy } from '../support/proxy.ts';
 import { RedisServer, redisMissing } from '../support/redis-server.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
 import { hasEnded } from '../support/workers.ts';
 

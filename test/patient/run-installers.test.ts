@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { type ToolVariable, tool } from '../installer/tools.ts';
 import { runCommand } from '../support/command.ts';
 import { FakeIndex } from '../support/fake-index.ts';
-import { freePort } from '../support/spawned-proxy.ts';
+import { freePort } from '../support/free-port.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { wheel } from '../support/wheels.ts';
 

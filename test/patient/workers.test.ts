@@ -9,12 +9,12 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { until } from '../support/entry-stores.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { rate, silence } from '../support/faults.ts';
+import { freePort } from '../support/free-port.ts';
 import { fetchAll, get } from '../support/http-client.ts';
-import { freePort } from '../support/spawned-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
 import { childrenOf, connectedTo, hasEnded, spawnTeam, type Team } from '../support/workers.ts';
 

@@ -13,13 +13,14 @@ import type { Fields } from '../../src/http-message.ts';
 import { LogSink } from '../../src/observe/log-sink.ts';
 import { runCommand } from '../support/command.ts';
 import { load, refusal, UPSTREAM } from '../support/config-world.ts';
-import { until } from '../support/entry-stores.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { FakeServer } from '../support/fake-server.ts';
+import { freePort } from '../support/free-port.ts';
 import { fetchAll, get } from '../support/http-client.ts';
 import { startProxy } from '../support/proxy.ts';
-import { freePort, spawnProxy } from '../support/spawned-proxy.ts';
+import { spawnProxy } from '../support/spawned-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/wheelkeep', import.meta.url));

@@ -14,8 +14,8 @@ import { routeOf } from '../../src/http/routes.ts';
 import { METRIC_TABLE } from '../../src/observe/metric-table.ts';
 import { tool } from '../installer/tools.ts';
 import { FakeIndex } from '../support/fake-index.ts';
+import { freePort } from '../support/free-port.ts';
 import { unknownMetrics, unknownVariables } from '../support/metric-names.ts';
-import { freePort } from '../support/spawned-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const run = promisify(execFile);

@@ -6,9 +6,9 @@ import { FakeClock } from '../support/clock.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import type { Fault } from '../support/fault-plan.ts';
 import { hangUp, loginPage, status } from '../support/faults.ts';
+import { freePort } from '../support/free-port.ts';
 import { getPage, listed } from '../support/page-client.ts';
 import { startProxy } from '../support/proxy.ts';
-import { freePort } from '../support/spawned-proxy.ts';
 import { wheel } from '../support/wheels.ts';
 
 const PAGE = '/simple/foo/';

@@ -10,35 +10,16 @@ import { underPressure } from '../soak/quota-pressure.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { fetchAll, get } from '../support/http-client.ts';
 import { type RunningProxy, startProxy } from '../support/proxy.ts';
+import { filesWorld } from '../support/small-world.ts';
 import { eventually, filesBelow, storedBlobs } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type Distribution, wheel } from '../support/wheels.ts';
 
 const MEGABYTE = 1_000_000;
 
-interface World {
-  readonly index: FakeIndex;
-  readonly proxy: RunningProxy;
-  readonly files: readonly Distribution[];
-  url(file: Distribution): string;
-}
-
-async function world(t: TestContext, quotaBytes: number, sizes: readonly number[], now = Date.now): Promise<World> {
-  const index = await FakeIndex.start();
-  t.after(() => index.close());
-  const files = sizes.map((sizeBytes, i) => wheel({ name: `demo${i}`, version: '1.0', sizeBytes }));
-  for (const [i, file] of files.entries()) index.add(`demo${i}`, file);
-  const dataDir = await temporaryFolder(t);
-  const config = { diskQuotaBytes: quotaBytes };
-  const proxy = await startProxy({ upstreams: [index.url], dataDir, config, now });
-  t.after(() => proxy.close());
-  return {
-    index,
-    proxy,
-    files,
-    url: (file) => `${proxy.url}/files/http/${new URL(index.url).host}${index.pathOf(file)}`,
-  };
-}
+/** A cache that may hold so much, and an index with a file of each size. */
+const world = (t: TestContext, quotaBytes: number, sizes: readonly number[], now = Date.now) =>
+  filesWorld(t, sizes, { config: { diskQuotaBytes: quotaBytes }, now });
 
 /** A client that has read the head of its answer and nothing of the body; `rest` reads it to its end, for its sha256. */
 async function pausedClient(url: string): Promise<{ readonly rest: () => Promise<string> }> {

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommand } from '../support/command.ts';
-import { until } from '../support/entry-stores.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { fetchAll, get } from '../support/http-client.ts';
 import { type RunningProxy, startProxy } from '../support/proxy.ts';
 import { RedisServer, redisMissing } from '../support/redis-server.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
 import { spawnTeam } from '../support/workers.ts';
 

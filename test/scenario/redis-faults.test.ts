@@ -11,12 +11,14 @@ import { macSource } from '../../src/cache/shared-envelope.ts';
 import type { TieredEntryStore } from '../../src/cache/tiered-entry-store.ts';
 import { pageRecord } from '../contract/entry-store.contract.ts';
 import { FakeClock } from '../support/clock.ts';
-import { openStore, type TestStore, until } from '../support/entry-stores.ts';
+import { openStore, type TestStore } from '../support/entry-stores.ts';
+import { freePort } from '../support/free-port.ts';
 import { get } from '../support/http-client.ts';
-import { freePort, RedisServer, redisMissing } from '../support/redis-server.ts';
+import { RedisServer, redisMissing } from '../support/redis-server.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
 import { eventually } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 
 const BREAKER_MS = 5000;
 /** The deadline, and what a busy machine may add to it. */

@@ -2,26 +2,18 @@
 // (S24, S27, S29, S33, S35).
 
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { FakeIndex } from '../support/fake-index.ts';
 import { status } from '../support/faults.ts';
 import { get, sendRaw } from '../support/http-client.ts';
 import { getPage, JSON_TYPE, listed } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
+import { smallWorld } from '../support/small-world.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { wheel } from '../support/wheels.ts';
 
-async function world(t: TestContext) {
-  const index = await FakeIndex.start();
-  t.after(() => index.close());
-  const proxy = await startProxy({ upstreams: [index.url] });
-  t.after(() => proxy.close());
-  return { index, proxy };
-}
-
 test('markup in names, reasons, fields and URLs of a page is text on ours, and our pages may run nothing (S24, S27)', async (t) => {
-  const { index, proxy } = await world(t);
+  const { index, proxy } = await smallWorld(t);
   const payloads = [
     '<script>alert(1)</script>',
     '"><img src=x onerror=alert(1)>',
@@ -60,7 +52,7 @@ test('markup in names, reasons, fields and URLs of a page is text on ours, and o
 });
 
 test('projects may be called as the insides of objects are (F71) (S33)', async (t) => {
-  const { index, proxy } = await world(t);
+  const { index, proxy } = await smallWorld(t);
   for (const name of ['constructor', 'tostring', 'hasownproperty', 'valueof', 'prototype', 'length', 'null']) {
     const file = wheel({ name, version: '1.0' });
     index.add(name, file);
@@ -72,7 +64,7 @@ test('projects may be called as the insides of objects are (F71) (S33)', async (
 });
 
 test('however many names are asked for, the metrics have as many series as before (S29)', async (t) => {
-  const { index, proxy } = await world(t);
+  const { index, proxy } = await smallWorld(t);
   index.add('foo', wheel({ name: 'foo', version: '1.0' }));
   const ask = async (i: number) => {
     await getPage(proxy, i % 10 === 0 ? 'foo' : `nothing-${i}`);

@@ -2,25 +2,18 @@
 // (S10, S11; F24, F71).
 
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { FakeIndex } from '../support/fake-index.ts';
 import { rawBytes } from '../support/faults.ts';
 import { get, sendRaw } from '../support/http-client.ts';
 import { getPage, JSON_TYPE } from '../support/page-client.ts';
 import { startProxy } from '../support/proxy.ts';
+import { smallWorld } from '../support/small-world.ts';
 import { wheel } from '../support/wheels.ts';
 
-async function world(t: TestContext) {
-  const index = await FakeIndex.start();
-  t.after(() => index.close());
-  const proxy = await startProxy({ upstreams: [index.url] });
-  t.after(() => proxy.close());
-  return { index, proxy };
-}
-
 test('a request of which the end is a matter of opinion is refused, and its connection closed (S10)', async (t) => {
-  const { index, proxy } = await world(t);
+  const { index, proxy } = await smallWorld(t);
   const inner = 'GET /simple/smuggled/ HTTP/1.1\r\nhost: x\r\n\r\n';
   const framings = [
     'content-length: 4\r\ntransfer-encoding: chunked',
@@ -50,7 +43,7 @@ test('a request of which the end is a matter of opinion is refused, and its conn
 });
 
 test('line ends and folds that only some understand are refused (S11)', async (t) => {
-  const { index, proxy } = await world(t);
+  const { index, proxy } = await smallWorld(t);
   const requests = [
     'GET /simple/foo/ HTTP/1.1\nhost: x\n\n',
     'GET /simple/foo/ HTTP/1.1\r\nhost: x\nx-a: b\r\n\r\n',
@@ -70,7 +63,7 @@ test('line ends and folds that only some understand are refused (S11)', async (t
 });
 
 test('S10: a request with two hosts, none or a broken one, or of another version of HTTP is refused', async (t) => {
-  const { index, proxy } = await world(t);
+  const { index, proxy } = await smallWorld(t);
   for (const request of [
     'GET /simple/foo/ HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n',
     'GET /simple/foo/ HTTP/1.1\r\nhost: a\r\nHost: a\r\n\r\n',
@@ -93,7 +86,7 @@ test('S10: a request with two hosts, none or a broken one, or of another version
 });
 
 test('S07: an offer of another protocol is answered in ours, and a tunnel is refused', async (t) => {
-  const { index, proxy } = await world(t);
+  const { index, proxy } = await smallWorld(t);
   index.add('foo', wheel({ name: 'foo', version: '1.0' }));
   for (const protocol of ['h2c', 'websocket', 'TLS/1.0']) {
     const fields = { connection: 'upgrade, http2-settings', upgrade: protocol, 'http2-settings': 'AAMAAABk' };
@@ -105,7 +98,7 @@ test('S07: an offer of another protocol is answered in ours, and a tunnel is ref
 });
 
 test('a long answer that only its connection ends is dropped without harm', async (t) => {
-  const { index, proxy } = await world(t);
+  const { index, proxy } = await smallWorld(t);
   index.add('foo', wheel({ name: 'foo', version: '1.0' }));
   const lift = index.fault('/simple/foo/', rawBytes(`HTTP/1.1 500 x\r\n\r\n${'x'.repeat(3_000_000)}`));
   // An exception that nobody can catch would end the process; here it fails the test.

@@ -14,14 +14,14 @@ import { quietLog } from '../../src/observe/log.ts';
 import { certificateAuthority } from '../support/certificates.ts';
 import { runCommand } from '../support/command.ts';
 import { load, refusal, UPSTREAM } from '../support/config-world.ts';
-import { until } from '../support/entry-stores.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import type { Identity } from '../support/fake-server.ts';
+import { freePort } from '../support/free-port.ts';
 import { fetchAll, sendRaw } from '../support/http-client.ts';
 import { parseMetrics } from '../support/prometheus-text.ts';
 import { startProxy } from '../support/proxy.ts';
-import { freePort } from '../support/spawned-proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
 import { spawnTeam } from '../support/workers.ts';
 
@@ -179,7 +179,7 @@ test('workers share the listener, all exchange the certificate, and commands tru
   const { certFile, keyFile } = await put(dataDir, authority.issue(['wheels.example']));
   const adminListen = `127.0.0.1:${await freePort()}`;
   const tls = { WHEELKEEP_TLS_CERT_FILE: certFile, WHEELKEEP_TLS_KEY_FILE: keyFile };
-  const team = await spawnTeam(2, { dataDir, upstreams: [index.url], adminListen, env: tls, isTls: true });
+  const team = await spawnTeam(2, { dataDir, upstreams: [index.url], adminListen, env: tls });
   t.after(() => team.stop('SIGKILL'));
   assert.match(team.output(), /listens on https:\/\/127/);
   const env = { ...tls, WHEELKEEP_PORT: String(team.port), WHEELKEEP_ADMIN_LISTEN: adminListen };

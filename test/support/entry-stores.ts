@@ -3,7 +3,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { TieredEntryStore, type TieredEntryStoreOptions } from '../../src/cache/tiered-entry-store.ts';
 
 export interface TestStore {
@@ -48,13 +47,4 @@ export function temporaryFolder(): string {
 
 function sweep(): void {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-}
-
-/** Waits until `condition` holds, for a counter or a state; fails loudly after `limitMs`. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, limitMs = 8000): Promise<void> {
-  const end = performance.now() + limitMs;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`waited ${limitMs} ms in vain until ${what}`);
-    await sleep(5);
-  }
 }

@@ -2,7 +2,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { fetchAll } from './http-client.ts';
@@ -17,8 +16,6 @@ export interface SpawnOptions {
   readonly port?: number;
   /** The address of the administration and health, where it is another one. */
   readonly adminListen?: string;
-  /** Whether `env` makes it speak TLS; its certificate is not looked at here. */
-  readonly isTls?: boolean;
   /** Further variables, with their whole names. */
   readonly env?: Readonly<Record<string, string>>;
   /** A limit of the shell's `ulimit` that it has to live with: `-n 60`, `-f 8192` (blocks of 512 bytes). */
@@ -43,9 +40,7 @@ const START_LIMIT_MS = 15_000;
 
 /** Resolves once /-/ready says so; rejects with what was printed when the process ends before that. */
 export async function spawnProxy(options: SpawnOptions): Promise<SpawnedProxy> {
-  const { dataDir, upstreams, port, adminListen, isTls = false, env = {}, limit, groups = [] } = options;
-  const scheme = isTls ? 'https' : 'http';
-  const chosen = port ?? (await freePort());
+  const { dataDir, upstreams, port = 0, adminListen, env = {}, limit, groups = [] } = options;
   const before = [
     ...groups.map((folder) => `echo $$ > ${folder}/cgroup.procs`),
     ...(limit === undefined ? [] : [`ulimit ${limit}`]),
@@ -57,7 +52,7 @@ export async function spawnProxy(options: SpawnOptions): Promise<SpawnedProxy> {
       PATH: process.env.PATH ?? '',
       HOME: dataDir,
       WHEELKEEP_HOST: '127.0.0.1',
-      WHEELKEEP_PORT: String(chosen),
+      WHEELKEEP_PORT: String(port),
       WHEELKEEP_DATA_DIR: dataDir,
       WHEELKEEP_UPSTREAM: upstreams.join(','),
       WHEELKEEP_DRAIN: '0s',
@@ -74,12 +69,11 @@ export async function spawnProxy(options: SpawnOptions): Promise<SpawnedProxy> {
     });
   }
   const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-  const url = `${scheme}://127.0.0.1:${chosen}${env.WHEELKEEP_BASE_PATH?.replace(/\/$/, '') ?? ''}`;
-  const admin = adminListen === undefined ? url : `${scheme}://${adminListen}`;
+  const { url, admin } = await listening(child, () => output);
   await ready(child, admin, () => output);
   return {
     url,
-    port: chosen,
+    port: Number(new URL(url).port),
     pid: child.pid!,
     output: () => output,
     stop: async (signal = 'SIGTERM') => {
@@ -89,6 +83,24 @@ export async function spawnProxy(options: SpawnOptions): Promise<SpawnedProxy> {
     },
     metrics: async () => parseMetrics((await fetchAll(`${admin}/metrics`, { anyCertificate: true })).text()),
   };
+}
+
+const LISTENS = /listens on (https?:\/\/[^\s"]+)\//;
+const ADMINISTRATION = /status page, administration, metrics, health: (https?:\/\/[^\s"]+)\//;
+const LAST_LINE = /try: pip install/;
+
+/** Where it says that it listens, without final slashes: who answers there is this process and no other. */
+async function listening(child: ChildProcess, output: () => string): Promise<{ url: string; admin: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  child.stdout?.on('data', () => LAST_LINE.test(output()) && resolve());
+  child.once('close', () => reject(new Error(`it ended at its start:\n${output()}`)));
+  const late = setTimeout(() => {
+    child.kill('SIGKILL');
+    reject(new Error(`it did not listen within ${START_LIMIT_MS} ms:\n${output()}`));
+  }, START_LIMIT_MS);
+  await promise.finally(() => clearTimeout(late));
+  const url = LISTENS.exec(output())![1]!;
+  return { url, admin: ADMINISTRATION.exec(output())?.[1] ?? url };
 }
 
 async function ready(child: ChildProcess, url: string, output: () => string): Promise<void> {
@@ -104,14 +116,4 @@ async function ready(child: ChildProcess, url: string, output: () => string): Pr
   }
   child.kill('SIGKILL');
   throw new Error(`it was not ready within ${START_LIMIT_MS} ms:\n${output()}`);
-}
-
-/** A port that nobody used a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

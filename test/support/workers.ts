@@ -1,8 +1,8 @@
 // Looks into a Wheelkeep of several processes from outside: who its workers are, and whether all of them serve.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { until } from './entry-stores.ts';
 import { type SpawnedProxy, type SpawnOptions, spawnProxy } from './spawned-proxy.ts';
+import { until } from './until.ts';
 
 export interface Team extends SpawnedProxy {
   /** The workers that live now. */
