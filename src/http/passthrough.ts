@@ -124,7 +124,8 @@ export class Passthrough {
   }
 
   /** Sends the request; gives upstream's answer, or undefined when the client left before there was one. */
-  #ask({ request, response, target, url, path, way, body }: Exchange): Promise<IncomingMessage | undefined> {
+  #ask(exchange: Exchange): Promise<IncomingMessage | undefined> {
+    const { request, response, target, url, way, body } = exchange;
     return new Promise((resolve, reject) => {
       const { expect } = request.headers;
       let timedOut = false;
@@ -136,7 +137,7 @@ export class Passthrough {
       // When the client has left there is nobody to tell.
       const fail = (error: Error) => (request.socket.destroyed ? resolve(undefined) : reject(failureOf(error)));
       body.onDestination = (outgoing) => {
-        this.#writeHead(outgoing, request, target, url, path, way);
+        this.#writeHead(outgoing, exchange);
         if (expect !== undefined && target.onInformational !== undefined) {
           outgoing.setHeader('Expect', expect);
           outgoing.flushHeaders();
@@ -177,14 +178,7 @@ export class Passthrough {
    * Replaces the head that http-proxy made. It hands us the request, unsent, by piping the body into it; its own
    * event for this comes too late (a request that waits for a socket has its head written by then).
    */
-  #writeHead(
-    outgoing: ClientRequest,
-    request: IncomingMessage,
-    target: PassthroughTarget,
-    url: URL,
-    path: string,
-    { absoluteForm }: Way,
-  ): void {
+  #writeHead(outgoing: ClientRequest, { request, target, url, path, way: { absoluteForm } }: Exchange): void {
     // Node remembers the removal of these two and would then frame the body by the end of the connection.
     outgoing.setHeader('Connection', 'keep-alive');
     for (const name of outgoing.getHeaderNames()) {

@@ -130,7 +130,7 @@ it('no order of events brings an answer to whom it must not', async (test) => {
         await play(events, `/run-${runs++}`);
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 

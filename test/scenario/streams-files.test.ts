@@ -2,11 +2,13 @@
 // any more is finished only when the rest is worth it.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import * as faults from '../support/faults.ts';
 import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
 import { fetchAll, get } from '../support/http-client.ts';
 import { eventually, storedBlobs, temporaryFiles } from '../support/stored-files.ts';
+import { wheel } from '../support/wheels.ts';
 
 const HELD_BACK = 64 * 1024;
 
@@ -80,6 +82,7 @@ test('a client that joins in the middle of a transfer gets the file from its fir
   const leader = get(url);
   await new Promise((resolve) => setTimeout(resolve, 300));
   const follower = await get(url);
+  assert.match(follower.field('cache-status') ?? '', /collapsed/, 'it came too late to join');
   assert.deepEqual([follower.sha256, (await leader).sha256], [file.sha256, file.sha256]);
   assert.equal(index.requests(path), 1);
 });
@@ -138,13 +141,13 @@ test('when nobody is left a fetch of which much is missing ends at once and leav
 
 test('finish_abandoned says how much may be missing: anything, or nothing but the second half (F78)', async (t) => {
   const everything = await fileWorld(t, { sizeBytes: 40_000_000, config: { finishAbandonedBytes: Infinity } });
-  everything.index.fault(everything.path, faults.rate(20_000_000));
+  everything.index.fault(everything.path, faults.rate(80_000_000));
   assert.equal((await fetchAll(everything.url, { abortAfterBytes: 1 })).complete, false);
   await eventually(async () => (await storedBlobs(everything.proxy.dataDir)).length === 1, 20_000);
   assert.equal(everything.index.requests(everything.path), 1);
 
   const half = await fileWorld(t, { sizeBytes: LARGE, config: { finishAbandonedBytes: 0 } });
-  half.index.fault(half.path, faults.rate(2_000_000));
+  half.index.fault(half.path, faults.rate(4_000_000));
   const before = half.index.openConnections;
   assert.equal((await fetchAll(half.url, { abortAfterBytes: 1 })).complete, false);
   await half.index.waitFor(() => half.index.openConnections <= before, 1_000);
@@ -172,8 +175,6 @@ test('a file without a hash is sent while it arrives, too, and stored with a sho
 
 for (const algorithm of ['md5', 'sha512'] as const) {
   test(`a file with a ${algorithm} hash only is verified by it`, async (t) => {
-    const { createHash } = await import('node:crypto');
-    const { wheel } = await import('../support/wheels.ts');
     const hex = createHash(algorithm)
       .update(wheel({ name: 'demo', version: '1.0', sizeBytes: SMALL }).bytes)
       .digest('hex');
