@@ -4,42 +4,29 @@ import { Administrator } from '../administration.ts';
 import type { LeaseDesk } from '../cache/lease.ts';
 import { AdminApi } from '../http/admin-api.ts';
 import { adminToken, readAdminToken } from '../http/admin-token.ts';
-import { ClientAddress } from '../http/client-address.ts';
 import { Dispatch } from '../http/dispatch.ts';
 import { FileHandler } from '../http/file-handler.ts';
 import { JsonHandler } from '../http/json-handler.ts';
-import { Ledger } from '../http/ledger.ts';
 import { PageHandler } from '../http/page-handler.ts';
-import { Passthrough } from '../http/passthrough.ts';
-import { RawHandler } from '../http/raw-handler.ts';
 import { ReadyAnswers } from '../http/ready-answers.ts';
 import type { Agreement } from '../index/agreement.ts';
-import { createAccessLog } from '../observe/access-log.ts';
 import { AuditLog } from '../observe/audit-log.ts';
-import { Busiest } from '../observe/busiest.ts';
 import { readDrills } from '../observe/drills.ts';
 import { freeBytes } from '../observe/free-bytes.ts';
 import type { LogSink } from '../observe/log-sink.ts';
-import { RecentlyStale } from '../observe/recently-stale.ts';
-import { ServedDays } from '../observe/served-days.ts';
-import { Traffic } from '../observe/traffic.ts';
 import { PurgeExchange } from '../purge-exchange.ts';
 import { Purger } from '../purger.ts';
-import { rawServices } from '../raw/raw-mounts.ts';
 import { factsOf, type StatusFacts } from '../status-page/facts.ts';
 import { SeenLast } from '../status-page/seen-last.ts';
 import { StatusPage } from '../status-page/status-page.ts';
-import { authorization } from '../upstream/credentials.ts';
-import { PassthroughAgents } from '../upstream/passthrough-agents.ts';
 import { type Basics, memoryShare } from './basics.ts';
 import { openClients } from './current-clients.ts';
+import { openForwarding } from './forwarding.ts';
+import { openNotes } from './notes.ts';
 import { openServers } from './servers.ts';
 import type { Services } from './services.ts';
 import type { Stores } from './stores.ts';
 import { indexOrigins, type Upstreams } from './upstreams.ts';
-
-/** Largest request body that is passed through. */
-const MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024;
 
 /** What one of several worker processes has from its fellows. */
 export interface Fellows {
@@ -84,65 +71,16 @@ export async function listen(
   basics: Basics,
   { stores, upstreams, services, agreement, sink, fellows }: ListenerParts,
 ): Promise<Listeners> {
-  const { config, now, log, version, via, node, metrics, events, telemetry } = basics;
+  const { config, now, log, version, node, metrics, events, telemetry } = basics;
   const { blobs, entries } = stores;
   const { client, askers } = upstreams;
   const { readThrough, index, documents, files, explain } = services;
   const [origin] = indexOrigins(config);
   let draining = false;
   const ready = new ReadyAnswers({ changes: () => entries.changes, now, maxBytes: memoryShare(basics, 1) });
-  const served = new ServedDays();
-  const traffic = new Traffic();
-  const recentlyStale = new RecentlyStale();
-  const busiest = new Busiest();
-  const access =
-    sink === undefined ? undefined : createAccessLog({ level: config.logLevel, format: config.logFormat, sink });
-  const addresses = new ClientAddress(config.trustedProxies);
-  const ledger = new Ledger({
-    metrics,
-    now,
-    addresses,
-    access: (record) => {
-      served.note(record);
-      traffic.note(record);
-      recentlyStale.note(record);
-      busiest.note(record);
-      access?.(record);
-    },
-  });
-  const agents = new PassthroughAgents({
-    proxy: config.proxy,
-    extraCertificates: config.extraCertificates,
-    connectTimeoutMs: 3_000,
-    maxSockets: 32,
-  });
-  const passthrough = new Passthrough({
-    maxBodyBytes: MAX_UPLOAD_BYTES,
-    connectTimeoutMs: 3_000,
-    idleTimeoutMs: 60_000,
-    wayTo: agents.wayTo,
-    via: `1.1 ${via}`,
-  });
-  const mounts = rawServices(config.raw, {
-    readThrough,
-    client,
-    finishAbandonedBytes: config.finishAbandonedBytes,
-    onAnswer: (mount, result) => telemetry.rawRequest(mount, result),
-  });
-  const raw = new RawHandler({
-    mounts: new Map(
-      config.raw.map(({ name, credentials, overrideCacheControl }) => [
-        name,
-        {
-          service: mounts.get(name)!,
-          authorization: credentials === undefined ? undefined : authorization(credentials),
-          overridden: overrideCacheControl !== undefined,
-        },
-      ]),
-    ),
-    passthrough,
-    onStale: (answer) => telemetry.stale('raw', answer),
-  });
+  const { ledger, addresses, ...noted } = openNotes(basics, sink);
+  const forwarding = openForwarding(basics, readThrough, client);
+  const { passthrough, raw } = forwarding;
   const startedAt = now();
   const sources = {
     version,
@@ -155,10 +93,7 @@ export async function listen(
     blobs,
     freeSpace: new SeenLast({ look: () => freeBytes(config.dataDir), now }),
     drills: new SeenLast({ look: () => readDrills(config.dataDir), now }),
-    traffic,
-    served,
-    recentlyStale,
-    busiest,
+    ...noted,
     events,
     flights: () => readThrough.flights,
     oldestStaleSeconds: () => telemetry.oldestStaleSeconds,
@@ -267,7 +202,7 @@ export async function listen(
       clients?.close();
       purges?.close();
       ledger.settle();
-      agents.close();
+      forwarding.close();
     },
   };
 }

@@ -1,0 +1,61 @@
+// What is asked of other origins than indexes, or without understanding it: raw mounts, and what is passed through.
+
+import type { ReadThrough } from '../cache/read-through.ts';
+import { Passthrough } from '../http/passthrough.ts';
+import { RawHandler } from '../http/raw-handler.ts';
+import { rawServices } from '../raw/raw-mounts.ts';
+import { authorization } from '../upstream/credentials.ts';
+import { PassthroughAgents } from '../upstream/passthrough-agents.ts';
+import type { UpstreamClient } from '../upstream/upstream-client.ts';
+import type { Basics } from './basics.ts';
+
+/** Largest request body that is passed through. */
+const MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024;
+
+export interface Forwarding {
+  readonly passthrough: Passthrough;
+  readonly raw: RawHandler;
+  /** Ends the idle connections. */
+  close(): void;
+}
+
+export function openForwarding(
+  { config, via, telemetry }: Basics,
+  readThrough: ReadThrough,
+  client: UpstreamClient,
+): Forwarding {
+  const agents = new PassthroughAgents({
+    proxy: config.proxy,
+    extraCertificates: config.extraCertificates,
+    connectTimeoutMs: 3_000,
+    maxSockets: 32,
+  });
+  const passthrough = new Passthrough({
+    maxBodyBytes: MAX_UPLOAD_BYTES,
+    connectTimeoutMs: 3_000,
+    idleTimeoutMs: 60_000,
+    wayTo: agents.wayTo,
+    via: `1.1 ${via}`,
+  });
+  const mounts = rawServices(config.raw, {
+    readThrough,
+    client,
+    finishAbandonedBytes: config.finishAbandonedBytes,
+    onAnswer: (mount, result) => telemetry.rawRequest(mount, result),
+  });
+  const raw = new RawHandler({
+    mounts: new Map(
+      config.raw.map(({ name, credentials, overrideCacheControl }) => [
+        name,
+        {
+          service: mounts.get(name)!,
+          authorization: credentials === undefined ? undefined : authorization(credentials),
+          overridden: overrideCacheControl !== undefined,
+        },
+      ]),
+    ),
+    passthrough,
+    onStale: (answer) => telemetry.stale('raw', answer),
+  });
+  return { passthrough, raw, close: () => agents.close() };
+}
