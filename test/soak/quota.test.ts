@@ -15,7 +15,8 @@ test('50 clients ask a quota of 200 MB for 5 GB: the disk never holds more, ever
     // From 0.1 to 40 MB, more small ones than large ones; 500 MB in all.
     sizes: Array.from({ length: 90 }, (_, i) => (0.1 + 40 * (((i * 37) % 90) / 90) ** 6) * MEGABYTE),
   });
-  const { mostBytes, roundingBytes, downloads, hitRate, evictions } = found;
+  const { mostBytes, roundingBytes, downloads, refused, hitRate, evictions } = found;
+  assert.equal(refused, 0);
   t.diagnostic(`${downloads} downloads, ${Math.round(hitRate * 100)} % of them hits, ${evictions} evictions`);
   t.diagnostic(`at most ${(mostBytes / MEGABYTE).toFixed(1)} MB on disk`);
   assert.ok(mostBytes <= quotaBytes + roundingBytes, `${mostBytes} bytes on disk`);
@@ -24,7 +25,7 @@ test('50 clients ask a quota of 200 MB for 5 GB: the disk never holds more, ever
 
 test('L7: 200 clients keep a cache of 100 MB evicting all the time: every byte is right, and nobody else notices', async (t) => {
   const quotaBytes = 100 * MEGABYTE;
-  const { mostBytes, roundingBytes, downloads, evictions, loopLateMs } = await underPressure(t, {
+  const { mostBytes, roundingBytes, downloads, refused, evictions, loopLateMs } = await underPressure(t, {
     quotaBytes,
     askedBytes: 4_000 * MEGABYTE,
     clients: 200,
@@ -37,5 +38,6 @@ test('L7: 200 clients keep a cache of 100 MB evicting all the time: every byte i
   );
   assert.ok(mostBytes <= quotaBytes + roundingBytes, `${mostBytes} bytes on disk`);
   assert.ok(evictions > 1_000);
+  assert.ok(refused < downloads / 100, `${refused} were told to come again`);
   assert.ok(loopLateMs[1] < 250);
 });
