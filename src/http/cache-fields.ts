@@ -5,7 +5,7 @@ import type { Answer } from '../cache/answer.ts';
 import { cacheStatus } from '../cache/cache-status.ts';
 import { UpstreamFailure } from '../errors.ts';
 import { type Fields, fieldValue, withField, withoutFields } from '../http-message.ts';
-import type { Exchange } from './exchange.ts';
+import type { Sharing } from './exchange.ts';
 
 /** Cache-Status of an answer. */
 export function statusOf(answer: Answer): string {
@@ -35,10 +35,10 @@ export function statusOf(answer: Answer): string {
 }
 
 /** Cache-Control, Age and Cache-Status of an index page: a stale one is never fresh in front of us. */
-export function pageCacheFields(answer: Answer, exchange: Exchange): string[] {
+export function pageCacheFields(answer: Answer, sharing: Sharing): string[] {
   const age = Math.max(0, Math.floor(answer.ageSeconds));
   const lifetime = answer.remainingSeconds > 0 ? Math.round(answer.ageSeconds + answer.remainingSeconds) : 0;
-  const control = exchange.cacheControl(`public, max-age=${lifetime}`);
+  const control = `${sharing}, max-age=${lifetime}`;
   const fields = ['cache-control', control, 'age', String(age), 'cache-status', statusOf(answer)];
   if (answer.stale !== undefined) fields.push('x-wheelkeep-stale', answer.stale.reason);
   return fields;

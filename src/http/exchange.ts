@@ -4,6 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Kind, Outcome } from '../observe/metric-table.ts';
 import { type ReadyMessage, sendReady } from './ready-message.ts';
 
+export type Sharing = 'public' | 'private';
+
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -36,9 +38,14 @@ export class Exchange {
     }
   }
 
-  /** One of our Cache-Control values: what only known clients get, a cache in front must not give to others. */
+  /** Whether a cache in front may give the answer to others: not what only known clients get. */
+  get sharing(): Sharing {
+    return this.user === undefined ? 'public' : 'private';
+  }
+
+  /** One of our Cache-Control values, for this client. */
   cacheControl(control: string): string {
-    return this.user === undefined ? control : control.replace('public', 'private');
+    return control.replace('public', this.sharing);
   }
 
   get isHead(): boolean {

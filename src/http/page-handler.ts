@@ -71,6 +71,8 @@ export class PageHandler {
   #keepReady(exchange: Exchange, found: PageAnswer, again: () => PageAnswer | undefined): void {
     const { answer, page } = found;
     if (answer.outcome !== 'hit' || answer.remainingSeconds <= 0 || page.packed) return;
+    // Not the exchange itself: request and response would stay in memory with the answer.
+    const { sharing } = exchange;
     this.#options.ready.keep(exchange, {
       kind: 'page',
       outcome: 'hit',
@@ -80,7 +82,7 @@ export class PageHandler {
       notModifiedFields: page.notModifiedFields,
       // Ages are whole seconds: the last one is left to the ordinary way.
       freshUntil: this.#options.now() + (answer.remainingSeconds - 1) * 1000,
-      agingFields: () => pageCacheFields((again() ?? found).answer, exchange),
+      agingFields: () => pageCacheFields((again() ?? found).answer, sharing),
     });
   }
 

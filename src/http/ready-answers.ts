@@ -4,7 +4,7 @@
 
 import type { Kind, Outcome } from '../observe/metric-table.ts';
 import type { Exchange } from './exchange.ts';
-import { type ReadyMessage, readyMessage, takesReady } from './ready-message.ts';
+import { MOST_JOINED_BYTES, type ReadyMessage, readyMessage, takesReady } from './ready-message.ts';
 
 /** An answer that may be repeated to whoever sends the same target and the same negotiating fields. */
 export interface ReadyAnswer {
@@ -47,9 +47,9 @@ export interface ReadyAnswersOptions {
 
 /** Different negotiations kept for one target: the installers of a fleet, in their versions. */
 const VARIANTS = 6;
-/** A larger body costs more to send than to look up. */
-const MAX_BODY_BYTES = 128 * 1024;
-/** What a slot takes beside its body. */
+/** Looking up a larger body costs less than a twentieth of sending it. */
+const MAX_BODY_BYTES = 512 * 1024;
+/** What a slot takes beside its body and its ready text. */
 const SLOT_BYTES = 2_000;
 
 export class ReadyAnswers {
@@ -82,7 +82,8 @@ export class ReadyAnswers {
   keep(exchange: Exchange, answer: ReadyAnswer): void {
     const { request } = exchange;
     if (request.method !== 'GET' || answer.bytes.length > MAX_BODY_BYTES || !isPlain(request.headers)) return;
-    const size = answer.bytes.length + SLOT_BYTES;
+    const { length } = answer.bytes;
+    const size = length + Math.min(length, MOST_JOINED_BYTES) + SLOT_BYTES;
     if (this.#bytes + size > this.#options.maxBytes) this.#clear();
     const { accept, 'accept-encoding': acceptEncoding } = request.headers;
     const slot: Slot = {

@@ -12,7 +12,7 @@ export interface ReadyMessage {
 }
 
 /** Node writes a text of up to 16 KB at once and from its stack; a larger body goes as it lies in memory. */
-const MOST_JOINED_BYTES = 12 * 1024;
+export const MOST_JOINED_BYTES = 12 * 1024;
 /** What Node says on a connection that stays open: the server's keepAliveTimeout. */
 export const KEEP_ALIVE_SECONDS = 65;
 

@@ -7,7 +7,7 @@ import { sendUnpacked } from './send-unpacked.ts';
 
 export async function sendRendered(exchange: Exchange, { answer, page }: PageAnswer): Promise<void> {
   exchange.outcome = answer.outcome;
-  const cacheFields = pageCacheFields(answer, exchange);
+  const cacheFields = pageCacheFields(answer, exchange.sharing);
   const known = exchange.request.headers['if-none-match'];
   // RFC 9110 13.1.2: weak comparison; our tags are strong, so W/ in front of one changes nothing.
   if (known !== undefined && (known.includes(page.etag) || known.trim() === '*')) {
