@@ -25,8 +25,11 @@ export interface BlobWriter {
   read(target: Buffer, position: number): Promise<number>;
   /** Moves the file to its digest's place, where it stays at least until `discard`; the caller has checked the digest. */
   publish(digest: Digest, sync?: SyncTime): Promise<void>;
-  /** Moves the file to the place of `name`, with `description` in its trailer (see owned-body.ts). */
-  publishAs(name: string, digest: Digest, description: Json, sync?: SyncTime): Promise<void>;
+  /**
+   * Moves the file to the place of `name`, with `description` in its trailer (see owned-body.ts). `rest` is what was not
+   * written yet: it goes to the disk in one piece with the trailer.
+   */
+  publishAs(name: string, digest: Digest, description: Json, sync?: SyncTime, rest?: readonly Buffer[]): Promise<void>;
   /** Ends reading through the writer, removes what was not published, and leaves to eviction what was. */
   discard(): Promise<void>;
 }

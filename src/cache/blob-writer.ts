@@ -59,13 +59,27 @@ export class DiskBlobWriter implements BlobWriter {
     return readAt(this.#handle.fd, target, position);
   }
 
-  publish(digest: Digest, sync: SyncTime = 'before'): Promise<void> {
-    return this.#move('file', this.#places.blobPath(digest), sync);
+  async publish(digest: Digest, sync: SyncTime = 'before'): Promise<void> {
+    const opening = this.#openForReaders();
+    await this.#move('file', this.#places.blobPath(digest), sync, opening);
   }
 
-  async publishAs(name: string, digest: Digest, description: Json, sync: SyncTime = 'before'): Promise<void> {
-    await this.write([encodeTrailer({ digest, description })]);
-    await this.#move('page', this.#places.bodyPath(name), sync);
+  async publishAs(
+    name: string,
+    digest: Digest,
+    description: Json,
+    sync: SyncTime = 'before',
+    rest: readonly Buffer[] = [],
+  ): Promise<void> {
+    // Beside the writing: each is a way to the thread pool and back.
+    const opening = this.#openForReaders();
+    try {
+      await this.write([...rest, encodeTrailer({ digest, description })]);
+    } catch (error) {
+      closeOpened(opening);
+      throw error;
+    }
+    await this.#move('page', this.#places.bodyPath(name), sync, opening);
   }
 
   async discard(): Promise<void> {
@@ -78,18 +92,24 @@ export class DiskBlobWriter implements BlobWriter {
     this.#places.space.settle(this.#written);
   }
 
-  async #move(kind: BlobKind, place: string, sync: SyncTime): Promise<void> {
-    let fd: number | undefined;
+  /** The store serves from a descriptor of its own, for reading only. */
+  #openForReaders(): Promise<number> {
+    const opening = openForReading(this.#temporary);
+    // Whoever awaits it learns of a failure; until then nobody does.
+    opening.catch(() => {});
+    return opening;
+  }
+
+  async #move(kind: BlobKind, place: string, sync: SyncTime, opening: Promise<number>): Promise<void> {
     try {
       // The bytes must be on the disk before the name leads to them, where the name leads to others now: after a power
       // cut it leads to the old ones, if need be, but never to none. The folder itself is therefore not synced.
       if (sync === 'before') await this.#handle.datasync();
-      // The store serves from a descriptor of its own, for reading only. Before the name is there: a body in its place
-      // that could not be opened would be in nobody's account.
-      fd = await openForReading(this.#temporary);
+      // Before the name is there: a body in its place that could not be opened would be in nobody's account.
+      const fd = await opening;
       await this.#places.inTurn(place, async () => {
         await this.#rename(place);
-        this.#published = this.#places.adopt(kind, place, fd!);
+        this.#published = this.#places.adopt(kind, place, fd);
       });
       if (sync === 'behind') {
         const { done, accepted } = this.#places.syncs.sync(this.#handle);
@@ -97,7 +117,7 @@ export class DiskBlobWriter implements BlobWriter {
         await accepted;
       }
     } catch (error) {
-      if (fd !== undefined) fs.close(fd, () => {});
+      closeOpened(opening);
       this.#places.space.failed(error as NodeJS.ErrnoException);
       throw error;
     }
@@ -114,6 +134,13 @@ export class DiskBlobWriter implements BlobWriter {
       await fs.promises.rename(this.#temporary, place);
     }
   }
+}
+
+function closeOpened(opening: Promise<number>): void {
+  opening.then(
+    (fd) => fs.close(fd, () => {}),
+    () => {},
+  );
 }
 
 /** What is left of the chunks when the first `count` bytes are gone. */

@@ -18,6 +18,8 @@ export interface KeepOptions {
   /** The body lies under its digest, not under the entry's own name. */
   readonly shared: boolean;
   readonly replaces: boolean;
+  /** From `create()`, where it was begun before. */
+  readonly place?: Promise<BlobWriter | undefined>;
 }
 
 export class BodyKeeper {
@@ -38,13 +40,12 @@ export class BodyKeeper {
    * Keeps a body that is in memory: there for a while, and on disk. Resolves with whether the disk took it. `replaces`:
    * a body of the same name may be there, and must not be lost before this one is safe.
    */
-  async keep(entry: Entry, bytes: Buffer, { shared, replaces }: KeepOptions): Promise<boolean> {
+  async keep(entry: Entry, bytes: Buffer, { shared, replaces, place = this.create() }: KeepOptions): Promise<boolean> {
     this.#tools.recent.add(entry.body!.digest, bytes);
-    const writer = await this.create();
+    const writer = await place;
     if (writer === undefined) return false;
     try {
-      await writer.write([bytes]);
-      await this.publish(writer, entry, shared, replaces ? 'before' : 'behind');
+      await this.publish(writer, entry, shared, replaces ? 'before' : 'behind', [bytes]);
     } catch (error) {
       this.diskFailure(error as NodeJS.ErrnoException);
       await writer.discard();
@@ -55,12 +56,23 @@ export class BodyKeeper {
     return true;
   }
 
-  /** Makes what was written the entry's body: under its digest where it is shared, else under the entry's own name. */
-  async publish(writer: BlobWriter, entry: Entry, shared: boolean, sync: SyncTime = 'before'): Promise<void> {
+  /**
+   * Makes what was written, and `rest` behind it, the entry's body: under its digest where it is shared, else under the
+   * entry's own name.
+   */
+  async publish(
+    writer: BlobWriter,
+    entry: Entry,
+    shared: boolean,
+    sync: SyncTime = 'before',
+    rest: readonly Buffer[] = [],
+  ): Promise<void> {
     const { digest } = entry.body!;
     const { key } = this.#resource;
-    if (shared) await writer.publish(digest, sync);
-    else await writer.publishAs(ownedName(key, entry), digest, describe(key, entry), sync);
+    if (shared) {
+      if (rest.length > 0) await writer.write(rest);
+      await writer.publish(digest, sync);
+    } else await writer.publishAs(ownedName(key, entry), digest, describe(key, entry), sync, rest);
   }
 
   /** Removes the body that belongs to an entry alone; a shared one stays for others, and for the quota to judge. */

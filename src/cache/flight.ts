@@ -3,7 +3,7 @@
 
 import { UpstreamFailure } from '../errors.ts';
 import type { Fields, IncomingResponse } from '../http-message.ts';
-import type { BlobStore } from './blob-store.ts';
+import type { BlobStore, BlobWriter } from './blob-store.ts';
 import { BodyKeeper } from './body-keeper.ts';
 import { digestInPieces } from './digest.ts';
 import type { BodyReference, Entry, EntryRecord, Json } from './entry.ts';
@@ -183,6 +183,21 @@ export class Flight {
   }
 
   async #receiveWhole(response: IncomingResponse, rule: WholeBody): Promise<Landing> {
+    // Where nothing is held it will be kept: a place on the disk is made for it while it arrives and is read.
+    const place = this.#held === undefined ? this.#keeper.create() : undefined;
+    try {
+      return await this.#readWhole(response, rule, place);
+    } catch (error) {
+      void place?.then((writer) => writer?.discard());
+      throw error;
+    }
+  }
+
+  async #readWhole(
+    response: IncomingResponse,
+    rule: WholeBody,
+    place: Promise<BlobWriter | undefined> | undefined,
+  ): Promise<Landing> {
     const bytes = await collect(response, rule.maxBytes);
     this.#tools.observe.received(this.#resource, bytes.length);
     const digest = await digestInPieces(bytes);
@@ -196,11 +211,16 @@ export class Flight {
     }
     const facts = (await this.#resource.check?.(response, bytes, digest)) ?? null;
     const entry = this.#entryOf(response, reference, facts);
-    return this.#settle(entry, false, bytes);
+    return this.#settle(entry, false, bytes, place);
   }
 
   /** The candidate has been checked: may it replace what is held? */
-  async #settle(candidate: Entry, always: boolean, bytes?: Buffer): Promise<Landing> {
+  async #settle(
+    candidate: Entry,
+    always: boolean,
+    bytes?: Buffer,
+    place?: Promise<BlobWriter | undefined>,
+  ): Promise<Landing> {
     const held = this.#held;
     const now = this.#tools.now();
     const doubt = this.#record?.doubt;
@@ -225,7 +245,7 @@ export class Flight {
       }
     }
     const landing = { kind: 'stored', outcome: this.#outcome, entry: candidate } as const;
-    const inPlace = this.#putInPlace(candidate, bytes);
+    const inPlace = this.#putInPlace(candidate, bytes, place);
     // What is in hand can be worked on while the disk takes it.
     if (bytes !== undefined) return { ...landing, bytes, inPlace };
     await inPlace;
@@ -233,10 +253,15 @@ export class Flight {
   }
 
   /** Bytes first, then the entry that speaks of them. */
-  async #putInPlace(entry: Entry, bytes: Buffer | undefined): Promise<void> {
+  async #putInPlace(
+    entry: Entry,
+    bytes: Buffer | undefined,
+    place: Promise<BlobWriter | undefined> | undefined,
+  ): Promise<void> {
     const held = this.#held;
     if (bytes !== undefined) {
-      await this.#keeper.keep(entry, bytes, { shared: false, replaces: held?.body !== undefined });
+      const replaces = held?.body !== undefined;
+      await this.#keeper.keep(entry, bytes, { shared: false, replaces, ...(place && { place }) });
       this.#tools.entries.setSharedBody(entry.body!.digest, bytes);
     } else if (held?.body !== undefined) {
       // A body that describes itself must not come back as the page of a project that is gone.
