@@ -1,7 +1,8 @@
 // The scrubber reads everything back: it removes what is wrong, leaves what is right, and may run beside a server.
 
 import assert from 'node:assert/strict';
-import { open, rm, stat, utimes } from 'node:fs/promises';
+import { renameSync, writeFileSync } from 'node:fs';
+import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { test } from 'node:test';
 import { BlobFolders } from '../../src/cache/blob-folders.ts';
 import { type ScrubOptions, type ScrubProgress, scrub } from '../../src/cache/scrub.ts';
@@ -52,6 +53,25 @@ test('a rotten file and a rotten page are removed beside the running server, whi
   now.ms += 1_500;
   assert.equal((await get(url)).sha256, file.sha256);
   assert.equal(index.requests(path), 2);
+});
+
+test('a wrong body that somebody replaces while it is read is not removed', async (t) => {
+  const now = { ms: Date.now() };
+  const { proxy, url, file } = await fileWorld(t, { sizeBytes: LARGE, now: () => now.ms });
+  await get(url);
+  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  const [blob] = await storedBlobs(proxy.dataDir);
+  const right = await readFile(blob!);
+  await rot(blob!);
+  const onRead = () => {
+    writeFileSync(`${blob}.new`, right);
+    renameSync(`${blob}.new`, blob!);
+  };
+  const folders = new BlobFolders(proxy.dataDir);
+  const { signal } = new AbortController();
+  for await (const { damaged } of scrub({ folders, onRead, remove: assert.fail, signal })) assert.equal(damaged, 0);
+  now.ms += 1_500;
+  assert.equal((await get(url)).sha256, file.sha256);
 });
 
 test('a scrub that is told to stop does so after the body in hand', async (t) => {
