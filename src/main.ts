@@ -3,7 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check.ts';
 import { clientCommand } from './commands/client.ts';
-import { CommandFailure, type ExitCode, FAILED, outJson, type Terminal, WRONG_USAGE } from './commands/command-line.ts';
+import { CommandFailure, type ExitCode, outJson, type Terminal, WRONG_USAGE } from './commands/command-line.ts';
 import { completionCommand } from './commands/completion.ts';
 import { drillCommand } from './commands/drill.ts';
 import { envCommand } from './commands/env.ts';
@@ -76,7 +76,7 @@ async function main(argv: readonly string[], terminal: Terminal): Promise<number
   } catch (error) {
     // --help and --version arrive here with 0; commander has written what there is to say.
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    const failure = failureOf(error);
+    const failure = failureOf(error, terminal);
     if (!(error instanceof CommanderError)) terminal.error(failure.message);
     if (json) outJson(terminal, { error: failure.message });
     return failure.exitCode;
@@ -84,28 +84,29 @@ async function main(argv: readonly string[], terminal: Terminal): Promise<number
   return exitCode.value;
 }
 
-/** What keeps a command from its end, for the user; throws what is a fault of ours. */
-function failureOf(error: unknown): CommandFailure {
+/** What keeps a command from its end, for the user. */
+function failureOf(error: unknown, { env }: Terminal): CommandFailure {
   if (error instanceof CommandFailure) return error;
   if (error instanceof ConfigurationError) return new CommandFailure(error.message, WRONG_USAGE);
   if (error instanceof CommanderError) return new CommandFailure(error.message.replace(/^error: /, ''), WRONG_USAGE);
-  throw error;
+  const { message, stack = message } = error instanceof Error ? error : new Error(String(error));
+  if (env.WHEELKEEP_LOG_LEVEL === 'debug') return new CommandFailure(`unexpected failure: ${stack}`);
+  return new CommandFailure(
+    `unexpected failure: ${message}\nThis is a fault of Wheelkeep; WHEELKEEP_LOG_LEVEL=debug shows where, for a report.`,
+  );
 }
 
-// A reader that went away (`wheelkeep check --print | head`) is no failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
-
-try {
-  process.exitCode = await main(process.argv.slice(2), {
-    env: process.env,
-    cwd: process.cwd(),
-    home: checkoutFolder() ?? process.cwd(),
-    out: (line) => process.stdout.write(`${line}\n`),
-    error: (line) => process.stderr.write(`wheelkeep: ${line.replaceAll('\n', '\nwheelkeep: ')}\n`),
+// A reader that went away (`wheelkeep check --print | head`) is no failure of ours, nor of the command that `run` runs.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
   });
-} catch (error) {
-  process.stderr.write(`wheelkeep: unexpected failure: ${error instanceof Error ? error.stack : String(error)}\n`);
-  process.exitCode = FAILED;
 }
+
+process.exitCode = await main(process.argv.slice(2), {
+  env: process.env,
+  cwd: process.cwd(),
+  home: checkoutFolder() ?? process.cwd(),
+  out: (line) => process.stdout.write(`${line}\n`),
+  error: (line) => process.stderr.write(`wheelkeep: ${line.replaceAll('\n', '\nwheelkeep: ')}\n`),
+});

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -68,8 +68,11 @@ async function commandNames(of: CommandWorld): Promise<string[]> {
   return names.filter((name) => name !== 'help');
 }
 
+/** A line of a stack trace. */
+const STACK = /^(wheelkeep:)? +at .+:\d+/m;
+
 function isClean({ stdout, stderr }: Ended, what: string): void {
-  assert.doesNotMatch(stdout + stderr, /\n\s+at .+:\d+/, `${what}: no stack trace`);
+  assert.doesNotMatch(stdout + stderr, STACK, `${what}: no stack trace`);
   assert.doesNotMatch(stdout + stderr, /\u001b/, `${what}: no escape sequences away from a terminal`);
 }
 
@@ -138,6 +141,29 @@ test('--json of every command prints one value with its keys, and survives a rea
     assert.equal(code, 0, `${name}: ${stderr}`);
     assert.doesNotMatch(stderr, /EPIPE|unexpected/, name);
   }
+});
+
+test('what nobody expected is told in a sentence, its stack only where that was asked for', async (t) => {
+  const of = await world(t);
+  await mkdir(join(of.dataDir, 'admin-token'));
+  const ended = await runCommand(of, 'stats', '--json');
+  assert.equal(ended.code, 1);
+  assert.match(JSON.parse(ended.stdout).error, /^unexpected failure: EISDIR.*\nThis is a fault of Wheelkeep/);
+  isClean(ended, 'stats');
+  const debug = await runCommand({ ...of, env: { WHEELKEEP_LOG_LEVEL: 'debug' } }, 'stats');
+  assert.match(debug.stderr, STACK);
+});
+
+test('what run runs keeps its exit code when nobody reads either stream any more', async (t) => {
+  const of = await world(t);
+  const piped = `set -o pipefail; ${LAUNCHER} run -- sh -c 'exit 3' 2>&1 | true`;
+  const env = {
+    PATH: process.env.PATH,
+    HOME: of.dataDir,
+    WHEELKEEP_DATA_DIR: of.dataDir,
+    WHEELKEEP_UPSTREAM: of.index.url,
+  };
+  await assert.rejects(promisify(execFile)('bash', ['-c', piped], { env }), { code: 3 });
 });
 
 test('a command that finds no server says what to do', async (t) => {
