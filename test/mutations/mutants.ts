@@ -208,8 +208,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'clients who do not read get no large buffers',
     file: 'src/http/send-body.ts',
-    before: 'const MAX_LENT = 96;',
-    after: 'const MAX_LENT = 96_000;',
+    before: 'const MAX_LENT = 64;',
+    after: 'const MAX_LENT = 64_000;',
     tests: patient('overload'),
     only: 'do not read a hot',
   },
