@@ -4,7 +4,7 @@ import type { Fields, IncomingResponse } from '../http-message.ts';
 import type { Entry } from './entry.ts';
 import { currentAgeSeconds, remainingSeconds } from './freshness/age.ts';
 import { storedFields } from './freshness/storable.ts';
-import type { GrowingReader } from './growing-body.ts';
+import type { GrowingReader } from './growing-reader.ts';
 import type { Resource } from './profile.ts';
 
 /** One word for how a request was answered: the same in headers, metrics, logs and tests. */

@@ -1,6 +1,6 @@
-// A body that readers may follow while it is still arriving. Its bytes go into blocks, the blocks to a temporary file;
-// the last few stay in memory, and all readers that keep up are sent the very same blocks. Who falls behind reads back
-// from the file. So memory does not grow with readers, and a paused reader pauses nobody.
+// A body that readers may follow while it is still arriving. Its bytes go to a temporary file; the latest stay in memory,
+// and readers that keep up are sent those. Who falls behind reads back from the file. So memory does not grow with
+// readers, and a paused reader pauses nobody.
 //
 // Until the whole body is known to be right its last bytes are held back: no client can complete a wrong file.
 //
@@ -8,6 +8,8 @@
 // still needs it: clients get their file whole, and nothing is published.
 
 import type { BlobWriter } from './blob-store.ts';
+import { GrowingReader, type Lend } from './growing-reader.ts';
+import { BLOCK_BYTES, LatestBytes } from './latest-bytes.ts';
 import { WaitingReaders } from './waiting-readers.ts';
 
 export interface GrowingBodyOptions {
@@ -22,10 +24,7 @@ export interface GrowingBodyOptions {
   readonly onDeserted: () => void;
 }
 
-/** Large enough for few system calls, small enough that a hundred bodies at once do not matter. */
-const BLOCK_BYTES = 256 * 1024;
-/** A chunk of this size is a block as it came, as long as so few read: for more of them larger blocks are worth a copy. */
-const LARGE_CHUNK_BYTES = 32 * 1024;
+/** Beyond so many what comes is gathered into large blocks. */
 const FEW_READERS = 2;
 /** Bytes kept in memory for readers that keep up: a block a reader, within these bounds. */
 const MIN_WINDOW_BYTES = 6 * BLOCK_BYTES;
@@ -39,24 +38,13 @@ const MAX_TAIL_BYTES = 16 * 1024 * 1024;
 
 type State = 'growing' | 'complete' | 'failed';
 
-/** A buffer that a reader lends for bytes that have to come from the disk. */
-export type Lend = () => Buffer;
-
-interface Block {
-  readonly start: number;
-  readonly bytes: Buffer;
-  filled: number;
-}
-
 export class GrowingBody {
   readonly sizeBytes: number | undefined;
   readonly #options: GrowingBodyOptions;
   readonly #readers = new Set<GrowingReader>();
-  /** Consecutive; the last one may have room for more. */
-  readonly #blocks: Block[] = [];
+  readonly #latest = new LatestBytes();
   #state: State = 'growing';
   #error: Error | undefined;
-  #received = 0;
   /** Bytes [0, #onDisk) can be read back from the writer. */
   #onDisk = 0;
   #diskFailed = false;
@@ -81,13 +69,13 @@ export class GrowingBody {
       onDiskFailure: () => {},
       onDeserted: () => {},
     });
-    body.#take(bytes);
+    body.#latest.append(bytes, false);
     body.complete();
     return body;
   }
 
   get received(): number {
-    return this.#received;
+    return this.#latest.end;
   }
 
   /** How long nothing has come. */
@@ -102,7 +90,7 @@ export class GrowingBody {
 
   /** Whether a new reader can still get the first byte. */
   get joinable(): boolean {
-    return this.#state !== 'failed' && this.#memoryStart <= this.#onDisk;
+    return this.#state !== 'failed' && this.#latest.start <= this.#onDisk;
   }
 
   /** Whether every byte is here and right. */
@@ -120,7 +108,7 @@ export class GrowingBody {
    */
   async append(chunk: Buffer): Promise<void> {
     this.#arrivedAt = performance.now();
-    this.#take(chunk);
+    this.#latest.append(chunk, this.#readers.size > FEW_READERS);
     if (!this.#diskFailed) this.#writing ??= this.#writeBehind();
     this.#trim();
     this.#waiting.wakeSoon();
@@ -175,7 +163,7 @@ export class GrowingBody {
       const visible = this.#visible();
       if (position < visible) {
         const end = position === 0 && this.#waiting.isCrowd ? Math.min(visible, FIRST_BYTES) : visible;
-        return this.#view(position, end) ?? (await this.#readBack(position, end, lend));
+        return this.#latest.view(position, end) ?? (await this.#readBack(position, end, lend));
       }
       if (this.#state === 'complete') return undefined;
       await this.#waiting.wait();
@@ -192,22 +180,10 @@ export class GrowingBody {
     if (this.#diskFailed) this.#roomy.resolve();
   }
 
-  get #memoryStart(): number {
-    return this.#blocks[0]?.start ?? this.#received;
-  }
-
   #visible(): number {
-    if (this.#state === 'complete') return this.#received;
-    const announced = this.sizeBytes ?? this.#received;
-    return Math.min(this.#received, Math.max(0, announced - this.#options.holdBackBytes));
-  }
-
-  #view(position: number, limit: number): Buffer | undefined {
-    if (position < this.#memoryStart) return undefined;
-    // Who keeps up is near the end.
-    const block = this.#blocks.findLast(({ start }) => start <= position)!;
-    const end = Math.min(block.filled, limit - block.start);
-    return block.bytes.subarray(position - block.start, end);
+    if (this.#state === 'complete') return this.received;
+    const announced = this.sizeBytes ?? this.received;
+    return Math.min(this.received, Math.max(0, announced - this.#options.holdBackBytes));
   }
 
   async #readBack(position: number, limit: number, lend: Lend): Promise<Buffer> {
@@ -220,38 +196,13 @@ export class GrowingBody {
     return wanted.subarray(0, count);
   }
 
-  #take(chunk: Buffer): void {
-    for (let taken = 0; taken < chunk.length; ) {
-      const rest = chunk.length - taken;
-      let block = this.#blocks.at(-1);
-      if (block === undefined || block.filled === block.bytes.length) {
-        const asItCame = rest >= LARGE_CHUNK_BYTES && this.#readers.size <= FEW_READERS;
-        block = asItCame
-          ? { start: this.#received, bytes: chunk.subarray(taken), filled: rest }
-          : { start: this.#received, bytes: Buffer.allocUnsafeSlow(BLOCK_BYTES), filled: 0 };
-        this.#blocks.push(block);
-        if (asItCame) {
-          this.#received += rest;
-          return;
-        }
-      }
-      const count = chunk.copy(block.bytes, block.filled, taken);
-      block.filled += count;
-      taken += count;
-      this.#received += count;
-    }
-  }
-
   /** One write at a time: while it runs the next chunks gather, so a fast upstream makes few, large writes. */
   async #writeBehind(): Promise<void> {
     this.#writer ??= await this.#options.writer;
     if (this.#writer === undefined) this.#diskFailed = true;
-    while (this.#onDisk < this.#received && !this.#diskFailed && this.#state !== 'failed') {
-      const pieces: Buffer[] = [];
-      for (const { start, bytes, filled } of this.#blocks) {
-        if (start + filled > this.#onDisk) pieces.push(bytes.subarray(Math.max(0, this.#onDisk - start), filled));
-      }
-      const end = this.#received;
+    while (this.#onDisk < this.received && !this.#diskFailed && this.#state !== 'failed') {
+      const pieces = this.#latest.piecesFrom(this.#onDisk);
+      const end = this.received;
       try {
         await this.#writer!.write(pieces);
         this.#onDisk = end;
@@ -270,11 +221,7 @@ export class GrowingBody {
   #trim(): void {
     const dispensable = this.#diskFailed ? this.#passedByAll() : this.#onDisk;
     const window = Math.min(Math.max(this.#readers.size * BLOCK_BYTES, MIN_WINDOW_BYTES), MAX_WINDOW_BYTES);
-    for (;;) {
-      const next = this.#blocks[1];
-      if (next === undefined || next.start > dispensable || this.#received - next.start < window) return;
-      this.#blocks.shift();
-    }
+    this.#latest.giveUp(dispensable, window);
   }
 
   /** Without readers nothing has been passed: the one who started the flight is about to come. */
@@ -285,8 +232,8 @@ export class GrowingBody {
   }
 
   #isFull(): boolean {
-    if (this.#diskFailed) return this.#received - Math.max(this.#onDisk, this.#memoryStart) > MAX_TAIL_BYTES;
-    return this.#received - this.#onDisk > MAX_UNWRITTEN_BYTES;
+    if (this.#diskFailed) return this.received - Math.max(this.#onDisk, this.#latest.start) > MAX_TAIL_BYTES;
+    return this.received - this.#onDisk > MAX_UNWRITTEN_BYTES;
   }
 
   #end(state: State, error: Error | undefined): void {
@@ -300,48 +247,5 @@ export class GrowingBody {
 
   #checkIdle(): void {
     if (this.#state !== 'growing' && this.#readers.size === 0) this.#idle.resolve();
-  }
-}
-
-/** One reader's place in a growing body. */
-export class GrowingReader {
-  readonly #body: GrowingBody;
-  position = 0;
-  #left = false;
-
-  constructor(body: GrowingBody) {
-    this.#body = body;
-  }
-
-  get sizeBytes(): number | undefined {
-    return this.#body.sizeBytes;
-  }
-
-  /** Bytes that are here; more may be on their way. */
-  get arrivedBytes(): number {
-    return this.#body.received;
-  }
-
-  /**
-   * The next bytes, to be read only: other readers are sent the same ones. Undefined at the end. Rejects when the body
-   * turned out wrong or was cut short.
-   */
-  async next(lend: Lend): Promise<Buffer | undefined> {
-    const bytes = await this.#body.bytesAt(this.position, lend);
-    this.position += bytes?.length ?? 0;
-    this.#body.moved();
-    return bytes;
-  }
-
-  /** Resolves when `next` need not wait: for bytes, the end or the failure. */
-  ready(): Promise<void> {
-    return this.#body.moreAt(this.position);
-  }
-
-  /** To be called once nothing more is wanted. */
-  leave(): void {
-    if (this.#left) return;
-    this.#left = true;
-    this.#body.leave(this);
   }
 }

@@ -14,9 +14,14 @@ export class LoopTurns {
   #handedOn = 0;
   #newcomer = false;
   #scheduled = false;
-  /** Milliseconds on the monotonic clock. */
+  readonly #now: () => number;
   #calledAt = Number.NEGATIVE_INFINITY;
   readonly #waiting: (() => void)[] = [];
+
+  /** `now`: milliseconds on the monotonic clock. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
 
   /** Somebody new has come in this turn. */
   newcomer(): void {
@@ -43,7 +48,7 @@ export class LoopTurns {
 
   #next(): void {
     this.#scheduled = false;
-    const now = performance.now();
+    const now = this.#now();
     const putOff = this.#newcomer && now - this.#calledAt < LONGEST_WAIT_MS;
     this.#newcomer = false;
     const called = putOff ? [] : this.#waiting.splice(0, CALLED_A_TURN);
