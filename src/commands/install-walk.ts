@@ -7,9 +7,10 @@ import { buildSystemOf, type ProjectFiles } from '../locks/build-requires.ts';
 import type { InstallerRules } from '../locks/installer-rules.ts';
 import { hashAgreement, type ListedFile } from '../locks/listed-files.ts';
 import { parseRequirement, type Requirement } from '../locks/requirement.ts';
-import { isSource, type Target, versionOf } from '../locks/target.ts';
+import { isSource, versionOf } from '../locks/target.ts';
 import { type Finding, finding, type IndexWalk, once } from './index-walk.ts';
 import type { FolderProject } from './named-locks.ts';
+import type { Offers } from './offers.ts';
 import { type Pin, Resolution, type ResolutionOptions, type Resolved } from './resolution.ts';
 
 /** What an install, or a part of it, comes to. */
@@ -24,7 +25,7 @@ export interface Outcome {
   readonly survives: boolean;
 }
 
-export type Choosing = Omit<ResolutionOptions, 'index' | 'target' | 'rules' | 'missingIsEmpty'>;
+export type Choosing = Omit<ResolutionOptions, 'offers' | 'rules' | 'missingIsEmpty'>;
 
 export interface Environment extends Outcome {
   readonly pins: readonly Pin[];
@@ -32,13 +33,13 @@ export interface Environment extends Outcome {
 
 export class InstallWalk {
   readonly #index: IndexWalk;
-  readonly #target: Target;
+  readonly #offers: Offers;
   readonly rules: InstallerRules;
   readonly #builds = new Map<string, Promise<Outcome>>();
 
-  constructor(index: IndexWalk, target: Target, rules: InstallerRules) {
-    this.#index = index;
-    this.#target = target;
+  constructor(offers: Offers, rules: InstallerRules) {
+    this.#index = offers.index;
+    this.#offers = offers;
     this.rules = rules;
   }
 
@@ -137,7 +138,7 @@ export class InstallWalk {
     within: readonly string[],
   ): Promise<Environment> {
     const { rules } = this;
-    const resolution = new Resolution({ ...choosing, index: this.#index, target: this.#target, rules });
+    const resolution = new Resolution({ ...choosing, offers: this.#offers, rules });
     const resolved = await resolution.resolve(requirements);
     const unfit = resolved.pins === undefined && resolution.conflict !== undefined ? [resolution.conflict] : [];
     const tried: Outcome = {

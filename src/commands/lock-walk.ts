@@ -10,6 +10,7 @@ import { type Finding, IndexWalk, type IndexWalkOptions, once } from './index-wa
 import { InstallWalk, joinedOutcomes } from './install-walk.ts';
 import { LockInstall, type LockOutcome } from './lock-install.ts';
 import type { NamedLock } from './named-locks.ts';
+import { Offers } from './offers.ts';
 import { type WalkedVersion, walkVersion } from './version-walk.ts';
 
 /** What one lock file came to. */
@@ -62,11 +63,14 @@ export async function walk(locks: readonly NamedLock[], options: WalkOptions): P
 class Walker {
   readonly #options: WalkOptions;
   readonly #index: IndexWalk;
+  /** Undefined without a target. */
+  readonly #offers: Offers | undefined;
   readonly #versions = new Map<LockedVersion, Promise<WalkedVersion>>();
 
   constructor(options: WalkOptions) {
     this.#options = options;
     this.#index = new IndexWalk(options);
+    this.#offers = options.target && new Offers(this.#index, options.target);
   }
 
   version(version: LockedVersion): Promise<WalkedVersion> {
@@ -81,8 +85,8 @@ class Walker {
     const here = versions.filter(({ version }) => installed.has(version));
     const outcomes: LockOutcome[] = [];
     const installers: WalkedLock['installers'][number][] = [];
-    for (const rules of target === undefined ? [undefined] : [UV, PIP]) {
-      const walk = rules && new InstallWalk(this.#index, target!, rules);
+    for (const rules of this.#offers === undefined ? [undefined] : [UV, PIP]) {
+      const walk = rules && new InstallWalk(this.#offers!, rules);
       const install = new LockInstall({ walk, target, accepts });
       const outcome = await install.outcome(here, folders, lock.resolving);
       outcomes.push(outcome);

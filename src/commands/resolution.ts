@@ -3,18 +3,18 @@
 // way it notes what an installer would have asked for.
 
 import type { ProjectName } from '../index/project-name.ts';
-import { type Candidate, candidates, offerOf } from '../locks/candidates.ts';
+import { type Candidate, candidates } from '../locks/candidates.ts';
 import type { InstallerRules } from '../locks/installer-rules.ts';
 import type { ListedFile } from '../locks/listed-files.ts';
 import { ALL_KINDS, type FileKinds } from '../locks/lock.ts';
 import type { Requirement } from '../locks/requirement.ts';
 import { hasUpperLimit, isPin, meets } from '../locks/specifier.ts';
-import { countsFor, isSource, type Target } from '../locks/target.ts';
-import { type Finding, finding, type IndexWalk, once } from './index-walk.ts';
+import { countsFor, isSource } from '../locks/target.ts';
+import { type Finding, finding } from './index-walk.ts';
+import type { Offers } from './offers.ts';
 
 export interface ResolutionOptions {
-  readonly index: IndexWalk;
-  readonly target: Target;
+  readonly offers: Offers;
   readonly rules: InstallerRules;
   /** What may be taken of a project; all kinds unless given. */
   readonly kindsOf?: (project: ProjectName) => FileKinds;
@@ -62,10 +62,11 @@ interface Choice {
   readonly extras: ReadonlySet<string>;
 }
 
+/** Changed only by who has made a copy of it and shown it to nobody. */
 interface State {
-  readonly wishes: ReadonlyMap<ProjectName, readonly Wish[]>;
-  readonly choices: ReadonlyMap<ProjectName, Choice>;
-  readonly open: ReadonlySet<ProjectName>;
+  readonly wishes: Map<ProjectName, readonly Wish[]>;
+  readonly choices: Map<ProjectName, Choice>;
+  readonly open: Set<ProjectName>;
 }
 
 /** The projects whose choices exclude one another. */
@@ -79,7 +80,6 @@ export class Resolution {
   readonly #findings = new Set<Finding>();
   readonly #sources = new Map<ListedFile, ProjectName>();
   readonly #unknown = new Map<string, Finding>();
-  readonly #offers = new Map<ProjectName, Promise<ReturnType<typeof offerOf> | undefined>>();
   readonly #ranks = new WeakMap<readonly Wish[], Rank>();
   /** What the user named, with its place. */
   readonly #own = new Map<ProjectName, number>();
@@ -91,13 +91,14 @@ export class Resolution {
   }
 
   async resolve(requirements: readonly Requirement[]): Promise<Resolved> {
-    let state: State | Conflict = { wishes: new Map(), choices: new Map(), open: new Set() };
-    const own = requirements.filter(({ marker }) => countsFor(marker, this.#options.target, new Set()));
+    const state: State = { wishes: new Map(), choices: new Map(), open: new Set() };
+    const own = requirements.filter(({ marker }) => countsFor(marker, this.#options.offers.target, new Set()));
+    let conflict: Conflict | undefined;
     for (const requirement of own) {
       if (!this.#own.has(requirement.project)) this.#own.set(requirement.project, this.#own.size);
-      if (!isConflict(state)) state = await this.#wished(state, requirement, undefined);
+      conflict ??= await this.#wish(state, requirement, undefined);
     }
-    const solved = isConflict(state) ? state : await this.#solved(state);
+    const solved = conflict ?? (await this.#solved(state));
     const pins = isConflict(solved)
       ? undefined
       : [...solved.choices].map(([project, { candidate }]) => ({ project, ...pinOf(candidate) }));
@@ -155,64 +156,52 @@ export class Resolution {
 
   /** The versions that may be taken; one that stands for any where the page cannot be had. */
   async #candidates(project: ProjectName, wishes: readonly Wish[]): Promise<readonly (Candidate | undefined)[]> {
-    const { rules, target, hashesOf, prereleases = false, missingIsEmpty, elsewhere } = this.#options;
+    const { rules, offers, kindsOf, hashesOf, prereleases = false, missingIsEmpty, elsewhere } = this.#options;
     if (elsewhere?.has(project)) return [undefined];
-    const offer = await this.#offer(project);
+    const { page, offer } = await offers.of(project, kindsOf?.(project) ?? ALL_KINDS);
+    this.#findings.add(page);
     if (offer === undefined) return missingIsEmpty ? [] : [undefined];
     const specifiers = wishes.map(({ requirement }) => requirement.specifier);
     const own = wishes.filter(({ by }) => by === undefined).map(({ requirement }) => requirement.specifier);
     const hashes = hashesOf?.(project) ?? [];
-    return candidates(offer, { specifiers, own, prereleases, hashes }, rules, target);
+    return candidates(offer, { specifiers, own, prereleases, hashes }, rules, offers.target);
   }
 
-  /** Undefined when the page cannot be had. */
-  #offer(project: ProjectName) {
-    return once(this.#offers, project, async () => {
-      const { index, target, kindsOf } = this.#options;
-      const page = await index.page(project);
-      this.#findings.add(page.finding);
-      if (page.finding.problem !== undefined) return undefined;
-      return offerOf(page.files, target, kindsOf?.(project) ?? ALL_KINDS);
-    });
-  }
-
-  /** The state with that choice and all that it requires. */
+  /** A state with that choice and all that it requires. */
   async #chosen(state: State, project: ProjectName, choice: Choice): Promise<State | Conflict> {
-    const before = without(state, project);
-    let next: State | Conflict = {
-      wishes: before.wishes,
-      choices: new Map(before.choices).set(project, choice),
-      open: new Set([...before.open].filter((one) => one !== project)),
-    };
+    const next = { wishes: new Map(state.wishes), choices: new Map(state.choices), open: new Set(state.open) };
+    forget(next, project);
+    next.choices.set(project, choice);
+    next.open.delete(project);
     for (const requirement of await this.#requires(project, choice)) {
-      if (!countsFor(requirement.marker, this.#options.target, choice.extras)) continue;
-      if (!isConflict(next)) next = await this.#wished(next, requirement, project);
+      if (!countsFor(requirement.marker, this.#options.offers.target, choice.extras)) continue;
+      const conflict = await this.#wish(next, requirement, project);
+      if (conflict !== undefined) return conflict;
     }
     return next;
   }
 
   async #requires(project: ProjectName, { candidate }: Choice): Promise<readonly Requirement[]> {
-    const { index, leavesOut } = this.#options;
+    const { offers, leavesOut } = this.#options;
     if (candidate === undefined || leavesOut?.(project, candidate.telling.filename)) return [];
     const { file, version, telling } = candidate;
     if (isSource(telling.filename)) this.#sources.set(file, project);
-    else if (telling.hasMetadata) this.#findings.add(await index.metadata(project, telling));
-    const required = await index.requires(telling);
+    else if (telling.hasMetadata) this.#findings.add(await offers.index.metadata(project, telling));
+    const required = await offers.index.requires(telling);
     if (required !== undefined) return required;
     const problem = 'unknown: what it requires only a build can tell';
     this.#unknown.set(file.url, finding(project, 'build', `${project} ${version}`, 0, problem));
     return [];
   }
 
-  /** The state with one more wish; a conflict when nothing can meet it together with the others. */
-  async #wished(state: State, requirement: Requirement, by: ProjectName | undefined): Promise<State | Conflict> {
+  /** Adds a wish to the state; resolves with a conflict when nothing can meet it together with the others. */
+  async #wish(state: State, requirement: Requirement, by: ProjectName | undefined): Promise<Conflict | undefined> {
     const { project, extras } = requirement;
     const wishes = [...(state.wishes.get(project) ?? []), { requirement, by }];
-    const open = new Set(state.open);
-    let next: State = { ...state, wishes: new Map(state.wishes).set(project, wishes), open };
+    state.wishes.set(project, wishes);
     if ((await this.#candidates(project, wishes)).length === 0) {
       const specifiers = wishes.map((wish) => wish.requirement.specifier).filter((one) => one !== '');
-      const problem = `no version on its page will do for ${this.#options.target.name}`;
+      const problem = `no version on its page will do for ${this.#options.offers.target.name}`;
       this.#conflict = finding(project, 'file', `${project}${[...new Set(specifiers)].join(',')}`, 0, problem);
       return new Set(wishedBy(wishes));
     }
@@ -222,9 +211,10 @@ export class Resolution {
       choice !== undefined &&
       (candidate === undefined || meets(candidate.version, requirement.specifier)) &&
       extras.every((extra) => choice.extras.has(extra));
-    if (choice !== undefined && !isMet) next = without(next, project);
-    if (!isMet) next = { ...next, open: new Set(next.open).add(project) };
-    return next;
+    if (isMet) return undefined;
+    forget(state, project);
+    state.open.add(project);
+    return undefined;
   }
 }
 
@@ -240,23 +230,20 @@ function pinOf(candidate: Candidate | undefined) {
   return { version: candidate?.version, file: candidate?.file };
 }
 
-/** The state without the choice of that project and all that hangs on it. */
-function without(state: State, project: ProjectName): State {
-  if (!state.choices.has(project)) return state;
-  const choices = new Map(state.choices);
-  choices.delete(project);
-  const wishes = new Map<ProjectName, readonly Wish[]>();
-  const open = new Set(state.open);
-  const orphans: ProjectName[] = [];
+/** Takes the choice of that project and all that hangs on it out of the state. */
+function forget(state: State, project: ProjectName): void {
+  if (!state.choices.delete(project)) return;
   for (const [name, each] of state.wishes) {
     const left = each.filter(({ by }) => by !== project);
-    if (left.length > 0) wishes.set(name, left);
-    else {
-      open.delete(name);
-      orphans.push(name);
+    if (left.length === each.length) continue;
+    if (left.length > 0) {
+      state.wishes.set(name, left);
+      continue;
     }
+    state.wishes.delete(name);
+    state.open.delete(name);
+    forget(state, name);
   }
-  return orphans.reduce(without, { wishes, choices, open });
 }
 
 function isBefore(one: Rank, other: Rank): boolean {

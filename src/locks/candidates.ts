@@ -4,12 +4,13 @@ import { compare, satisfies, valid } from '@renovatebot/pep440';
 import type { InstallerRules } from './installer-rules.ts';
 import { hashAgreement, type ListedFile } from './listed-files.ts';
 import type { FileKinds } from './lock.ts';
-import { isPin, isPrerelease, meets, namesPrerelease } from './specifier.ts';
-import { bestFile, isSource, nearestWheel, type Target, versionOf } from './target.ts';
+import { isPin, isPrerelease, isSameVersion, meets, namesPrerelease } from './specifier.ts';
+import { bestFile, isSource, nearestWheel, type Target, versionOf, versionText } from './target.ts';
 
 /** Files of one version. */
 export interface Release {
   readonly version: string;
+  readonly isFinal: boolean;
   readonly files: readonly ListedFile[];
   /** Wheels that only differ by being for elsewhere. */
   readonly foreign: readonly ListedFile[];
@@ -21,6 +22,8 @@ export interface Offer {
   readonly releases: readonly Release[];
   /** Whether any version, fitting or not, is a final one. */
   readonly hasFinal: boolean;
+  /** Of the releases those that meet a specifier, by specifier as far as it was asked: versions take long to read. */
+  readonly meeting: Map<string, ReadonlySet<Release>>;
 }
 
 /** What is asked of one project, by all that require it. */
@@ -44,30 +47,41 @@ export interface Candidate {
 
 export function offerOf(files: readonly ListedFile[], target: Target, { wheels, sources }: FileKinds): Offer {
   const python = target.environment.python_full_version ?? '';
-  const named = files.flatMap((file) => {
-    const version = versionOf(file.filename);
-    return version === undefined ? [] : [{ file, version }];
+  const pythons = new Map<string | undefined, boolean>([[undefined, true]]);
+  const isForPython = (range: string | undefined) => {
+    const known = pythons.get(range);
+    if (known !== undefined) return known;
+    const fits = !valid(python) || satisfies(python, range || '>=0', { prereleases: true });
+    pythons.set(range, fits);
+    return fits;
+  };
+  const byVersion = Map.groupBy(files, ({ filename }) => versionText(filename));
+  const named = [...byVersion].flatMap(([text, each]) => {
+    const version = text === undefined ? undefined : versionOf(each[0]!.filename);
+    return version === undefined ? [] : [{ version, each, isFinal: !isPrerelease(version) }];
   });
-  const allowed = named.filter(({ file: { filename, requiresPython } }) => {
-    if (!(isSource(filename) ? sources : wheels)) return false;
-    return !requiresPython || !valid(python) || satisfies(python, requiresPython, { prereleases: true });
-  });
-  const releases: { version: string; files: ListedFile[]; foreign: ListedFile[] }[] = [];
-  for (const { file, version } of allowed.sort((a, b) => compare(b.version, a.version))) {
+  const releases: { version: string; isFinal: boolean; files: ListedFile[]; foreign: ListedFile[] }[] = [];
+  for (const { version, each, isFinal } of named.sort((a, b) => compare(b.version, a.version))) {
     let release = releases.at(-1);
-    // 1.0 and 1.0.0 are one version.
-    if (release === undefined || compare(release.version, version) !== 0) {
-      release = { version, files: [], foreign: [] };
+    if (release === undefined || !isSameVersion(release.version, version)) {
+      release = { version, isFinal, files: [], foreign: [] };
       releases.push(release);
     }
-    (bestFile([file], target) === undefined ? release.foreign : release.files).push(file);
+    for (const file of each) {
+      if (!(isSource(file.filename) ? sources : wheels) || !isForPython(file.requiresPython)) continue;
+      (bestFile([file], target) === undefined ? release.foreign : release.files).push(file);
+    }
   }
-  const hasFinal = named.some(({ version }) => !isPrerelease(version));
-  return { releases: releases.filter((release) => release.files.length > 0), hasFinal };
+  return {
+    releases: releases.filter((release) => release.files.length > 0),
+    hasFinal: named.some(({ isFinal }) => isFinal),
+    meeting: new Map(),
+  };
 }
 
 export function candidates(offer: Offer, wish: Wish, rules: InstallerRules, target: Target): Candidate[] {
-  const matching = offer.releases.filter(({ version }) => wish.specifiers.every((one) => meets(version, one)));
+  const met = [...new Set(wish.specifiers)].map((specifier) => meeting(offer, specifier));
+  const matching = offer.releases.filter((release) => met.every((releases) => releases.has(release)));
   const hashed = allowedByHash(released(matching, offer, wish, rules), wish.hashes);
   return unyanked(hashed, wish, rules).flatMap(({ version, files, foreign }) => {
     const right = files.filter((file) => wish.hashes.some((hash) => hashAgreement(file, hash) === 'same'));
@@ -78,11 +92,24 @@ export function candidates(offer: Offer, wish: Wish, rules: InstallerRules, targ
   });
 }
 
+function meeting({ releases, meeting: known }: Offer, specifier: string): ReadonlySet<Release> {
+  let met = known.get(specifier);
+  if (met === undefined) {
+    const [, pinned] = /^==\s*([^,*\s]+)$/.exec(specifier) ?? [];
+    const exact = releases.filter(({ version }) => version === pinned);
+    // A pin without a local part means the local versions of it, too.
+    const isEnough = exact.length > 0 && !releases.some(({ version }) => version.includes('+'));
+    met = new Set(isEnough ? exact : releases.filter(({ version }) => meets(version, specifier)));
+    known.set(specifier, met);
+  }
+  return met;
+}
+
 /** Without pre-releases, unless they are asked for or nothing else is to be had. */
 function released(releases: readonly Release[], offer: Offer, wish: Wish, rules: InstallerRules): readonly Release[] {
   const everywhere = rules.prereleases === 'where-nothing-else-will-do';
   if (wish.prereleases || (everywhere ? wish.specifiers : wish.own).some(namesPrerelease)) return releases;
-  const finals = releases.filter(({ version }) => !isPrerelease(version));
+  const finals = releases.filter(({ isFinal }) => isFinal);
   const nothingElse = everywhere ? finals.length === 0 : !offer.hasFinal;
   return nothingElse ? releases : finals;
 }
@@ -105,5 +132,5 @@ function unyanked(releases: readonly Release[], wish: Wish, { yankedFor }: Insta
   const all = releases.every(({ files }) => files.every(({ isYanked }) => isYanked));
   if (isPinned && (all || yankedFor === 'own-pin')) return releases;
   const kept = (files: readonly ListedFile[]) => files.filter(({ isYanked }) => !isYanked);
-  return releases.map(({ version, files, foreign }) => ({ version, files: kept(files), foreign: kept(foreign) }));
+  return releases.map((one) => ({ ...one, files: kept(one.files), foreign: kept(one.foreign) }));
 }

@@ -31,7 +31,23 @@ export function namesPrerelease(specifiers: string): boolean {
 
 /** Also a development release (PEP 440). */
 export function isPrerelease(version: string): boolean {
-  return explain(version)?.is_prerelease ?? false;
+  return !isPlain(version) && (explain(version)?.is_prerelease ?? false);
+}
+
+/** Whether it is a version at all. */
+export function isVersion(text: string): boolean {
+  return isPlain(text) || valid(text) !== null;
+}
+
+/** 1.0 and 1.0.0 are one version. */
+export function isSameVersion(one: string, other: string): boolean {
+  const short = (version: string) => version.replace(/(?:\.0+)+$/, '').replace(/(^|\.)0+(?=\d)/g, '$1');
+  return isPlain(one) && isPlain(other) ? short(one) === short(other) : compare(one, other) === 0;
+}
+
+/** Numbers and dots, as most are: to be judged without taking them apart, which is what costs time on long pages. */
+function isPlain(version: string): boolean {
+  return /^\d+(?:\.\d+)*$/.test(version);
 }
 
 /** `<V` leaves out pre-releases of V, `>V` its post-releases and local versions, unless V is such a one itself. */

@@ -1,8 +1,8 @@
 // The Python that would install: which files fit it, and which of them it takes.
 
-import { valid } from '@renovatebot/pep440';
 import type { Lock, LockedVersion } from './lock.ts';
 import { holds, type MarkerEnvironment } from './marker.ts';
+import { isVersion } from './specifier.ts';
 
 export interface Target {
   /** For people: `CPython 3.11 on linux x86_64`. */
@@ -75,12 +75,18 @@ export function installedOn(target: Target | undefined, lock: Lock): ReadonlySet
 
 /** From the name of a wheel or sdist; undefined when it tells none. */
 export function versionOf(filename: string): string | undefined {
-  const stem = filename.replace(/\.(?:whl|zip|tgz|tar(?:\.[a-z0-9]+)?)$/i, '');
-  const parts = stem.split('-');
-  const escaped = (isWheel(filename) ? parts[1] : parts.at(-1)) ?? '';
+  const escaped = versionText(filename);
+  if (escaped === undefined) return undefined;
   // The local part's dots and its plus may be written as underscores.
   const told = escaped.includes('+') ? escaped.replaceAll('_', '.') : escaped.replace('_', '+');
-  return stem !== filename && valid(told) ? told : undefined;
+  return isVersion(told) ? told : undefined;
+}
+
+/** Where the version stands in the name, as it is written there. */
+export function versionText(filename: string): string | undefined {
+  const stem = filename.replace(/\.(?:whl|zip|tgz|tar(?:\.[a-z0-9]+)?)$/i, '');
+  const parts = stem.split('-');
+  return stem === filename ? undefined : isWheel(filename) ? parts[1] : parts.at(-1);
 }
 
 export function isSource(filename: string): boolean {
