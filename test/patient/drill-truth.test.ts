@@ -3,16 +3,14 @@
 // and no installer may be refused what the drill believed to be here.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { emptyMachine, tool } from '../installer/tools.ts';
 import { runCommand } from '../support/command.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { status } from '../support/faults.ts';
+import { FrontServer } from '../support/front-server.ts';
 import { get } from '../support/http-client.ts';
 import { hashedRequirements } from '../support/lock-files.ts';
 import { startProxy } from '../support/proxy.ts';
@@ -103,11 +101,14 @@ for (const { list, lacks, survives } of CASES) {
 
     const proxy = await startProxy({ upstreams: [index.url], dataDir });
     t.after(() => proxy.close());
-    const missing = new Set(verdict!.missing.flatMap(({ name }) => [name, `${name}.metadata`]));
+    const front = await FrontServer.start();
+    t.after(() => front.close());
+    front.target = proxy.url;
+    const missing = new Set(verdict!.missing.map(({ name }) => name.replace(/\.metadata$/, '')));
     for (const installer of ['pip', 'uv'] as const) {
-      const { url, refused } = await recorder(t, proxy.url);
-      assert.deepEqual([installer, await installs(t, installer, `${url}/simple/`, path)], [installer, survives]);
-      const surprises = [...refused].filter((name) => !missing.has(name));
+      front.clear();
+      assert.deepEqual([installer, await installs(t, installer, `${front.url}/simple/`, path)], [installer, survives]);
+      const surprises = [...front.refused].filter((name) => !missing.has(name));
       assert.deepEqual(surprises, [], `${installer} was refused what the drill believed to be here`);
     }
   });
@@ -139,21 +140,6 @@ async function filled(t: TestContext, lacks: string) {
   await filling.close();
   await index.down();
   return { index, dataDir };
-}
-
-/** A server in front of the proxy that remembers the last parts of the paths that were not answered with what they name. */
-async function recorder(t: TestContext, proxyUrl: string) {
-  const refused = new Set<string>();
-  const server = createServer((asked, answer) => {
-    request(`${proxyUrl}${asked.url}`, { headers: asked.headers, method: asked.method }, (inner) => {
-      if (inner.statusCode! >= 400) refused.add(asked.url!.replace(/\/$/, '').split('/').at(-1)!);
-      answer.writeHead(inner.statusCode!, inner.rawHeaders);
-      inner.pipe(answer);
-    }).end();
-  }).listen(0, '127.0.0.1');
-  t.after(() => server.close().closeAllConnections());
-  await once(server, 'listening');
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, refused };
 }
 
 async function installs(t: TestContext, installer: 'pip' | 'uv', indexUrl: string, requirements: string) {
