@@ -155,6 +155,8 @@ it('a file that its client has whole is stored, however slow the disk is and how
   const slow = await slowDisk(t, 300);
   assert.equal((await get(world.url)).sha256, world.file.sha256);
   assert.equal((await storedBlobs(world.proxy.dataDir)).length, 0);
+  await world.proxy.close();
+  assert.equal((await storedBlobs(world.proxy.dataDir)).length, 1);
   await world.restart();
   slow.restore();
   await world.index.down();
