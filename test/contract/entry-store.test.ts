@@ -10,8 +10,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { FakeClock } from '../support/clock.ts';
-import { openStore, temporaryFolder } from '../support/entry-stores.ts';
+import { openStore } from '../support/entry-stores.ts';
 import { RedisServer, redisMissing } from '../support/redis-server.ts';
+import { lastingFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
 import { entryStoreContract, pageRecord } from './entry-store.contract.ts';
 
@@ -19,7 +20,7 @@ const WRITER = fileURLToPath(new URL('../support/entry-writer.ts', import.meta.u
 
 /** A data folder that cannot be one: its parent is a file. */
 function unusableFolder(): string {
-  const file = join(temporaryFolder(), 'file');
+  const file = join(lastingFolder(), 'file');
   writeFileSync(file, '');
   return join(file, 'data');
 }
@@ -154,7 +155,7 @@ describe('the embedded database', () => {
 
   test('a disk that becomes usable is used again without a restart', async () => {
     const clock = new FakeClock();
-    const blocked = join(temporaryFolder(), 'data');
+    const blocked = join(lastingFolder(), 'data');
     writeFileSync(blocked, '');
     const again = await openStore({ dataDir: blocked, now: clock.now });
     await again.store.set('page/a', pageRecord(1));
@@ -196,7 +197,7 @@ describe('the embedded database', () => {
 
   test('a full disk is counted, never thrown, and memory serves on', async () => {
     // A limit on the size of files (ulimit -f, in KB) is the full disk that a test can have.
-    const script = `ulimit -f 256; exec "${process.execPath}" "${WRITER}" "${temporaryFolder()}" some 400`;
+    const script = `ulimit -f 256; exec "${process.execPath}" "${WRITER}" "${lastingFolder()}" some 400`;
     const child = spawn('/bin/bash', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     child.stdout.on('data', (chunk) => {
@@ -210,7 +211,7 @@ describe('the embedded database', () => {
   });
 
   test('survives twenty kills -9 during writes with every acknowledged record', { timeout: 60_000 }, async () => {
-    const dataDir = temporaryFolder();
+    const dataDir = lastingFolder();
     const log = join(dataDir, 'acknowledged');
     writeFileSync(log, '');
     let next = 0;

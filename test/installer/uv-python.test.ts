@@ -10,7 +10,7 @@ import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { FakeServer } from '../support/fake-server.ts';
 import { startProxy } from '../support/proxy.ts';
-import { makeFolder, removeFolder } from '../support/temporary-folder.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { emptyMachine, tool } from './tools.ts';
 
 const { path: uv, skip } = tool('WHEELKEEP_TEST_UV');
@@ -60,8 +60,7 @@ function listOf({ key, url, version_parts: version, os, arch, libc }: Download, 
 
 describe('uv python install', { skip }, () => {
   it('works through a raw mount whose origin redirects, and again when everything upstream is gone', async (test) => {
-    const folder = await makeFolder();
-    test.after(() => removeFolder(folder));
+    const folder = await temporaryFolder(test);
     const build = await chosenBuild();
     const archive = await standIn(folder);
     const list = join(folder, 'downloads.json');

@@ -5,7 +5,7 @@ import { it } from 'node:test';
 import { hangUp, status } from '../support/faults.ts';
 import { get } from '../support/http-client.ts';
 import { answer, rawMount } from '../support/raw-mount.ts';
-import { makeFolder, removeFolder } from '../support/temporary-folder.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const DAY_MS = 86_400_000;
 const TROUBLES = { 'answers 503': status(503), 'cuts the connection': hangUp('rst') };
@@ -129,8 +129,7 @@ it('override_cache_control speaks for the origin, and says so', async (test) => 
 });
 
 it('a restart during the outage changes nothing', async (test) => {
-  const dataDir = await makeFolder();
-  test.after(() => removeFolder(dataDir));
+  const dataDir = await temporaryFolder(test);
   const large = Buffer.alloc(300_000, 'large');
   const setting = await rawMount(test, {
     respond: ({ url }) => answer(url === '/large' ? large : 'good', ['cache-control', 'max-age=60']),

@@ -1,9 +1,7 @@
 // Entry stores for tests: opened in a fresh folder, every event counted, closed and swept away with the test.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { TieredEntryStore, type TieredEntryStoreOptions } from '../../src/cache/tiered-entry-store.ts';
+import { lastingFolder } from './temporary-folder.ts';
 
 export interface TestStore {
   readonly store: TieredEntryStore;
@@ -17,7 +15,7 @@ export interface TestStore {
 
 /** Opens a store with defaults that fit most tests. */
 export async function openStore(options: Partial<TieredEntryStoreOptions> = {}): Promise<TestStore> {
-  const dataDir = options.dataDir ?? temporaryFolder();
+  const dataDir = options.dataDir ?? lastingFolder();
   const events = new Map<string, number>();
   const redisStates: string[] = [];
   const observed = { damaged: 0 };
@@ -33,18 +31,4 @@ export async function openStore(options: Partial<TieredEntryStoreOptions> = {}):
     ...options,
   });
   return Object.assign(observed, { store, dataDir, events, redisStates });
-}
-
-const folders: string[] = [];
-
-/** A folder that goes away with the process. */
-export function temporaryFolder(): string {
-  if (folders.length === 0) process.once('exit', sweep);
-  const folder = mkdtempSync(join(tmpdir(), 'wheelkeep-test-'));
-  folders.push(folder);
-  return folder;
-}
-
-function sweep(): void {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }
