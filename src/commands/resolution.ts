@@ -92,7 +92,7 @@ export class Resolution {
 
   async resolve(requirements: readonly Requirement[]): Promise<Resolved> {
     const state: State = { wishes: new Map(), choices: new Map(), open: new Set() };
-    const own = requirements.filter(({ marker }) => countsFor(marker, this.#options.offers.target, new Set()));
+    const own = requirements.filter((one) => this.#counts(one, new Set()));
     let conflict: Conflict | undefined;
     for (const requirement of own) {
       if (!this.#own.has(requirement.project)) this.#own.set(requirement.project, this.#own.size);
@@ -174,11 +174,17 @@ export class Resolution {
     next.choices.set(project, choice);
     next.open.delete(project);
     for (const requirement of await this.#requires(project, choice)) {
-      if (!countsFor(requirement.marker, this.#options.offers.target, choice.extras)) continue;
+      if (!this.#counts(requirement, choice.extras)) continue;
       const conflict = await this.#wish(next, requirement, project);
       if (conflict !== undefined) return conflict;
     }
     return next;
+  }
+
+  #counts({ marker }: Requirement, extras: ReadonlySet<string>): boolean {
+    const { rules, offers } = this.#options;
+    // On no platform in particular every marker may hold.
+    return countsFor(marker, rules.looksElsewhere ? { ...offers.target, environment: {} } : offers.target, extras);
   }
 
   async #requires(project: ProjectName, { candidate }: Choice): Promise<readonly Requirement[]> {

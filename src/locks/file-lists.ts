@@ -31,7 +31,7 @@ export function parseFileLists(document: Table): Lock {
     if (files.length > 0) versions.push(lockedVersion(name, version, files.map(fileOf), markerOf(entry)));
     else if (entry.extras === undefined) elsewhere.push(`${name}: without files`);
   }
-  return { versions, elsewhere, folders };
+  return { versions, elsewhere, folders, isPoetrys: !isPdm };
 }
 
 function sourceOf(entry: Table): string | undefined {

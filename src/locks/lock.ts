@@ -31,6 +31,8 @@ export interface Lock {
   readonly installed?: (holds: (marker: string) => boolean) => ReadonlySet<LockedVersion>;
   /** Where installers resolve what is listed, and may come to more than that: what they are told for it. */
   readonly resolving?: Resolving;
+  /** True for a lock of Poetry, which builds as no other installer does. */
+  readonly isPoetrys?: boolean;
   /** Projects that are built where they lie and installed. */
   readonly folders?: readonly Folder[];
   /** What comes from elsewhere than an index (a repository, a folder, a direct URL): a name and the reason each. */

@@ -39,8 +39,9 @@ test('locks of all formats with the same content get the same answer, whole and 
   const same = async (readiness: (value: number) => boolean) => {
     const { code, stdout } = await runCommand({ index, dataDir }, 'drill', '--json', ...names);
     const verdicts = (JSON.parse(stdout) as { readonly locks: readonly Verdict[] }).locks;
-    const [first, ...others] = verdicts.map(({ needed, missing, built }) => ({
-      needed: told(needed),
+    const [first, ...others] = verdicts.map(({ path, needed, missing, built }) => ({
+      // Poetry alone asks for what a build requires on other platforms, too.
+      needed: told(needed).filter((one) => path !== 'poetry.lock' || !one.includes('windows')),
       missing: told(missing),
       built,
     }));
@@ -55,7 +56,7 @@ test('locks of all formats with the same content get the same answer, whole and 
   const part = await same((value) => value < 1);
   assert.equal(part.code, 1);
   assert.deepEqual(part.missing, ['file gamma-3.0.zip']);
-  await runCommand({ index, dataDir }, 'warm', 'requirements.txt');
+  await runCommand({ index, dataDir }, 'warm', 'requirements.txt', 'poetry.lock');
   const whole = await same((value) => value === 1);
   assert.deepEqual([whole.code, whole.missing, whole.built], [0, [], ['gamma 3.0']]);
   // Of the build, with what its backend asks for when it runs, and what must be built for it in turn.

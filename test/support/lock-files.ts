@@ -13,7 +13,7 @@ export function uvLock(index: FakeIndex, locked: Locked): string {
       const url = new URL(index.pathOf(one), index.url).href;
       return { one, text: `{ url = "${url}", hash = "sha256:${one.sha256}", size = ${one.bytes.length} }` };
     });
-    const sdist = files.find(({ one }) => one.filename.endsWith('.tar.gz'));
+    const sdist = files.find(({ one }) => !one.filename.endsWith('.whl'));
     const wheels = files.filter(({ one }) => one.filename.endsWith('.whl')).map(({ text }) => `    ${text},\n`);
     return [
       '[[package]]',
