@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { tool } from '../installer/tools.ts';
 import { playWorld } from '../support/drill-play.ts';
-import { tool } from './tools.ts';
 
 const pip = tool('WHEELKEEP_TEST_PIP');
 const uv = tool('WHEELKEEP_TEST_UV');
