@@ -11,6 +11,7 @@ interface Arriving {
   readonly clients: ServerResponse[];
   readonly pieces: Buffer[];
   sizeBytes: number | undefined;
+  isWhole: boolean;
 }
 
 /** Where the files are fetched, by their paths. */
@@ -34,7 +35,7 @@ answerParent<BareQuestion>(async (question) => {
 });
 
 function fetched(path: string): Arriving {
-  const file: Arriving = { clients: [], pieces: [], sizeBytes: undefined };
+  const file: Arriving = { clients: [], pieces: [], sizeBytes: undefined, isWhole: false };
   files.set(path, file);
   get(sources.get(path)!, (answer) => {
     file.sizeBytes = Number(answer.headers['content-length']);
@@ -44,13 +45,15 @@ function fetched(path: string): Arriving {
       for (const client of file.clients) client.write(piece);
     });
     answer.on('end', () => {
+      file.isWhole = true;
       for (const client of file.clients) client.end();
     });
   });
   return file;
 }
 
-function begin({ pieces, sizeBytes }: Arriving, client: ServerResponse): void {
+function begin({ pieces, sizeBytes, isWhole }: Arriving, client: ServerResponse): void {
   client.writeHead(200, { 'content-length': sizeBytes });
   for (const piece of pieces) client.write(piece);
+  if (isWhole) client.end();
 }
