@@ -29,7 +29,7 @@ const FEW_READERS = 2;
 /** Bytes kept in memory for readers that keep up: a block a reader, within these bounds. */
 const MIN_WINDOW_BYTES = 6 * BLOCK_BYTES;
 const MAX_WINDOW_BYTES = 32 * BLOCK_BYTES;
-/** What each of a crowd gets first: the sooner one has something, the sooner the next one has. */
+/** What a newcomer gets first while a crowd gathers: the sooner he has something, the sooner the next one has. */
 const FIRST_BYTES = 16 * 1024;
 /** Unwritten bytes above which the source has to wait for the disk. */
 const MAX_UNWRITTEN_BYTES = 4 * 1024 * 1024;
@@ -161,12 +161,16 @@ export class GrowingBody {
     for (;;) {
       if (this.#state === 'failed') throw this.#error!;
       const visible = this.#visible();
-      if (position < visible) {
-        const end = position === 0 && this.#waiting.isCrowd ? Math.min(visible, FIRST_BYTES) : visible;
+      const isHere = position < visible;
+      const gathering = this.#state === 'growing' && this.#waiting.gathering;
+      if (isHere && !(gathering && position > 0)) {
+        const end = gathering ? Math.min(visible, FIRST_BYTES) : visible;
         return this.#latest.view(position, end) ?? (await this.#readBack(position, end, lend));
       }
       if (this.#state === 'complete') return undefined;
-      await this.#waiting.wait();
+      const woken = this.#waiting.wait();
+      if (isHere) this.#waiting.wakeSoon();
+      await woken;
     }
   }
 

@@ -148,13 +148,12 @@ export class FileHandler {
       if (reader.sizeBytes !== undefined) fields.push('content-length', String(reader.sizeBytes));
       if (exchange.isHead) return exchange.send(200, fields);
       if (!(await settlesWithin(reader.ready(), leftMs()))) throw new StillOnItsWay();
-      const next = async (lend: () => Buffer) => {
+      await sendBody(exchange, async (lend) => {
         const bytes = await reader.next(lend);
         // Not before there is something to send: what fails until then is told by a status.
         if (!exchange.response.headersSent) exchange.head(200, fields);
         return bytes;
-      };
-      await sendBody(exchange, next, () => reader.ready());
+      });
     } finally {
       reader.leave();
     }

@@ -63,11 +63,7 @@ export class RawReply {
       if (range === 'unsatisfiable') return this.#unsatisfiable(answer, reader.sizeBytes!);
       if (range === undefined) {
         exchange.head(answer.entry.status, this.#sized(answer, reader.sizeBytes));
-        return await sendBody(
-          exchange,
-          (lend) => reader.next(lend),
-          () => reader.ready(),
-        );
+        return await sendBody(exchange, (lend) => reader.next(lend));
       }
       if (range.first - reader.arrivedBytes > AHEAD_BYTES) {
         reader.leave();
@@ -77,12 +73,11 @@ export class RawReply {
       exchange.head(206, this.#part(answer, range, reader.sizeBytes!));
       reader.position = range.first;
       let left = range.last - range.first + 1;
-      const next = async (lend: () => Buffer) => {
+      return await sendBody(exchange, async (lend) => {
         const bytes = left === 0 ? undefined : (await reader.next(lend))?.subarray(0, left);
         left -= bytes?.length ?? 0;
         return bytes;
-      };
-      return await sendBody(exchange, next, async () => (left === 0 ? undefined : reader.ready()));
+      });
     } finally {
       reader.leave();
     }

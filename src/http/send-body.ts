@@ -2,7 +2,6 @@
 // connection has taken it. A slow client gets one small buffer, so that memory is not lent to those who do not drink.
 
 import type { Exchange } from './exchange.ts';
-import { loopTurns } from './loop-turns.ts';
 
 /**
  * The next bytes; undefined at the end. They may be shared with others, or lie in the buffer that `lend` gives, which
@@ -34,23 +33,16 @@ export class ClientGone extends Error {
 }
 
 /**
- * Sends what `next` gives and ends the response. `arrived`, where the bytes are still on their way: resolves when `next`
- * need not wait for them. Rejects with ClientGone when the connection closes first, and as `next` does; the caller then
- * breaks the connection.
+ * Sends what `next` gives and ends the response. Rejects with ClientGone when the connection closes first, and as
+ * `next` does; the caller then breaks the connection.
  */
-export async function sendBody(exchange: Exchange, next: NextBytes, arrived?: () => Promise<void>): Promise<void> {
+export async function sendBody(exchange: Exchange, next: NextBytes): Promise<void> {
   const connection = new Outgoing(exchange);
   try {
     for (;;) {
       await connection.ready();
-      // Newcomers first: whoever has something already waits for his turn, and is then given what has come meanwhile.
-      if (exchange.bytes > 0) {
-        await arrived?.();
-        await loopTurns.take();
-      }
       const bytes = await next(connection.lend);
       if (bytes === undefined) break;
-      loopTurns.handedOn(bytes.length);
       connection.write(bytes);
     }
     connection.end();

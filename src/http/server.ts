@@ -14,7 +14,6 @@ import { doubtAbout } from './doubtful-request.ts';
 import { Exchange } from './exchange.ts';
 import { end, refuse, stopParsing } from './last-words.ts';
 import type { Ledger } from './ledger.ts';
-import { loopTurns } from './loop-turns.ts';
 import { sendProblem } from './problem.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
 import { KEEP_ALIVE_SECONDS } from './ready-message.ts';
@@ -167,7 +166,6 @@ export class HttpServer {
   }
 
   #admit(socket: Socket): void {
-    loopTurns.newcomer();
     const admitted = this.#shares.admit(socket);
     if (!admitted || this.#shares.isCrowded) this.#makeRoom();
     if (admitted) return;
