@@ -103,11 +103,16 @@ test('a thread that has read a large list or a bomb ends when it is idle, and no
   const bomb = { ...page('files.example', 1_500), body, digest: digestOf(body), contentEncoding: 'gzip' };
   for (const swelling of [large, bomb]) {
     const before = threads();
-    await workshop.check(swelling).catch((error) => assert.ok(swelling === bomb, error));
-    const during = threads();
-    assert.ok(during > before, `${before} threads, then ${during}`);
-    for (let tries = 0; threads() >= during && tries < 500; tries += 1) await sleep(10);
-    assert.ok(threads() < during);
+    let ended = false;
+    // One whose garbage happens to be collected at the end of the work holds little, and rightly stays.
+    for (let works = 0; !ended && works < 20; works += 1) {
+      await workshop.check(swelling).catch((error) => assert.ok(swelling === bomb, error));
+      const during = threads();
+      assert.ok(during > before, `${before} threads, then ${during}`);
+      for (let tries = 0; threads() >= during && tries < 50; tries += 1) await sleep(10);
+      ended = threads() < during;
+    }
+    assert.ok(ended);
   }
   for (let i = 0; i < 4; i += 1) {
     assert.equal((await workshop.check(large)).facts.files, 120_000);
