@@ -47,8 +47,8 @@ export interface ReadyAnswersOptions {
 
 /** Different negotiations kept for one target: the installers of a fleet, in their versions. */
 const VARIANTS = 6;
-/** Looking up a larger body costs less than a twentieth of sending it. */
-const MAX_BODY_BYTES = 512 * 1024;
+/** A larger body costs more to send than to look up: kept up to 512 KB, no gain could be measured. */
+const MAX_BODY_BYTES = 128 * 1024;
 /** What a slot takes beside its body and its ready text. */
 const SLOT_BYTES = 2_000;
 
