@@ -29,6 +29,8 @@ interface Play {
   /** Of a folder into which may be installed, and of the environment that the tool makes in the project otherwise. */
   readonly installs: (folder: string) => readonly (readonly [string, ...string[]])[];
   readonly into?: 'folder' | 'project';
+  /** True: it takes the newest release of what a build requires though no file of it fits here, and then fails. */
+  readonly takesForeignTools?: true;
 }
 
 const PROJECT = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.9"\ndependencies = ["top[more]"]\n';
@@ -87,6 +89,7 @@ const PLAYS: Readonly<Record<string, Play>> = {
     locks: [[poetry!.path, 'lock']],
     installs: () => [[poetry!.path, 'install']],
     into: 'project',
+    takesForeignTools: true,
   },
   'pdm.lock': {
     lock: 'pdm.lock',
@@ -120,7 +123,7 @@ const PLAYS: Readonly<Record<string, Play>> = {
 
 for (const [name, play] of Object.entries(PLAYS)) {
   test(`${name}: what warm fetched is all that an install asks for, and the drill says so`, { skip }, async (t) => {
-    const { index, front, folder, dataDir, machine } = await stage(t);
+    const { index, front, folder, dataDir, machine } = await stage(t, play);
     const project = join(folder, 'project');
     await mkdir(project);
     for (const [file, content] of Object.entries(play.project(`${front.url}/simple/`))) {
@@ -157,7 +160,7 @@ for (const [name, play] of Object.entries(PLAYS)) {
 }
 
 /** An index with a wheel that leads to a wheel for here and to a source distribution, whose build needs more. */
-async function stage(t: TestContext) {
+async function stage(t: TestContext, { takesForeignTools }: Play) {
   const index = await FakeIndex.start();
   t.after(() => index.close());
   const front = await FrontServer.start();
@@ -170,7 +173,10 @@ async function stage(t: TestContext) {
     extra: [wheel({ name: 'extra', version: '1.0' })],
     windows: [wheel({ name: 'windows', version: '1.0', tag: 'py3-none-win32' })],
   };
-  for (const [name, files] of Object.entries({ ...locked, ...buildTools() })) index.add(name, ...files);
+  for (const [name, files] of Object.entries(locked)) index.add(name, ...files);
+  for (const [name, files] of Object.entries(buildTools())) {
+    index.add(name, ...files.filter(({ filename }) => takesForeignTools !== true || !filename.endsWith('-win32.whl')));
+  }
   const folder = await temporaryFolder(t);
   const machine = async (name: string): Promise<Machine> => {
     const python = join(dirname(pip!.path), 'python');
