@@ -9,11 +9,13 @@ export interface SteadyLoad {
   readonly fields: Readonly<Record<string, string>>;
   readonly perSecond: number;
   readonly seconds: number;
+  /** Whose connections are used; else they are opened for this load. */
+  readonly agent?: Agent;
 }
 
 /** Milliseconds that each request waited for the last byte of its answer. Rejects when any was not 200. */
-export async function steadyLoad({ urls, fields, perSecond, seconds }: SteadyLoad): Promise<number[]> {
-  const agent = new Agent({ keepAlive: true });
+export async function steadyLoad({ urls, fields, perSecond, seconds, agent: given }: SteadyLoad): Promise<number[]> {
+  const agent = given ?? new Agent({ keepAlive: true });
   const count = Math.round(perSecond * seconds);
   const startedAt = performance.now();
   const waits: Promise<number>[] = [];
@@ -35,7 +37,7 @@ export async function steadyLoad({ urls, fields, perSecond, seconds }: SteadyLoa
   try {
     return await Promise.all(waits);
   } finally {
-    agent.destroy();
+    if (given === undefined) agent.destroy();
   }
 }
 
