@@ -101,13 +101,16 @@ export class StoredCopies {
     entries.changedElsewhere([key]);
   }
 
-  /** Forgets everything under the key, bodies included. */
+  /**
+   * Forgets everything under the key, bodies included. The record goes last: whoever asks meanwhile, in this process or in
+   * another one, would find a body without one, which says what it is and comes back.
+   */
   async forget(key: string): Promise<void> {
     const { entries, blobs } = this.#tools;
     const record = await entries.get(key);
-    await entries.delete(key);
     for (const entry of record?.variants ?? []) await blobs.removeOwned(ownedName(key, entry));
     await blobs.removeOwned(key);
+    await entries.delete(key);
   }
 
   /** A file whose bytes are here under the digest that the page gives needs no upstream, whatever was forgotten. */
