@@ -2,7 +2,7 @@
 // is the only place that does.
 
 import type { Answer } from './cache/answer.ts';
-import type { FlightObserver } from './cache/flight.ts';
+import type { FlightObserver } from './cache/flight-tools.ts';
 import type { Resource } from './cache/profile.ts';
 import type { RedisState } from './cache/shared-entries.ts';
 import type { StoreEvent } from './cache/store-event.ts';

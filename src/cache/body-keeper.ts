@@ -3,7 +3,7 @@
 
 import type { BlobStore, BlobWriter, SyncTime } from './blob-store.ts';
 import type { Entry } from './entry.ts';
-import type { FlightObserver } from './flight.ts';
+import type { FlightObserver } from './flight-tools.ts';
 import type { Resource } from './profile.ts';
 import type { RecentBodies } from './recent-bodies.ts';
 import { describe, ownedName } from './record.ts';

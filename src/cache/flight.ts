@@ -2,74 +2,21 @@
 // read-through.ts shares its landing.
 
 import { UpstreamFailure } from '../errors.ts';
-import type { Fields, IncomingResponse } from '../http-message.ts';
-import type { BlobStore, BlobWriter } from './blob-store.ts';
+import type { IncomingResponse } from '../http-message.ts';
+import type { BlobWriter } from './blob-store.ts';
 import { BodyKeeper } from './body-keeper.ts';
 import { digestInPieces } from './digest.ts';
 import type { BodyReference, Entry, EntryRecord, Json } from './entry.ts';
-import type { EntryStore } from './entry-store.ts';
+import type { FlightTools } from './flight-tools.ts';
 import { staleAllowed } from './freshness/stale.ts';
 import { isForOneClient, storable, storedFields } from './freshness/storable.ts';
 import { conditions, freshen } from './freshness/validate.ts';
 import { varyingFields } from './freshness/vary.ts';
-import type { GrowingBody } from './growing-body.ts';
+import type { Landing } from './landing.ts';
 import type { Ask, Resource, StreamedBody, WholeBody } from './profile.ts';
-import type { RecentBodies } from './recent-bodies.ts';
 import { ownedName, withVariant } from './record.ts';
 import { StreamedArrival } from './streamed-arrival.ts';
 import { collect } from './whole-body.ts';
-
-export type Landing =
-  /** The entry is stored, or about to be: new or confirmed. */
-  | {
-      readonly kind: 'stored';
-      readonly outcome: 'miss' | 'updated' | 'revalidated';
-      readonly entry: Entry;
-      /** The body, where it has just come whole: what is in hand cannot be evicted before it is read. */
-      readonly bytes?: Buffer;
-      /** Resolves when the copy is where a killed process leaves it; absent when it is there already. */
-      readonly inPlace?: Promise<void>;
-      /** The fields as they came: those that must not be stored are meant for the one who asked. */
-      readonly received?: Fields;
-      /** What is stored stays as it was: this is for the one who asked. */
-      readonly unshared?: true;
-    }
-  /** The body is on its way; `arrived` resolves with the stored entry, or rejects. */
-  | {
-      readonly kind: 'growing';
-      readonly outcome: 'miss' | 'updated';
-      readonly entry: Entry;
-      readonly body: GrowingBody;
-      readonly received: Fields;
-      /** Names this flight: the validator of bytes that nobody has verified yet. */
-      readonly tag: string;
-      readonly arrived: Promise<Entry>;
-    }
-  /** The answer may not be stored: it belongs to the one request that fetched it. */
-  | { readonly kind: 'passing'; readonly response: IncomingResponse }
-  /** Upstream's answer was not believed; the held entry stays. */
-  | {
-      readonly kind: 'kept';
-      readonly entry: Entry;
-      readonly reason: string;
-      readonly retryAfterMs: number | undefined;
-    };
-
-export interface FlightTools {
-  readonly blobs: BlobStore;
-  readonly entries: EntryStore;
-  readonly recent: RecentBodies;
-  readonly now: () => number;
-  readonly observe: FlightObserver;
-}
-
-/** What a flight tells: counted and logged elsewhere. */
-export interface FlightObserver {
-  integrityFailure(resource: Resource, kind: 'wrong-digest' | 'damaged-body'): void;
-  diskFailure(error: NodeJS.ErrnoException): void;
-  /** Bytes of a body that came from upstream, whole or not. */
-  received(resource: Resource, bytes: number): void;
-}
 
 export class Flight {
   readonly #tools: FlightTools;

@@ -6,9 +6,9 @@ import { UpstreamFailure } from '../errors.ts';
 import { type Answer, answerOf, type Forward, passingAnswer, staleAnswer } from './answer.ts';
 import { settlesWithin } from './deadline.ts';
 import type { Entry, EntryRecord } from './entry.ts';
-import type { Landing } from './flight.ts';
 import { type Flights, type Joined, leave } from './flights.ts';
 import { selectVariant } from './freshness/vary.ts';
+import type { Landing } from './landing.ts';
 import type { Resource } from './profile.ts';
 import { mayStandIn, nothingInStead, troubleOf } from './stand-in.ts';
 

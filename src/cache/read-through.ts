@@ -5,7 +5,7 @@ import type { IncomingResponse } from '../http-message.ts';
 import { type Answer, answerOf, type Forward, passingAnswer, staleAnswer } from './answer.ts';
 import type { Blob } from './blob-store.ts';
 import type { Entry, EntryRecord } from './entry.ts';
-import type { FlightTools } from './flight.ts';
+import type { FlightTools } from './flight-tools.ts';
 import { Flights } from './flights.ts';
 import type { TimedHead } from './freshness/rules.ts';
 import type { UpstreamTrouble } from './freshness/stale.ts';

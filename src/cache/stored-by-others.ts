@@ -3,9 +3,10 @@
 
 import { BodyKeeper } from './body-keeper.ts';
 import type { Entry, EntryRecord } from './entry.ts';
-import type { FlightTools, Landing } from './flight.ts';
+import type { FlightTools } from './flight-tools.ts';
 import { verdict } from './freshness/reuse.ts';
 import { selectVariant } from './freshness/vary.ts';
+import type { Landing } from './landing.ts';
 import type { Resource } from './profile.ts';
 import { ownedName } from './record.ts';
 

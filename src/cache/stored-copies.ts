@@ -4,7 +4,7 @@
 import type { Blob } from './blob-store.ts';
 import { parseDigest } from './digest.ts';
 import type { Entry, EntryRecord } from './entry.ts';
-import type { FlightTools } from './flight.ts';
+import type { FlightTools } from './flight-tools.ts';
 import type { TimedHead } from './freshness/rules.ts';
 import { storedFields } from './freshness/storable.ts';
 import { freshenFromHead } from './freshness/validate.ts';

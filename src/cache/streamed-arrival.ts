@@ -11,8 +11,9 @@ import type { BodyKeeper } from './body-keeper.ts';
 import { digestOf } from './digest.ts';
 import type { BodyReference, Entry } from './entry.ts';
 import { fill } from './fill.ts';
-import type { FlightObserver, Landing } from './flight.ts';
+import type { FlightObserver } from './flight-tools.ts';
 import { GrowingBody } from './growing-body.ts';
+import type { Landing } from './landing.ts';
 import type { Resource, StreamedBody } from './profile.ts';
 import { contentLength, requireRight } from './whole-body.ts';
 

@@ -9,7 +9,6 @@ import { settlesWithin } from '../cache/deadline.ts';
 import type { Entry } from '../cache/entry.ts';
 import { StillOnItsWay } from '../cache/landed-answers.ts';
 import { UnreadableBlob } from '../cache/stored-blob.ts';
-import { type ByteRange, parseRange } from '../files/byte-range.ts';
 import { UNVERIFIED_CONTROL, VERIFIED_CONTROL } from '../files/file-profile.ts';
 import type { FileRequest } from '../files/file-request.ts';
 import type { FileService, FoundFile, KnownFile } from '../files/file-service.ts';
@@ -17,6 +16,7 @@ import { fieldValue } from '../http-message.ts';
 import { fileLink } from '../index/file-links.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import { statusOf } from './cache-fields.ts';
+import { notModified, plainRange, requestedRange, wantsPart } from './client-conditions.ts';
 import type { Exchange } from './exchange.ts';
 import { contentFields } from './file-fields.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
@@ -230,37 +230,6 @@ function describeKnown(exchange: Exchange, { file, sizeBytes }: KnownFile): void
 function promisedTag(file: ListedFile | undefined): string | undefined {
   const digest = file?.hashes.sha256;
   return digest === undefined ? undefined : `"${digest.toLowerCase()}"`;
-}
-
-/** RFC 9110 13.2.2: If-None-Match decides alone; If-Modified-Since only without it. */
-function notModified(exchange: Exchange, etag: string, lastModified: string | undefined): boolean {
-  const { headers } = exchange.request;
-  const known = headers['if-none-match'];
-  if (known !== undefined) return known.includes(etag) || known.trim() === '*';
-  const since = headers['if-modified-since'];
-  if (since === undefined || lastModified === undefined) return false;
-  return Date.parse(lastModified) <= Date.parse(since);
-}
-
-/** The range of a request without conditions: with one it is to be joined to bytes that were verified. */
-function plainRange({ request: { headers }, isHead }: Exchange): string | undefined {
-  const isConditional = headers['if-range'] !== undefined || headers['if-none-match'] !== undefined;
-  return isHead || isConditional ? undefined : headers.range;
-}
-
-/** RFC 9110 14.2, 13.1.5: a range counts for GET, and with If-Range only while the tag is the very same. */
-function requestedRange(exchange: Exchange, sizeBytes: number, etag: string): ByteRange | 'unsatisfiable' | undefined {
-  const { range, 'if-range': ifRange } = exchange.request.headers;
-  if (range === undefined || exchange.isHead) return undefined;
-  if (ifRange !== undefined && ifRange !== etag) return undefined;
-  const parsed = parseRange(range, sizeBytes);
-  return parsed === 'whole' ? undefined : parsed;
-}
-
-/** Whether a part of a file that is still arriving may become the answer; If-Range with another tag wants it whole. */
-function wantsPart(exchange: Exchange, etag: string | undefined): boolean {
-  const { range, 'if-range': ifRange } = exchange.request.headers;
-  return range !== undefined && !exchange.isHead && (ifRange === undefined || ifRange === etag);
 }
 
 function modifiedAt(entry: Entry, file: ListedFile | undefined): string | undefined {

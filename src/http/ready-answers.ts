@@ -3,6 +3,7 @@
 // comparisons and the sending. Everything else takes the ordinary way and leaves its answer here.
 
 import type { Kind, Outcome } from '../observe/metric-table.ts';
+import { isKnown } from './client-conditions.ts';
 import type { Exchange } from './exchange.ts';
 import { MOST_JOINED_BYTES, type ReadyMessage, readyMessage, takesReady } from './ready-message.ts';
 
@@ -114,13 +115,12 @@ export class ReadyAnswers {
     const { answer } = slot;
     exchange.kind = answer.kind;
     exchange.outcome = answer.outcome;
-    const known = exchange.request.headers['if-none-match'];
-    const isKnown = known !== undefined && (known.includes(answer.etag) || known === '*');
+    const hasIt = isKnown(exchange, answer.etag);
     const isFirst = this.#age(slot, now);
     if (isFirst || !takesReady(exchange.response)) {
-      if (isKnown) exchange.send(304, slot.notModifiedFields);
+      if (hasIt) exchange.send(304, slot.notModifiedFields);
       else exchange.send(200, slot.fields, answer.bytes);
-    } else if (isKnown) {
+    } else if (hasIt) {
       slot.notModified ??= readyMessage(304, slot.notModifiedFields, undefined, now);
       exchange.sendReady(slot.notModified, 0);
     } else {

@@ -2,15 +2,14 @@
 
 import type { PageAnswer } from '../index/index-service.ts';
 import { pageCacheFields } from './cache-fields.ts';
+import { isKnown } from './client-conditions.ts';
 import type { Exchange } from './exchange.ts';
 import { sendUnpacked } from './send-unpacked.ts';
 
 export async function sendRendered(exchange: Exchange, { answer, page }: PageAnswer): Promise<void> {
   exchange.outcome = answer.outcome;
   const cacheFields = pageCacheFields(answer, exchange.sharing);
-  const known = exchange.request.headers['if-none-match'];
-  // RFC 9110 13.1.2: weak comparison; our tags are strong, so W/ in front of one changes nothing.
-  if (known !== undefined && (known.includes(page.etag) || known.trim() === '*')) {
+  if (isKnown(exchange, page.etag)) {
     exchange.send(304, page.notModifiedFields.concat(cacheFields));
     return;
   }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Digest } from '../../src/cache/digest.ts';
 import type { EntryRecord } from '../../src/cache/entry.ts';
-import type { FlightTools } from '../../src/cache/flight.ts';
+import type { FlightTools } from '../../src/cache/flight-tools.ts';
 import type { Resource } from '../../src/cache/profile.ts';
 import { encodeRecord } from '../../src/cache/record-codec.ts';
 import type { StoredByOthers } from '../../src/cache/stored-by-others.ts';

@@ -1,0 +1,22 @@
+// What flights work with, and whom they tell.
+
+import type { BlobStore } from './blob-store.ts';
+import type { EntryStore } from './entry-store.ts';
+import type { Resource } from './profile.ts';
+import type { RecentBodies } from './recent-bodies.ts';
+
+export interface FlightTools {
+  readonly blobs: BlobStore;
+  readonly entries: EntryStore;
+  readonly recent: RecentBodies;
+  readonly now: () => number;
+  readonly observe: FlightObserver;
+}
+
+/** What a flight tells: counted and logged elsewhere. */
+export interface FlightObserver {
+  integrityFailure(resource: Resource, kind: 'wrong-digest' | 'damaged-body'): void;
+  diskFailure(error: NodeJS.ErrnoException): void;
+  /** Bytes of a body that came from upstream, whole or not. */
+  received(resource: Resource, bytes: number): void;
+}
