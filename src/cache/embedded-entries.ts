@@ -70,8 +70,9 @@ export class EmbeddedEntries {
     this.#options = options;
     this.#use(() => undefined, undefined);
     this.#poll = setInterval(() => {
-      this.#writeAgain();
+      // In this order: what another process has written meanwhile is newer than what waits here.
       this.#lookForChanges();
+      this.#writeAgain();
     }, POLL_MS).unref();
   }
 
@@ -104,15 +105,18 @@ export class EmbeddedEntries {
       return row !== undefined && row.text !== null;
     }, true);
     if (isThere) this.#write(key, null);
-    else this.#unwritten.written(key);
+    else this.#unwritten.drop(key);
   }
 
   /** Keys that start with `prefix`, in the order of their bytes, after `after`; at most `limit`. */
   keys(prefix: string, after: string, limit: number): string[] {
-    return this.#use((session) => {
+    const written = this.#use((session) => {
       const rows = session.list.all(prefix, after, `${prefix}\u{10ffff}`, limit) as { key: string }[];
       return rows.map((row) => row.key);
     }, []);
+    const unwritten = this.#unwritten.keys(prefix).filter((key) => inBytes(key, after) > 0);
+    const here = written.filter((key) => this.#unwritten.get(key) !== null);
+    return unwritten.length === 0 ? here : [...new Set([...here, ...unwritten])].sort(inBytes).slice(0, limit);
   }
 
   /** The number of records, at most 30 s old. */
@@ -138,7 +142,7 @@ export class EmbeddedEntries {
       this.#put(session, key, text);
       return true;
     }, false);
-    if (written) this.#unwritten.written(key);
+    if (written) this.#unwritten.drop(key);
     else this.#unwritten.keep(key, text);
     return written;
   }
@@ -229,11 +233,17 @@ export class EmbeddedEntries {
       }[];
       this.#seenVersion = version;
       this.#seenSeq = lastSeq;
+      for (const { key } of rows) this.#unwritten.drop(key);
       if (rows.length > 0) {
         this.#options.onChanged(rows.length > MAX_LISTED_CHANGES ? undefined : rows.map((row) => row.key));
       }
     }, undefined);
   }
+}
+
+/** The order of SQLite's keys. */
+function inBytes(one: string, other: string): number {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other));
 }
 
 function prepareSession(path: string): Session {

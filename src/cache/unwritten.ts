@@ -11,30 +11,32 @@ export class Unwritten {
   readonly #texts = new Map<string, string | null>();
   #bytes = 0;
 
-  get isEmpty(): boolean {
-    return this.#texts.size === 0;
-  }
-
   /** Undefined when nothing of this key is unwritten. */
   get(key: string): string | null | undefined {
     return this.#texts.get(key);
   }
 
   keep(key: string, text: string | null): void {
-    this.written(key);
+    this.drop(key);
     this.#texts.set(key, text);
     this.#bytes += sizeOf(key, text);
     for (const oldest of this.#texts.keys()) {
       if (this.#bytes <= MAX_BYTES) return;
-      this.written(oldest);
+      this.drop(oldest);
     }
   }
 
-  written(key: string): void {
+  /** It is written, or somebody else has written since. */
+  drop(key: string): void {
     const text = this.#texts.get(key);
     if (text === undefined) return;
     this.#texts.delete(key);
     this.#bytes -= sizeOf(key, text);
+  }
+
+  /** Keys that are to be there, those that start with `prefix`. */
+  keys(prefix: string): string[] {
+    return [...this.#texts].flatMap(([key, text]) => (text !== null && key.startsWith(prefix) ? key : []));
   }
 
   /** At most `limit` of them, those that have waited longest. */

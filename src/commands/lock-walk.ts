@@ -3,7 +3,7 @@
 // walks to fetch, `drill` walks with upstream cut off.
 
 import { type FollowedUrls, urlsPastUs } from '../locks/followed-urls.ts';
-import { type InstallerRules, PIP, POETRY, UV } from '../locks/installer-rules.ts';
+import { type InstallerRules, PIP, UV } from '../locks/installer-rules.ts';
 import type { LockedVersion } from '../locks/lock.ts';
 import { installedOn, type Target } from '../locks/target.ts';
 import { type Finding, IndexWalk, type IndexWalkOptions, once } from './index-walk.ts';
@@ -85,8 +85,7 @@ class Walker {
     const here = versions.filter(({ version }) => installed.has(version));
     const outcomes: LockOutcome[] = [];
     const installers: WalkedLock['installers'][number][] = [];
-    const readers = lock.isPoetrys ? [UV, PIP, POETRY] : [UV, PIP];
-    for (const rules of this.#offers === undefined ? [undefined] : readers) {
+    for (const rules of this.#offers === undefined ? [undefined] : (lock.installers ?? [UV, PIP])) {
       const walk = rules && new InstallWalk(this.#offers!, rules);
       const install = new LockInstall({ walk, target, accepts });
       const outcome = await install.outcome(here, folders, lock.resolving);

@@ -1,5 +1,6 @@
 // What a build backend asks for when it runs, beyond what the project says (`get_requires_for_build_wheel`, PEP 517, and
-// `get_requires_for_build_editable`, PEP 660). Nothing is run here: it is known of the backends that most projects use, and of others as far as their hook is plain.
+// `get_requires_for_build_editable`, PEP 660). Nothing is run here: it is known of the backends that most projects use,
+// and of others as far as their hook is plain.
 
 import { compare } from '@renovatebot/pep440';
 import { type ProjectFiles, pyprojectOf } from './build-requires.ts';

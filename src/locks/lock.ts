@@ -2,6 +2,7 @@
 
 import { filenameOfUrl } from '../index/file-links.ts';
 import { type ProjectName, parseProjectName } from '../index/project-name.ts';
+import type { InstallerRules } from './installer-rules.ts';
 
 /** One distribution file. Formats that give only hashes leave its name to the index's page. */
 export interface LockedFile {
@@ -31,8 +32,8 @@ export interface Lock {
   readonly installed?: (holds: (marker: string) => boolean) => ReadonlySet<LockedVersion>;
   /** Where installers resolve what is listed, and may come to more than that: what they are told for it. */
   readonly resolving?: Resolving;
-  /** True for a lock of Poetry, which builds as no other installer does. */
-  readonly isPoetrys?: boolean;
+  /** Who installs it; unless given, pip and uv. */
+  readonly installers?: readonly InstallerRules[];
   /** Projects that are built where they lie and installed. */
   readonly folders?: readonly Folder[];
   /** What comes from elsewhere than an index (a repository, a folder, a direct URL): a name and the reason each. */

@@ -163,7 +163,8 @@ describe('the embedded database', () => {
     rmSync(blocked);
     clock.advance(5000);
     await again.store.set('page/b', pageRecord(2));
-    assert.deepEqual(again.store.keys('', '', 10), ['page/b']);
+    // What the disk did not take before is known too, and waits for it.
+    assert.deepEqual(again.store.keys('', '', 10), ['page/a', 'page/b']);
     assert.deepEqual(again.store.peek('page/a'), pageRecord(1));
     await again.store.close();
   });
@@ -176,6 +177,7 @@ describe('the embedded database', () => {
     await store.set('page/a', pageRecord(1));
     await store.set('page/a', pageRecord(2));
     await store.delete('page/old');
+    assert.deepEqual(store.keys('page/', '', 10), ['page/a']);
     // As this process would know it when memory has given it up.
     assert.deepEqual([store.reread('page/a'), store.reread('page/old')], [pageRecord(2), undefined]);
     other.exec('ROLLBACK');
@@ -193,6 +195,20 @@ describe('the embedded database', () => {
     assert.deepEqual([again.store.reread('page/a'), again.store.reread('page/old')], [pageRecord(2), undefined]);
     await again.store.close();
     await store.close();
+  });
+
+  test('what another process writes meanwhile is newer than what waits for the database', async () => {
+    const { store, dataDir } = await openStore();
+    const other = new DatabaseSync(databaseOf(dataDir));
+    other.exec('BEGIN IMMEDIATE');
+    await store.set('page/a', pageRecord(1));
+    // A purge there, as it lands in the database.
+    other.exec("INSERT OR REPLACE INTO entries (key, text, checksum, writer) VALUES ('page/a', NULL, 0, 1)");
+    other.exec('COMMIT');
+    await until(() => store.peek('page/a') === undefined, 'the change is known here');
+    await store.close();
+    assert.deepEqual(other.prepare('SELECT key FROM entries WHERE text IS NOT NULL').all(), []);
+    other.close();
   });
 
   test('a full disk is counted, never thrown, and memory serves on', async () => {
