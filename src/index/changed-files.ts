@@ -1,5 +1,6 @@
-// A new page of an index with one upstream, measured by the page that is held, and by what left it before: a file that has
-// another hash now is an alarm, and is refused unless the operator accepts such files. Pages of several mirrors: mirror-judgement.ts.
+// A new page of an index with one upstream, measured by the page that is held, and by what left it before: a file that
+// has another hash now is an alarm, and is refused unless the operator accepts such files. Pages of several mirrors:
+// mirror-judgement.ts.
 
 import { UpstreamFailure } from '../errors.ts';
 import { areTooMany, MOST_KEPT_FILES } from './kept-files.ts';

@@ -1,6 +1,7 @@
 // Flag before environment before file before default, and every mistake at once.
 
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OPTIONS } from '../../src/config/options.ts';
@@ -129,4 +130,16 @@ test('every option has a variable after its key, and its default and example are
     assert.doesNotThrow(() => option.unit.parse(option.example), option.name);
     if (option.default !== undefined) assert.doesNotThrow(() => option.unit.parse(option.default!), option.name);
   }
+});
+
+test('an audit log that could not be written is refused, and none is made by whoever only checks', async (t) => {
+  const { config, folder } = await load(t, {
+    env: { WHEELKEEP_UPSTREAM: UPSTREAM, WHEELKEEP_AUDIT_LOG: 'audit.jsonl' },
+  });
+  assert.equal(config.auditLog, join(folder, 'audit.jsonl'));
+  assert.equal(existsSync(join(folder, 'audit.jsonl')), false);
+  const lines = await refusal(t, {
+    env: { WHEELKEEP_UPSTREAM: UPSTREAM, WHEELKEEP_AUDIT_LOG: 'no/folder/audit.jsonl' },
+  });
+  assert.match(lines.join('\n'), /audit_log = \S+audit\.jsonl \(WHEELKEEP_AUDIT_LOG\): cannot be written \(ENOENT\)/);
 });
