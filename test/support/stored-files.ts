@@ -13,18 +13,26 @@ export async function storedBlobs(dataDir: string): Promise<string[]> {
   for (const place of await filesBelow(join(dataDir, 'blobs', 'v1'))) {
     const name = place.split('/').at(-1)!;
     if (!/^[0-9a-f]{64}$/.test(name)) continue;
-    const { ino, size, ctimeNs } = await stat(place, { bigint: true });
-    const state = `${ino} ${size} ${ctimeNs}`;
-    if (foundRight.get(place) !== state) {
-      const digest = createHash('sha256')
-        .update(await readFile(place))
-        .digest('hex');
-      if (digest !== name) throw new Error(`${place} holds bytes with the digest ${digest}`);
-      foundRight.set(place, state);
-    }
-    found.push(place);
+    if (await isStored(place, name)) found.push(place);
   }
   return found;
+}
+
+/** False when it has left the store since it was listed: somebody else's write may need its room. */
+async function isStored(place: string, name: string): Promise<boolean> {
+  try {
+    const { ino, size, ctimeNs } = await stat(place, { bigint: true });
+    const state = `${ino} ${size} ${ctimeNs}`;
+    if (foundRight.get(place) === state) return true;
+    const bytes = await readFile(place);
+    const digest = createHash('sha256').update(bytes).digest('hex');
+    if (digest !== name) throw new Error(`${place} holds bytes with the digest ${digest}`);
+    foundRight.set(place, state);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 /** Temporary files: bodies that are being written, or were left behind. */
