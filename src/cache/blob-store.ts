@@ -40,6 +40,12 @@ export interface OwnedBlob {
   readonly description: Json;
 }
 
+/**
+ * Whether a body is read whole before it counts, as pages are, or sent on while it arrives: downloads leave the last of
+ * the room to what is read whole, for without its page no file is found in an outage.
+ */
+export type Arrival = 'whole' | 'streamed';
+
 export interface BlobStore {
   /** A file by the digest of its bytes. Absent, damaged and unreadable are all undefined; damage is removed. */
   open(digest: Digest): Promise<Blob | undefined>;
@@ -49,7 +55,7 @@ export interface BlobStore {
    */
   openOwned(name: string, expected?: Digest): Promise<OwnedBlob | undefined>;
   /** Begins a new body; undefined while the disk is left alone after it failed. Rejects when it does not take it. */
-  create(): Promise<BlobWriter | undefined>;
+  create(arrival: Arrival): Promise<BlobWriter | undefined>;
   remove(digest: Digest): Promise<void>;
   removeOwned(name: string): Promise<void>;
   /** Another process removed or replaced the body of this name: what is held open of it is given up. */

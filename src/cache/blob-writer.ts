@@ -3,7 +3,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { BlobKind } from './blob-index.ts';
-import type { BlobWriter, SyncTime } from './blob-store.ts';
+import type { Arrival, BlobWriter, SyncTime } from './blob-store.ts';
 import type { Digest } from './digest.ts';
 import type { DiskSpace } from './disk-space.ts';
 import type { Json } from './entry.ts';
@@ -26,6 +26,7 @@ export interface BlobPlaces {
 export class DiskBlobWriter implements BlobWriter {
   readonly #handle: fs.promises.FileHandle;
   readonly #temporary: string;
+  readonly #arrival: Arrival;
   readonly #places: BlobPlaces;
   #written = 0;
   #synced: Promise<void> | undefined;
@@ -33,15 +34,17 @@ export class DiskBlobWriter implements BlobWriter {
   #published: OpenFile | undefined;
   #closed = false;
 
-  constructor(handle: fs.promises.FileHandle, temporary: string, places: BlobPlaces) {
+  constructor(handle: fs.promises.FileHandle, temporary: string, arrival: Arrival, places: BlobPlaces) {
     this.#handle = handle;
     this.#temporary = temporary;
+    this.#arrival = arrival;
     this.#places = places;
   }
 
   async write(chunks: readonly Buffer[]): Promise<void> {
     let rest = [...chunks];
-    await this.#places.space.reserve(chunks.reduce((sum, { length }) => sum + length, 0));
+    const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
+    await this.#places.space.reserve(bytes, this.#arrival);
     try {
       while (rest.length > 0) {
         const { bytesWritten } = await this.#handle.writev(rest, this.#written);

@@ -33,7 +33,7 @@ export class BodyKeeper {
 
   /** A place for a new body; undefined while the disk takes nothing. */
   create(): Promise<BlobWriter | undefined> {
-    return this.#tools.blobs.create().catch(this.diskFailure);
+    return this.#tools.blobs.create(this.#resource.profile.body.kind).catch(this.diskFailure);
   }
 
   /**

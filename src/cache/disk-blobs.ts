@@ -9,7 +9,7 @@ import * as path from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { BlobFolders } from './blob-folders.ts';
 import { BlobIndex, type BlobKind } from './blob-index.ts';
-import type { Blob, BlobStore, BlobWriter, OwnedBlob } from './blob-store.ts';
+import type { Arrival, Blob, BlobStore, BlobWriter, OwnedBlob } from './blob-store.ts';
 import { DiskBlobWriter } from './blob-writer.ts';
 import type { Digest } from './digest.ts';
 import { DiskSpace, type EvictionReason } from './disk-space.ts';
@@ -124,12 +124,12 @@ export class DiskBlobs implements BlobStore {
     return this.#openOwnedAsKnown(name);
   }
 
-  async create(): Promise<BlobWriter | undefined> {
+  async create(arrival: Arrival): Promise<BlobWriter | undefined> {
     if (this.#space.paused) return undefined;
     const temporary = this.#newTemporary();
     try {
       const handle = await fs.promises.open(temporary, 'wx+', 0o600);
-      return new DiskBlobWriter(handle, temporary, {
+      return new DiskBlobWriter(handle, temporary, arrival, {
         space: this.#space,
         syncs: this.#syncs,
         blobPath: (digest) => this.#folders.path('file', digest),

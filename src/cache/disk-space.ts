@@ -5,6 +5,7 @@
 import * as fs from 'node:fs';
 import { BLOB_KINDS } from './blob-folders.ts';
 import type { BlobIndex, IndexedBlob } from './blob-index.ts';
+import type { Arrival } from './blob-store.ts';
 
 export interface DiskSpaceOptions {
   readonly index: BlobIndex;
@@ -26,6 +27,8 @@ export type EvictionReason = 'quota' | 'free-space';
 /** Above the high watermark blobs leave until the low one is reached. */
 const HIGH_WATERMARK = 0.9;
 const LOW_WATERMARK = 0.8;
+/** Downloads that nothing can leave for get so much of the quota. */
+const DOWNLOADS_SHARE = 0.95;
 /** A full file system gets at least that part of it free, in bytes and in inodes. */
 const FREE_SHARE = 0.02;
 /** No floor is a larger part of the file system: on a small volume nothing at all could be kept. */
@@ -77,15 +80,17 @@ export class DiskSpace {
   }
 
   /** Takes account of bytes about to be written. Rejects with QuotaUsedUp when they would not fit. */
-  async reserve(bytes: number): Promise<void> {
+  async reserve(bytes: number, arrival: Arrival): Promise<void> {
+    const { quotaBytes } = this.#options;
+    const limit = arrival === 'streamed' ? quotaBytes * DOWNLOADS_SHARE : quotaBytes;
     this.#partialBytes += bytes;
-    if (this.usedBytes > this.#options.quotaBytes * HIGH_WATERMARK) {
+    if (this.usedBytes > quotaBytes * HIGH_WATERMARK) {
       const making = this.makeRoom();
-      if (this.usedBytes > this.#options.quotaBytes) await making;
+      if (this.usedBytes > limit) await making;
     } else if (this.#options.now() - this.#lookedAt >= STATFS_INTERVAL_MS) {
       void this.makeRoom();
     }
-    if (this.usedBytes <= this.#options.quotaBytes) return;
+    if (this.usedBytes <= limit) return;
     this.#partialBytes -= bytes;
     throw new QuotaUsedUp();
   }

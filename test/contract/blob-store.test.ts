@@ -42,7 +42,7 @@ const KINDS: readonly Kind[] = [
 ];
 
 async function put(store: BlobStore, bytes: Buffer): Promise<Blob> {
-  const writer = (await store.create())!;
+  const writer = (await store.create('streamed'))!;
   await writer.write([bytes.subarray(0, 10), bytes.subarray(10)]);
   await writer.publish(digestOf(bytes));
   const blob = await store.open(digestOf(bytes));
@@ -81,7 +81,7 @@ for (const kind of KINDS) {
   test(`${kind.name}: what was not published cannot be seen and leaves nothing behind`, async (t) => {
     const { store, place } = await kind.open(t);
     const bytes = seededBytes('lost', 1_000);
-    const writer = (await store.create())!;
+    const writer = (await store.create('streamed'))!;
     await writer.write([bytes]);
     assert.equal(await store.open(digestOf(bytes)), undefined);
     await writer.discard();
@@ -91,7 +91,7 @@ for (const kind of KINDS) {
 
   test(`${kind.name}: a body that is written can be read back before it is published`, async (t) => {
     const { store } = await kind.open(t);
-    const writer = (await store.create())!;
+    const writer = (await store.create('streamed'))!;
     await writer.write([Buffer.from('abc'), Buffer.from('def')]);
     const target = Buffer.alloc(4);
     assert.equal(await writer.read(target, 2), 4);
@@ -123,7 +123,7 @@ for (const kind of KINDS) {
   test(`${kind.name}: an owned body brings its description, and its successor takes its place`, async (t) => {
     const { store, again } = await kind.open(t);
     for (const text of ['first', 'second']) {
-      const writer = (await store.create())!;
+      const writer = (await store.create('streamed'))!;
       await writer.write([Buffer.from(text)]);
       await writer.publishAs('page:a/../b', digestOf(text), { text });
       await writer.discard();

@@ -111,6 +111,14 @@ export const MUTANTS: readonly Mutant[] = [
     only: 'several times the quota',
   },
   {
+    name: 'downloads leave room for pages',
+    file: 'src/cache/disk-space.ts',
+    before: 'const DOWNLOADS_SHARE = 0.95;',
+    after: 'const DOWNLOADS_SHARE = 1;',
+    tests: scenario('keeps-quota'),
+    only: 'a page that comes while',
+  },
+  {
     name: 'a removal has to be claimed again',
     file: 'src/index/page-judge.ts',
     before: "if (candidate.status !== 200) return unlessConfirmed('missing', doubt, now, CONFIRM_AFTER_MS, 2);",

@@ -8,7 +8,9 @@ import { type IncomingMessage, request } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { underPressure } from '../soak/quota-pressure.ts';
 import { FakeIndex } from '../support/fake-index.ts';
+import * as faults from '../support/faults.ts';
 import { fetchAll, get } from '../support/http-client.ts';
+import { jsonDocument } from '../support/json-documents.ts';
 import { type RunningProxy, startProxy } from '../support/proxy.ts';
 import { filesWorld } from '../support/small-world.ts';
 import { eventually, filesBelow, storedBlobs } from '../support/stored-files.ts';
@@ -100,6 +102,34 @@ test('pages stay when files have to go, and are served in an outage afterwards',
   for (let i = 0; i < files.length; i++) {
     assert.equal((await get(`${proxy.url}/simple/demo${i}/`)).status, 200);
   }
+});
+
+test('a page that comes while downloads have used the quota up is kept: an outage after a restart finds it', async (t) => {
+  const dataDir = await temporaryFolder(t);
+  // More than a connection takes without its client.
+  const sizes = Array.from({ length: 3 }, () => 16 * MEGABYTE);
+  const config = { diskQuotaBytes: 40 * MEGABYTE };
+  const { index, proxy, files, url } = await filesWorld(t, sizes, { config, dataDir });
+  // So slowly that it is written in small pieces, of which the last one that fits leaves little room.
+  for (const file of files) index.fault(index.pathOf(file), faults.rate(40 * MEGABYTE));
+  const clients = await Promise.all(files.map((file) => pausedClient(url(file))));
+  const refused = 'wheelkeep_disk_write_failures_total{reason="quota"}';
+  await eventually(async () => (await proxy.metrics())[refused]! > 0);
+  const listed = Array.from({ length: 3_000 }, (_, i) => ({
+    filename: `late-1.${i}.tar.gz`,
+    url: `https://files.example/packages/${i}/late-1.${i}.tar.gz`,
+    hashes: { sha256: i.toString(16).padStart(64, '0') },
+  }));
+  const page = { meta: { 'api-version': '1.0' }, name: 'late', files: listed };
+  index.fault('/simple/late/', jsonDocument(page, 'application/vnd.pypi.simple.v1+json'));
+  assert.equal((await get(`${proxy.url}/simple/late/`)).status, 200);
+  assert.ok((await bytesOf(dataDir)) <= config.diskQuotaBytes);
+  for (const [i, client] of clients.entries()) assert.equal(await client.rest(), files[i]!.sha256);
+  await proxy.close();
+  await index.down();
+  const again = await startProxy({ upstreams: [index.url], config, dataDir });
+  t.after(() => again.close());
+  assert.equal((await get(`${again.url}/simple/late/`)).status, 200);
 });
 
 for (const state of ['stored', 'arriving']) {

@@ -104,7 +104,7 @@ class StoreLife {
 
   async #store(n: number): Promise<void> {
     const { bytes, digest } = fileOf(n);
-    const writer = await this.#blobs.create();
+    const writer = await this.#blobs.create('streamed');
     try {
       for (let at = 0; at < bytes.length; at += 16_384) await writer!.write([bytes.subarray(at, at + 16_384)]);
       await writer!.publish(digest, this.#random.below(2) === 0 ? 'before' : 'behind');
@@ -119,7 +119,7 @@ class StoreLife {
   async #storePage(n: number): Promise<void> {
     const bytes = Buffer.alloc(1_000 + this.#random.below(20_000), n);
     const digest = createHash('sha256').update(bytes).digest('hex') as Digest;
-    const writer = await this.#blobs.create();
+    const writer = await this.#blobs.create('whole');
     try {
       await writer!.write([bytes]);
       await writer!.publishAs(`page ${n}`, digest, { n });
@@ -159,7 +159,7 @@ class StoreLife {
   }
 
   async #abandon(): Promise<void> {
-    const writer = await this.#blobs.create();
+    const writer = await this.#blobs.create('streamed');
     await writer!.write([Buffer.alloc(this.#random.below(50_000))]).catch((error: { code?: unknown }) => {
       assert.equal(error.code, 'QUOTA');
     });

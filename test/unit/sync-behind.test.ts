@@ -71,6 +71,7 @@ async function stepsOf(t: { after(done: () => void): void }, sync: SyncTime): Pr
   const writer = new DiskBlobWriter(
     handle as unknown as fs.promises.FileHandle,
     join(folder, 'temporary'),
+    'whole',
     places as unknown as BlobPlaces,
   );
   await writer.write([Buffer.from('a page')]);
