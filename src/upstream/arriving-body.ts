@@ -57,11 +57,15 @@ export class ArrivingBody extends Readable {
     }
   }
 
-  /** The framing says that this was all. */
-  end(): void {
+  /** The framing says that this was all: whoever gives the body up from now on costs nobody the connection. */
+  complete(): void {
     this.#complete = true;
     clearInterval(this.#watch);
-    this.push(null);
+  }
+
+  /** After the last byte the reader is told the end. */
+  end(): void {
+    if (!this.destroyed) this.push(null);
   }
 
   override _read(): void {

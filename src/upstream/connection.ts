@@ -137,6 +137,7 @@ export class Connection {
           exchange.signal.removeEventListener('abort', onAbort);
           // undici takes a reset for the end of a body that only the connection's end delimits; it is a cut.
           if (closeDelimited && socket.errored) return fail(toUpstreamFailure(socket.errored, 'exchange', host));
+          body?.complete();
           // One turn later undici has seen whether the connection stays open. The reader hears of the end after that,
           // so that its next request finds this connection.
           setImmediate(() => {

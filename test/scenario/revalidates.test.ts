@@ -45,6 +45,19 @@ describe('a held page', () => {
     assert.equal(metrics['wheelkeep_requests_total{kind="page",outcome="revalidated",status="2xx"}'], 1);
   });
 
+  it('is confirmed without a new connection for each page', async (test) => {
+    const { clock, index, proxy } = await setting(test);
+    const names = ['foo', 'bar', 'baz', 'qux'];
+    for (const name of names.slice(1)) index.add(name, wheel({ name, version: '1.0' }));
+    for (const name of names) await getPage(proxy, name);
+    clock.advance(61_000);
+    index.log.clear();
+    for (const name of names) {
+      assert.match((await getPage(proxy, name)).field('cache-status') ?? '', /fwd=stale; fwd-status=304/);
+    }
+    assert.equal(new Set(index.log.entries.map(({ connection }) => connection)).size, 1);
+  });
+
   it('is fresh for less where upstream names a smaller lifetime, and for no less because upstream forbids caching', async (test) => {
     const plays = [
       ['max-age=20', 20],
