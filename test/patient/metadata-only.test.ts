@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { IndexConfig } from '../../src/config/config.ts';
 import { fieldValue } from '../../src/http-message.ts';
+import { publish } from '../installer/packages.ts';
+import { emptyMachine, type Machine, pythonOf, tool } from '../installer/tools.ts';
 import { FakeClock } from '../support/clock.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { status } from '../support/faults.ts';
 import { startProxy } from '../support/proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { wheel } from '../support/wheels.ts';
-import { publish } from './packages.ts';
-import { emptyMachine, type Machine, pythonOf, tool } from './tools.ts';
 
 const { path: python, skip: noPip } = pythonOf('WHEELKEEP_TEST_PIP');
 const { path: uv, skip: noUv } = tool('WHEELKEEP_TEST_UV');

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { BOTH, guardedWorld, installed } from './guarded-world.ts';
-import { type Machine, pythonOf, sitePackagesOf, tool } from './tools.ts';
+import { BOTH, guardedWorld, installed } from '../installer/guarded-world.ts';
+import { type Machine, pythonOf, sitePackagesOf, tool } from '../installer/tools.ts';
 
 for (const variable of ['WHEELKEEP_TEST_PIP', 'WHEELKEEP_TEST_PIP_OLD'] as const) {
   const { path: python, skip } = pythonOf(variable);

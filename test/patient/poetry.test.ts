@@ -1,8 +1,8 @@
 // Real Poetry: a project with Wheelkeep as its only source, locked and installed.
 
 import { test } from 'node:test';
-import { locksAlike } from './rounds.ts';
-import { tool } from './tools.ts';
+import { locksAlike } from '../installer/rounds.ts';
+import { tool } from '../installer/tools.ts';
 
 const { path: poetry, skip } = tool('WHEELKEEP_TEST_POETRY');
 
