@@ -113,6 +113,8 @@ export class FileHandler {
       fields: [...head.fields, 'content-length', String(bytes.length)],
       notModifiedFields: head.fields,
       freshUntil: this.#options.now() + lifetimeSeconds * 1000,
+      // It rests on its page as well, and on the indexes before that page's: the ordinary way looks at all of them.
+      holds: () => false,
       agingFields: () => {
         // What is repeated is in use, and must not look forgotten when room has to be made.
         this.#options.service.storedBody(found, answer.entry).then(

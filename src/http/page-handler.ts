@@ -82,6 +82,10 @@ export class PageHandler {
       notModifiedFields: page.notModifiedFields,
       // Ages are whole seconds: the last one is left to the ordinary way.
       freshUntil: this.#options.now() + (answer.remainingSeconds - 1) * 1000,
+      holds: () => {
+        const now = again();
+        return now?.answer.entry === answer.entry && now.page === page;
+      },
       agingFields: () => pageCacheFields((again() ?? found).answer, sharing),
     });
   }

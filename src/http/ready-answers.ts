@@ -1,5 +1,5 @@
-// Answers that were given a moment ago, ready to be given again: the hot path. Such an answer holds while no stored
-// entry has changed and the page is fresh, so a repetition needs neither route nor lookup nor policy; it costs two
+// Answers that were given a moment ago, ready to be given again: the hot path. Such an answer holds while it is fresh
+// and no stored entry has changed, or none that it rests on, so a repetition needs neither route nor policy; it costs two
 // comparisons and the sending. Everything else takes the ordinary way and leaves its answer here.
 
 import type { Kind, Outcome } from '../observe/metric-table.ts';
@@ -18,6 +18,8 @@ export interface ReadyAnswer {
   readonly notModifiedFields: readonly string[];
   /** Milliseconds since the epoch until which the answer is fresh. */
   readonly freshUntil: number;
+  /** Asked when some stored entry has changed: whether the ordinary way would still give just this. */
+  readonly holds: () => boolean;
   /** The fields that tell its age; asked for once a second. Also the place to note that the page is wanted. */
   readonly agingFields: () => readonly string[];
 }
@@ -26,8 +28,8 @@ interface Slot {
   readonly answer: ReadyAnswer;
   readonly accept: string | undefined;
   readonly acceptEncoding: string | undefined;
-  /** The count of changes of the entry store when the answer was made. */
-  readonly changes: number;
+  /** The count of changes of the entry store up to which the answer holds. */
+  changes: number;
   /** Milliseconds since the epoch. */
   readonly keptAt: number;
   /** The second for which the rest is made. */
@@ -40,7 +42,7 @@ interface Slot {
 }
 
 export interface ReadyAnswersOptions {
-  /** How often stored entries have changed: any change ends all answers, for any may rest on it. */
+  /** How often stored entries have changed. */
   readonly changes: () => number;
   readonly now: () => number;
   readonly maxBytes: number;
@@ -71,7 +73,7 @@ export class ReadyAnswers {
     const slot = slots.find(
       (one) => one.accept === headers.accept && one.acceptEncoding === headers['accept-encoding'],
     );
-    if (slot === undefined || slot.changes !== this.#options.changes() || !isPlain(headers)) return false;
+    if (slot === undefined || !isPlain(headers) || !this.#isUnchanged(slot)) return false;
     const now = this.#options.now();
     // Before it was kept is no time for it: the clock was set back, and it would be fresh for all that time (F70).
     if (now >= slot.answer.freshUntil || now < slot.keptAt) return false;
@@ -104,6 +106,15 @@ export class ReadyAnswers {
     );
     this.#slots.set(request.url!, [slot, ...others].slice(0, VARIANTS));
     this.#bytes += size;
+  }
+
+  /** A busy node stores something all the time, and hardly ever what this answer rests on. */
+  #isUnchanged(slot: Slot): boolean {
+    const changes = this.#options.changes();
+    if (slot.changes === changes) return true;
+    if (!slot.answer.holds()) return false;
+    slot.changes = changes;
+    return true;
   }
 
   #clear(): void {

@@ -1,4 +1,4 @@
-// What is kept ready costs what it says it costs.
+// What is kept ready is given again as long as it is what the ordinary way would give, and costs what it says it costs.
 
 import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -13,7 +13,7 @@ import type { IndexService } from '../../src/index/index-service.ts';
 import type { ProjectName } from '../../src/index/project-name.ts';
 
 const PAGE = {
-  answer: { outcome: 'hit', ageSeconds: 1, remainingSeconds: 59 },
+  answer: { entry: {}, outcome: 'hit', ageSeconds: 1, remainingSeconds: 59 },
   page: { etag: '"a"', bytes: Buffer.alloc(100), fields: [], notModifiedFields: [], packed: false },
 };
 
@@ -24,19 +24,44 @@ function exchange(): Exchange {
   return new Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse);
 }
 
-test('an answer that is kept ready does not keep the request that it was made for', async () => {
-  const ready = new ReadyAnswers({ changes: () => 0, now: () => 1_000, maxBytes: 1_000_000 });
+/** Whatever `found` gives is the page; `store.changes` is the count of changes of the entry store. */
+function world(found: () => unknown = () => PAGE) {
+  const store = { changes: 0 };
+  const ready = new ReadyAnswers({ changes: () => store.changes, now: () => 1_000, maxBytes: 1_000_000 });
   const handler = new PageHandler({
-    service: { peekDetail: () => PAGE } as unknown as IndexService,
+    service: { peekDetail: found } as unknown as IndexService,
     defaultIndexes: ['only'],
     strict: false,
     ready,
     now: () => 1_000,
     onStale: () => {},
   });
+  const answer = (to: Exchange) => handler.detail(to, undefined, 'a' as ProjectName, undefined);
+  return { store, ready, answer };
+}
+
+test('a change in the store ends what is kept ready only where it is another entry or page by now', async () => {
+  const { answer, page } = PAGE;
+  const others = [{ answer: { ...answer, entry: {} }, page }, { answer, page: { ...page } }, undefined];
+  for (const other of others) {
+    let found: unknown = PAGE;
+    const { store, ready, answer: answerOne } = world(() => found);
+    await answerOne(exchange());
+    store.changes++;
+    assert.equal(ready.repeat(exchange()), true);
+    found = other;
+    // Nothing has changed as far as anybody knows.
+    assert.equal(ready.repeat(exchange()), true);
+    store.changes++;
+    assert.equal(ready.repeat(exchange()), false);
+  }
+});
+
+test('an answer that is kept ready does not keep the request that it was made for', async () => {
+  const { ready, answer } = world();
   const answerOne = async () => {
     const first = exchange();
-    await handler.detail(first, undefined, 'a' as ProjectName, undefined);
+    await answer(first);
     return new WeakRef(first.response);
   };
   const response = await answerOne();
