@@ -8,8 +8,9 @@ import { FakeIndex } from '../support/fake-index.ts';
 import { freePort } from '../support/free-port.ts';
 import { get } from '../support/http-client.ts';
 import { type SpawnedProxy, spawnProxy } from '../support/spawned-proxy.ts';
-import { eventually, storedBlobs } from '../support/stored-files.ts';
+import { storedBlobs } from '../support/stored-files.ts';
 import { makeFolder, removeFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { type Distribution, wheel } from '../support/wheels.ts';
 import { findInstaller, type Installer, installed, WALK } from './installer.ts';
 
@@ -71,7 +72,7 @@ class Demo {
     say('\n4. The index is back.');
     await this.#index.up();
     const seen = this.#index.fileRequests;
-    await eventually(async () => (await get(this.#urlOf(LIB))).status === 200, RETURN_LIMIT_MS);
+    await until(async () => (await get(this.#urlOf(LIB))).status === 200, 'the file is here again', RETURN_LIMIT_MS);
     say(`   Wheelkeep fetched the wheel again by itself (${this.#index.fileRequests - seen} file). The install:`);
     await this.#install();
 

@@ -19,8 +19,9 @@ import type { RunningProxy } from '../support/proxy.ts';
 import { breakableDisk, cannotBreak, cannotMount, remount, smallDisk } from '../support/small-disk.ts';
 import { filesWorld } from '../support/small-world.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
-import { eventually, storedBlobs } from '../support/stored-files.ts';
+import { storedBlobs } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
 
 /** The disk is asked every two seconds. */
@@ -45,10 +46,10 @@ test('a disk that turns read-only in the middle of a write: everybody is served,
   const disk = await breakableDisk(t);
   const { index, proxy, files, url, right } = await world(t, disk.folder);
   await right(0);
-  await eventually(async () => (await storedBlobs(disk.folder)).length === 1);
+  await until(async () => (await storedBlobs(disk.folder)).length === 1);
   index.fault(index.pathOf(files[1]!), faults.rate(LARGE));
   const arriving = fetchAll(url(files[1]!));
-  await eventually(async () => index.requests(index.pathOf(files[1]!)) === 1);
+  await until(async () => index.requests(index.pathOf(files[1]!)) === 1);
   disk.turnReadOnly();
   assert.equal((await arriving).sha256, files[1]!.sha256);
   for (const i of [0, 1, 2, 0]) await right(i);
@@ -71,9 +72,9 @@ test('a disk that was read-only at the start takes everything as soon as it can 
   await right(0);
   assert.equal(await paused(proxy), 1);
   remount(disk, 'rw');
-  await eventually(async () => (await paused(proxy)) === 0, BACK_WITHIN_MS);
+  await until(async () => (await paused(proxy)) === 0, 'the disk is written to again', BACK_WITHIN_MS);
   await right(0);
-  await eventually(async () => (await storedBlobs(disk)).length === 1);
+  await until(async () => (await storedBlobs(disk)).length === 1);
   await right(0);
   assert.equal(index.requests(index.pathOf(files[0]!)), 2);
 });
@@ -81,14 +82,14 @@ test('a disk that was read-only at the start takes everything as soon as it can 
 test('EIO before the first byte of a stored file: its client gets it from upstream, and so it is healed (F54)', async (t) => {
   const { index, proxy, url, file, path } = await fileWorld(t, { sizeBytes: LARGE });
   await get(url);
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
   const hook = failReads(t, 'EIO');
   const answer = await get(url);
   hook.restore();
   assert.ok(hook.met() > 0);
   assert.deepEqual([answer.status, answer.complete, answer.sha256], [200, true, file.sha256]);
   assert.equal(index.requests(path), 2);
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
   assert.equal((await get(url)).sha256, file.sha256);
   assert.equal(index.requests(path), 2);
 });
@@ -97,7 +98,7 @@ test('EIO in the middle of a stored file breaks the connection, and the next cli
   // More than a connection takes without its client.
   const { proxy, url, file } = await fileWorld(t, { sizeBytes: 24_000_000 });
   await get(url);
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
   const [response] = (await once(request(url, { agent: false }).end(), 'response')) as [IncomingMessage];
   const hook = failReads(t, 'EIO');
   let received = 0;
@@ -118,9 +119,9 @@ test('EIO of every write costs the copy alone, and storing goes on when it is ov
   assert.ok((await proxy.metrics())['wheelkeep_disk_write_failures_total{reason="io"}']! > 0);
   assert.deepEqual(await storedBlobs(proxy.dataDir), []);
   hook.restore();
-  await eventually(async () => (await paused(proxy)) === 0, BACK_WITHIN_MS);
+  await until(async () => (await paused(proxy)) === 0, 'the disk is written to again', BACK_WITHIN_MS);
   await right(0);
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
 });
 
 test('half a second for each call to the disk delays who waits for it, and nobody else (F58)', async (t) => {
@@ -143,7 +144,7 @@ test('a data folder that is missing is made (F61)', async (t) => {
   const parent = await temporaryFolder(t);
   const { right } = await world(t, `${parent}/some/where`);
   await right(0);
-  await eventually(async () => (await storedBlobs(`${parent}/some/where`)).length === 1);
+  await until(async () => (await storedBlobs(`${parent}/some/where`)).length === 1);
 });
 
 test('a data folder that can never be written to ends the start with one sentence (F61)', {
@@ -174,7 +175,7 @@ test('a start on a disk that is read-only by now serves what it holds, in an out
   const path = `/files/http/${new URL(index.url).host}${index.pathOf(file)}`;
   const before = await spawnProxy({ dataDir: disk, upstreams: [index.url] });
   assert.equal((await get(before.url + path)).sha256, file.sha256);
-  await eventually(async () => (await storedBlobs(disk)).length === 1);
+  await until(async () => (await storedBlobs(disk)).length === 1);
   assert.equal(await before.stop(), 0);
   remount(disk, 'ro');
   await index.down();
@@ -197,7 +198,7 @@ test('a volume that is smaller than the free space that is to be left keeps file
   for (const [i, file] of files.entries()) {
     index.add(['one', 'two', 'three'][i]!, file);
     assert.equal((await get(url(i))).sha256, file.sha256);
-    await eventually(async () => (await storedBlobs(disk)).some((place) => place.includes(file.sha256)));
+    await until(async () => (await storedBlobs(disk)).some((place) => place.includes(file.sha256)));
     // The free space is looked at once a second.
     await sleep(1_100);
   }
@@ -214,15 +215,15 @@ test('a disk that is full at the start serves everything, and stores when there 
   for (const i of [0, 1, 0]) await right(i);
   assert.equal(await paused(proxy), 1);
   execFileSync('rm', [`${disk}/ballast`]);
-  await eventually(async () => (await paused(proxy)) === 0, BACK_WITHIN_MS);
+  await until(async () => (await paused(proxy)) === 0, 'the disk is written to again', BACK_WITHIN_MS);
   await right(0);
-  await eventually(async () => (await storedBlobs(disk)).length === 1);
+  await until(async () => (await storedBlobs(disk)).length === 1);
 });
 
 test('a database that somebody else keeps locked costs nobody an answer', async (t) => {
   const { proxy, right, index, files } = await world(t, await temporaryFolder(t));
   await right(0);
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
   const databases = ['entries/v1/entries.sqlite', 'blobs/v1/index.sqlite'].map(
     (name) => new DatabaseSync(`${proxy.dataDir}/${name}`),
   );
@@ -235,7 +236,7 @@ test('a database that somebody else keeps locked costs nobody an answer', async 
     database.exec('ROLLBACK');
     database.close();
   }
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 3);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 3);
   for (const i of [0, 1, 2]) {
     await right(i);
     assert.equal(index.requests(index.pathOf(files[i]!)), 1);

@@ -11,8 +11,9 @@ import { startProxy } from '../support/proxy.ts';
 import { cannotMount, remount, smallDisk } from '../support/small-disk.ts';
 import { filesWorld } from '../support/small-world.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
-import { eventually, storedBlobs } from '../support/stored-files.ts';
+import { storedBlobs } from '../support/stored-files.ts';
 import { makeFolder, removeFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { type Distribution, wheel } from '../support/wheels.ts';
 
 const MEGABYTE = 1_000_000;
@@ -29,7 +30,7 @@ test('a disk that fills up in the middle of a file: all clients get it whole, ol
     { dataDir: disk },
   );
   for (const file of files.slice(0, 2)) assert.equal((await get(url(file))).sha256, file.sha256);
-  await eventually(async () => (await storedBlobs(disk)).length === 2);
+  await until(async () => (await storedBlobs(disk)).length === 2);
   const [, , third, fourth] = files as [Distribution, Distribution, Distribution, Distribution];
   index.fault(index.pathOf(third), faults.rate(20 * MEGABYTE));
   const clients = Array.from({ length: 5 }, () => fetchAll(url(third), { keepBody: false }));
@@ -40,9 +41,13 @@ test('a disk that fills up in the middle of a file: all clients get it whole, ol
   const metrics = await proxy.metrics();
   assert.ok(metrics['wheelkeep_disk_write_failures_total{reason="full"}']! >= 1);
   assert.ok(metrics['wheelkeep_evictions_total{reason="free-space"}']! >= 1);
-  await eventually(async () => (await proxy.metrics()).wheelkeep_disk_writes_paused === 0, BACK_WITHIN_MS);
+  await until(
+    async () => (await proxy.metrics()).wheelkeep_disk_writes_paused === 0,
+    'the disk is written to again',
+    BACK_WITHIN_MS,
+  );
   assert.equal((await get(url(fourth))).sha256, fourth.sha256);
-  await eventually(async () => (await storedBlobs(disk)).some((place) => place.includes(fourth.sha256)));
+  await until(async () => (await storedBlobs(disk)).some((place) => place.includes(fourth.sha256)));
 });
 
 test('a disk without room for anything serves every file whole, and stores again once there is room (F51)', {
@@ -63,9 +68,13 @@ test('a disk without room for anything serves every file whole, and stores again
   assert.equal((await proxy.metrics()).wheelkeep_disk_writes_paused, 1);
   await rm(`${disk}/ballast`);
   // Nobody has to ask for anything.
-  await eventually(async () => (await proxy.metrics()).wheelkeep_disk_writes_paused === 0, BACK_WITHIN_MS);
+  await until(
+    async () => (await proxy.metrics()).wheelkeep_disk_writes_paused === 0,
+    'the disk is written to again',
+    BACK_WITHIN_MS,
+  );
   await get(url(files[2]!));
-  await eventually(async () => (await storedBlobs(disk)).length === 1);
+  await until(async () => (await storedBlobs(disk)).length === 1);
 });
 
 test('a disk without inodes serves every file whole (F52)', { skip: cannotMount }, async (t) => {
@@ -90,7 +99,7 @@ test('a data folder that is read-only serves what it holds, and everything else 
   );
   const [held, large, small] = first.files as [Distribution, Distribution, Distribution];
   await get(first.url(held));
-  await eventually(async () => (await storedBlobs(disk)).length === 1);
+  await until(async () => (await storedBlobs(disk)).length === 1);
   await first.proxy.close();
   remount(disk, 'ro');
   const proxy = await startProxy({ upstreams: [first.index.url], dataDir: disk });
@@ -118,5 +127,5 @@ test('a limit on the size of files costs larger ones their place in the store, n
     const answer = await get(url);
     assert.deepEqual([answer.status, answer.complete, answer.sha256], [200, true, file.sha256]);
   }
-  await eventually(async () => (await storedBlobs(folder)).length === 1);
+  await until(async () => (await storedBlobs(folder)).length === 1);
 });

@@ -10,8 +10,9 @@ import { freePort } from '../support/free-port.ts';
 import { fetchAll } from '../support/http-client.ts';
 import { RedisServer, redisMissing } from '../support/redis-server.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
-import { eventually, filesBelow, storedBlobs, temporaryFiles } from '../support/stored-files.ts';
+import { filesBelow, storedBlobs, temporaryFiles } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
 
 const ROUNDS = Number(process.env.WHEELKEEP_TEST_KILLS ?? 5);
@@ -63,13 +64,13 @@ for (const what of ['one process', 'two workers', 'entries in Redis too'] as con
     const longAgo = new Date(Date.now() - 3_600_000);
     for (const place of await temporaryFiles(dataDir)) await utimes(place, longAgo, longAgo);
     const proxy = await start();
-    await eventually(async () => (await temporaryFiles(dataDir)).length === 0);
+    await until(async () => (await temporaryFiles(dataDir)).length === 0);
     for (const [i, file] of files.entries()) {
       const answer = await fetchAll(urlOf(i));
       assert.deepEqual([answer.status, answer.complete, answer.sha256], [200, true, file.sha256]);
     }
-    await eventually(async () => (await storedBlobs(dataDir)).length === files.length);
-    await eventually(async () => {
+    await until(async () => (await storedBlobs(dataDir)).length === files.length);
+    await until(async () => {
       const bodies = [...(await storedBlobs(dataDir)), ...(await filesBelow(`${dataDir}/bodies`))];
       const sizes = await Promise.all(bodies.map(async (place) => (await stat(place)).size));
       const account = (await proxy.metrics())['wheelkeep_store_bytes{store="blobs"}'];

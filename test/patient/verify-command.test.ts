@@ -8,8 +8,9 @@ import { BlobFolders } from '../../src/cache/blob-folders.ts';
 import { runCommand, startCommand } from '../support/command.ts';
 import { type FileWorld, fileWorld, LARGE, SMALL } from '../support/file-world.ts';
 import { get } from '../support/http-client.ts';
-import { eventually, filesBelow, storedBlobs } from '../support/stored-files.ts';
+import { filesBelow, storedBlobs } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 
 /** A running server with a stored page, a file and its metadata. */
 async function filled(t: TestContext, sizeBytes = SMALL): Promise<FileWorld & { readonly dataDir: string }> {
@@ -17,7 +18,7 @@ async function filled(t: TestContext, sizeBytes = SMALL): Promise<FileWorld & { 
   await get(world.url);
   await get(`${world.url}.metadata`);
   const { dataDir } = world.proxy;
-  await eventually(async () => (await storedBlobs(dataDir)).length === 2);
+  await until(async () => (await storedBlobs(dataDir)).length === 2);
   return { ...world, url: world.url, proxy: world.proxy, dataDir };
 }
 
@@ -95,7 +96,7 @@ test('Ctrl-C in the middle of a large file ends it at once with 130 and what it 
   await writeFile(large, '');
   await truncate(large, 16e9);
   const command = startCommand({ index, dataDir }, ['verify']);
-  await eventually(async () => (await readlinks(`/proc/${command.process.pid}/fd`)).includes(large));
+  await until(async () => (await readlinks(`/proc/${command.process.pid}/fd`)).includes(large));
   command.process.kill('SIGINT');
   const startedAt = performance.now();
   const { code, stdout, stderr } = await command.ended;

@@ -12,8 +12,8 @@ import { certificateAuthority } from '../support/certificates.ts';
 import { freePort } from '../support/free-port.ts';
 import { type ClientResponse, fetchAll } from '../support/http-client.ts';
 import { smallWorld } from '../support/small-world.ts';
-import { eventually } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
 
 interface Place {
@@ -111,7 +111,7 @@ async function start(t: TestContext, program: string, site: string, configure: F
   });
   const url = `https://127.0.0.1:${port}/python/`;
   const get = (target: string): Promise<ClientResponse> => fetchAll(target, { ca: authority.cert });
-  await eventually(async () => {
+  await until(async () => {
     if (child.exitCode !== null) throw new Error(said);
     return get(url).then(
       () => true,

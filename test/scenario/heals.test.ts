@@ -7,7 +7,8 @@ import { mkdir, open, readFile, rm, stat, symlink, truncate, writeFile } from 'n
 import { test } from 'node:test';
 import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
 import { fetchAll, get } from '../support/http-client.ts';
-import { eventually, storedBlobs } from '../support/stored-files.ts';
+import { storedBlobs } from '../support/stored-files.ts';
+import { until } from '../support/until.ts';
 
 const DAMAGE: Readonly<Record<string, (place: string) => Promise<unknown>>> = {
   'a flipped byte': async (place) => {
@@ -42,14 +43,14 @@ for (const [what, damage] of Object.entries(DAMAGE)) {
     test(`${what} between two processes: a file of ${sizeBytes} bytes is fetched again, once`, async (t) => {
       const world = await fileWorld(t, { sizeBytes });
       assert.equal((await get(world.url)).status, 200);
-      await eventually(async () => (await storedBlobs(world.proxy.dataDir)).length === 1);
+      await until(async () => (await storedBlobs(world.proxy.dataDir)).length === 1);
       const [place] = await storedBlobs(world.proxy.dataDir);
       await damage(place!);
       await world.restart();
       const healed = await get(world.url);
       assert.deepEqual([healed.status, healed.complete, healed.sha256], [200, true, world.file.sha256]);
       assert.equal(world.index.requests(world.path), 2);
-      await eventually(async () => (await storedBlobs(world.proxy.dataDir)).length === 1);
+      await until(async () => (await storedBlobs(world.proxy.dataDir)).length === 1);
       assert.equal((await get(world.url)).sha256, world.file.sha256);
       assert.equal(world.index.requests(world.path), 2);
     });
@@ -59,7 +60,7 @@ for (const [what, damage] of Object.entries(DAMAGE)) {
     const now = { ms: Date.now() };
     const world = await fileWorld(t, { sizeBytes: LARGE, now: () => now.ms });
     assert.equal((await get(world.url)).status, 200);
-    await eventually(async () => (await storedBlobs(world.proxy.dataDir)).length === 1);
+    await until(async () => (await storedBlobs(world.proxy.dataDir)).length === 1);
     assert.equal((await get(world.url)).status, 200);
     const [place] = await storedBlobs(world.proxy.dataDir);
     await damage(place!);
@@ -73,7 +74,7 @@ for (const [what, damage] of Object.entries(DAMAGE)) {
 test('a blob that an operator deletes during a download is read to its end from the open descriptor (F57)', async (t) => {
   const { proxy, url, file } = await fileWorld(t, { sizeBytes: 12_000_000 });
   assert.equal((await get(url)).status, 200);
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
   const download = fetchAll(url, { bytesPerSecond: 20_000_000 });
   const [place] = await storedBlobs(proxy.dataDir);
   await rm(place!);
@@ -84,7 +85,7 @@ for (const what of ['a flipped byte', 'truncation', 'a block of zeros']) {
   test(`${what} while a client reads breaks the connection, and the next client gets the file`, async (t) => {
     const { proxy, url, file, index, path } = await fileWorld(t, { sizeBytes: 30_000_000 });
     assert.equal((await get(url)).status, 200);
-    await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+    await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
     assert.equal((await get(url)).sha256, file.sha256);
     const [place] = await storedBlobs(proxy.dataDir);
     const begun = Promise.withResolvers<void>();
@@ -100,7 +101,7 @@ for (const what of ['a flipped byte', 'truncation', 'a block of zeros']) {
 test('with upstream away damaged bytes are an error, not an answer', async (t) => {
   const world = await fileWorld(t, { sizeBytes: LARGE });
   assert.equal((await get(world.url)).status, 200);
-  await eventually(async () => (await storedBlobs(world.proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(world.proxy.dataDir)).length === 1);
   await DAMAGE['a flipped byte']!((await storedBlobs(world.proxy.dataDir))[0]!);
   await world.restart();
   await world.index.down();
@@ -111,7 +112,7 @@ test('with upstream away damaged bytes are an error, not an answer', async (t) =
 test('the entry database may be lost: stored files are found by the digest their page gives', async (t) => {
   const world = await fileWorld(t, { sizeBytes: LARGE });
   assert.equal((await get(world.url)).status, 200);
-  await eventually(async () => (await storedBlobs(world.proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(world.proxy.dataDir)).length === 1);
   await world.proxy.close();
   await rm(`${world.proxy.dataDir}/entries`, { recursive: true });
   await world.restart();

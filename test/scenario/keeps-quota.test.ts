@@ -13,8 +13,9 @@ import { fetchAll, get } from '../support/http-client.ts';
 import { jsonDocument } from '../support/json-documents.ts';
 import { type RunningProxy, startProxy } from '../support/proxy.ts';
 import { filesWorld } from '../support/small-world.ts';
-import { eventually, filesBelow, storedBlobs } from '../support/stored-files.ts';
+import { filesBelow, storedBlobs } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { type Distribution, wheel } from '../support/wheels.ts';
 
 const MEGABYTE = 1_000_000;
@@ -75,14 +76,14 @@ test('what was used last stays, and small files stay longer than large ones', as
   for (const file of [small, first, second, third]) {
     assert.equal((await get(url(file))).status, 200);
     // It counts as used when it is in its place, which is after its client has it: the clock must not go on before.
-    await eventually(async () => (await stored()).includes(file.sha256));
+    await until(async () => (await stored()).includes(file.sha256));
     clock.ms += 60_000;
   }
   assert.equal((await get(url(first))).status, 200);
   clock.ms += 60_000;
   assert.equal((await get(url(fourth))).status, 200);
-  await eventually(async () => !(await stored()).includes(second.sha256));
-  await eventually(async () => (await stored()).includes(fourth.sha256));
+  await until(async () => !(await stored()).includes(second.sha256));
+  await until(async () => (await stored()).includes(fourth.sha256));
   const left = await stored();
   for (const file of [small, first, third]) assert.ok(left.includes(file.sha256));
   // What was evicted is simply fetched again.
@@ -114,7 +115,7 @@ test('a page that comes while downloads have used the quota up is kept: an outag
   for (const file of files) index.fault(index.pathOf(file), faults.rate(40 * MEGABYTE));
   const clients = await Promise.all(files.map((file) => pausedClient(url(file))));
   const refused = 'wheelkeep_disk_write_failures_total{reason="quota"}';
-  await eventually(async () => (await proxy.metrics())[refused]! > 0);
+  await until(async () => (await proxy.metrics())[refused]! > 0);
   const listed = Array.from({ length: 3_000 }, (_, i) => ({
     filename: `late-1.${i}.tar.gz`,
     url: `https://files.example/packages/${i}/late-1.${i}.tar.gz`,
@@ -147,7 +148,7 @@ for (const state of ['stored', 'arriving']) {
       (await storedBlobs(proxy.dataDir)).some((place) => place.includes(file.sha256));
     if (state === 'stored') await get(url(first));
     const client = await pausedClient(url(first));
-    await eventually(() => holds(first));
+    await until(() => holds(first));
     for (const file of others) assert.equal((await get(url(file))).sha256, file.sha256);
     assert.equal(await holds(first), true);
     assert.ok((await proxy.metrics())['wheelkeep_evictions_total{reason="quota"}']! > 0);
@@ -155,7 +156,7 @@ for (const state of ['stored', 'arriving']) {
     // When its client has it, it is one among others again, and one that nobody has asked for lately.
     clock.ms += 30 * 86_400_000;
     for (const file of others) assert.equal((await get(url(file))).sha256, file.sha256);
-    await eventually(async () => !(await holds(first)));
+    await until(async () => !(await holds(first)));
   });
 }
 
@@ -185,18 +186,18 @@ test('what the account says is what lies on disk, while files arrive and when al
   const agrees = async () => (await accounted()) === (await bytesOf(proxy.dataDir));
   const client = await pausedClient(url(files[0]!));
   // In its place and still being sent: counted once.
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
-  await eventually(agrees);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  await until(agrees);
   for (const file of files) assert.equal((await get(url(file))).sha256, file.sha256);
   assert.equal(await client.rest(), files[0]!.sha256);
-  await eventually(agrees);
+  await until(agrees);
 });
 
 test('a file larger than the quota reaches its client whole, and nothing of it stays', async (t) => {
   const { proxy, files, url } = await world(t, 5 * MEGABYTE, [30 * MEGABYTE]);
   const answer = await get(url(files[0]!));
   assert.deepEqual([answer.complete, answer.sha256], [true, files[0]!.sha256]);
-  await eventually(async () => (await bytesOf(proxy.dataDir)) < MEGABYTE);
+  await until(async () => (await bytesOf(proxy.dataDir)) < MEGABYTE);
 });
 
 test('the account survives a restart, a kill and the loss of the index', async (t) => {
@@ -208,14 +209,14 @@ test('the account survives a restart, a kill and the loss of the index', async (
   const stored = async (proxy: RunningProxy) => (await proxy.metrics())['wheelkeep_store_bytes{store="blobs"}'];
   let proxy = await startProxy({ upstreams: [index.url], dataDir });
   await get(`${proxy.url}/files/http/${new URL(index.url).host}${index.pathOf(file)}`);
-  await eventually(async () => (await storedBlobs(dataDir)).length === 1);
+  await until(async () => (await storedBlobs(dataDir)).length === 1);
   const expected = await bytesOf(dataDir);
-  await eventually(async () => (await stored(proxy)) === expected);
+  await until(async () => (await stored(proxy)) === expected);
   await proxy.close();
   for (const lose of [[], ['index.sqlite'], ['index.sqlite', 'index.sqlite-wal', 'index.sqlite-shm']]) {
     for (const name of lose) await rm(`${dataDir}/blobs/v1/${name}`, { force: true });
     proxy = await startProxy({ upstreams: [index.url], dataDir });
-    await eventually(async () => (await stored(proxy)) === expected);
+    await until(async () => (await stored(proxy)) === expected);
     await proxy.close();
   }
 });

@@ -8,7 +8,8 @@ import type { Fault } from '../support/fault-plan.ts';
 import * as faults from '../support/faults.ts';
 import { type FileWorld, type FileWorldOptions, fileWorld, LARGE, SMALL } from '../support/file-world.ts';
 import { fetchAll, get } from '../support/http-client.ts';
-import { eventually, storedBlobs } from '../support/stored-files.ts';
+import { storedBlobs } from '../support/stored-files.ts';
+import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
 
 function world(t: TestContext, options: FileWorldOptions = {}): Promise<FileWorld> {
@@ -49,7 +50,7 @@ for (const listed of ['with its size', 'without its size']) {
     assert.ok(!(await storedBlobs(proxy.dataDir)).some((place) => place.endsWith(file.sha256)));
     // The whole file is fetched as ever, and its parts are verified ones from then on.
     assert.equal((await get(url)).sha256, file.sha256);
-    await eventually(async () => (await storedBlobs(proxy.dataDir)).some((place) => place.endsWith(file.sha256)));
+    await until(async () => (await storedBlobs(proxy.dataDir)).some((place) => place.endsWith(file.sha256)));
     const verified = await get(url, { range: 'bytes=0-9' });
     assert.deepEqual([verified.status, verified.field('etag')], [206, `"${file.sha256}"`]);
     assert.equal(asked(cold).length, parts.length + 1);

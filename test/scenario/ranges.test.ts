@@ -6,7 +6,8 @@ import { type TestContext, test } from 'node:test';
 import * as faults from '../support/faults.ts';
 import { type FileWorld, type FileWorldOptions, fileWorld, LARGE, SMALL } from '../support/file-world.ts';
 import { fetchAll, get } from '../support/http-client.ts';
-import { eventually, storedBlobs } from '../support/stored-files.ts';
+import { storedBlobs } from '../support/stored-files.ts';
+import { until } from '../support/until.ts';
 
 /** Where the file is when the range is asked for. */
 const STATES: Readonly<Record<string, (test: TestContext) => Promise<FileWorld>>> = {
@@ -32,7 +33,7 @@ const STATES: Readonly<Record<string, (test: TestContext) => Promise<FileWorld>>
 async function stored(t: TestContext, options: FileWorldOptions): Promise<FileWorld> {
   const world = await fileWorld(t, options);
   assert.equal((await get(world.url)).sha256, world.file.sha256);
-  await eventually(async () => (await storedBlobs(world.proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(world.proxy.dataDir)).length === 1);
   return world;
 }
 

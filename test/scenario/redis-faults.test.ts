@@ -16,7 +16,6 @@ import { freePort } from '../support/free-port.ts';
 import { get } from '../support/http-client.ts';
 import { RedisServer, redisMissing } from '../support/redis-server.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
-import { eventually } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
 
@@ -318,7 +317,7 @@ test('one that is away from the start is told of, once', async (t) => {
   const env = { WHEELKEEP_REDIS_URL: `redis://127.0.0.1:${await freePort()}` };
   const proxy = await spawnProxy({ dataDir: await temporaryFolder(t), upstreams: ['http://127.0.0.1:9/simple/'], env });
   t.after(() => proxy.stop('SIGKILL'));
-  await eventually(async () => proxy.output().includes('redis is away: ECONNREFUSED'));
+  await until(async () => proxy.output().includes('redis is away: ECONNREFUSED'));
   // It tries again meanwhile.
   await get(`${proxy.url}/simple/demo/`);
   await proxy.stop();

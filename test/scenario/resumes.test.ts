@@ -6,7 +6,8 @@ import { fieldValue } from '../../src/http-message.ts';
 import * as faults from '../support/faults.ts';
 import { fileWorld, LARGE } from '../support/file-world.ts';
 import { fetchAll, get } from '../support/http-client.ts';
-import { eventually, storedBlobs } from '../support/stored-files.ts';
+import { storedBlobs } from '../support/stored-files.ts';
+import { until } from '../support/until.ts';
 
 for (const ending of ['fin', 'rst'] as const) {
   test(`a transfer that upstream cuts half-way (${ending}) is continued by range: the client sees one whole file (F23)`, async (t) => {
@@ -83,7 +84,7 @@ test('a client that resumes with the digest as tag gets the tail once the file i
   const { file, url, proxy } = await fileWorld(t, { sizeBytes: LARGE });
   const first = await fetchAll(url, { abortAfterBytes: 100_000 });
   assert.equal(first.complete, false);
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
   const tail = await get(url, { range: 'bytes=1000000-', 'if-range': `"${file.sha256}"` });
   assert.equal(tail.status, 206);
   assert.ok(tail.body.equals(file.bytes.subarray(1_000_000)));

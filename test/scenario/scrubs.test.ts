@@ -8,7 +8,8 @@ import { BlobFolders } from '../../src/cache/blob-folders.ts';
 import { type ScrubOptions, type ScrubProgress, scrub } from '../../src/cache/scrub.ts';
 import { fileWorld, LARGE } from '../support/file-world.ts';
 import { get } from '../support/http-client.ts';
-import { eventually, filesBelow, storedBlobs } from '../support/stored-files.ts';
+import { filesBelow, storedBlobs } from '../support/stored-files.ts';
+import { until } from '../support/until.ts';
 
 async function scrubbed(dataDir: string): Promise<ScrubProgress[]> {
   const seen: ScrubProgress[] = [];
@@ -31,7 +32,7 @@ test('sound bodies are counted and left alone', async (t) => {
   const { proxy, url, file } = await fileWorld(t, { sizeBytes: LARGE });
   await get(url);
   await get(`${url}.metadata`);
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 2);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 2);
   const last = (await scrubbed(proxy.dataDir)).at(-1)!;
   assert.deepEqual([last.checked, last.damaged], [3, 0]);
   assert.ok(last.bytes > file.bytes.length);
@@ -42,7 +43,7 @@ test('a rotten file and a rotten page are removed beside the running server, whi
   const now = { ms: Date.now() };
   const { proxy, url, file, index, path } = await fileWorld(t, { sizeBytes: LARGE, now: () => now.ms });
   await get(url);
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
   const [blob] = await storedBlobs(proxy.dataDir);
   const [body] = await filesBelow(`${proxy.dataDir}/bodies`);
   await rot(blob!);
@@ -59,7 +60,7 @@ test('a wrong body that somebody replaces while it is read is not removed', asyn
   const now = { ms: Date.now() };
   const { proxy, url, file } = await fileWorld(t, { sizeBytes: LARGE, now: () => now.ms });
   await get(url);
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
   const [blob] = await storedBlobs(proxy.dataDir);
   const right = await readFile(blob!);
   await rot(blob!);

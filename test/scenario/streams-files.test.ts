@@ -7,7 +7,8 @@ import { test } from 'node:test';
 import * as faults from '../support/faults.ts';
 import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
 import { fetchAll, get } from '../support/http-client.ts';
-import { eventually, storedBlobs, temporaryFiles } from '../support/stored-files.ts';
+import { storedBlobs, temporaryFiles } from '../support/stored-files.ts';
+import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
 
 const HELD_BACK = 64 * 1024;
@@ -28,7 +29,7 @@ test('while it arrives a file is tagged by its flight, once it is verified by it
   index.fault(path, faults.rate(30_000_000));
   const flying = await get(url);
   assert.match(flying.field('etag')!, /^"flight-/);
-  await eventually(async () => (await get(url)).field('etag') === `"${file.sha256}"`);
+  await until(async () => (await get(url)).field('etag') === `"${file.sha256}"`);
 });
 
 test('the last 64 KB are held back until the hash is right: of a wrong file nobody gets more', async (t) => {
@@ -69,7 +70,7 @@ for (const sizeBytes of [SMALL, LARGE]) {
     assert.equal(index.requests(path), 1);
     // A client that comes when the file has landed is a hit, counted when its answer has ended, a moment after it has it
     // all; every other one shared the flight.
-    await eventually(async () => {
+    await until(async () => {
       const metrics = await proxy.metrics();
       const collapsed = metrics['wheelkeep_collapsed_requests_total{kind="file"}'] ?? 0;
       const hits = metrics['wheelkeep_requests_total{kind="file",outcome="hit",status="2xx"}'] ?? 0;
@@ -117,7 +118,7 @@ test('a client that reads slowly holds up neither the transfer nor another clien
 test('a slow client gets the whole file from the disk after the transfer has ended', async (t) => {
   const { index, file, path, url, proxy } = await fileWorld(t, { sizeBytes: 12_000_000 });
   const slow = fetchAll(url, { bytesPerSecond: 12_000_000 });
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
   const answer = await slow;
   assert.deepEqual([answer.complete, answer.sha256], [true, file.sha256]);
   assert.equal(index.requests(path), 1);
@@ -127,7 +128,7 @@ test('when nobody is left a fetch of which little is missing goes on (case 44) (
   const { index, path, url, proxy } = await fileWorld(t, { sizeBytes: LARGE });
   index.fault(path, faults.rate(6_000_000));
   assert.equal((await fetchAll(url, { abortAfterBytes: 1 })).complete, false);
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
   assert.equal((await get(url)).complete, true);
   assert.equal(index.requests(path), 1);
 });
@@ -138,7 +139,7 @@ test('when nobody is left a fetch of which much is missing ends at once and leav
   const before = index.openConnections;
   assert.equal((await fetchAll(url, { abortAfterBytes: 1 })).complete, false);
   await index.waitFor(() => index.openConnections <= before, 1_000);
-  await eventually(async () => (await temporaryFiles(proxy.dataDir)).length === 0);
+  await until(async () => (await temporaryFiles(proxy.dataDir)).length === 0);
   assert.deepEqual(await storedBlobs(proxy.dataDir), []);
 });
 
@@ -146,7 +147,11 @@ test('finish_abandoned says how much may be missing: anything, or nothing but th
   const everything = await fileWorld(t, { sizeBytes: 40_000_000, config: { finishAbandonedBytes: Infinity } });
   everything.index.fault(everything.path, faults.rate(80_000_000));
   assert.equal((await fetchAll(everything.url, { abortAfterBytes: 1 })).complete, false);
-  await eventually(async () => (await storedBlobs(everything.proxy.dataDir)).length === 1, 20_000);
+  await until(
+    async () => (await storedBlobs(everything.proxy.dataDir)).length === 1,
+    'the whole file is stored',
+    20_000,
+  );
   assert.equal(everything.index.requests(everything.path), 1);
 
   const half = await fileWorld(t, { sizeBytes: LARGE, config: { finishAbandonedBytes: 0 } });
@@ -156,7 +161,7 @@ test('finish_abandoned says how much may be missing: anything, or nothing but th
   await half.index.waitFor(() => half.index.openConnections <= before, 1_000);
   assert.deepEqual(await storedBlobs(half.proxy.dataDir), []);
   assert.equal((await fetchAll(half.url, { abortAfterBytes: 2_000_000 })).complete, false);
-  await eventually(async () => (await storedBlobs(half.proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(half.proxy.dataDir)).length === 1);
 });
 
 test('a file without a hash is sent while it arrives, too, and stored with a short lifetime', async (t) => {
@@ -167,7 +172,7 @@ test('a file without a hash is sent while it arrives, too, and stored with a sho
     now: () => now.ms,
   });
   assert.equal((await get(url)).sha256, file.sha256);
-  await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+  await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
   const stored = await get(url);
   assert.equal(stored.field('cache-control'), 'public, max-age=600');
   assert.equal(index.requests(path), 1);

@@ -34,7 +34,7 @@ function idleConnections(client: UpstreamClient): number {
 }
 
 /** Resolves when `holds` does, looked at once a turn of the event loop; fails the test after five seconds. */
-async function eventually(holds: () => boolean, what: () => string): Promise<void> {
+async function until(holds: () => boolean, what: () => string): Promise<void> {
   for (const end = performance.now() + 5_000; !holds(); ) {
     assert.ok(performance.now() < end, what());
     await new Promise((turn) => setImmediate(turn));
@@ -65,22 +65,22 @@ for (const [what, tls] of [
       control.abort();
       await ended;
     }
-    await eventually(
+    await until(
       () => it.openConnections <= idleConnections(client),
       () => `${it.openConnections} connections, ${JSON.stringify(client.status().connections)}`,
     );
-    await eventually(
+    await until(
       () => timers() <= before.timers,
       () => `${timers()} timers, ${before.timers} before`,
     );
     for (const signal of signals) assert.equal(getEventListeners(signal, 'abort').length, 0);
     await client.close();
-    await eventually(
+    await until(
       () => it.openConnections === 0,
       () => `${it.openConnections} connections after close`,
     );
     // The idle connection of the beginning, both its ends, is gone too.
-    await eventually(
+    await until(
       () => openFiles() <= before.files,
       () => `${openFiles()} files, ${before.files} before`,
     );
@@ -127,7 +127,7 @@ test('a failing upstream leaves nothing behind either', async (t) => {
       await failureOf(fetching.then(({ body }) => bytesOf(body)));
     }
   }
-  await eventually(
+  await until(
     () => it.openConnections <= idleConnections(client) && timers() <= before,
     () => `${it.openConnections} connections, ${timers()} timers, ${before} before`,
   );

@@ -7,7 +7,8 @@ import type { Fault } from '../support/fault-plan.ts';
 import * as faults from '../support/faults.ts';
 import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
 import { get } from '../support/http-client.ts';
-import { eventually, storedBlobs, temporaryFiles } from '../support/stored-files.ts';
+import { storedBlobs, temporaryFiles } from '../support/stored-files.ts';
+import { until } from '../support/until.ts';
 
 const WRONG: Readonly<Record<string, Fault>> = {
   'one wrong byte (F27)': faults.wrongByte(70_000),
@@ -34,11 +35,11 @@ for (const [what, fault] of Object.entries(WRONG)) {
       assert.equal(served, false, `status ${wrong.status}, ${wrong.sizeBytes} bytes`);
       if (sizeBytes === SMALL) assert.equal(wrong.status, 502);
       assert.deepEqual(await storedBlobs(proxy.dataDir), []);
-      await eventually(async () => (await temporaryFiles(proxy.dataDir)).length === 0);
+      await until(async () => (await temporaryFiles(proxy.dataDir)).length === 0);
       index.clearFaults();
       const right = await get(url);
       assert.deepEqual([right.status, right.complete, right.sha256], [200, true, file.sha256]);
-      await eventually(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+      await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
     });
 
     test(`${what} once, in the place of a ${sizeBytes} byte file, is mended inside where nothing was sent yet`, async (t) => {

@@ -12,7 +12,8 @@ import type { Blob } from '../../src/cache/blob-store.ts';
 import type { Digest } from '../../src/cache/digest.ts';
 import { DiskBlobs } from '../../src/cache/disk-blobs.ts';
 import { Random } from '../fuzz/random.ts';
-import { eventually, filesBelow } from '../support/stored-files.ts';
+import { filesBelow } from '../support/stored-files.ts';
+import { until } from '../support/until.ts';
 
 export const QUOTA_BYTES = 4_000_000;
 const FILES = 300;
@@ -64,7 +65,7 @@ class StoreLife {
   /** After a kill the account is found again beside the work; here nothing is begun before that. */
   async start(): Promise<void> {
     void this.#blobs.upkeep.atStart();
-    await eventually(async () => (await this.#onDisk()) === this.#blobs.status().bytes);
+    await until(async () => (await this.#onDisk()) === this.#blobs.status().bytes);
   }
 
   async step(stepMs: number): Promise<void> {
@@ -76,7 +77,7 @@ class StoreLife {
 
   /** What the account says is what lies on the disk, to the byte, once nobody is being evicted; within the quota always. */
   async compare(): Promise<void> {
-    await eventually(async () => {
+    await until(async () => {
       const { bytes, count } = this.#blobs.status();
       const places = await this.#places();
       const onDisk = await this.#onDisk();

@@ -16,8 +16,8 @@ import { steadyLoad } from '../bench/steady-load.ts';
 import { FakeIndex } from '../support/fake-index.ts';
 import { fetchAll, get } from '../support/http-client.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
-import { eventually } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
 import { residentBytes } from './crowd.ts';
 
@@ -137,7 +137,7 @@ test('L1: a thousand clients for one cold file of 8 MB are one request upstream,
   t.diagnostic(`p99 of the event loop's delay: ${(delay * 1000).toFixed(1)} ms`);
   assert.ok(delay * 1000 < 50 + machineMs);
   // The file, and the connections kept by those who asked for pages.
-  await eventually(async () => (await descriptors(proxy.pid)) <= before + 20);
+  await until(async () => (await descriptors(proxy.pid)) <= before + 20);
 });
 
 test('L1: three hundred clients for one cold file of 100 MB, of whom 280 leave at 5 MB', async (t) => {
@@ -151,7 +151,7 @@ test('L1: three hundred clients for one cold file of 100 MB, of whom 280 leave a
   assert.equal(asked(), 1);
   assert.ok(p99 < 100, `${p99} ms`);
   assert.ok(peak < 350 * MEGABYTE);
-  await eventually(async () => (await descriptors(proxy.pid)) <= before + 20);
+  await until(async () => (await descriptors(proxy.pid)) <= before + 20);
 });
 
 for (const state of ['hot', 'cold']) {

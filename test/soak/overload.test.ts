@@ -8,8 +8,8 @@ import { FakeIndex } from '../support/fake-index.ts';
 import { fetchAll, get } from '../support/http-client.ts';
 import { getPage } from '../support/page-client.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
-import { eventually } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
 import { burden, request, residentBytes, slowest } from './crowd.ts';
 
@@ -50,5 +50,5 @@ test('F81: connections that say nothing, or half of it, are cut within half a mi
   const start = performance.now();
   await Promise.all(sockets.map((socket) => (socket.closed ? undefined : once(socket, 'close'))));
   assert.ok(performance.now() - start < 35_000);
-  await eventually(async () => ((await proxy.metrics()).wheelkeep_open_connections ?? 0) <= 2);
+  await until(async () => ((await proxy.metrics()).wheelkeep_open_connections ?? 0) <= 2);
 });

@@ -6,22 +6,22 @@ import { test } from 'node:test';
 import { freeBytes } from '../../src/observe/free-bytes.ts';
 import { SeenLast } from '../../src/status-page/seen-last.ts';
 import { FakeClock } from '../support/clock.ts';
-import { eventually } from '../support/stored-files.ts';
 import { makeFolder, removeFolder, temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 
 test('nobody waits for the disk: what was seen last is told, and looked at again after ten seconds', async () => {
   const folder = await makeFolder();
   const clock = new FakeClock();
   const space = new SeenLast({ look: () => freeBytes(folder), now: clock.now });
   assert.equal(space.value, undefined);
-  await eventually(async () => space.value !== undefined, 5_000);
+  await until(async () => space.value !== undefined);
   await removeFolder(folder);
   clock.advance(9_999);
   assert.ok(space.value! > 0);
   clock.advance(1);
   // This question is still answered with the last figure, and starts the look that finds the folder gone.
   assert.ok(space.value! > 0);
-  await eventually(async () => space.value === undefined, 5_000);
+  await until(async () => space.value === undefined);
 });
 
 test('a folder that is missing has no free space to tell of, and harms nobody', async (t) => {
