@@ -101,7 +101,8 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const release = async () => {
     stopCollecting();
     await services.readThrough.close();
-    const { blobs, entries } = stores;
+    const { blobs, entries, unkept } = stores;
+    await unkept.close();
     await Promise.all([upstreams.client.close(), services.workshop.close(), blobs.close(), entries.close()]);
   };
   const { sink, workers: fellows } = overrides;

@@ -43,11 +43,12 @@ export function buildServices(
   fellows: Fellows | undefined,
 ): Services {
   const { config, now, random, telemetry } = basics;
-  const { blobs, entries, recent } = stores;
+  const { blobs, entries, recent, unkept } = stores;
   const readThrough = new ReadThrough({
     blobs,
     entries,
     recent,
+    unkept,
     now,
     random,
     observe: telemetry,

@@ -7,6 +7,7 @@ import { PurgeMarks } from '../cache/purge-marks.ts';
 import { RecentBodies } from '../cache/recent-bodies.ts';
 import { ownedName } from '../cache/record.ts';
 import { TieredEntryStore } from '../cache/tiered-entry-store.ts';
+import { UnkeptBodies } from '../cache/unkept-bodies.ts';
 import { isWorthless } from '../cache/worthless-entries.ts';
 import { isPurgeable, projectOfKey } from '../purgeable-keys.ts';
 import { type Basics, memoryShare } from './basics.ts';
@@ -15,6 +16,7 @@ export interface Stores {
   readonly blobs: DiskBlobs;
   readonly entries: TieredEntryStore;
   readonly recent: RecentBodies;
+  readonly unkept: UnkeptBodies;
   readonly purgeMarks: PurgeMarks;
 }
 
@@ -22,6 +24,7 @@ export interface Stores {
 export async function openStores(basics: Basics): Promise<Stores> {
   const { config, now, telemetry } = basics;
   fs.mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const unkept = new UnkeptBodies();
   const blobs = new DiskBlobs({
     dataDir: config.dataDir,
     memoryBytes: memoryShare(basics, 1),
@@ -29,7 +32,10 @@ export async function openStores(basics: Basics): Promise<Stores> {
     freeSpaceFloorBytes: config.freeSpaceFloorBytes,
     now,
     onEvicted: (reason, bytes) => telemetry.evicted(reason, bytes),
-    onPaused: (paused) => telemetry.diskPaused(paused),
+    onPaused: (paused) => {
+      telemetry.diskPaused(paused);
+      if (!paused) void unkept.tryAgain();
+    },
     onDamage: (what, name) => telemetry.damagedBody(what, name),
   });
   const purgeMarks = new PurgeMarks({ projectOf: projectOfKey, isPurgeable });
@@ -44,7 +50,7 @@ export async function openStores(basics: Basics): Promise<Stores> {
     onRedisState: (state, reason) => telemetry.redisState(state, reason),
   });
   const recent = new RecentBodies({ maxBytes: memoryShare(basics, 1) });
-  return { blobs, entries, recent, purgeMarks };
+  return { blobs, entries, recent, unkept, purgeMarks };
 }
 
 /** Forgets entries that lead to nothing any more; resolves with their number. */

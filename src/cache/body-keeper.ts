@@ -3,14 +3,18 @@
 
 import type { BlobStore, BlobWriter, SyncTime } from './blob-store.ts';
 import type { Entry } from './entry.ts';
+import type { EntryStore } from './entry-store.ts';
 import type { FlightObserver } from './flight-tools.ts';
 import type { Resource } from './profile.ts';
 import type { RecentBodies } from './recent-bodies.ts';
 import { describe, ownedName } from './record.ts';
+import type { UnkeptBodies } from './unkept-bodies.ts';
 
 export interface BodyKeeperTools {
   readonly blobs: BlobStore;
+  readonly entries: Pick<EntryStore, 'get'>;
   readonly recent: RecentBodies;
+  readonly unkept: UnkeptBodies;
   readonly observe: Pick<FlightObserver, 'diskFailure'>;
 }
 
@@ -37,15 +41,47 @@ export class BodyKeeper {
   }
 
   /**
-   * Keeps a body that is in memory: there for a while, and on disk. Resolves with whether the disk took it. `replaces`:
-   * a body of the same name may be there, and must not be lost before this one is safe.
+   * Keeps a body that is in memory: there for a while, and on disk, as soon as the disk takes it. Resolves when it is
+   * there or the disk does not take it now. `replaces`: a body of the same name may be there, and must not be lost
+   * before this one is safe.
    */
-  async keep(entry: Entry, bytes: Buffer, { shared, replaces, place = this.create() }: KeepOptions): Promise<boolean> {
+  async keep(entry: Entry, bytes: Buffer, { shared, replaces, place = this.create() }: KeepOptions): Promise<void> {
     this.#tools.recent.add(entry.body!.digest, bytes);
+    if (await this.#write(place, entry, bytes, shared, replaces ? 'before' : 'behind')) return;
+    this.#tools.unkept.add(ownedName(this.#resource.key, entry), () => this.#keepLater(entry, shared));
+  }
+
+  /** Resolves with false when the disk still does not take it. */
+  async #keepLater(entry: Entry, shared: boolean): Promise<boolean> {
+    const bytes = this.#tools.recent.get(entry.body!.digest);
+    // It may have been validated since.
+    const stored = await this.#stored(entry);
+    if (bytes === undefined || stored === undefined) return true;
+    if (!(await this.#write(this.create(), stored, bytes, shared, 'before'))) return false;
+    // Who forgot it meanwhile found nothing on the disk.
+    if ((await this.#stored(entry)) === undefined) await this.removeOwned(entry);
+    return true;
+  }
+
+  /** The stored entry of this body; undefined when there is none any more. */
+  async #stored(entry: Entry): Promise<Entry | undefined> {
+    const { key } = this.#resource;
+    const record = await this.#tools.entries.get(key);
+    const name = ownedName(key, entry);
+    return record?.variants.find((one) => one.body?.digest === entry.body!.digest && ownedName(key, one) === name);
+  }
+
+  async #write(
+    place: Promise<BlobWriter | undefined>,
+    entry: Entry,
+    bytes: Buffer,
+    shared: boolean,
+    sync: SyncTime,
+  ): Promise<boolean> {
     const writer = await place;
     if (writer === undefined) return false;
     try {
-      await this.publish(writer, entry, shared, replaces ? 'before' : 'behind', [bytes]);
+      await this.publish(writer, entry, shared, sync, [bytes]);
     } catch (error) {
       this.diskFailure(error as NodeJS.ErrnoException);
       await writer.discard();

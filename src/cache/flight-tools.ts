@@ -4,11 +4,13 @@ import type { BlobStore } from './blob-store.ts';
 import type { EntryStore } from './entry-store.ts';
 import type { Resource } from './profile.ts';
 import type { RecentBodies } from './recent-bodies.ts';
+import type { UnkeptBodies } from './unkept-bodies.ts';
 
 export interface FlightTools {
   readonly blobs: BlobStore;
   readonly entries: EntryStore;
   readonly recent: RecentBodies;
+  readonly unkept: UnkeptBodies;
   readonly now: () => number;
   readonly observe: FlightObserver;
 }

@@ -111,6 +111,14 @@ export const MUTANTS: readonly Mutant[] = [
     only: 'several times the quota',
   },
   {
+    name: 'what the disk did not take is offered to it again',
+    file: 'src/cache/body-keeper.ts',
+    before: "if (!(await this.#write(this.create(), stored, bytes, shared, 'before'))) return false;",
+    after: '',
+    tests: patient('disk-faults'),
+    only: 'what clients got while',
+  },
+  {
     name: 'downloads leave room for pages',
     file: 'src/cache/disk-space.ts',
     before: 'const DOWNLOADS_SHARE = 0.95;',

@@ -15,11 +15,11 @@ import { FakeIndex } from '../support/fake-index.ts';
 import * as faults from '../support/faults.ts';
 import { fileWorld, LARGE } from '../support/file-world.ts';
 import { fetchAll, get } from '../support/http-client.ts';
-import type { RunningProxy } from '../support/proxy.ts';
+import { type RunningProxy, startProxy } from '../support/proxy.ts';
 import { breakableDisk, cannotBreak, cannotMount, remount, smallDisk } from '../support/small-disk.ts';
 import { filesWorld } from '../support/small-world.ts';
 import { spawnProxy } from '../support/spawned-proxy.ts';
-import { storedBlobs } from '../support/stored-files.ts';
+import { filesBelow, storedBlobs } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
@@ -122,6 +122,39 @@ test('EIO of every write costs the copy alone, and storing goes on when it is ov
   await until(async () => (await paused(proxy)) === 0, 'the disk is written to again', BACK_WITHIN_MS);
   await right(0);
   await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
+});
+
+test('what clients got while the disk took nothing is stored when it is well again: an outage after a restart finds it (F54)', async (t) => {
+  const dataDir = await temporaryFolder(t);
+  const { index, proxy, right, url, files } = await world(t, dataDir, [10_000]);
+  const hook = await failWrites(t, 'EIO');
+  await right(0);
+  assert.equal(await paused(proxy), 1);
+  hook.restore();
+  await until(async () => (await storedBlobs(dataDir)).length === 1, 'the file is stored', BACK_WITHIN_MS);
+  await until(async () => (await filesBelow(`${dataDir}/bodies`)).length === 1, 'the page is stored');
+  await proxy.close();
+  await index.down();
+  const again = await startProxy({ upstreams: [index.url], dataDir });
+  t.after(() => again.close());
+  assert.equal((await get(`${again.url}/simple/demo0/`)).status, 200);
+  const place = new URL(url(files[0]!)).pathname;
+  assert.equal((await get(again.url + place)).sha256, files[0]!.sha256);
+});
+
+test('what was purged while the disk took nothing does not come back with it', async (t) => {
+  const { index, proxy, right } = await world(t, await temporaryFolder(t), [10_000]);
+  const hook = await failWrites(t, 'EIO');
+  await right(0);
+  await runCommand(
+    { index, dataDir: proxy.dataDir, env: { WHEELKEEP_PORT: new URL(proxy.url).port } },
+    'purge',
+    'demo0',
+  );
+  hook.restore();
+  await until(async () => (await paused(proxy)) === 0, 'the disk is written to again', BACK_WITHIN_MS);
+  await proxy.close();
+  assert.deepEqual(await filesBelow(`${proxy.dataDir}/bodies`), []);
 });
 
 test('half a second for each call to the disk delays who waits for it, and nobody else (F58)', async (t) => {
