@@ -38,7 +38,7 @@ async function askAll(
   onAnswer: (answer: ClientResponse) => void = () => {},
   paceMs = 0,
 ) {
-  const agent = new Agent({ keepAlive: true, maxSockets: parallel });
+  const agent = new Agent({ keepAlive: true, maxSockets: parallel, maxFreeSockets: parallel });
   const names = Array.from({ length: PROJECTS }, (_, i) => `p${i}`);
   const times: number[] = [];
   const client = async () => {
