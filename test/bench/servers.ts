@@ -121,6 +121,11 @@ export function startBareFanOut(stage: Stage): Promise<BareServer> {
   return startBareModule(stage, 'bare node:http', 'bare-fan-out.ts');
 }
 
+/** Fetches what it is asked for from the origin that it has learned, and keeps it. */
+export function startBarePullThrough(stage: Stage): Promise<BareServer> {
+  return startBareModule(stage, 'bare node:http', 'bare-pull-through.ts');
+}
+
 async function startBareModule(stage: Stage, name: string, module: string): Promise<BareServer> {
   const startedAt = performance.now();
   const child = stage.fork(new URL(module, import.meta.url));
