@@ -214,6 +214,14 @@ export const MUTANTS: readonly Mutant[] = [
     only: 'dropped without harm',
   },
   {
+    name: 'an answer that is complete keeps its connection, whatever becomes of its body',
+    file: 'src/upstream/connection.ts',
+    before: 'body?.complete();',
+    after: '',
+    tests: scenario('revalidates'),
+    only: 'without a new connection',
+  },
+  {
     name: 'a request of doubtful end is refused',
     file: 'src/http/doubtful-request.ts',
     before: "coding !== undefined && coding.toLowerCase() !== 'chunked'",
