@@ -23,7 +23,17 @@ export interface Basics {
   readonly telemetry: Telemetry;
 }
 
-/** So many eighths of the memory budget, in bytes. */
-export function memoryShare({ config }: Basics, eighths: number): number {
-  return Math.floor((config.memoryBytes * eighths) / 8);
+/** Who holds how many parts of the memory budget. */
+const MEMORY_PARTS = { renderedPages: 4, entries: 2, recentBodies: 1, smallFiles: 1, readyAnswers: 1 } as const;
+const ALL_PARTS = Object.values(MEMORY_PARTS).reduce((sum, parts) => sum + parts, 0);
+
+export type MemoryHolder = keyof typeof MEMORY_PARTS;
+export const MEMORY_HOLDERS = Object.keys(MEMORY_PARTS) as MemoryHolder[];
+
+/** What one of them may hold, in bytes: together they hold the budget and no more. */
+export function memoryShare(
+  { config }: { readonly config: Pick<Config, 'memoryBytes'> },
+  holder: MemoryHolder,
+): number {
+  return Math.floor((config.memoryBytes * MEMORY_PARTS[holder]) / ALL_PARTS);
 }

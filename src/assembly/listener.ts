@@ -77,7 +77,11 @@ export async function listen(
   const { readThrough, index, documents, files, explain } = services;
   const [origin] = indexOrigins(config);
   let draining = false;
-  const ready = new ReadyAnswers({ changes: () => entries.changes, now, maxBytes: memoryShare(basics, 1) });
+  const ready = new ReadyAnswers({
+    changes: () => entries.changes,
+    now,
+    maxBytes: memoryShare(basics, 'readyAnswers'),
+  });
   const { ledger, addresses, ...noted } = openNotes(basics, sink);
   const forwarding = openForwarding(basics, readThrough, client);
   const { passthrough, raw } = forwarding;

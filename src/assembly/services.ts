@@ -61,7 +61,7 @@ export function buildServices(
     onCollapsed: (resource) => telemetry.collapsed(resource),
   });
   const workshop = new PageWorkshop({ maxDecodedBytes: config.maxPageBytes });
-  const rendered = new RenderedPages({ maxBytes: memoryShare(basics, 4) });
+  const rendered = new RenderedPages({ maxBytes: memoryShare(basics, 'renderedPages') });
   const routing = new NameRouting(config.routes);
   const accepting = new Set(config.indexes.filter((index) => index.changedFiles === 'accept').map(({ name }) => name));
   const onChanged = (project: ProjectName, filename: string, accepted: boolean) =>

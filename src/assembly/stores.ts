@@ -27,7 +27,7 @@ export async function openStores(basics: Basics): Promise<Stores> {
   const unkept = new UnkeptBodies();
   const blobs = new DiskBlobs({
     dataDir: config.dataDir,
-    memoryBytes: memoryShare(basics, 1),
+    memoryBytes: memoryShare(basics, 'smallFiles'),
     quotaBytes: config.diskQuotaBytes,
     freeSpaceFloorBytes: config.freeSpaceFloorBytes,
     now,
@@ -41,7 +41,7 @@ export async function openStores(basics: Basics): Promise<Stores> {
   const purgeMarks = new PurgeMarks({ projectOf: projectOfKey, isPurgeable });
   const entries = await TieredEntryStore.open({
     dataDir: config.dataDir,
-    memoryBytes: memoryShare(basics, 2),
+    memoryBytes: memoryShare(basics, 'entries'),
     ...(config.redis === undefined ? {} : { redis: config.redis }),
     now,
     isPurged: (key, validatedAt) => purgeMarks.isPurged(key, validatedAt),
@@ -49,7 +49,7 @@ export async function openStores(basics: Basics): Promise<Stores> {
     onDamaged: () => telemetry.entriesDamaged(),
     onRedisState: (state, reason) => telemetry.redisState(state, reason),
   });
-  const recent = new RecentBodies({ maxBytes: memoryShare(basics, 1) });
+  const recent = new RecentBodies({ maxBytes: memoryShare(basics, 'recentBodies') });
   return { blobs, entries, recent, unkept, purgeMarks };
 }
 

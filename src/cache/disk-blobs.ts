@@ -13,6 +13,7 @@ import type { Arrival, Blob, BlobStore, BlobWriter, OwnedBlob } from './blob-sto
 import { DiskBlobWriter } from './blob-writer.ts';
 import type { Digest } from './digest.ts';
 import { DiskSpace, type EvictionReason } from './disk-space.ts';
+import { KEPT_OVERHEAD_BYTES } from './exact-bytes.ts';
 import { OneByOne } from './one-by-one.ts';
 import { isOutOfDescriptors, type OpenFile, OpenFiles, readAt } from './open-files.ts';
 import { readTrailer } from './owned-body.ts';
@@ -62,7 +63,10 @@ export class DiskBlobs implements BlobStore {
     this.#folders = new BlobFolders(options.dataDir);
     this.#folders.make();
     this.#files = new OpenFiles({ limit: OPEN_FILES, now: options.now });
-    this.#small = new LRUCache({ maxSize: options.memoryBytes, sizeCalculation: (small) => small.bytes.length + 200 });
+    this.#small = new LRUCache({
+      maxSize: options.memoryBytes,
+      sizeCalculation: ({ bytes }) => bytes.length + KEPT_OVERHEAD_BYTES,
+    });
     this.#index = BlobIndex.open({ path: this.#folders.index, now: options.now });
     this.#space = new DiskSpace({
       ...options,

@@ -3,13 +3,16 @@
 
 import { LRUCache } from 'lru-cache';
 import type { Digest } from './digest.ts';
-import { exactBytes } from './exact-bytes.ts';
+import { exactBytes, KEPT_OVERHEAD_BYTES } from './exact-bytes.ts';
 
 export class RecentBodies {
   readonly #bodies: LRUCache<Digest, Buffer>;
 
   constructor(options: { readonly maxBytes: number }) {
-    this.#bodies = new LRUCache({ maxSize: options.maxBytes, sizeCalculation: (bytes) => bytes.length + 100 });
+    this.#bodies = new LRUCache({
+      maxSize: options.maxBytes,
+      sizeCalculation: (bytes) => bytes.length + KEPT_OVERHEAD_BYTES,
+    });
   }
 
   add(digest: Digest, bytes: Buffer): void {

@@ -49,8 +49,11 @@ export type JobReply = {
 const INLINE_BYTES = 96 * 1024;
 /** What a coded body counts for: pages grow so much when they are decoded, and a bomb of that size does little harm. */
 const CODED_WEIGHT = 8;
-/** Parsed pages kept, by the size of their decoded bodies; the parsed form takes a few times as much. */
-const PARSED_BYTES = 4 * 1024 * 1024;
+/**
+ * Parsed pages kept, by the size of their decoded bodies; the parsed form takes twice as much. They are for what
+ * follows at once, the rendering; parsing a page anew that is this small takes a millisecond at most.
+ */
+const PARSED_BYTES = 1024 * 1024;
 
 /**
  * An idle thread collects no garbage: one that has read a list of all projects, or the first 64 MB of a bomb, would keep

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Entry } from '../cache/entry.ts';
+import { KEPT_OVERHEAD_BYTES } from '../cache/exact-bytes.ts';
 import type { Fields } from '../http-message.ts';
 import { DOCUMENT_TYPES, type DocumentForm } from './documents.ts';
 import { type KeptBytes, keptAsRendered, keptCoded } from './kept-bytes.ts';
@@ -28,6 +29,15 @@ export type Form = PageFormat | DocumentForm;
 
 type Render = () => Promise<Buffer>;
 
+/**
+ * Installers ask for coded bytes. The uncoded ones that these were made from are kept for other codings only where it takes
+ * long to render them again: of small pages they would be two thirds of what is kept.
+ */
+const RENDERED_AGAIN_BYTES = 64 * 1024;
+
+/** What a page takes beside its bytes: key, tag and fields, and what any kept bytes take. */
+const PAGE_OVERHEAD_BYTES = 900 + KEPT_OVERHEAD_BYTES;
+
 export class RenderedPages {
   readonly #pages: LRUCache<string, RenderedPage>;
   readonly #making = new Map<string, Promise<RenderedPage>>();
@@ -36,7 +46,7 @@ export class RenderedPages {
   constructor(options: { readonly maxBytes: number }) {
     this.#pages = new LRUCache({
       maxSize: options.maxBytes,
-      sizeCalculation: (page) => page.bytes.length + 1500,
+      sizeCalculation: (page) => page.bytes.length + PAGE_OVERHEAD_BYTES,
     });
   }
 
@@ -50,16 +60,8 @@ export class RenderedPages {
    * on: two indexes may hold the same page and show it differently. Rejects as `render` does.
    */
   async get(entry: Entry, form: Form, coding: PageCoding, render: Render, manner = ''): Promise<RenderedPage> {
-    const key = this.#key(entry, form, coding, manner);
-    const ready = this.#pages.get(key);
-    if (ready !== undefined) return ready;
-    let making = this.#making.get(key);
-    if (making === undefined) {
-      making = this.#make(entry, form, coding, render, manner).finally(() => this.#making.delete(key));
-      this.#making.set(key, making);
-    }
-    const page = await making;
-    this.#pages.set(key, page);
+    const page = await this.#readyOrMade(entry, form, coding, render, manner);
+    this.#pages.set(this.#key(entry, form, coding, manner), page);
     return page;
   }
 
@@ -67,21 +69,40 @@ export class RenderedPages {
     return this.#pages.calculatedSize;
   }
 
+  /** All who ask while it is made get the same one. */
+  #readyOrMade(entry: Entry, form: Form, coding: PageCoding, render: Render, manner: string): Promise<RenderedPage> {
+    const key = this.#key(entry, form, coding, manner);
+    const ready = this.#pages.get(key);
+    if (ready !== undefined) return Promise.resolve(ready);
+    let making = this.#making.get(key);
+    if (making === undefined) {
+      making = this.#make(entry, form, coding, render, manner).finally(() => this.#making.delete(key));
+      this.#making.set(key, making);
+    }
+    return making;
+  }
+
   async #make(entry: Entry, form: Form, coding: PageCoding, render: Render, manner: string): Promise<RenderedPage> {
-    // Coded forms are made from the uncoded one, which others may want too.
-    const plain = coding === 'identity' ? undefined : await this.get(entry, form, 'identity', render, manner);
+    // Coded forms are made from the uncoded one.
+    const plain = coding === 'identity' ? undefined : await this.#readyOrMade(entry, form, 'identity', render, manner);
+    if (plain !== undefined && plain.bytes.length > RENDERED_AGAIN_BYTES)
+      this.#pages.set(this.#key(entry, form, 'identity', manner), plain);
     const kept = plain === undefined ? await keptAsRendered(await render()) : await keptCoded(plain, coding);
     const { bytes, packed, digest, sizeBytes } = kept;
     const etag = tagOf(digest, form, coding);
     const serial = (entry.facts as PageFacts | null | undefined)?.serial;
     const vary = typeof form === 'string' ? 'Accept, Accept-Encoding' : 'Accept-Encoding';
-    const common = ['etag', etag, 'vary', vary];
-    if (serial !== undefined) common.push('x-pypi-last-serial', String(serial));
     const contentType = typeof form === 'string' ? CONTENT_TYPES[form] : DOCUMENT_TYPES[form.kind];
-    const fields = [...common, 'content-type', contentType, 'content-length', String(sizeBytes)];
-    if (coding !== 'identity') fields.push('content-encoding', coding);
-    fields.push('x-content-type-options', 'nosniff', 'content-security-policy', "default-src 'none'");
-    return { bytes, packed, digest, sizeBytes, etag, fields, notModifiedFields: common };
+    // Put together by concat, whose arrays have no room for more: with it the fields would outweigh many a page.
+    const notModifiedFields = ['etag', etag, 'vary', vary].concat(
+      serial === undefined ? [] : ['x-pypi-last-serial', String(serial)],
+    );
+    const fields = notModifiedFields.concat(
+      ['content-type', contentType, 'content-length', String(sizeBytes)],
+      coding === 'identity' ? [] : ['content-encoding', coding],
+      ['x-content-type-options', 'nosniff', 'content-security-policy', "default-src 'none'"],
+    );
+    return { bytes, packed, digest, sizeBytes, etag, fields, notModifiedFields };
   }
 
   /** By what the bytes depend on: the body, the URL that its links resolve against, and who asks for which form. */

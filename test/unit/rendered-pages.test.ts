@@ -46,6 +46,22 @@ it('a page is rendered once for all codings and all who ask at the same time', a
   assert.equal(new Set(made.map(({ etag }) => etag)).size, 3);
 });
 
+it('of a small page what was asked for is kept alone; of a large one also the uncoded bytes, for other codings', async () => {
+  const pages = new RenderedPages({ maxBytes: 1e6 });
+  const small = renderer(PAGE);
+  await pages.get(entry('small'), 'json', 'gzip', small.render);
+  assert.equal(pages.peek(entry('small'), 'json', 'identity'), undefined);
+  const other = await pages.get(entry('small'), 'json', 'zstd', small.render);
+  assert.equal(zstdDecompressSync(other.bytes).toString(), PAGE);
+  await pages.get(entry('small'), 'json', 'identity', small.render);
+  assert.equal(pages.peek(entry('small'), 'json', 'identity')?.bytes.toString(), PAGE);
+
+  const large = renderer(PAGE.repeat(20));
+  for (const coding of ['gzip', 'zstd', 'identity'] as const)
+    await pages.get(entry('large'), 'json', coding, large.render);
+  assert.equal(large.counter.renders, 1);
+});
+
 it('a page is ready for an entry that was validated anew, and made anew for another body, URL or format', async () => {
   const pages = new RenderedPages({ maxBytes: 1e6 });
   const first = await pages.get(entry('x'), 'json', 'identity', renderer(PAGE).render);
