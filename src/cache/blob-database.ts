@@ -3,6 +3,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { CACHE_KIBIBYTES } from './entry-database.ts';
 
 const FORMAT = 1;
 /** How long a transaction may wait for another process's. */
@@ -11,6 +12,7 @@ const BUSY_TIMEOUT_MS = 250;
 /** It holds nothing that the folders do not hold: no waiting for the disk. */
 const SETUP = `
   PRAGMA journal_mode = WAL;
+  PRAGMA cache_size = -${CACHE_KIBIBYTES};
   PRAGMA synchronous = OFF;
   PRAGMA journal_size_limit = 4194304;
   CREATE TABLE IF NOT EXISTS blobs (

@@ -51,9 +51,9 @@ const INLINE_BYTES = 96 * 1024;
 const CODED_WEIGHT = 8;
 /**
  * Parsed pages kept, by the size of their decoded bodies; the parsed form takes twice as much. They are for what
- * follows at once, the rendering; parsing a page anew that is this small takes a millisecond at most.
+ * follows at once, the rendering; to parse a page that is so small once more takes a millisecond at most.
  */
-const PARSED_BYTES = 1024 * 1024;
+const PARSED_BYTES = 256 * 1024;
 
 /**
  * An idle thread collects no garbage: one that has read a list of all projects, or the first 64 MB of a bomb, would keep
