@@ -118,9 +118,13 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     const mirrors = [...upstreams.askers.values()].flatMap((asker) => asker.status());
     telemetry.scrape(mirrors, services.readThrough.flights);
     const { memoryBytes, records } = stores.entries.status();
-    metrics.meters.storeBytes.set({ store: 'memory' }, memoryBytes);
-    metrics.meters.storeObjects.set({ store: 'entries' }, records);
     const stored = stores.blobs.status();
+    const inMemory = [memoryBytes, stored.memoryBytes, stores.recent.bytes, services.rendered.bytes];
+    metrics.meters.storeBytes.set(
+      { store: 'memory' },
+      inMemory.reduce((sum, bytes) => sum + bytes, listeners.readyBytes),
+    );
+    metrics.meters.storeObjects.set({ store: 'entries' }, records);
     metrics.meters.storeBytes.set({ store: 'blobs' }, stored.bytes);
     metrics.meters.storeObjects.set({ store: 'blobs' }, stored.count);
     metrics.meters.diskWritesPaused.set({}, stored.paused ? 1 : 0);

@@ -57,6 +57,8 @@ export interface Listeners {
   /** Where the raw mounts with a listener of their own are, by name. */
   readonly rawUrls: ReadonlyMap<string, string>;
   readonly connections: Promise<number>;
+  /** What answers that are ready hold of the memory budget. */
+  readonly readyBytes: number;
   /** Accounts for the requests that were noted so far. */
   settle(): void;
   /** What this process knows. */
@@ -194,6 +196,9 @@ export async function listen(
     rawUrls,
     get connections() {
       return servers.connections;
+    },
+    get readyBytes() {
+      return ready.bytes;
     },
     settle: () => ledger.settle(),
     facts: ownFacts,

@@ -30,6 +30,7 @@ import type { Upstreams } from './upstreams.ts';
 export interface Services {
   readonly readThrough: ReadThrough;
   readonly workshop: PageWorkshop;
+  readonly rendered: RenderedPages;
   readonly index: IndexService;
   readonly documents: DocumentService;
   readonly files: FileService;
@@ -119,7 +120,7 @@ export function buildServices(
     onRefusedFile: (project, filename) => onChanged(project, filename, false),
   });
   const explain = new Explain({ routing, resources, readThrough, entries, now });
-  return { readThrough, workshop, index, documents, files, explain };
+  return { readThrough, workshop, rendered, index, documents, files, explain };
 }
 
 /** Pages of several mirrors are measured by one another. */

@@ -36,6 +36,13 @@ export interface DiskBlobsOptions {
   readonly onDamage: (what: 'blob' | 'body', name: string) => void;
 }
 
+export interface DiskBlobsStatus {
+  readonly bytes: number;
+  readonly count: number;
+  readonly paused: boolean;
+  readonly memoryBytes: number;
+}
+
 /** Bodies up to this size are answered from memory. */
 const SMALL_BYTES = 64 * 1024;
 const OPEN_FILES = 256;
@@ -84,10 +91,15 @@ export class DiskBlobs implements BlobStore {
     });
   }
 
-  /** Bytes and number of what is stored, bodies that are being written included in the bytes. */
-  status(): { readonly bytes: number; readonly count: number; readonly paused: boolean } {
+  /** Bytes and number of what is stored, bodies that are being written included in the bytes; and bytes in memory. */
+  status(): DiskBlobsStatus {
     this.#index.flush();
-    return { bytes: this.#space.usedBytes, count: this.#index.totals.count, paused: this.#space.paused };
+    return {
+      bytes: this.#space.usedBytes,
+      count: this.#index.totals.count,
+      paused: this.#space.paused,
+      memoryBytes: this.#small.calculatedSize,
+    };
   }
 
   /** Whether a body lies on the disk, under its digest or under the name it belongs to; right or not. */

@@ -15,6 +15,11 @@ export class RecentBodies {
     });
   }
 
+  /** What it holds of its budget. */
+  get bytes(): number {
+    return this.#bodies.calculatedSize;
+  }
+
   add(digest: Digest, bytes: Buffer): void {
     this.#bodies.set(digest, exactBytes(bytes));
   }

@@ -64,6 +64,11 @@ export class ReadyAnswers {
     this.#options = options;
   }
 
+  /** What it holds of its budget. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Answers the exchange if the same was answered before; false when the ordinary way has to be taken. */
   repeat(exchange: Exchange): boolean {
     const { request } = exchange;

@@ -239,15 +239,15 @@ export const METRIC_TABLE = {
   storeBytes: {
     type: 'gauge',
     name: 'wheelkeep_store_bytes',
-    help: 'Bytes held, by store.',
-    labels: { store: ['memory', 'entries', 'blobs', 'bucket'] },
+    help: 'Bytes held, by store: of the memory budget, and on disk.',
+    labels: { store: ['memory', 'blobs'] },
     aggregator: 'max',
   },
   storeObjects: {
     type: 'gauge',
     name: 'wheelkeep_store_objects',
     help: 'Entries or blobs held, by store.',
-    labels: { store: ['memory', 'entries', 'blobs', 'bucket'] },
+    labels: { store: ['entries', 'blobs'] },
     aggregator: 'max',
   },
   outageReadiness: {

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { FakeClock } from '../support/clock.ts';
 import { FakeIndex } from '../support/fake-index.ts';
-import { sendRaw } from '../support/http-client.ts';
+import { get, sendRaw } from '../support/http-client.ts';
 import { getPage, JSON_TYPE, listed } from '../support/page-client.ts';
 import { startProxy } from '../support/proxy.ts';
+import { smallWorld } from '../support/small-world.ts';
 import { wheel } from '../support/wheels.ts';
 
 /** One answer as it came over the wire; each character is a byte. */
@@ -108,4 +109,20 @@ test('the age of a page grows by the second, and the metrics count each answer',
   const after = await proxy.metrics();
   const name = 'wheelkeep_requests_total{kind="page",outcome="hit",status="2xx"}';
   assert.equal(after[name]! - before[name]!, 9);
+});
+
+test('the memory that pages and small files take is told, all of it', async (t) => {
+  const { index, proxy } = await smallWorld(t);
+  const file = wheel({ name: 'small', version: '1.0', sizeBytes: 50_000 });
+  index.add('small', file);
+  const held = async () => (await proxy.metrics())['wheelkeep_store_bytes{store="memory"}']!;
+  const before = await held();
+  const page = await getPage(proxy, 'small');
+  const withPage = await held();
+  // As it came, and rendered.
+  assert.ok(withPage - before > 2 * page.body.length);
+  const url = `${proxy.url}/files/http/${new URL(index.url).host}${index.pathOf(file)}`;
+  // The first brings it, the second finds it on the disk, from the third on it is ready.
+  for (let i = 0; i < 3; i++) assert.equal((await get(url)).sha256, file.sha256);
+  assert.ok((await held()) - withPage > 2 * file.bytes.length);
 });
