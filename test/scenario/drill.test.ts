@@ -11,6 +11,7 @@ import { hashedRequirements, type Locked, uvLock } from '../support/lock-files.t
 import { startProxy } from '../support/proxy.ts';
 import { storedBlobs } from '../support/stored-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { pythonMissing } from '../support/this-machine.ts';
 import { sdist, wheel } from '../support/wheels.ts';
 
 const NAMES = ['one', 'two', 'three', 'four'];
@@ -49,7 +50,9 @@ async function drilled(given: Awaited<ReturnType<typeof world>>, ...args: readon
   return { code, verdict: locks[0]! };
 }
 
-test('an empty cache survives nothing, and upstream is not asked to find that out', async (t) => {
+test('an empty cache survives nothing, and upstream is not asked to find that out', {
+  skip: pythonMissing,
+}, async (t) => {
   const given = await world(t);
   const { code, verdict } = await drilled(given, 'uv.lock');
   assert.deepEqual([code, verdict.readiness, verdict.served, verdict.wanted], [1, 0, 0, 8]);
@@ -58,7 +61,9 @@ test('an empty cache survives nothing, and upstream is not asked to find that ou
   assert.equal(given.index.log.entries.length, 0);
 });
 
-test('after warm everything survives: score 1, exit code 0, and upstream is not asked', async (t) => {
+test('after warm everything survives: score 1, exit code 0, and upstream is not asked', {
+  skip: pythonMissing,
+}, async (t) => {
   const given = await world(t);
   assert.equal((await runCommand(given, 'warm', 'uv.lock')).code, 0);
   const asked = given.index.log.entries.length;
@@ -132,7 +137,7 @@ test('bytes that are here under another hash than the lock names do not count', 
   );
 });
 
-test('what only another platform needs may be missing, unless --only counts it', async (t) => {
+test('what only another platform needs may be missing, unless --only counts it', { skip: pythonMissing }, async (t) => {
   const given = await world(t);
   await runCommand(given, 'warm', 'uv.lock', '--only', '*-none-any.whl');
   const { code, verdict } = await drilled(given, 'uv.lock');
@@ -153,7 +158,7 @@ test('without a Python to ask every file counts', async (t) => {
   assert.deepEqual([code, verdict.wanted, verdict.served, verdict.python], [1, 20, 16, undefined]);
 });
 
-test('a version none of whose files fits here is no survivor', async (t) => {
+test('a version none of whose files fits here is no survivor', { skip: pythonMissing }, async (t) => {
   const given = await world(t);
   const locked: Locked = { odd: [wheel({ name: 'odd', version: '1', tag: 'py3-none-win32' })] };
   given.index.add('odd', ...locked.odd!);
@@ -186,7 +191,9 @@ test('files locked at their own host are told of: installers that follow a lock 
   assert.deepEqual((await drilled(given, 'through.lock')).verdict.past, []);
 });
 
-test('people get a table, the missing by name, and what comes from elsewhere as a note', async (t) => {
+test('people get a table, the missing by name, and what comes from elsewhere as a note', {
+  skip: pythonMissing,
+}, async (t) => {
   const given = await world(t);
   await runCommand(given, 'warm', 'uv.lock');
   const gone = wheel({ name: 'gone', version: '1' });
@@ -208,7 +215,9 @@ test('people get a table, the missing by name, and what comes from elsewhere as 
   ]);
 });
 
-test('the score of each lock file is a metric of the server and stands on its status page, also after a restart', async (t) => {
+test('the score of each lock file is a metric of the server and stands on its status page, also after a restart', {
+  skip: pythonMissing,
+}, async (t) => {
   const given = await world(t);
   await writeFile(join(given.dataDir, 'one.lock'), uvLock(given.index, { one: given.locked.one! }));
   await runCommand(given, 'warm', 'one.lock');
