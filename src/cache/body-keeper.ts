@@ -1,5 +1,5 @@
-// Keeps the bodies of one resource on disk. A disk that takes nothing (full, read-only, out of descriptors) is told of
-// and costs the copy, never the answer.
+// Keeps the bodies of one resource on disk. A disk that takes nothing (full, read-only, out of descriptors) is told of,
+// and asked again for what is in memory; it never costs the answer.
 
 import type { BlobStore, BlobWriter, SyncTime } from './blob-store.ts';
 import type { Entry } from './entry.ts';

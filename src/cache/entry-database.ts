@@ -12,8 +12,8 @@ const REMEMBERED_REMOVALS = 10_000;
 /** How long a statement may wait for another process's statement (20 µs) or checkpoint (milliseconds). */
 export const BUSY_TIMEOUT_MS = 250;
 /**
- * Pages that SQLite keeps itself, a connection: the system has them too, and with SQLite's own 2 MB neither reading nor writing
- * takes less processor time.
+ * Pages that SQLite keeps itself, a connection: the system has them too, and with SQLite's own 2 MB neither reading nor
+ * writing takes less processor time.
  */
 export const CACHE_KIBIBYTES = 256;
 /** Above this the log is cut back at a checkpoint. */

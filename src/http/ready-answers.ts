@@ -28,6 +28,8 @@ interface Slot {
   readonly answer: ReadyAnswer;
   readonly accept: string | undefined;
   readonly acceptEncoding: string | undefined;
+  /** What it counts for in the budget. */
+  readonly size: number;
   /** The count of changes of the entry store up to which the answer holds. */
   changes: number;
   /** Milliseconds since the epoch. */
@@ -98,6 +100,7 @@ export class ReadyAnswers {
       answer,
       accept,
       acceptEncoding: acceptEncoding as string | undefined,
+      size,
       changes: this.#options.changes(),
       keptAt: this.#options.now(),
       second: 0,
@@ -106,11 +109,11 @@ export class ReadyAnswers {
       whole: undefined,
       notModified: undefined,
     };
-    const others = (this.#slots.get(request.url!) ?? []).filter(
-      (one) => one.accept !== slot.accept || one.acceptEncoding !== slot.acceptEncoding,
-    );
-    this.#slots.set(request.url!, [slot, ...others].slice(0, VARIANTS));
-    this.#bytes += size;
+    const before = this.#slots.get(request.url!) ?? [];
+    const others = before.filter((one) => one.accept !== slot.accept || one.acceptEncoding !== slot.acceptEncoding);
+    const after = [slot, ...others].slice(0, VARIANTS);
+    this.#slots.set(request.url!, after);
+    this.#bytes += sizeOf(after) - sizeOf(before);
   }
 
   /** A busy node stores something all the time, and hardly ever what this answer rests on. */
@@ -157,6 +160,10 @@ export class ReadyAnswers {
     slot.notModified = undefined;
     return true;
   }
+}
+
+function sizeOf(slots: readonly Slot[]): number {
+  return slots.reduce((sum, { size }) => sum + size, 0);
 }
 
 /** Fields that make a request more than a plain wish for the page or file. */

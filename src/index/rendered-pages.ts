@@ -30,8 +30,8 @@ export type Form = PageFormat | DocumentForm;
 type Render = () => Promise<Buffer>;
 
 /**
- * Installers ask for coded bytes. The uncoded ones that these were made from are kept for other codings only where it takes
- * long to render them again: of small pages they would be two thirds of what is kept.
+ * Installers ask for coded bytes. The uncoded ones that these were made from are kept for other codings only where it
+ * takes long to render them again: of small pages they would be two thirds of what is kept.
  */
 const RENDERED_AGAIN_BYTES = 64 * 1024;
 

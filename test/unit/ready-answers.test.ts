@@ -57,6 +57,15 @@ test('a change in the store ends what is kept ready only where it is another ent
   }
 });
 
+test('what takes the place of an answer takes its place in the budget too', async () => {
+  const { store, ready, answer } = world();
+  await answer(exchange());
+  const { bytes } = ready;
+  assert.ok(bytes > PAGE.page.bytes.length);
+  for (; store.changes < 3; store.changes++) await answer(exchange());
+  assert.equal(ready.bytes, bytes);
+});
+
 test('an answer that is kept ready does not keep the request that it was made for', async () => {
   const { ready, answer } = world();
   const answerOne = async () => {
