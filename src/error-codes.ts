@@ -1,5 +1,5 @@
 // The one table of error codes: what an answer that is a failure says it is, in its problem's `type` and in Cache-Status.
-// They are part of the product's surface, in kebab case; the type of every error's code and README's table come from it.
+// They are part of the product's surface, in kebab case; the type of every error's code and docs/errors.md come from it.
 
 /** By code: the status it comes with, and what it means. */
 export const ERROR_CODES = {
@@ -56,7 +56,7 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** README's table. */
+/** The table of docs/errors.md, in Markdown. */
 export function errorCodesTable(): string {
   const rows = Object.entries(ERROR_CODES).map(
     ([code, [status, meaning]]) => `| \`${code}\` | ${status} | ${meaning} |`,

@@ -1,4 +1,4 @@
-// README's table of options, generated from the one table.
+// The table of options in docs/configuration.md, generated from the one table.
 
 import { CONFIG_VARIABLE, OPTIONS, STRUCTURES } from './options.ts';
 

@@ -1,5 +1,5 @@
 // The one table of options: what each is called in the YAML file and in the environment, its unit, its default and
-// what it is for. Parsing, `wheelkeep check`, the flags of `serve` and README's table all read this.
+// what it is for. Parsing, `wheelkeep check`, the flags of `serve` and docs/configuration.md all read this.
 
 import { basePath, baseUrl, hostName, listenAddress, network, origin, redisUrl, upstreamAddress } from './addresses.ts';
 import {
@@ -225,7 +225,7 @@ export type Settings = {
   readonly [K in OptionKey]: (typeof OPTIONS)[K] extends Option<infer T> ? T : never;
 };
 
-/** Keys that only the YAML file has, because they hold structures; for README and for suggestions. */
+/** Keys that only the YAML file has, because they hold structures; for docs/configuration.md and for suggestions. */
 export const STRUCTURES = [
   { name: 'indexes', description: 'Several indexes by name, each with its upstreams; instead of `upstream`.' },
   { name: 'default', description: 'The order in which `/simple/` asks the indexes; unset, as they stand.' },

@@ -1,4 +1,4 @@
-// The one table of Wheelkeep's own metrics: the registry, the types of their labels and README's table come from it.
+// The one table of Wheelkeep's own metrics: the registry, the types of their labels and docs/metrics.md come from it.
 // Labels are closed lists, or names that the configuration gives; never a project, a file, a user or a URL (S29).
 
 import { FAILURE_KINDS } from '../errors.ts';
@@ -349,7 +349,7 @@ export const METRIC_TABLE = {
   },
 } as const satisfies Readonly<Record<string, Definition>>;
 
-/** README's table, in Markdown. */
+/** The table of docs/metrics.md, in Markdown. */
 export function metricsTable(): string {
   const rows = Object.values<Definition>(METRIC_TABLE).map(({ name, type, labels, help }) => {
     const names = Object.keys(labels).map((label) => `\`${label}\``);

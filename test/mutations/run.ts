@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { MUTANTS, type Mutant } from './mutants.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const COPIED = ['src', 'test', 'bin', 'deploy', 'package.json', 'tsconfig.json', 'README.md'];
+const COPIED = ['src', 'test', 'bin', 'deploy', 'package.json', 'tsconfig.json', 'docs', 'README.md'];
 const LIMIT_MS = 120_000;
 
 type Outcome = 'noticed' | 'survived' | 'does not fit' | 'fails without it';

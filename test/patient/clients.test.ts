@@ -1,5 +1,5 @@
 // Poetry, PDM, pipenv and keyrings where clients have to prove who they are, over our own TLS: by the settings that
-// README names for each.
+// docs/installers.md names for each.
 
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// What is shown of a configuration: effective values, first lines, README's table. Never a secret.
+// What is shown of a configuration: effective values, first lines, docs/configuration.md's table. Never a secret.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -35,7 +35,7 @@ test('every kind of upstream failure is a result that can be counted', () => {
   assert.deepEqual(missing, []);
 });
 
-test('README gets one row a metric', () => {
+test('docs/metrics.md gets one row a metric', () => {
   const table = metricsTable().trimEnd().split('\n');
   assert.equal(table.length, rows.length + 2);
   for (const line of table) assert.equal(line.split(' | ').length, 4, line);

@@ -1,10 +1,10 @@
-// README promises things that a user types. Whatever of it can be run or looked up without a network is.
+// README and docs/ promise things that a user types. This test runs or looks up whatever needs no network.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -20,8 +20,9 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const LAUNCHER = join(ROOT, 'bin', 'wheelkeep');
-const PAGES = ['README.md', 'SECURITY.md', 'CONTRIBUTING.md'];
-const README = text('README.md');
+const PAGES = ['README.md', 'SECURITY.md', 'CONTRIBUTING.md', ...globSync('docs/*.md', { cwd: ROOT }).sort()];
+/** All pages together. */
+const ALL = PAGES.map(text).join('\n');
 const ADDRESS = 'http://127.0.0.1:5030/';
 const ENV = { PATH: process.env.PATH, HOME: '/nonexistent', WHEELKEEP_UPSTREAM: 'https://index.example/simple/' };
 
@@ -32,11 +33,15 @@ function text(page: string): string {
   return readFileSync(join(ROOT, page), 'utf8');
 }
 
-function blocks(language: string, page = README): string[] {
-  return [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, body = '']) => body);
+/** The code blocks of a language in `content`; a block inside a list item loses its indentation. */
+function blocks(language: string, content: string): string[] {
+  const fence = new RegExp(`^( *)\`\`\`${language}\\n(.*?)^ *\`\`\`$`, 'gms');
+  return [...content.matchAll(fence)].map(([, indent = '', body = '']) =>
+    body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+  );
 }
 
-const COMMANDS = PAGES.flatMap((page) => blocks('sh', text(page))).flatMap((block) => block.trim().split('\n'));
+const COMMANDS = blocks('sh', ALL).flatMap((block) => block.trim().split('\n'));
 
 async function helpOf(...args: readonly string[]): Promise<string> {
   return (await run(LAUNCHER, [...args, '--help'], { env: ENV })).stdout;
@@ -76,7 +81,7 @@ test('every command of the documents is one of ours that exists, or one of a kno
   }
 });
 
-test('commands that ask and change nothing do what README says of them', async (t) => {
+test('commands that ask and change nothing do what the documents say of them', async (t) => {
   const folder = await temporaryFolder(t);
   for (const line of COMMANDS.filter((command) => /bin\/wheelkeep (env|check)\b/.test(command))) {
     const [, ...args] = wordsOf(line);
@@ -91,11 +96,11 @@ test('commands that ask and change nothing do what README says of them', async (
   }
 });
 
-test('every command of the command line is told of in README', async () => {
+test('the documents tell of every command of the command line', async () => {
   const listed = /^Commands:\n(.*?)\n\n/ms.exec(await helpOf())?.[1] ?? '';
   const names = [...listed.matchAll(/^ {2}(\w+)/gm)].map(([, name]) => name!).filter((name) => name !== 'help');
   assert.ok(names.length > 3);
-  const told = (name: string) => new RegExp(`\`(?:wheelkeep )?${name}[ \`]|bin/wheelkeep ${name}\\b`).test(README);
+  const told = (name: string) => new RegExp(`\`(?:wheelkeep )?${name}[ \`]|bin/wheelkeep ${name}\\b`).test(ALL);
   // `serve` is what npm start runs.
   assert.deepEqual(
     names.filter((name) => name !== 'serve' && !told(name)),
@@ -103,8 +108,8 @@ test('every command of the command line is told of in README', async () => {
   );
 });
 
-test('every address of a local Wheelkeep in README leads somewhere', () => {
-  const addresses = README.match(/http:\/\/127\.0\.0\.1:5030\/[\w./-]*/g) ?? [];
+test('every address of a local Wheelkeep in the documents leads somewhere', () => {
+  const addresses = ALL.match(/http:\/\/127\.0\.0\.1:5030\/[\w./-]*/g) ?? [];
   assert.ok(addresses.length > 5);
   for (const address of addresses) {
     const path = address.slice(ADDRESS.length - 1);
@@ -114,8 +119,8 @@ test('every address of a local Wheelkeep in README leads somewhere', () => {
 });
 
 test("the table of paths is the server's", () => {
-  const section = README.slice(README.indexOf('## Paths'), README.indexOf('## How a request flows'));
-  const paths = [...section.matchAll(/`(\/[^`]*)`/g)].map(([, path = '']) => path);
+  const rows = text('docs/http-api.md').match(/^\| `.*$/gm) ?? [];
+  const paths = [...rows.join('\n').matchAll(/`(\/[^`]*)`/g)].map(([, path = '']) => path);
   assert.ok(paths.length > 12);
   const example: Readonly<Record<string, string>> = { '<scheme>': 'https', '<host>': 'files.example', '…': 'x' };
   for (const path of paths) {
@@ -136,7 +141,7 @@ test('the documents name only metrics, labels, values, variables and files that 
     const content = text(page);
     assert.deepEqual(unknownMetrics(content), [], page);
     assert.deepEqual(unknownVariables(content), [], page);
-    const files = content.match(/\b(?:src|test|deploy|bin)\/[\w./-]*\w/g) ?? [];
+    const files = content.match(/(?<![\w/])(?:src|test|deploy|bin|docs)\/[\w./-]*\w/g) ?? [];
     assert.deepEqual(
       files.filter((file) => !existsSync(join(ROOT, file))),
       [],
@@ -147,29 +152,58 @@ test('the documents name only metrics, labels, values, variables and files that 
   }
 });
 
+/** The anchors that a code host makes of the headings of a page. */
+function anchorsOf(page: string): string[] {
+  return [...text(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
 test('links inside the documents lead to files and headings that exist', () => {
   for (const page of PAGES) {
-    const content = text(page);
-    const anchors = [...content.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
-      heading
-        .toLowerCase()
-        .replace(/[^\w -]/g, '')
-        .replaceAll(' ', '-'),
-    );
-    for (const [, target = ''] of content.matchAll(/\]\(([^)]+)\)/g)) {
-      if (target.startsWith('#')) assert.ok(anchors.includes(target.slice(1)), `${page}: ${target}`);
-      else assert.ok(existsSync(join(ROOT, target)), `${page}: ${target}`);
+    for (const [, target = ''] of text(page).matchAll(/\]\(([^)]+)\)/g)) {
+      const [path = '', anchor] = target.split('#');
+      const file = path === '' ? page : normalize(join(dirname(page), path));
+      assert.ok(existsSync(join(ROOT, file)), `${page}: ${target}`);
+      if (anchor !== undefined) assert.ok(anchorsOf(file).includes(anchor), `${page}: ${target}`);
     }
   }
 });
 
-test('the YAML of README is right, and says what deploy/wheelkeep.yaml says', () => {
-  const [given = ''] = blocks('yaml');
-  assert.deepEqual(readYamlFile('wheelkeep.yaml', given).problems, []);
+test('README links every page of docs/, and stays below 200 lines', () => {
+  const readme = text('README.md');
+  assert.deepEqual(
+    PAGES.filter((page) => page.startsWith('docs/') && !readme.includes(`](${page})`)),
+    [],
+  );
+  assert.ok(readme.split('\n').length <= 200);
+});
+
+test('every alert has a section of its own in the runbook, and its runbook_url leads there', () => {
+  const { groups } = parse(text('deploy/alerts.yaml'));
+  const rules: { alert: string; annotations: { runbook_url: string } }[] = groups.flatMap(
+    (group: { rules: unknown[] }) => group.rules,
+  );
+  assert.ok(rules.length > 5);
+  const anchors = anchorsOf('docs/runbook.md');
+  for (const { alert, annotations } of rules) {
+    assert.equal(annotations.runbook_url, `docs/runbook.md#${alert.toLowerCase()}`);
+    assert.ok(anchors.includes(alert.toLowerCase()), `docs/runbook.md has no section ${alert}`);
+  }
+});
+
+test('the YAML of the documents is right, and the company page says what deploy/wheelkeep.yaml says', () => {
+  const given = blocks('yaml', ALL);
+  assert.ok(given.length > 1);
+  for (const yaml of given) assert.deepEqual(readYamlFile('wheelkeep.yaml', yaml).problems, [], yaml);
+  const company = text('docs/company.md');
   const { raw, ...whole } = parse(text('deploy/wheelkeep.yaml'));
-  assert.deepEqual(parse(given), whole);
+  assert.deepEqual(parse(blocks('yaml', company)[0]!), whole);
   // The one about raw mounts stands in a sentence.
-  const [, inline = ''] = /\(`(raw: .*?)`\)/.exec(README) ?? [];
+  const [, inline = ''] = /\(`(raw: .*?)`\)/.exec(company) ?? [];
   assert.deepEqual(parse(inline), { raw });
 });
 
@@ -182,23 +216,25 @@ raw: { b: { origin: https://builds.example/, stranger: 1 } }
   const { problems } = readYamlFile('wheelkeep.yaml', stranger);
   const known = problems.map(({ cure }) => /known here: (.*)/.exec(cure)?.[1]?.split(', ') ?? []);
   assert.equal(known.length, 4);
-  const section = README.slice(README.indexOf('The structures of the YAML file'), README.indexOf('## Operations'));
+  const page = text('docs/configuration.md');
+  const section = page.slice(page.indexOf('## The structures of the YAML file'));
   const documented = new Set([...section.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(([, cell = '']) => cell.match(/\w+/g)));
   for (const key of ['url', 'files_base']) documented.add(key);
   assert.deepEqual([...new Set(known.flat())].sort(), [...documented].sort());
 });
 
-test('the first lines and the variables in README are those that users see', async (t) => {
+test('the first lines and the variables in the documents are those that users see', async (t) => {
   const { config } = await load(t, { machine: { env: { PIP_INDEX_URL: 'https://index.example/simple/' } } });
   const lines = startLines(config, { url: ADDRESS, version: JSON.parse(text('package.json')).version });
-  const [first = '', variables = ''] = blocks('text');
+  const first = blocks('text', text('README.md')).find((block) => block.startsWith('Wheelkeep'))!;
+  const [variables = ''] = blocks('text', text('docs/installers.md'));
   assert.equal(first.trimEnd().replace('/srv/wheelkeep/data', config.dataDir), lines.join('\n'));
   const { stdout } = await run(LAUNCHER, ['env', '--url', 'http://wheelkeep:5030/'], { env: ENV });
   for (const line of variables.trimEnd().split('\n')) assert.ok(stdout.split('\n').includes(line), line);
 });
 
 test('the table of installers names every variable that wheelkeep env sets', () => {
-  const section = README.slice(README.indexOf('## Settings for each'), README.indexOf('## Lock files'));
+  const section = text('docs/installers.md');
   for (const name of Object.keys(installerVariables('http://wheelkeep:5030/'))) {
     assert.ok(section.includes(name), name);
   }

@@ -1,18 +1,20 @@
-// README's generated parts, held against the code.
+// The generated parts of docs/, compared with the code.
 
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { sourceTree, withGeneratedParts } from '../../src/readme.ts';
+import { GENERATED_PAGES, sourceTree, withGeneratedPart } from '../../docs/generate.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-test("README's options, metrics and tree are the generated ones", () => {
-  const readme = readFileSync(`${ROOT}README.md`, 'utf8');
-  assert.ok(readme === withGeneratedParts(readme), 'README.md is behind the code; run: npm run readme');
-});
+for (const page of GENERATED_PAGES) {
+  test(`the generated part of docs/${page} is up to date`, () => {
+    const text = readFileSync(`${ROOT}docs/${page}`, 'utf8');
+    assert.ok(text === withGeneratedPart(page, text), `docs/${page} is behind the code; run: npm run docs`);
+  });
+}
 
 test('the tree has one line for each file of src, short enough to be read', () => {
   const lines = sourceTree()
@@ -28,5 +30,6 @@ test('the tree has one line for each file of src, short enough to be read', () =
 });
 
 test('a marker that is missing is named', () => {
-  assert.throws(() => withGeneratedParts('<!-- options -->'), /README.md needs the lines <!-- options -->/);
+  const call = () => withGeneratedPart('configuration.md', '<!-- options -->');
+  assert.throws(call, /docs\/configuration.md needs the lines <!-- options -->/);
 });

@@ -1,11 +1,11 @@
-// What README.md has from the code: the options, the metrics, the error codes and the tree of src/, each between two markers.
-// `npm run readme` writes them, a test compares them.
+// Writes the generated parts of docs/: options, metrics, error codes and the tree of src/, each between two markers.
+// `npm run docs` runs it; test/unit/generated-docs.test.ts fails when a page is behind the code.
 
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { optionsTable } from './config/options-table.ts';
-import { errorCodesTable } from './error-codes.ts';
-import { metricsTable } from './observe/metric-table.ts';
+import { optionsTable } from '../src/config/options-table.ts';
+import { errorCodesTable } from '../src/error-codes.ts';
+import { metricsTable } from '../src/observe/metric-table.ts';
 
 /** Characters of a file's line in the tree. */
 const LONGEST_LINE = 130;
@@ -32,29 +32,39 @@ const FOLDERS: Readonly<Record<string, string>> = {
   observe: 'metrics, log, events',
 };
 
-const REGIONS = { options: optionsTable, metrics: metricsTable, errors: errorCodesTable, tree: sourceTree };
+/** The generated region of each page of docs/: the name of its markers, and what stands between them. */
+const REGIONS: Readonly<Record<string, readonly [marker: string, generate: () => string]>> = {
+  'configuration.md': ['options', optionsTable],
+  'metrics.md': ['metrics', metricsTable],
+  'errors.md': ['errors', errorCodesTable],
+  'architecture.md': ['tree', sourceTree],
+};
 
-/** `readme` with the generated text between its markers; throws when a marker is missing. */
-export function withGeneratedParts(readme: string): string {
-  return Object.entries(REGIONS).reduce((text, [name, generate]) => {
-    const [opening, closing] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
-    const start = text.indexOf(opening);
-    const end = text.indexOf(closing);
-    if (start < 0 || end < start) throw new Error(`README.md needs the lines ${opening} and ${closing}`);
-    return `${text.slice(0, start + opening.length)}\n${generate().trimEnd()}\n${text.slice(end)}`;
-  }, readme);
+/** The pages of docs/ that have a generated part. */
+export const GENERATED_PAGES: readonly string[] = Object.keys(REGIONS);
+
+/** `text` of a page of docs/ with its generated part up to date. Throws an Error when a marker is missing. */
+export function withGeneratedPart(page: string, text: string): string {
+  const [marker, generate] = REGIONS[page]!;
+  const [opening, closing] = [`<!-- ${marker} -->`, `<!-- /${marker} -->`];
+  const start = text.indexOf(opening);
+  const end = text.indexOf(closing);
+  if (start < 0 || end < start) throw new Error(`docs/${page} needs the lines ${opening} and ${closing}`);
+  return `${text.slice(0, start + opening.length)}\n${generate().trimEnd()}\n${text.slice(end)}`;
 }
 
-export function writeReadme(): void {
-  const path = `${ROOT}README.md`;
-  writeFileSync(path, withGeneratedParts(readFileSync(path, 'utf8')));
+function writePages(): void {
+  for (const page of GENERATED_PAGES) {
+    const path = `${ROOT}docs/${page}`;
+    writeFileSync(path, withGeneratedPart(page, readFileSync(path, 'utf8')));
+  }
 }
 
 /** Markdown: a list for each folder of src/, a line for each file: the first sentence of its opening comment. */
 export function sourceTree(): string {
   const files = globSync('**/*.ts', { cwd: `${ROOT}src` }).sort();
   const unknown = files.map(folderOf).find((folder) => !(folder in FOLDERS));
-  if (unknown !== undefined) throw new Error(`src/readme.ts must say what src/${unknown}/ is for`);
+  if (unknown !== undefined) throw new Error(`docs/generate.ts must say what src/${unknown}/ is for`);
   return Object.entries(FOLDERS)
     .map(([folder, purpose]) => ({ folder, purpose, inside: files.filter((file) => folderOf(file) === folder) }))
     .filter(({ inside }) => inside.length > 0)
@@ -86,4 +96,4 @@ function openingSentence(file: string): string {
   return whole === undefined ? sentence : `${whole}.`;
 }
 
-if (import.meta.main) writeReadme();
+if (import.meta.main) writePages();
