@@ -1,5 +1,5 @@
-// `wheelkeep drill <lock files>`: would these installs survive if every upstream went away now? It does not guess: a
-// Wheelkeep whose upstreams are cut off is asked for everything, as installers would, by the code that serves them.
+// `wheelkeep drill <lock files>`: would these installs survive if every upstream went away now? It asks a Wheelkeep whose
+// upstreams are cut off for everything that the locks name. It simulates no installer; --live runs a real one.
 
 import { Command } from 'commander';
 import { LOCK_FORMATS } from '../locks/formats.ts';
@@ -13,17 +13,15 @@ import type { NamedLock } from './named-locks.ts';
 import { lockNotes, walkLocks, withLockFlags } from './with-locks.ts';
 
 const EXAMPLES = `
-Asked for is what pip and uv ask for on this machine's Python (or --python): of everything that is locked for it, the
-page, the file that they take, by its hash, and core metadata; where that is a source distribution, what building it
-requires; of requirements files, also what the pins lead to. All groups and extras count. What the lock names for other
-platforms is told beside it and decides nothing; --only counts it, and so does a machine without Python.
+For every page and file that a lock file names, the drill says whether it is here and right. Counted are the files that
+this machine's Python (or --python) takes; files for other platforms are listed beside them and decide nothing. --only
+counts the files that match instead; without a Python every file counts.
 
-Some build backends ask for more when they run. Where only that can tell, the version is listed as unknown and counts as
-missing; --live settles it. Where only one of the two installers gets through, the install counts as lost, and --json
-tells which one (pip goes around a page that it cannot have, and then installs something older).
+Some things only an installer can know: what building a source distribution requires, and what pins without hashes lead
+to. They are listed as unknown and count as missing. --live settles them: it installs with uv or pip in a throw-away
+environment, with upstream cut off, and leaves nothing behind.
 
-A server on the same data folder goes on undisturbed. wheelkeep warm fetches what is missing. --live installs it, too,
-by uv or pip, and leaves nothing behind.
+A server on the same data folder goes on undisturbed. wheelkeep warm fetches what is missing.
 The score is kept for the metric wheelkeep_outage_readiness_ratio and the status page of that server.
 
 Examples:
@@ -93,15 +91,12 @@ function explain({ code, message }: { readonly code: string | undefined; readonl
 }
 
 /**
- * `readiness` is the share of what would be served; it rounds down, so that 1 means all. What only a build can tell
- * counts as missing, until a live install has told it.
+ * `readiness` is the share of what would be served; it rounds down, so that 1 means all. What only an installer can know
+ * counts as missing until a live install succeeds.
  */
 function verdictOf(lock: WalkedLock, live?: LiveInstall) {
   const { path, findings, others, unfit, elsewhere, built, past } = lock;
   const unknown = live?.succeeded ? [] : lock.unknown;
-  const installers = lock.installers.map((one) =>
-    live?.succeeded && one.name === live.installer ? { ...one, survives: true } : one,
-  );
   const needed = [...findings, ...unfit, ...unknown];
   const missing = needed.filter(isMissing);
   const served = needed.length - missing.length;
@@ -113,7 +108,7 @@ function verdictOf(lock: WalkedLock, live?: LiveInstall) {
     missing: missingElsewhere,
   };
   const counts = { path, readiness, wanted: needed.length, served };
-  return { ...counts, needed, missing, installers, others: forOthers, elsewhere, built, past };
+  return { ...counts, needed, missing, others: forOthers, elsewhere, built, past };
 }
 
 function isMissing({ problem }: Finding): boolean {

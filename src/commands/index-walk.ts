@@ -1,13 +1,8 @@
 // What a walk through lock files asks of its Wheelkeep, each thing once, however many locks and versions name it: pages,
-// files with their core metadata, and what these say is required.
+// files and core metadata.
 
-import { metadataOfWheel } from '../files/core-metadata.ts';
-import { inMemory, UnreadableWheel, zipContent, zipMembers } from '../files/zip-members.ts';
-import { type ProjectFiles, requiredByProject, requiredIn, TELLING_FILES } from '../locks/build-requires.ts';
 import type { ListedFile } from '../locks/listed-files.ts';
 import { parseRequirement, type Requirement } from '../locks/requirement.ts';
-import { sdistMembers, UnreadableSdist } from '../locks/sdist-members.ts';
-import { isSource } from '../locks/target.ts';
 import { type IndexClient, Refused } from './index-client.ts';
 import type { Progress } from './progress.ts';
 
@@ -41,8 +36,7 @@ export class IndexWalk {
   readonly #options: IndexWalkOptions;
   readonly #pages = new Map<string, Promise<WalkedPage>>();
   readonly #files = new Map<string, Promise<Finding>>();
-  readonly #required = new Map<string, Promise<Requirement[] | undefined>>();
-  readonly #sources = new Map<string, Promise<ProjectFiles | undefined>>();
+  readonly #required = new Map<string, Promise<Requirement[]>>();
 
   constructor(options: IndexWalkOptions) {
     this.#options = options;
@@ -71,46 +65,14 @@ export class IndexWalk {
     return once(this.#files, url, () => this.#read(project, 'metadata', `${file.filename}.metadata`, url, []));
   }
 
-  /** What the file will require, with all markers and extras; undefined where only its build can tell. */
-  requires(file: ListedFile): Promise<Requirement[] | undefined> {
+  /** What the core metadata of a file require (`Requires-Dist`), with markers; nothing when they cannot be had. */
+  requires(file: ListedFile): Promise<readonly Requirement[]> {
     return once(this.#required, file.url, async () => {
-      const lines = isSource(file.filename) ? await this.#requiredBySource(file) : await this.#requiredByWheel(file);
-      return lines?.flatMap((line) => parseRequirement(line) ?? []);
+      const metadata = await this.#had(() => this.#bytes(`${file.url}.metadata`));
+      const [head = ''] = (metadata?.toString() ?? '').split(/\r?\n\r?\n/);
+      const lines = head.split(/\r?\n/).flatMap((line) => /^Requires-Dist:\s*(.*)$/i.exec(line)?.[1] ?? []);
+      return lines.flatMap((line) => parseRequirement(line) ?? []);
     });
-  }
-
-  /** What a source distribution says of itself; undefined when it cannot be had or read. */
-  source(file: ListedFile): Promise<ProjectFiles | undefined> {
-    return once(this.#sources, file.url, () => this.sourceFiles(file, (path) => TELLING_FILES.has(path)));
-  }
-
-  /** Files of a source distribution by their paths in it; undefined when it cannot be had or read. */
-  async sourceFiles(file: ListedFile, wanted: (path: string) => boolean): Promise<ProjectFiles | undefined> {
-    const read = async () => sdistMembers(file.filename, await this.#options.client.open(file.url), wanted);
-    return this.#had(read).catch(unless(UnreadableSdist));
-  }
-
-  /** A file out of a wheel; undefined when it has none, or when the wheel cannot be had or read. */
-  async wheelMember(file: ListedFile, path: string): Promise<string | undefined> {
-    const read = async () => {
-      const bytes = inMemory(await this.#bytes(file.url));
-      const member = (await zipMembers(bytes, path)).find((one) => one.path === path);
-      return member && (await zipContent(bytes, member)).toString();
-    };
-    return this.#had(read).catch(unless(UnreadableWheel));
-  }
-
-  async #requiredByWheel(file: ListedFile): Promise<readonly string[]> {
-    const read = async () =>
-      file.hasMetadata ? this.#bytes(`${file.url}.metadata`) : metadataOfWheel(inMemory(await this.#bytes(file.url)));
-    const metadata = await this.#had(read).catch(unless(UnreadableWheel));
-    return requiredIn(metadata?.toString() ?? '');
-  }
-
-  async #requiredBySource(file: ListedFile): Promise<readonly string[] | undefined> {
-    const files = await this.source(file);
-    // What cannot be had is told where it is asked for.
-    return files === undefined ? [] : requiredByProject(files);
   }
 
   async #bytes(url: string): Promise<Buffer> {
@@ -141,14 +103,6 @@ export class IndexWalk {
       return undefined;
     }
   }
-}
-
-/** Answers with undefined for that kind of error, and throws on any other. */
-function unless(kind: typeof UnreadableWheel | typeof UnreadableSdist): (error: unknown) => undefined {
-  return (error) => {
-    if (!(error instanceof kind)) throw error;
-    return undefined;
-  };
 }
 
 export function finding(

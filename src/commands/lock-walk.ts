@@ -1,44 +1,58 @@
-// Goes through all that lock files name, as installers would ask for it: the page of every project, every file with
-// its hash, its core metadata where that is offered, and what no lock names and an install needs all the same. `warm`
-// walks to fetch, `drill` walks with upstream cut off.
+// Asks a Wheelkeep for everything that lock files name: the page of every project, the files that count, each by its
+// hash, and their core metadata. It resolves nothing: what only an installer can know is listed as unknown.
 
-import { type FollowedUrls, urlsPastUs } from '../locks/followed-urls.ts';
-import { type InstallerRules, PIP, UV } from '../locks/installer-rules.ts';
-import type { LockedVersion } from '../locks/lock.ts';
-import { installedOn, type Target } from '../locks/target.ts';
-import { type Finding, IndexWalk, type IndexWalkOptions, once } from './index-walk.ts';
-import { InstallWalk, joinedOutcomes } from './install-walk.ts';
-import { LockInstall, type LockOutcome } from './lock-install.ts';
+import { namesDistribution } from '../index/distribution-name.ts';
+import type { ProjectName } from '../index/project-name.ts';
+import { type Meant, meantFiles } from '../locks/listed-files.ts';
+import { ALL_KINDS, type LockedVersion } from '../locks/lock.ts';
+import { bestFile, countsFor, installedOn, isSource, type Target } from '../locks/target.ts';
+import { type Finding, finding, IndexWalk, type IndexWalkOptions, once } from './index-walk.ts';
 import type { NamedLock } from './named-locks.ts';
-import { Offers } from './offers.ts';
-import { type WalkedVersion, walkVersion } from './version-walk.ts';
 
 /** What one lock file came to. */
 export interface WalkedLock extends NamedLock {
-  /** What an install here asks for. */
+  /** What an install on the target asks for. */
   readonly findings: readonly Finding[];
-  /** What only an install elsewhere asks for: other platforms, other versions of Python. */
+  /** What only installs on other platforms or Pythons ask for. */
   readonly others: readonly Finding[];
-  /** Versions none of whose files fits here: no install works, with or without an outage. */
+  /** Versions none of whose files fits the target: no install works, with or without an outage. */
   readonly unfit: readonly Finding[];
-  /** What only a build can tell. */
+  /** What only an installer can know: what a build requires, what unhashed pins lead to. */
   readonly unknown: readonly Finding[];
-  /** Whether each installer gets through by its own ways; none where nobody knows what an install here asks for. */
-  readonly installers: readonly { readonly name: InstallerRules['name']; readonly survives: boolean | 'unknown' }[];
   /** What does not come from an index. */
   readonly elsewhere: readonly string[];
-  /** Versions that are built from source here. */
+  /** Versions that the target builds from source. */
   readonly built: readonly string[];
-  /** Files whose URLs do not lead through Wheelkeep, for installers that follow the URLs of a lock. */
+  /** Hosts that installers which follow the URLs of the lock ask directly, past this Wheelkeep. */
   readonly past: readonly FollowedUrls[];
 }
 
+export interface FollowedUrls {
+  readonly host: string;
+  readonly files: number;
+}
+
 export interface WalkOptions extends IndexWalkOptions {
+  /** Versions that are walked at the same time. */
   readonly concurrency: number;
-  /** Whose choice of files counts; undefined is every file, because nobody's is known. */
+  /** The Python that would install; undefined is unknown, and then every file counts. */
   readonly target: Target | undefined;
   /** The files that count, whatever the target would choose; undefined leaves it to the target. */
   readonly accepts: ((filename: string) => boolean) | undefined;
+}
+
+interface WalkedFile {
+  /** Undefined when only its hash is known. */
+  readonly filename: string | undefined;
+  /** The file's own and those of its core metadata. */
+  readonly findings: readonly Finding[];
+  readonly meant: Meant;
+}
+
+interface WalkedVersion {
+  readonly version: LockedVersion;
+  readonly page: Finding;
+  readonly files: readonly WalkedFile[];
 }
 
 /** Never rejects for what cannot be had: that is a finding. Rejects with the signal's reason. */
@@ -52,10 +66,9 @@ export async function walk(locks: readonly NamedLock[], options: WalkOptions): P
     options.progress.advance(1, 0);
   });
   const walked: WalkedLock[] = [];
-  for (const named of locks) {
+  for (const lock of locks) {
     options.signal.throwIfAborted();
-    const { elsewhere, versions } = named.lock;
-    walked.push({ ...named, ...(await walker.lock(named)), elsewhere, past: urlsPastUs(versions) });
+    walked.push(await walker.lock(lock));
   }
   return walked;
 }
@@ -63,43 +76,138 @@ export async function walk(locks: readonly NamedLock[], options: WalkOptions): P
 class Walker {
   readonly #options: WalkOptions;
   readonly #index: IndexWalk;
-  /** Undefined without a target. */
-  readonly #offers: Offers | undefined;
   readonly #versions = new Map<LockedVersion, Promise<WalkedVersion>>();
 
   constructor(options: WalkOptions) {
     this.#options = options;
     this.#index = new IndexWalk(options);
-    this.#offers = options.target && new Offers(this.#index, options.target);
   }
 
   version(version: LockedVersion): Promise<WalkedVersion> {
-    return once(this.#versions, version, () => walkVersion(version, this.#index, this.#options.accepts));
+    return once(this.#versions, version, () => this.#walked(version));
   }
 
-  /** Sorts all that the lock's versions came to by who asks for it, and goes after what is not in the lock. */
-  async lock({ lock, folders }: NamedLock): Promise<Omit<WalkedLock, keyof NamedLock | 'elsewhere' | 'past'>> {
-    const { target, accepts } = this.#options;
+  async #walked(version: LockedVersion): Promise<WalkedVersion> {
+    const { project } = version;
+    const page = await this.#index.page(project);
+    const files: WalkedFile[] = [];
+    for (const meant of page.finding.problem === undefined ? meantFiles(version, page.files) : unreachable(version)) {
+      const name = meant.kind === 'listed' ? meant.file.filename : meant.name;
+      const filename = namesDistribution(name) ? name : undefined;
+      // A file of which only the hash is known may be any file.
+      if (filename !== undefined && this.#options.accepts?.(filename) === false) continue;
+      files.push({ filename, findings: await this.#findings(project, meant), meant });
+    }
+    return { version, page: page.finding, files };
+  }
+
+  async #findings(project: ProjectName, meant: Meant): Promise<Finding[]> {
+    if (meant.kind === 'missing') return [finding(project, 'file', meant.name, 0, meant.problem)];
+    const { file, hashes } = meant;
+    const found = [await this.#index.file(project, file, hashes)];
+    if (file.hasMetadata) found.push(await this.#index.metadata(project, file));
+    return found;
+  }
+
+  /** Sorts what the lock's versions came to by who asks for it. */
+  async lock(named: NamedLock): Promise<WalkedLock> {
+    const { lock, folders } = named;
+    const { target } = this.#options;
     const installed = installedOn(target, lock);
     const versions = await Promise.all(lock.versions.map((version) => this.version(version)));
-    const here = versions.filter(({ version }) => installed.has(version));
-    const outcomes: LockOutcome[] = [];
-    const installers: WalkedLock['installers'][number][] = [];
-    for (const rules of this.#offers === undefined ? [undefined] : (lock.installers ?? [UV, PIP])) {
-      const walk = rules && new InstallWalk(this.#offers!, rules);
-      const install = new LockInstall({ walk, target, accepts });
-      const outcome = await install.outcome(here, folders, lock.resolving);
-      outcomes.push(outcome);
-      const survives = outcome.survives && outcome.unknown.length > 0 ? 'unknown' : outcome.survives;
-      if (rules !== undefined) installers.push({ name: rules.name, survives });
+    const needed = new Set<Finding>();
+    const unfit: Finding[] = [];
+    const unknown = folders.map(({ path }) => finding(path, 'build', path, 0, UNKNOWN_BUILD));
+    const built: string[] = [];
+    for (const walked of versions.filter(({ version }) => installed.has(version))) {
+      const { project, version } = walked.version;
+      const name = `${project} ${version}`;
+      const chosen = this.#chosen(walked, named);
+      for (const found of [walked.page, ...chosen.flatMap(({ findings }) => findings)]) needed.add(found);
+      if (chosen.length === 0 && walked.files.length > 0) {
+        unfit.push(finding(project, 'file', name, 0, `none of its files fits ${target?.name}`));
+      }
+      const listed = chosen.flatMap(({ meant }) => (meant.kind === 'listed' ? [meant.file] : []));
+      if (target !== undefined && listed.length > 0 && listed.every(({ filename }) => isSource(filename))) {
+        built.push(name);
+        unknown.push(finding(project, 'build', name, 0, UNKNOWN_BUILD));
+      }
     }
-    const { findings, unfit, unknown } = joinedOutcomes(outcomes);
-    const needed = new Set(findings);
-    const all = versions.flatMap(({ page, files }) => [page, ...files.flatMap((file) => file.findings)]);
-    const others = [...new Set(all)].filter((one) => !needed.has(one));
-    const built = [...new Set(outcomes.flatMap((outcome) => outcome.built))];
-    return { findings, others, unfit: distinct(unfit), unknown: distinct(unknown), built, installers };
+    if (lock.resolving?.requiresHashes === false) unknown.push(...(await this.#unnamed(versions, installed, named)));
+    const all = versions.flatMap(({ page, files }) => [page, ...files.flatMap(({ findings }) => findings)]);
+    return {
+      ...named,
+      findings: [...needed],
+      others: [...new Set(all)].filter((one) => !needed.has(one)),
+      unfit,
+      unknown,
+      elsewhere: lock.elsewhere,
+      built,
+      past: urlsPastUs(lock.versions),
+    };
   }
+
+  /** The files that the target takes of a version; those of which only the hash is known where no other will do. */
+  #chosen({ version, files }: WalkedVersion, { lock }: NamedLock): readonly WalkedFile[] {
+    const { accepts, target } = this.#options;
+    if (accepts !== undefined || target === undefined) return files;
+    const kinds = lock.resolving?.kindsOf(version.project) ?? ALL_KINDS;
+    const named = files.flatMap((file) => {
+      const { filename } = file;
+      if (filename === undefined || !(isSource(filename) ? kinds.sources : kinds.wheels)) return [];
+      return [{ ...file, filename }];
+    });
+    const best = bestFile(named, target);
+    return best === undefined ? files.filter(({ filename }) => filename === undefined) : [best];
+  }
+
+  /** Requirements of the pins that the file does not name: an installer resolves them when no hashes bind it. */
+  async #unnamed(
+    versions: readonly WalkedVersion[],
+    installed: ReadonlySet<LockedVersion>,
+    named: NamedLock,
+  ): Promise<Finding[]> {
+    const { target } = this.#options;
+    const known = new Set(versions.map(({ version }) => version.project));
+    const unnamed = new Map<ProjectName, Finding>();
+    for (const walked of versions.filter(({ version }) => installed.has(version))) {
+      const { project, version, extras = [] } = walked.version;
+      for (const { meant } of this.#chosen(walked, named)) {
+        if (meant.kind === 'missing' || !meant.file.hasMetadata) continue;
+        for (const requirement of await this.#index.requires(meant.file)) {
+          const counts = target === undefined || countsFor(requirement.marker, target, new Set(extras));
+          if (!counts || known.has(requirement.project)) continue;
+          const problem = `unknown: ${project} ${version} requires it and the file does not pin it; ${ASK_LIVE}`;
+          unnamed.set(requirement.project, finding(requirement.project, 'page', requirement.project, 0, problem));
+        }
+      }
+    }
+    return [...unnamed.values()];
+  }
+}
+
+const ASK_LIVE = 'only an installer can tell: drill --live';
+const UNKNOWN_BUILD = `unknown: what building it requires; ${ASK_LIVE}`;
+
+/** Without the page it is not known which files a bare version has: it counts as one. */
+function unreachable({ project, version, files }: LockedVersion): Meant[] {
+  const problem = 'its page cannot be had, so nobody knows where it is';
+  if (files.length === 0) return [{ kind: 'missing', name: `${project} ${version}`, problem }];
+  return files.map(({ filename, hashes }) => ({ kind: 'missing', name: filename ?? hashes[0] ?? '', problem }));
+}
+
+/** How Wheelkeep's own links look, whatever host and index stand before them (file-links.ts). */
+const OURS = /\/files\/https?\//;
+
+/** By host; none for formats that name files without URLs, because their installers ask the index. */
+export function urlsPastUs(versions: readonly LockedVersion[]): FollowedUrls[] {
+  const hosts = new Map<string, number>();
+  for (const { url } of versions.flatMap(({ files }) => files)) {
+    const parsed = url === undefined ? null : URL.parse(url);
+    if (parsed === null || OURS.test(parsed.pathname)) continue;
+    hosts.set(parsed.host, (hosts.get(parsed.host) ?? 0) + 1);
+  }
+  return [...hosts].map(([host, files]) => ({ host, files }));
 }
 
 /** At most `limit` at the same time; rejects with the first failure once all that runs has ended. */
@@ -114,9 +222,4 @@ async function inParallel<Item>(
   });
   const failed = (await Promise.allSettled(workers)).find(({ status }) => status === 'rejected');
   if (failed?.status === 'rejected') throw failed.reason;
-}
-
-/** Both installers may find the same. */
-function distinct(findings: readonly Finding[]): Finding[] {
-  return [...new Map(findings.map((one) => [`${one.what} ${one.name} ${one.problem}`, one])).values()];
 }

@@ -2,20 +2,17 @@
 
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { isBuiltHere, type ProjectFiles, TELLING_FILES } from '../locks/build-requires.ts';
+import { parse as parseToml, TomlError } from 'smol-toml';
 import { type Folder, type Lock, UnreadableLock } from '../locks/lock.ts';
 import { readLock } from '../locks/read-lock.ts';
+import { type Table, table, text } from '../locks/values.ts';
 
 export interface NamedLock {
   /** As it was typed. */
   readonly path: string;
   readonly lock: Lock;
   /** The projects that are built from their folders. */
-  readonly folders: readonly FolderProject[];
-}
-
-export interface FolderProject extends Folder {
-  readonly files: ProjectFiles;
+  readonly folders: readonly Folder[];
 }
 
 /** Throws UnreadableLock with the path in its message. */
@@ -35,16 +32,26 @@ export async function readLocks(paths: readonly string[], cwd: string): Promise<
   );
 }
 
-async function projectsIn(base: string, folders: readonly Folder[]): Promise<FolderProject[]> {
-  const projects: FolderProject[] = [];
+/** Of the folders those that hold a project which is built, and not one that only has dependencies. */
+async function projectsIn(base: string, folders: readonly Folder[]): Promise<Folder[]> {
+  const built: Folder[] = [];
   for (const folder of folders) {
-    const files = new Map<string, string>();
-    for (const name of TELLING_FILES) {
-      // A folder that is not there, and a file that is none, cannot be built by anybody.
-      const content = await readFile(join(resolve(base, folder.path), name), 'utf8').catch(() => undefined);
-      if (content !== undefined) files.set(name, content);
-    }
-    if (isBuiltHere(files)) projects.push({ ...folder, files });
+    // A file that is missing or unreadable says nothing.
+    const read = (name: string) => readFile(join(resolve(base, folder.path), name), 'utf8').catch(() => undefined);
+    const [pyproject = '', ...setup] = await Promise.all(['pyproject.toml', 'setup.py', 'setup.cfg'].map(read));
+    const { tool, project } = tomlOf(pyproject);
+    if (table(table(tool).pdm).distribution === false || table(table(tool).uv).package === false) continue;
+    if (setup.some((content) => content !== undefined) || text(table(project).name) !== undefined) built.push(folder);
   }
-  return projects;
+  return built;
+}
+
+/** An empty table for what is no TOML. */
+function tomlOf(content: string): Table {
+  try {
+    return table(parseToml(content));
+  } catch (error) {
+    if (error instanceof TomlError) return {};
+    throw error;
+  }
 }

@@ -1,6 +1,5 @@
 // poetry.lock and pdm.lock: a table for each package with the list of its files, by name (or URL) and hash.
 
-import { PIP, POETRY, UV } from './installer-rules.ts';
 import { type Folder, type Lock, type LockedVersion, lockedFile, lockedVersion } from './lock.ts';
 import { type Table, table, tables, text } from './values.ts';
 
@@ -32,7 +31,7 @@ export function parseFileLists(document: Table): Lock {
     if (files.length > 0) versions.push(lockedVersion(name, version, files.map(fileOf), markerOf(entry)));
     else if (entry.extras === undefined) elsewhere.push(`${name}: without files`);
   }
-  return { versions, elsewhere, folders, ...(!isPdm && { installers: [UV, PIP, POETRY] }) };
+  return { versions, elsewhere, folders };
 }
 
 function sourceOf(entry: Table): string | undefined {

@@ -2,7 +2,6 @@
 
 import { filenameOfUrl } from '../index/file-links.ts';
 import { type ProjectName, parseProjectName } from '../index/project-name.ts';
-import type { InstallerRules } from './installer-rules.ts';
 
 /** One distribution file. Formats that give only hashes leave its name to the index's page. */
 export interface LockedFile {
@@ -30,10 +29,8 @@ export interface Lock {
    * and extras that the lock has count as asked for.
    */
   readonly installed?: (holds: (marker: string) => boolean) => ReadonlySet<LockedVersion>;
-  /** Where installers resolve what is listed, and may come to more than that: what they are told for it. */
+  /** Where installers resolve what is listed, and may take more than that: the options that decide it. */
   readonly resolving?: Resolving;
-  /** Who installs it; unless given, pip and uv. */
-  readonly installers?: readonly InstallerRules[];
   /** Projects that are built where they lie and installed. */
   readonly folders?: readonly Folder[];
   /** What comes from elsewhere than an index (a repository, a folder, a direct URL): a name and the reason each. */
@@ -50,8 +47,6 @@ export interface Folder {
 /** The options of a requirements file that decide what is chosen. */
 export interface Resolving {
   readonly kindsOf: (project: ProjectName) => FileKinds;
-  /** `--pre`. */
-  readonly prereleases: boolean;
   /** `--require-hashes`, or what the installer makes of hashes beside some requirements. */
   readonly requiresHashes: boolean;
 }

@@ -53,7 +53,6 @@ function resolvingBy(options: readonly string[], versions: readonly LockedVersio
       const [noWheels, noSources] = [withoutWheels.of(project), withoutSources.of(project)];
       return { wheels: noWheels <= noSources, sources: noSources <= noWheels };
     },
-    prereleases: given('pre').length > 0,
     requiresHashes: given('require-hashes').length > 0 || versions.some(({ files }) => files.length > 0),
   };
 }

@@ -2,7 +2,6 @@
 
 import type { Lock, LockedVersion } from './lock.ts';
 import { holds, type MarkerEnvironment } from './marker.ts';
-import { isVersion } from './specifier.ts';
 
 export interface Target {
   /** For people: `CPython 3.11 on linux x86_64`. */
@@ -40,23 +39,6 @@ export function bestFile<File extends { readonly filename: string }>(
   return best;
 }
 
-/** Of wheels for elsewhere the first that comes nearest: it fails by its platform only, rather than by ABI or Python. */
-export function nearestWheel<File extends { readonly filename: string }>(
-  files: readonly File[],
-  { tags }: Target,
-): File | undefined {
-  const nearness = ({ filename }: File) =>
-    Math.max(
-      ...wheelTags(filename).map(([python, abi]) => {
-        const ofPython = [...tags.keys()].filter((tag) => tag.startsWith(`${python}-`));
-        return ofPython.length === 0 ? 0 : ofPython.some((tag) => tag.startsWith(`${python}-${abi}-`)) ? 2 : 1;
-      }),
-    );
-  const wheels = files.filter(({ filename }) => isWheel(filename));
-  const nearest = Math.max(...wheels.map(nearness));
-  return wheels.find((file) => nearness(file) === nearest);
-}
-
 /** Whether a requirement or a locked version with this marker counts for the target. */
 export function countsFor(
   marker: string | undefined,
@@ -71,22 +53,6 @@ export function installedOn(target: Target | undefined, lock: Lock): ReadonlySet
   if (target === undefined) return new Set(lock.versions);
   const holds = (marker: string | undefined) => countsFor(marker, target, undefined);
   return lock.installed?.(holds) ?? new Set(lock.versions.filter(({ marker }) => holds(marker)));
-}
-
-/** From the name of a wheel or sdist; undefined when it tells none. */
-export function versionOf(filename: string): string | undefined {
-  const escaped = versionText(filename);
-  if (escaped === undefined) return undefined;
-  // The local part's dots and its plus may be written as underscores.
-  const told = escaped.includes('+') ? escaped.replaceAll('_', '.') : escaped.replace('_', '+');
-  return isVersion(told) ? told : undefined;
-}
-
-/** Where the version stands in the name, as it is written there. */
-export function versionText(filename: string): string | undefined {
-  const stem = filename.replace(/\.(?:whl|zip|tgz|tar(?:\.[a-z0-9]+)?)$/i, '');
-  const parts = stem.split('-');
-  return stem === filename ? undefined : isWheel(filename) ? parts[1] : parts.at(-1);
 }
 
 export function isSource(filename: string): boolean {

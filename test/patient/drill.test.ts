@@ -169,13 +169,34 @@ test('a version none of whose files fits here is no survivor', { skip: pythonMis
   assert.match(verdict.missing[0]!.problem, /^none of its files fits CPython/);
 });
 
-test('what must be built is told, because no lock file names what its build requires', async (t) => {
+test('what a build requires is unknown and counts as missing', { skip: pythonMissing }, async (t) => {
   const given = await world(t);
   const locked: Locked = { built: [sdist({ name: 'built', version: '3' })], one: given.locked.one! };
   given.index.add('built', ...locked.built!);
   await writeFile(join(given.dataDir, 'uv.lock'), uvLock(given.index, locked));
   await runCommand(given, 'warm', 'uv.lock');
-  assert.deepEqual((await drilled(given, 'uv.lock')).verdict.built, ['built 3']);
+  const { code, verdict } = await drilled(given, 'uv.lock');
+  assert.deepEqual([code, verdict.built], [1, ['built 3']]);
+  assert.deepEqual(
+    verdict.missing.map(({ what, name }) => `${what} ${name}`),
+    ['build built 3'],
+  );
+  assert.match(verdict.missing[0]!.problem, /^unknown: what building it requires; .*drill --live/);
+});
+
+test('what pins without hashes require, and the file does not pin, is unknown; hashes make the file whole', {
+  skip: pythonMissing,
+}, async (t) => {
+  const given = await world(t);
+  const top = wheel({ name: 'top', version: '1', requires: ['one', 'two', 'far; sys_platform == "win32"'] });
+  given.index.add('top', top);
+  await writeFile(join(given.dataDir, 'pins.txt'), 'top==1\none==1.0\n');
+  await writeFile(join(given.dataDir, 'hashed.txt'), hashedRequirements({ top: [top], one: given.locked.one! }));
+  assert.equal((await runCommand(given, 'warm', 'pins.txt', 'hashed.txt')).code, 0);
+  const pins = await drilled(given, 'pins.txt');
+  assert.deepEqual([pins.code, pins.verdict.missing.map(({ name }) => name)], [1, ['two']]);
+  assert.match(pins.verdict.missing[0]!.problem, /^unknown: top 1 requires it/);
+  assert.deepEqual((await drilled(given, 'hashed.txt')).verdict.missing, []);
 });
 
 test('files locked at their own host are told of: installers that follow a lock ask there', async (t) => {

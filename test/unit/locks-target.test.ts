@@ -1,20 +1,11 @@
-// What a lock means on one Python: markers, the choice of files, requirements, and what a build says it needs.
+// What a lock means on one Python: markers, the choice of files, and requirements.
 
 import assert from 'node:assert/strict';
-import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { gzipSync } from 'node:zlib';
-import { buildSystemOf, TELLING_FILES } from '../../src/locks/build-requires.ts';
-import { candidates, offerOf } from '../../src/locks/candidates.ts';
-import { PIP } from '../../src/locks/installer-rules.ts';
-import type { ListedFile } from '../../src/locks/listed-files.ts';
-import { ALL_KINDS } from '../../src/locks/lock.ts';
 import { holds } from '../../src/locks/marker.ts';
 import { readLock } from '../../src/locks/read-lock.ts';
 import { parseRequirement } from '../../src/locks/requirement.ts';
-import { sdistMembers, UnreadableSdist } from '../../src/locks/sdist-members.ts';
-import { bestFile, installedOn, targetOf, versionOf } from '../../src/locks/target.ts';
-import { tarGz, zip } from '../support/archives.ts';
+import { bestFile, installedOn, targetOf } from '../../src/locks/target.ts';
 
 const LINUX = {
   os_name: 'posix',
@@ -77,47 +68,6 @@ test('of one version the wheel whose tag fits best is taken, then the higher bui
   assert.equal(chosen('a-1-cp311-cp311-win_amd64.whl'), undefined);
 });
 
-function listed(filename: string, more: Partial<ListedFile> = {}): ListedFile {
-  return {
-    filename,
-    url: filename,
-    hashes: {},
-    hasMetadata: false,
-    requiresPython: undefined,
-    isYanked: false,
-    ...more,
-  };
-}
-
-test('of a project the newest version that fits is taken: not a yanked one, not one for another Python', () => {
-  const newest = (files: readonly ListedFile[], ...specifiers: string[]) => {
-    const wish = { specifiers, own: specifiers, prereleases: false, hashes: [] };
-    return candidates(offerOf(files, TARGET, ALL_KINDS), wish, PIP, TARGET)[0]?.version;
-  };
-  const page = [
-    listed('a-1.9-py3-none-any.whl'),
-    listed('a-1.10.tar.gz'),
-    listed('a-2.0-py3-none-any.whl', { isYanked: true }),
-    listed('a-2.1-py3-none-any.whl', { requiresPython: '>=3.12' }),
-    listed('a-2.2-cp311-cp311-win_amd64.whl'),
-    listed('a-3.0rc1-py3-none-any.whl'),
-  ];
-  assert.equal(newest(page), '1.10');
-  assert.equal(newest(page, '', '>=1'), '1.10');
-  assert.equal(newest(page, '<1.10', '>=1'), '1.9');
-  assert.equal(newest(page, '==2.0'), '2.0');
-  assert.equal(newest(page, '>2.2'), '3.0rc1');
-  assert.equal(newest(page, '>=4'), undefined);
-  assert.equal(newest([listed('a-3.0rc1.tar.gz')]), '3.0rc1');
-});
-
-test('versions are read from names of wheels and sdists', () => {
-  assert.equal(versionOf('a_b-1.0+cu_1-1-py3-none-any.whl'), '1.0+cu.1');
-  assert.equal(versionOf('a-b-1.0.post1.tar.gz'), '1.0.post1');
-  assert.equal(versionOf('a-b.exe'), undefined);
-  assert.equal(versionOf('a-latest.zip'), undefined);
-});
-
 test('requirements are read as PEP 508 writes them', () => {
   assert.deepEqual(parseRequirement('Some.Name[One, two_2] (>=1,<2) ; python_version > "3"'), {
     project: 'some-name',
@@ -128,37 +78,6 @@ test('requirements are read as PEP 508 writes them', () => {
   assert.deepEqual(parseRequirement('plain'), { project: 'plain', extras: [], specifier: '', marker: undefined });
   assert.equal(parseRequirement('name @ https://files.example/name.whl'), undefined);
   assert.equal(parseRequirement(''), undefined);
-});
-
-test('a source distribution tells what its build requires, and says setuptools by saying nothing', async () => {
-  const archive = (...members: readonly [string, string][]) =>
-    tarGz(members.map(([path, content]) => ({ path, bytes: Buffer.from(content) })));
-  const filler: [string, string] = ['a-1/data', 'x'.repeat(100_000)];
-  const asked = archive(
-    filler,
-    ['a-1/sub/pyproject.toml', 'x'],
-    ['a-1/pyproject.toml', '[build-system]\nrequires = ["b"]'],
-  );
-  const system = async (bytes: Buffer, filename = 'a-1.tar.gz') => {
-    const halves = Readable.from([bytes.subarray(0, 300), bytes.subarray(300)]);
-    return buildSystemOf(await sdistMembers(filename, halves, (path) => TELLING_FILES.has(path)));
-  };
-  assert.deepEqual((await system(asked))?.requires, ['b']);
-  const silent = archive(['a-1/pyproject.toml', '[project]\nname = "a"']);
-  for (const one of [silent, archive(['a-1/setup.py', ''])]) {
-    assert.deepEqual(await system(one), {
-      requires: ['setuptools>=40.8.0'],
-      backend: 'setuptools.build_meta',
-      backendPath: [],
-    });
-  }
-  assert.equal(await system(archive(['a-1/pyproject.toml', '[['])), undefined);
-  const zipped = zip([{ path: 'a-1/pyproject.toml', bytes: Buffer.from('[build-system]\nrequires = ["z"]') }]);
-  assert.deepEqual((await system(zipped, 'a-1.zip'))?.requires, ['z']);
-  for (const broken of [Buffer.from('PK'), gzipSync('x').subarray(0, 15)]) {
-    await assert.rejects(system(broken), UnreadableSdist);
-    await assert.rejects(system(broken, 'a-1.zip'), UnreadableSdist);
-  }
 });
 
 test('of a uv.lock is installed what dependencies lead to whose markers hold', () => {
