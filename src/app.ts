@@ -7,7 +7,7 @@ import type { Basics } from './assembly/basics.ts';
 import { type Fellows, listen } from './assembly/listener.ts';
 import { buildServices } from './assembly/services.ts';
 import { openStores, sweepWorthless } from './assembly/stores.ts';
-import { connectUpstreams } from './assembly/upstreams.ts';
+import { connectUpstreams, scopesOf } from './assembly/upstreams.ts';
 import type { Config } from './config/config.ts';
 import { collectEarly } from './early-collection.ts';
 import { viaName } from './http/dispatch.ts';
@@ -91,7 +91,8 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const basics: Basics = { config, now, random, log, version, via: viaName(), node, metrics, events, telemetry };
 
   const stores = await openStores(basics);
-  const agreement = new Agreement({ entries: stores.entries, now });
+  const scopes = scopesOf(config);
+  const agreement = new Agreement({ entries: stores.entries, scopeOf: (index) => scopes.get(index)!, now });
   const upstreams = connectUpstreams(basics, {
     agreement,
     lookup: overrides.lookup,

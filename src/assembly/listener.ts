@@ -109,7 +109,7 @@ export async function listen(
   const ownFacts = () => factsOf(sources, startedAt);
   const facts = async () => fellows?.allFacts(ownFacts()) ?? ownFacts();
   const purger = new Purger({
-    indexNames: config.indexes.map(({ name }) => name),
+    scopes: [...upstreams.indexes.values()].map(({ scope }) => scope),
     entries,
     blobs,
     readThrough,

@@ -99,6 +99,7 @@ export function buildServices(
   });
   const files = new FileService({
     index,
+    scopeOf: (name) => indexes.get(name)!.scope,
     extracting,
     readThrough,
     profiles: fileProfiles({

@@ -2,6 +2,7 @@
 
 import type { Config, IndexConfig, RawMountConfig } from '../config/config.ts';
 import type { Agreement } from '../index/agreement.ts';
+import { indexScope } from '../index/index-scope.ts';
 import type { IndexUnderName } from '../index/page-resources.ts';
 import type { BoundCredentials } from '../upstream/credentials.ts';
 import { IndexUpstream, isAnswer } from '../upstream/index-upstream.ts';
@@ -58,10 +59,19 @@ export function connectUpstreams(basics: Basics, { agreement, lookup, cut }: Ups
       }),
     ]),
   );
+  const scopes = scopesOf(config);
   const indexes = new Map(
-    config.indexes.map(({ name, upstreams: [first] }) => [name, { base: first!.url, upstream: askers.get(name)! }]),
+    config.indexes.map(({ name, upstreams: [first] }) => [
+      name,
+      { base: first!.url, scope: scopes.get(name)!, upstream: askers.get(name)! },
+    ]),
   );
   return { client, askers, indexes };
+}
+
+/** Under which the data of each index is kept, by its name: see `indexScope`. */
+export function scopesOf({ indexes }: Pick<Config, 'indexes'>): ReadonlyMap<string, string> {
+  return new Map(indexes.map(({ name, upstreams: [first] }) => [name, indexScope(name, first!.url)]));
 }
 
 /** The origins of all upstreams of all indexes, in the order of the configuration. */

@@ -2,7 +2,7 @@
 // names, whole or from a byte on.
 
 import { firstByteWithin } from '../asking-client.ts';
-import type { Ask, Expectation, Profile, Resource } from '../cache/profile.ts';
+import { type Ask, conditionsAt, type Expectation, type Profile, type Resource } from '../cache/profile.ts';
 import { contentLength } from '../cache/whole-body.ts';
 import { type FailureKind, UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
@@ -115,10 +115,13 @@ export class FileSource {
     );
   }
 
-  #ask(file: FileResource, url: string, ask: Ask, headersTimeoutMs: number): Promise<IncomingResponse> {
+  async #ask(file: FileResource, url: string, ask: Ask, headersTimeoutMs: number): Promise<IncomingResponse> {
     const range = ask.fromByte > 0 ? ['range', `bytes=${ask.fromByte}-`] : [];
     const kind = file.profile.name === 'metadata' ? 'metadata' : 'file';
-    return this.#exchange(kind, url, { ...ask, conditions: [...ask.conditions, ...range] }, headersTimeoutMs);
+    const base = placeOf(url);
+    const conditions = [...conditionsAt(ask, base), ...range];
+    const response = await this.#exchange(kind, url, { ...ask, conditions }, headersTimeoutMs);
+    return { ...response, base };
   }
 
   async #exchange(
@@ -162,6 +165,12 @@ export class FileSource {
       trusted: 'listed',
     } as const;
   }
+}
+
+/** What a file's validators belong to: its URL without the signature, which is another one on each page. */
+function placeOf(url: string): string {
+  const query = url.indexOf('?');
+  return query < 0 ? url : url.slice(0, query);
 }
 
 function resultOf(status: number): 'ok' | 'not-modified' | 'missing' | 'status' {

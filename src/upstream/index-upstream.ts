@@ -201,7 +201,7 @@ export class IndexUpstream {
     page.running.add(attempt);
     try {
       const response = await this.#fetch(page, attempt, url, othersSources, signal);
-      const answer = pageAnswer(response, url.host, this.#rules);
+      const answer = { ...pageAnswer(response, url.host, this.#rules), base: mirror.url };
       mirror.answered(performance.now() - (attempt.sent ?? started));
       this.#mirrorOf.set(answer.source, mirror);
       this.#answeredBy.set(answer, mirror.url);
