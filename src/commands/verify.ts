@@ -3,9 +3,9 @@
 
 import { constants } from 'node:os';
 import { Command } from 'commander';
+import { scopesOf } from '../assembly/upstreams.ts';
 import { accountedBytes } from '../cache/blob-database.ts';
 import { BLOB_KINDS, BlobFolders, shards } from '../cache/blob-folders.ts';
-import { scopesOf } from '../assembly/upstreams.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { bytesText, countText } from '../observe/figures.ts';

@@ -40,7 +40,11 @@ test('every kind of stored body leads to the request that it answers', async () 
   const { signal } = new AbortController();
   for (const [key, path, route] of KINDS) {
     const wrong = [{ kind: 'page', name: folders.bodyName(key) }] as const;
-    assert.deepEqual(await pathsTo(wrong, { folders, dataDir, raw, scopes, signal }), path === undefined ? [] : [path], key);
+    assert.deepEqual(
+      await pathsTo(wrong, { folders, dataDir, raw, scopes, signal }),
+      path === undefined ? [] : [path],
+      key,
+    );
     if (path !== undefined) assert.equal(routeOf(`/${path}`, new Set(['default'])).kind, route, path);
   }
 });
