@@ -49,7 +49,10 @@ export class FileResources {
     const wheel = this.ofUpstream(index, file, undefined);
     if (!this.extracts(index, file)) return this.#wheelMetadata.orExtracted(resource, wheel);
     const { source } = this.#options;
-    return this.#wheelMetadata.extracted(resource, { wheel, askPart: (signal) => source.partsOf(file.url, signal) });
+    return this.#wheelMetadata.extracted(resource, {
+      wheel,
+      askPart: (signal) => source.partsOf(index, file.url, signal),
+    });
   }
 
   /** As upstream has it. */

@@ -19,10 +19,10 @@ export function indexScope(name: string, firstBase: string): string {
 /** Spellings of one URL are one index: case and port of the origin, dot segments, the final slash, needless escapes. */
 function normalBase(base: string): string {
   const url = new URL(base);
-  const path = url.pathname.replace(/%[0-9a-f]{2}/gi, (escape) => {
+  const path = url.pathname.replace(/%[0-9a-f]{2}/gi, (escaped) => {
     // RFC 3986 6.2.2.2: an unreserved character means the same with and without its escape.
-    const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
-    return /[A-Za-z0-9._~-]/.test(character) ? character : escape.toUpperCase();
+    const character = String.fromCharCode(Number.parseInt(escaped.slice(1), 16));
+    return /[A-Za-z0-9._~-]/.test(character) ? character : escaped.toUpperCase();
   });
   return `${url.protocol}//${url.host.replace(/\.(?=:|$)/, '')}${path.endsWith('/') ? path : `${path}/`}`;
 }

@@ -200,7 +200,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'credentials go to their own origin only',
-    file: 'src/upstream/credentials.ts',
+    file: 'src/upstream/origin-rights.ts',
     before: 'base.origin === url.origin',
     after: 'base.protocol === url.protocol',
     tests: ['test/unit/upstream-credentials.test.ts', ...scenario('several-indexes')],
