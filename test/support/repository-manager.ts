@@ -51,11 +51,7 @@ function answerTo({ url, method, fields }: RequestHead, repositories: Readonly<R
     return { status: 401, fields: ['www-authenticate', 'Basic realm="x"'], body: Buffer.from('who are you?') };
   }
   if (method === 'POST') return plain(200, 'taken');
-  if (kind === 'simple')
-    return pageOf(
-      files.filter(({ filename }) => filename.split('-')[0]!.replaceAll('_', '-') === rest[0]),
-      links,
-    );
+  if (kind === 'simple') return pageOf(files.filter(({ filename }) => projectOf(filename) === rest[0]));
   const body = kind === 'files' ? bodyOf(files, rest[0] ?? '') : undefined;
   return body === undefined ? plain(404, 'nothing here') : fileAnswer(fields, body);
 }
@@ -69,6 +65,10 @@ function pageOf(files: readonly Distribution[]): Answer {
   });
   const body = Buffer.from(`<!DOCTYPE html><html><body>${links.join('\n')}</body></html>`);
   return { status: 200, fields: ['content-type', 'text/html'], body };
+}
+
+function projectOf(filename: string): string {
+  return filename.split('-')[0]!.replaceAll('_', '-');
 }
 
 function bodyOf(files: readonly Distribution[], name: string): Buffer | undefined {
