@@ -2,8 +2,8 @@
 // Tokens that live for minutes are normal, so all files are looked at once a second, and a credentials file also when
 // an upstream refuses what it gave. What cannot be used changes nothing: the last good value stays, and the log says why.
 
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
 import type { Credentials, CredentialsFile, UpstreamConfig } from '../config/config.ts';
 import { credentialsIn } from '../config/credentials.ts';
 import { ReloadedFiles } from '../http/reloaded-files.ts';
@@ -170,8 +170,11 @@ function sameAs(one: Credentials | undefined, other: Credentials | undefined): b
   return authorization(one) === authorization(other);
 }
 
-/** Throws where OpenSSL could not use the text, which would end every connection from then on. */
+/** Throws for a text without certificates, for damaged ones, and for a file that is only half written. */
 function requireAuthorities(pem: string): void {
-  if (!pem.includes('-----BEGIN ')) throw new Error('holds no PEM certificate');
-  createSecureContext({ ca: pem });
+  const blocks = pem.match(/-----BEGIN [^-]*CERTIFICATE-----[^-]*-----END [^-]*CERTIFICATE-----/g) ?? [];
+  if (blocks.length === 0 || blocks.length !== pem.split('-----BEGIN ').length - 1) {
+    throw new Error('it holds no complete PEM certificates');
+  }
+  for (const block of blocks) new X509Certificate(block);
 }
