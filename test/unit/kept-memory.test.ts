@@ -100,7 +100,7 @@ it('records that were found lately stay within their bytes, however long names, 
     entry: () => entryWithKeptFiles(i),
     // As a reader of HTML has it: cut out of the text of the page.
     find: () => {
-      const text = `${i} ${'page '.repeat(20_000)} https://files.example/${'u'.repeat(5_000)}`;
+      const text = `${i} ${'page '.repeat(5_000)} https://files.example/${'u'.repeat(5_000)}`;
       const url = text.slice(text.indexOf('https:'));
       const file = { filename: 'demo-1.zip', url, link: url, elsewhere: [], hashes: {}, yanked: false };
       return { at: file as unknown as ListedFile };
@@ -113,10 +113,10 @@ it('records that were found lately stay within their bytes, however long names, 
   };
   await ask(0);
   const before = usedBytes();
-  for (let n = 1; n < 3_000; n++) await ask(n);
+  for (let n = 1; n < 1_000; n++) await ask(n);
   const taken = usedBytes() - before;
   assert.ok(taken < 6_000_000, `${taken} bytes`);
-  assert.equal((await ask(2_999)).at?.url.length, 'https://files.example/'.length + 5_000);
+  assert.equal((await ask(999)).at?.url.length, 'https://files.example/'.length + 5_000);
 });
 
 /** A service over one index that always has the page of `entry`. */
