@@ -10,6 +10,7 @@ import { fieldValue, withField } from '../../src/http-message.ts';
 import { Random, seedOf } from '../fuzz/random.ts';
 import { FakeClock } from '../support/clock.ts';
 import { FakeIndex } from '../support/fake-index.ts';
+import { FakeServer } from '../support/fake-server.ts';
 import type { Fault } from '../support/fault-plan.ts';
 import { type ClientResponse, fetchAll, get } from '../support/http-client.ts';
 import { legacyJson, serveDocument } from '../support/json-documents.ts';
@@ -260,6 +261,33 @@ test('a purge forgets what the configured indexes have of a project; one of ever
     const { status } = await getPage(await live(overIndexes(['default', first])), project);
     assert.ok(status >= 502, `${project}: ${status}`);
   }
+});
+
+test('a raw mount under the same name gives nothing of the origin that it had before', async (t) => {
+  const main = await indexOf(t, 'main', {});
+  const served = async (whose: string) => {
+    const fields = ['content-type', 'text/plain', 'cache-control', 'max-age=3600', 'etag', '"same"'];
+    const respond = () => ({ status: 200, fields, body: Buffer.from(whose) });
+    const server = await FakeServer.start({ respond });
+    t.after(() => server.close());
+    return server;
+  };
+  const [first, second] = [await served('first'), await served('second')];
+  const { live } = await folderOfLives(t);
+  const over = ({ origin }: FakeServer, path = '') => ({
+    ...overIndexes(['default', main]),
+    raw: [{ name: 'builds', origin: `${origin}/${path}`, redirectOrigins: [], maxBodyBytes: 1e6 }],
+  });
+  const textOf = async (config: Partial<Config>) => (await get(`${(await live(config)).url}/raw/builds/x`)).text();
+  assert.equal(await textOf(over(first)), 'first');
+  assert.equal(await textOf(over(second)), 'second');
+  assert.equal(await textOf(over(second, 'below/')), 'second');
+  assert.deepEqual(
+    second.log.entries.map(({ path }) => path),
+    ['/x', '/below/x'],
+  );
+  await first.down();
+  assert.equal(await textOf(over(first)), 'first');
 });
 
 test('two nodes with different upstreams on one Redis give each its own pages', { skip: redisMissing }, async (t) => {
