@@ -4,10 +4,11 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import type { Basics } from './assembly/basics.ts';
+import { CurrentSecrets } from './assembly/current-secrets.ts';
 import { type Fellows, listen } from './assembly/listener.ts';
 import { buildServices } from './assembly/services.ts';
 import { openStores, sweepWorthless } from './assembly/stores.ts';
-import { connectUpstreams } from './assembly/upstreams.ts';
+import { connectUpstreams, scopesOf } from './assembly/upstreams.ts';
 import type { Config } from './config/config.ts';
 import { collectEarly } from './early-collection.ts';
 import { viaName } from './http/dispatch.ts';
@@ -91,22 +92,27 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const basics: Basics = { config, now, random, log, version, via: viaName(), node, metrics, events, telemetry };
 
   const stores = await openStores(basics);
-  const agreement = new Agreement({ entries: stores.entries, now });
+  const scopes = scopesOf(config);
+  const agreement = new Agreement({ entries: stores.entries, scopeOf: (index) => scopes.get(index)!, now });
+  const secrets = new CurrentSecrets(basics);
   const upstreams = connectUpstreams(basics, {
     agreement,
+    secrets,
     lookup: overrides.lookup,
     cut: overrides.upstreamCut ?? false,
   });
   const services = buildServices(basics, stores, upstreams, overrides.workers);
   const release = async () => {
     stopCollecting();
+    secrets.close();
     await services.readThrough.close();
     const { blobs, entries, unkept } = stores;
     await unkept.close();
     await Promise.all([upstreams.client.close(), services.workshop.close(), blobs.close(), entries.close()]);
   };
   const { sink, workers: fellows } = overrides;
-  const parts = { stores, upstreams, services, agreement, sink, fellows };
+  const parts = { stores, secrets, upstreams, services, agreement, sink, fellows };
+  await secrets.start();
   const listeners = await listen(basics, parts).catch(async (error) => {
     await release();
     throw error;

@@ -23,6 +23,8 @@ export interface ResponseHead {
 export interface IncomingResponse extends ResponseHead {
   /** The URL that answered, after redirects: relative links resolve against it. */
   readonly url: string;
+  /** The upstream that was asked, where several may be asked for the same thing (a mirror's base URL, a file's URL). */
+  readonly base?: string;
   /** Which upstream and address answered, for health, logs and events; never sent to clients. */
   readonly source: string;
   readonly requestTime: number;

@@ -9,7 +9,8 @@ import type { Events } from './observe/events.ts';
 import { distributionOfKey, PURGEABLE_KINDS, projectOfKey } from './purgeable-keys.ts';
 
 export interface PurgerOptions {
-  readonly indexNames: readonly string[];
+  /** Under which the data of the configured indexes is kept: see `indexScope`. */
+  readonly scopes: readonly string[];
   readonly entries: EntryStore;
   readonly blobs: DiskBlobs;
   readonly readThrough: ReadThrough;
@@ -30,16 +31,17 @@ export class Purger {
   }
 
   /**
-   * Everything without a `project`. What was validated after `until` (milliseconds since the epoch) stays: an order
+   * Everything without a `project`, also of indexes that are not configured any more; the data that the configured
+   * indexes have of a `project` otherwise. What was validated after `until` (milliseconds since the epoch) stays: an order
    * that comes late does not speak of it. Resolves with the number of entries that were removed.
    */
   async purge(project: ProjectName | undefined, until = Number.POSITIVE_INFINITY): Promise<number> {
-    const { events, now, indexNames } = this.#options;
+    const { events, now, scopes } = this.#options;
     let removed = 0;
     if (project === undefined) {
       for (const kind of PURGEABLE_KINDS) removed += await this.#purgeKeys(`${kind}:`, until, () => true);
     } else {
-      for (const name of indexNames) removed += await this.#purgeProject(name, project, until);
+      for (const scope of scopes) removed += await this.#purgeProject(scope, project, until);
     }
     events.record({
       kind: 'purge',
@@ -50,21 +52,21 @@ export class Purger {
     return removed;
   }
 
-  async #purgeProject(index: string, project: ProjectName, until: number): Promise<number> {
+  async #purgeProject(scope: string, project: ProjectName, until: number): Promise<number> {
     const { entries } = this.#options;
     // Files whose names lead elsewhere are known by their aliases.
     const strays = new Set<string>();
-    const aliases = `alias:${index}:`;
+    const aliases = `alias:${scope}:`;
     for await (const key of this.#keys(aliases)) {
       if ((await entries.get(key))?.variants[0]?.facts === project) strays.add(key.slice(aliases.length));
     }
     const isOurs = (key: string) => projectOfKey(key) === project || strays.has(distributionOfKey(key));
-    const exact = [`page:${index}:${project}`, `json:${index}:${project}`];
+    const exact = [`page:${scope}:${project}`, `json:${scope}:${project}`];
     let removed = 0;
     for (const key of exact) removed += await this.#purgeKeys(key, until, (found) => found === key);
-    removed += await this.#purgeKeys(`json:${index}:${project}:`, until, () => true);
-    removed += await this.#purgeKeys(`provenance:${index}:integrity/${project}/`, until, () => true);
-    removed += await this.#purgeKeys(`file:${index}:`, until, isOurs);
+    removed += await this.#purgeKeys(`json:${scope}:${project}:`, until, () => true);
+    removed += await this.#purgeKeys(`provenance:${scope}:integrity/${project}/`, until, () => true);
+    removed += await this.#purgeKeys(`file:${scope}:`, until, isOurs);
     return removed + (await this.#purgeKeys(aliases, until, (key) => strays.has(key.slice(aliases.length))));
   }
 

@@ -4,10 +4,11 @@ import type { ReadThrough } from '../cache/read-through.ts';
 import { Passthrough } from '../http/passthrough.ts';
 import { RawHandler } from '../http/raw-handler.ts';
 import { rawServices } from '../raw/raw-mounts.ts';
-import { authorization } from '../upstream/credentials.ts';
+import { OriginRights } from '../upstream/origin-rights.ts';
 import { PassthroughAgents } from '../upstream/passthrough-agents.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import type { Basics } from './basics.ts';
+import type { CurrentSecrets } from './current-secrets.ts';
 
 /** Largest request body that is passed through. */
 const MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024;
@@ -23,10 +24,11 @@ export function openForwarding(
   { config, via, telemetry }: Basics,
   readThrough: ReadThrough,
   client: UpstreamClient,
+  secrets: CurrentSecrets,
 ): Forwarding {
   const agents = new PassthroughAgents({
     proxy: config.proxy,
-    extraCertificates: config.extraCertificates,
+    extraCertificates: secrets.certificates,
     connectTimeoutMs: 3_000,
     maxSockets: 32,
   });
@@ -37,19 +39,26 @@ export function openForwarding(
     wayTo: agents.wayTo,
     via: `1.1 ${via}`,
   });
+  const rights = new Map(
+    config.raw.map((mount) => {
+      const place = { url: mount.origin, credentials: secrets.of({ ...mount, url: mount.origin }) };
+      return [mount.name, new OriginRights([place])];
+    }),
+  );
   const mounts = rawServices(config.raw, {
     readThrough,
     client,
+    rightsOf: (name) => rights.get(name)!,
     finishAbandonedBytes: config.finishAbandonedBytes,
     onAnswer: (mount, result) => telemetry.rawRequest(mount, result),
   });
   const raw = new RawHandler({
     mounts: new Map(
-      config.raw.map(({ name, credentials, overrideCacheControl }) => [
+      config.raw.map(({ name, overrideCacheControl }) => [
         name,
         {
           service: mounts.get(name)!,
-          authorization: credentials === undefined ? undefined : authorization(credentials),
+          authorization: (url) => rights.get(name)!.authorizationFor(new URL(url)),
           overridden: overrideCacheControl !== undefined,
         },
       ]),

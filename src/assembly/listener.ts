@@ -21,6 +21,7 @@ import { SeenLast } from '../status-page/seen-last.ts';
 import { StatusPage } from '../status-page/status-page.ts';
 import { type Basics, memoryShare } from './basics.ts';
 import { openClients } from './current-clients.ts';
+import type { CurrentSecrets } from './current-secrets.ts';
 import { openForwarding } from './forwarding.ts';
 import { openNotes } from './notes.ts';
 import { openServers } from './servers.ts';
@@ -41,6 +42,7 @@ export interface Fellows {
 
 export interface ListenerParts {
   readonly stores: Stores;
+  readonly secrets: CurrentSecrets;
   readonly upstreams: Upstreams;
   readonly services: Services;
   readonly agreement: Agreement;
@@ -71,7 +73,7 @@ export interface Listeners {
 /** Listens. Rejects with the system's error when an address cannot be used. */
 export async function listen(
   basics: Basics,
-  { stores, upstreams, services, agreement, sink, fellows }: ListenerParts,
+  { stores, secrets, upstreams, services, agreement, sink, fellows }: ListenerParts,
 ): Promise<Listeners> {
   const { config, now, log, version, node, metrics, events, telemetry } = basics;
   const { blobs, entries } = stores;
@@ -85,7 +87,7 @@ export async function listen(
     maxBytes: memoryShare(basics, 'readyAnswers'),
   });
   const { ledger, addresses, ...noted } = openNotes(basics, sink);
-  const forwarding = openForwarding(basics, readThrough, client);
+  const forwarding = openForwarding(basics, readThrough, client, secrets);
   const { passthrough, raw } = forwarding;
   const startedAt = now();
   const sources = {
@@ -109,7 +111,7 @@ export async function listen(
   const ownFacts = () => factsOf(sources, startedAt);
   const facts = async () => fellows?.allFacts(ownFacts()) ?? ownFacts();
   const purger = new Purger({
-    indexNames: config.indexes.map(({ name }) => name),
+    scopes: [...upstreams.indexes.values()].map(({ scope }) => scope),
     entries,
     blobs,
     readThrough,

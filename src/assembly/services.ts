@@ -40,7 +40,7 @@ export interface Services {
 export function buildServices(
   basics: Basics,
   stores: Stores,
-  { client, askers, indexes }: Upstreams,
+  { client, askers, indexes, rights }: Upstreams,
   fellows: Fellows | undefined,
 ): Services {
   const { config, now, random, telemetry } = basics;
@@ -99,6 +99,7 @@ export function buildServices(
   });
   const files = new FileService({
     index,
+    scopeOf: (name) => indexes.get(name)!.scope,
     extracting,
     readThrough,
     profiles: fileProfiles({
@@ -110,6 +111,7 @@ export function buildServices(
     }),
     source: new FileSource({
       client,
+      rightsOf: (name) => rights.get(name)!,
       maxFileBytes: config.maxFileBytes,
       pauses: new HostPauses({ now, random }),
       onAnswer: (kind, result) => telemetry.fileRequest(kind, result),

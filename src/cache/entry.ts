@@ -18,6 +18,11 @@ export interface BodyReference {
 export interface Entry extends ResponseHead {
   /** The URL that answered, after redirects. */
   readonly url: string;
+  /**
+   * The upstream that was asked, where one key may be asked of several: its validators are sent to no other one, for
+   * another may use the same text, or the same date, for something else.
+   */
+  readonly base?: string;
   /** Times of the request and the response that brought or last validated it; milliseconds since the epoch. */
   readonly requestTime: number;
   readonly responseTime: number;

@@ -92,6 +92,7 @@ async function resume(filling: Filling, fromByte: number, failedSource: string):
   const ask: Ask = {
     // With a hash the pieces prove themselves, so any mirror may continue; without, If-Range ties them together.
     conditions: resource.expected === undefined && tag !== undefined ? ['if-range', tag] : [],
+    ...(filling.response.base !== undefined && { conditionsFrom: filling.response.base }),
     fromByte,
     avoid: new Set([failedSource]),
     signal,

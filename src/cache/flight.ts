@@ -61,7 +61,9 @@ export class Flight {
   async land(): Promise<Landing> {
     const held = this.#held;
     if (held !== undefined) {
-      const response = await this.#ask({ conditions: conditions(held) });
+      const { base } = held;
+      const from = base === undefined ? {} : { conditionsFrom: base };
+      const response = await this.#ask({ conditions: conditions(held), ...from });
       if (response.status !== 304) return this.#receive(response);
       response.body.destroy();
       const landing = await this.#notModified(held, response);
@@ -269,6 +271,7 @@ export class Flight {
       status: response.status,
       fields: storedFields(granted),
       url: response.url,
+      ...(response.base !== undefined && { base: response.base }),
       requestTime: response.requestTime,
       responseTime: response.responseTime,
       varying: varyingFields(request, granted),

@@ -62,8 +62,10 @@ export interface Expectation {
 
 /** How upstream is asked, this time. */
 export interface Ask {
-  /** If-None-Match, If-Modified-Since; empty for an unconditional request. */
+  /** If-None-Match, If-Modified-Since, If-Range; empty for an unconditional request. See `conditionsAt`. */
   readonly conditions: Fields;
+  /** The upstream that gave the validators in `conditions`; undefined where the key knows one upstream only. */
+  readonly conditionsFrom?: string;
   /** Continue a body that was cut short, from this byte on. */
   readonly fromByte: number;
   /** Sources whose bytes were wrong; a new connection is used when this is not empty. */
@@ -71,6 +73,14 @@ export interface Ask {
   readonly signal: AbortSignal;
   /** The answer is for this request alone, so that its own conditions and range may go along. */
   readonly alone?: boolean;
+}
+
+/**
+ * The conditions that may be sent to the upstream with this base: validators mean something only where they came from
+ * (RFC 9110 8.8). A server that answers 304 to any date would else confirm what another one gave.
+ */
+export function conditionsAt(ask: Pick<Ask, 'conditions' | 'conditionsFrom'>, base: string): Fields {
+  return ask.conditionsFrom === base ? ask.conditions : [];
 }
 
 /** One thing to read: what it is called, by which rules, and how to get it. */

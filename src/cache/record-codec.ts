@@ -101,6 +101,8 @@ function readEntry(value: unknown): Entry | undefined {
   if (typeof url !== 'string' || typeof source !== 'string') return undefined;
   if (!isTime(requestTime) || !isTime(responseTime)) return undefined;
   const entry = { status, fields, url, requestTime, responseTime, varying, source };
+  const base = own(value, 'base');
+  if (base !== undefined && typeof base !== 'string') return undefined;
 
   const storedBody = own(value, 'body');
   const body = storedBody === undefined ? undefined : readBody(storedBody);
@@ -109,6 +111,7 @@ function readEntry(value: unknown): Entry | undefined {
   if (facts !== undefined && !isShallow(facts, MAX_DEPTH)) return undefined;
   return {
     ...entry,
+    ...(base !== undefined && { base }),
     ...(own(value, 'outdated') === true && { outdated: true }),
     ...(body && { body }),
     ...(facts !== undefined && { facts: facts as Json }),

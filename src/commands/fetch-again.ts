@@ -24,6 +24,8 @@ export interface StoredWorld {
   readonly folders: BlobFolders;
   readonly dataDir: string;
   readonly raw: readonly Pick<RawMountConfig, 'name' | 'origin'>[];
+  /** Under which the data of each index is kept, by the index's name: see `indexScope`. */
+  readonly scopes: ReadonlyMap<string, string>;
   readonly signal: AbortSignal;
 }
 
@@ -32,13 +34,15 @@ const BATCH = 500;
 
 /**
  * Paths below our root, without a slash before them, whose answers are made of these bodies. None for what no request
- * names by itself: metadata that was cut out of a wheel, one of several variants of a raw answer.
+ * names by itself: metadata that was cut out of a wheel, one of several variants of a raw answer. Nor for what belongs to
+ * an index that is not configured any more: nobody could give it.
  */
 export async function pathsTo(
   bodies: readonly WrongBody[],
-  { folders, dataDir, raw, signal }: StoredWorld,
+  { folders, dataDir, raw, scopes, signal }: StoredWorld,
 ): Promise<string[]> {
   const names = new Set(bodies.map(({ name }) => name));
+  const world = { raw, indexes: new Map([...scopes].map(([name, scope]) => [scope, name])) };
   const nobody = () => {};
   const entries = new EmbeddedEntries({ dataDir, now: Date.now, count: nobody, onDamaged: nobody, onChanged: nobody });
   try {
@@ -49,7 +53,7 @@ export async function pathsTo(
         if (keys.length === 0) break;
         after = keys.at(-1)!;
         const wanted = keys.filter((key) => names.has(folders.bodyName(key)) || hasBodyOf(entries.read(key), names));
-        paths.push(...wanted.map((key) => pathOfKey(key, raw)).filter((path) => path !== undefined));
+        paths.push(...wanted.map((key) => pathOfKey(key, world)).filter((path) => path !== undefined));
         // There may be a million of them, and a signal that wants to be heard.
         await turn();
       }
@@ -95,8 +99,17 @@ function hasBodyOf(text: string | undefined, names: ReadonlySet<string>): boolea
 }
 
 /** The keys are those of the services (src/index, src/files, src/raw), the paths those of http/routes.ts. */
-function pathOfKey(key: string, raw: readonly Pick<RawMountConfig, 'name' | 'origin'>[]): string | undefined {
-  const [, kind, where, rest = ''] = /^(\w+):([^:]+)(?::(.*))?$/s.exec(key) ?? [];
+function pathOfKey(
+  key: string,
+  { raw, indexes }: { readonly raw: StoredWorld['raw']; readonly indexes: ReadonlyMap<string, string> },
+): string | undefined {
+  const [, kind, whose = '', rest = ''] = /^(\w+):([^:]+)(?::(.*))?$/s.exec(key) ?? [];
+  if (kind === 'raw') {
+    const origin = raw.find(({ name }) => name === whose)?.origin;
+    return origin !== undefined && rest.startsWith(origin) ? `raw/${whose}/${rest.slice(origin.length)}` : undefined;
+  }
+  const where = indexes.get(whose);
+  if (where === undefined) return undefined;
   switch (kind) {
     case 'page':
       return `${where}/simple/${rest}/`;
@@ -108,10 +121,6 @@ function pathOfKey(key: string, raw: readonly Pick<RawMountConfig, 'name' | 'ori
       return `${where}/${rest}`;
     case 'file':
       return rest.includes('#') ? undefined : `${where}/files/${rest.replace('://', '/')}`;
-    case 'raw': {
-      const origin = raw.find(({ name }) => name === where)?.origin;
-      return origin !== undefined && rest.startsWith(origin) ? `raw/${where}/${rest.slice(origin.length)}` : undefined;
-    }
     default:
       return undefined;
   }

@@ -3,6 +3,7 @@
 
 import { constants } from 'node:os';
 import { Command } from 'commander';
+import { scopesOf } from '../assembly/upstreams.ts';
 import { accountedBytes } from '../cache/blob-database.ts';
 import { BLOB_KINDS, BlobFolders, shards } from '../cache/blob-folders.ts';
 import type { Config } from '../config/config.ts';
@@ -91,7 +92,7 @@ async function verify(
   let fetched = 0;
   const removed = wrong.filter((body) => removal.took(body));
   if (removed.length > 0 && !signal.aborted) {
-    const world = { folders, dataDir, raw: config.raw, signal };
+    const world = { folders, dataDir, raw: config.raw, scopes: scopesOf(config), signal };
     fetched = await fetchAgain(terminal, given, world, removed, progressOf('fetching'));
     const rest = fetched === removed.length ? '' : '; the rest is fetched when somebody asks for it';
     tell(`${fetched} of ${removed.length} fetched again${rest}`);

@@ -8,11 +8,20 @@ export type Credentials =
   | { readonly kind: 'basic'; readonly user: string; readonly password: string }
   | { readonly kind: 'bearer'; readonly token: string };
 
+/** The file that credentials were read from, absolute; it may change while we run. */
+export interface CredentialsFile {
+  readonly kind: 'basic_file' | 'bearer_file' | 'netrc';
+  readonly path: string;
+}
+
 /** One upstream (or one of several equivalent mirrors) of an index. */
 export interface UpstreamConfig {
   /** The base of its simple API, with the final slash and without user information. */
   readonly url: string;
+  /** Those of the start. */
   readonly credentials?: Credentials;
+  /** Where they were found, if that is a file. */
+  readonly credentialsFile?: CredentialsFile;
   /** Where its files lie, with the final slash: clients know them at the place of the first upstream's. */
   readonly filesBase?: string;
 }
@@ -57,6 +66,7 @@ export interface RawMountConfig {
   readonly redirectOrigins: readonly string[];
   readonly maxBodyBytes: number;
   readonly credentials?: Credentials;
+  readonly credentialsFile?: CredentialsFile;
 }
 
 /** An address to listen on. */
@@ -117,6 +127,10 @@ export interface Config extends ListenAddress {
   readonly logFormat: 'json' | 'text';
   /** Proxies for our own upstream connections, as the environment names them. */
   readonly proxy: { readonly http?: string; readonly https?: string; readonly noProxy: string };
-  /** PEM text of additional certificate authorities. */
+  /** PEM text of additional certificate authorities, as the files held it at the start. */
   readonly extraCertificates: readonly string[];
+  /** The files that they were read from; they may change. */
+  readonly certificateFiles?: readonly string[];
+  /** The netrc file of the user, whether it is there or not: upstreams without credentials take theirs from it. */
+  readonly netrcFile?: string;
 }

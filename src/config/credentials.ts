@@ -4,10 +4,16 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Credentials } from './config.ts';
+import type { Credentials, CredentialsFile } from './config.ts';
 import { netrcCredentials } from './netrc.ts';
 import { InvalidValue } from './units.ts';
 import type { CredentialsRecord } from './yaml-file.ts';
+
+export interface FoundCredentials {
+  readonly credentials: Credentials;
+  /** Where they were found, if that is a file. */
+  readonly credentialsFile?: CredentialsFile;
+}
 
 export class CredentialsReader {
   readonly #env: Readonly<Record<string, string | undefined>>;
@@ -21,35 +27,40 @@ export class CredentialsReader {
   }
 
   /** The credentials that a record of the file names for `url`; throws InvalidValue with what would be right. */
-  async named(record: CredentialsRecord, url: string): Promise<Credentials> {
-    if (record.basic_file !== undefined) return basic(await this.#file('basic_file', record.basic_file), 'basic_file');
-    if (record.basic !== undefined) return basic(this.#expand(record.basic), 'basic');
-    if (record.bearer_file !== undefined)
-      return bearer(await this.#file('bearer_file', record.bearer_file), 'bearer_file');
-    if (record.bearer !== undefined) return bearer(this.#expand(record.bearer), 'bearer');
+  async named(record: CredentialsRecord, url: string): Promise<FoundCredentials> {
+    if (record.basic_file !== undefined) return this.#file('basic_file', record.basic_file, url);
+    if (record.basic !== undefined) return { credentials: basic(this.#expand(record.basic), 'basic') };
+    if (record.bearer_file !== undefined) return this.#file('bearer_file', record.bearer_file, url);
+    if (record.bearer !== undefined) return { credentials: bearer(this.#expand(record.bearer), 'bearer') };
     const found = await this.fromNetrc(url);
     if (found) return found;
-    throw new InvalidValue(`netrc: no entry for ${new URL(url).hostname} in ${this.#netrcPath()}`);
+    throw new InvalidValue(`netrc: no entry for ${new URL(url).hostname} in ${this.netrcPath}`);
   }
 
   /** What netrc says of the host of `url`. A file that cannot be read counts as absent, as pip does it. */
-  async fromNetrc(url: string): Promise<Credentials | undefined> {
-    this.#netrc ??= readFile(this.#netrcPath(), 'utf8').catch(() => undefined);
+  async fromNetrc(url: string): Promise<FoundCredentials | undefined> {
+    this.#netrc ??= readFile(this.netrcPath, 'utf8').catch(() => undefined);
     const content = await this.#netrc;
-    return content === undefined ? undefined : netrcCredentials(content, new URL(url).hostname);
+    const file = { kind: 'netrc', path: this.netrcPath } as const;
+    const credentials = content === undefined ? undefined : credentialsIn(file, content, url);
+    return credentials && { credentials, credentialsFile: file };
   }
 
-  #netrcPath(): string {
-    return this.#env.NETRC || join(this.#env.HOME || homedir(), '.netrc');
+  /** Absolute. */
+  get netrcPath(): string {
+    return resolve(this.#folder, this.#env.NETRC || join(this.#env.HOME || homedir(), '.netrc'));
   }
 
-  async #file(key: string, path: string): Promise<string> {
+  async #file(kind: 'basic_file' | 'bearer_file', path: string, url: string): Promise<FoundCredentials> {
+    const file = { kind, path: resolve(this.#folder, path) };
+    let text: string;
     try {
-      return (await readFile(resolve(this.#folder, path), 'utf8')).trim();
+      text = await readFile(file.path, 'utf8');
     } catch (error) {
       const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-      throw new InvalidValue(`${key}: ${path} cannot be read (${reason})`);
+      throw new InvalidValue(`${kind}: ${path} cannot be read (${reason})`);
     }
+    return { credentials: credentialsIn(file, text, url)!, credentialsFile: file };
   }
 
   /** `${NAME}` becomes the variable's value, so that a file may be shared without its secrets. */
@@ -60,6 +71,15 @@ export class CredentialsReader {
       throw new InvalidValue(`the variable ${name} is not set`);
     });
   }
+}
+
+/**
+ * The credentials for `url` in the text of the file; undefined only where a netrc file has none for its host. Throws
+ * InvalidValue with what would be right, without anything of the text.
+ */
+export function credentialsIn({ kind }: CredentialsFile, text: string, url: string): Credentials | undefined {
+  if (kind === 'netrc') return netrcCredentials(text, new URL(url).hostname);
+  return kind === 'basic_file' ? basic(text.trim(), kind) : bearer(text.trim(), kind);
 }
 
 function basic(text: string, key: string): Credentials {

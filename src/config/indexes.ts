@@ -2,8 +2,8 @@
 // concern several keys at once.
 
 import { RESERVED_NAMES } from '../http/routes.ts';
-import type { Config, Credentials, IndexConfig, RawMountConfig, UpstreamConfig } from './config.ts';
-import type { CredentialsReader } from './credentials.ts';
+import type { Config, IndexConfig, RawMountConfig, UpstreamConfig } from './config.ts';
+import type { CredentialsReader, FoundCredentials } from './credentials.ts';
 import { nearest, type Problem } from './problems.ts';
 import { InvalidValue } from './units.ts';
 import type { CredentialsRecord, Structures, YamlFile } from './yaml-file.ts';
@@ -74,7 +74,7 @@ export class StructureBuilder {
   async raw(given: Structures['raw'], maxBodyBytes: number): Promise<RawMountConfig[]> {
     const mounts: RawMountConfig[] = [];
     for (const [name, mount] of Object.entries(given)) {
-      const credentials = await this.#secret(`raw.${name}.credentials`, mount.credentials, mount.origin);
+      const found = await this.#secret(`raw.${name}.credentials`, mount.credentials, mount.origin);
       mounts.push({
         name,
         origin: mount.origin,
@@ -83,13 +83,17 @@ export class StructureBuilder {
         ...(mount.listen && { listen: mount.listen }),
         ...(mount.stale_if_error !== undefined && { staleIfErrorMs: mount.stale_if_error }),
         ...(mount.override_cache_control !== undefined && { overrideCacheControl: mount.override_cache_control }),
-        ...(credentials && { credentials }),
+        ...found,
       });
     }
     return mounts;
   }
 
-  async #secret(key: string, record: CredentialsRecord | undefined, url: string): Promise<Credentials | undefined> {
+  async #secret(
+    key: string,
+    record: CredentialsRecord | undefined,
+    url: string,
+  ): Promise<FoundCredentials | undefined> {
     if (!record) return undefined;
     try {
       return await this.#credentials.named(record, url);
@@ -118,9 +122,9 @@ export class StructureBuilder {
 /** Configured credentials first, then those of the URL itself, then netrc: the order of pip. */
 export async function withCredentials(
   address: UpstreamConfig,
-  configured: Credentials | undefined,
+  configured: FoundCredentials | undefined,
   reader: CredentialsReader,
 ): Promise<UpstreamConfig> {
-  const credentials = configured ?? address.credentials ?? (await reader.fromNetrc(address.url));
-  return credentials ? { ...address, credentials } : address;
+  if (configured !== undefined) return { ...address, ...configured };
+  return address.credentials === undefined ? { ...address, ...(await reader.fromNetrc(address.url)) } : address;
 }

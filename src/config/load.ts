@@ -47,7 +47,7 @@ export async function loadConfig(
   const proxy = proxiesOf(input.env, problems);
   const caFile = pathOf(read, 'caFile', input.cwd);
   const auditLog = await auditLogOf(read, input.cwd, problems);
-  const { certificates, warnings } = await certificatesOf(
+  const { certificates, files, warnings } = await certificatesOf(
     { path: caFile, source: sources.caFile },
     input.env,
     problems,
@@ -96,6 +96,8 @@ export async function loadConfig(
     logFormat: settings.logFormat,
     proxy,
     extraCertificates: certificates,
+    certificateFiles: files,
+    netrcFile: credentials.netrcPath,
   };
   return { config: Object.freeze(config), read, warnings };
 }

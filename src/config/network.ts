@@ -1,6 +1,7 @@
 // What the machine's environment says about the way out: HTTP proxies and certificate authorities.
 
 import { readFile, realpath } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Config } from './config.ts';
 import type { Problem } from './problems.ts';
 
@@ -28,6 +29,14 @@ export function proxiesOf(env: Environment, problems: Problem[]): Config['proxy'
 /** Where people have already told other programs which authorities to trust. */
 const AMBIENT = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'PIP_CERT', 'CURL_CA_BUNDLE'] as const;
 
+export interface FoundCertificates {
+  /** PEM texts. */
+  readonly certificates: readonly string[];
+  /** The files that hold them, by the paths that name them; they may change. */
+  readonly files: readonly string[];
+  readonly warnings: string[];
+}
+
 /**
  * The PEM texts of the option `ca_file` and of the variables that OpenSSL, requests, pip and curl read.
  * NODE_EXTRA_CA_CERTS is not here: Node itself has read it. A wrong `ca_file` is a problem; a wrong variable was meant
@@ -37,8 +46,9 @@ export async function certificatesOf(
   caFile: { readonly path: string | undefined; readonly source: string },
   env: Environment,
   problems: Problem[],
-): Promise<{ readonly certificates: readonly string[]; readonly warnings: string[] }> {
+): Promise<FoundCertificates> {
   const certificates: string[] = [];
+  const files: string[] = [];
   const warnings: string[] = [];
   const seen = new Set<string>();
   if (env.NODE_EXTRA_CA_CERTS) seen.add(await realpath(env.NODE_EXTRA_CA_CERTS).catch(() => ''));
@@ -52,6 +62,7 @@ export async function certificatesOf(
       const pem = await readFile(real, 'utf8');
       if (!pem.includes('-----BEGIN ')) return 'holds no PEM certificate';
       certificates.push(pem);
+      files.push(resolve(path));
       return undefined;
     } catch (error) {
       return `cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`;
@@ -68,5 +79,5 @@ export async function certificatesOf(
     const reason = path && (await add(path));
     if (reason) warnings.push(`${variable}=${path} ${reason}; its certificate authorities are not used`);
   }
-  return { certificates, warnings };
+  return { certificates, files, warnings };
 }

@@ -16,6 +16,8 @@ export interface FileResourcesOptions {
   readonly readThrough: ReadThrough;
   readonly profiles: FileProfiles;
   readonly source: FileSource;
+  /** Under which the data of an index is kept: see `indexScope`. */
+  readonly scopeOf: (index: string) => string;
   /** Indexes whose wheels give the core metadata that their pages do not offer. */
   readonly extracting: ReadonlySet<string>;
   /** Told when core metadata that was read by ranges is not what the wheel at this URL holds. */
@@ -47,7 +49,10 @@ export class FileResources {
     const wheel = this.ofUpstream(index, file, undefined);
     if (!this.extracts(index, file)) return this.#wheelMetadata.orExtracted(resource, wheel);
     const { source } = this.#options;
-    return this.#wheelMetadata.extracted(resource, { wheel, askPart: (signal) => source.partsOf(file.url, signal) });
+    return this.#wheelMetadata.extracted(resource, {
+      wheel,
+      askPart: (signal) => source.partsOf(index, file.url, signal),
+    });
   }
 
   /** As upstream has it. */
@@ -70,7 +75,7 @@ export class FileResources {
           ? profiles.companion
           : profiles.unverifiedCompanion;
     return source.resource({
-      key: resourceKey(index, fileKey(file.link), companion),
+      key: this.#keyOf(index, fileKey(file.link), companion),
       index,
       url: withCompanion(file.url, companion),
       elsewhere: file.elsewhere.map((place) => withCompanion(place, companion)),
@@ -83,7 +88,7 @@ export class FileResources {
   /** What no page lists (any more), as it may still be held. */
   unlisted(index: string, wanted: Wanted): Resource {
     return this.#options.source.resource({
-      key: resourceKey(index, wanted.key, wanted.companion),
+      key: this.#keyOf(index, wanted.key, wanted.companion),
       index,
       url: urlOf(wanted.request),
       elsewhere: [],
@@ -92,10 +97,10 @@ export class FileResources {
       sizeBytes: undefined,
     });
   }
-}
 
-function resourceKey(index: string, key: string, companion: Companion | undefined): string {
-  return `file:${index}:${key}${companion ?? ''}`;
+  #keyOf(index: string, key: string, companion: Companion | undefined): string {
+    return `file:${this.#options.scopeOf(index)}:${key}${companion ?? ''}`;
+  }
 }
 
 /** Upstream's own query (a signature) stays behind the path, where upstream expects it. */

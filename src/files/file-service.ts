@@ -90,7 +90,7 @@ export class FileService {
     if (listing?.at === undefined || wanted.companion !== undefined) return this.open(request);
     const resource = this.#resources.ofUpstream(listing.index, listing.at, undefined);
     if ((await this.#options.readThrough.held(resource)) !== undefined) return this.open(request);
-    const sizeBytes = listing.at.sizeBytes ?? (await this.#options.source.sizeOf(listing.at.url));
+    const sizeBytes = listing.at.sizeBytes ?? (await this.#options.source.sizeOf(listing.index, listing.at.url));
     return { kind: 'known', file: listing.at, sizeBytes };
   }
 
@@ -157,7 +157,7 @@ export class FileService {
     const last = lastByteOf({ field, sizeBytes });
     const arrives = last !== undefined && (readThrough.arrivedBytes(resource.key) ?? 0) > last;
     if (last === undefined || arrives || (await readThrough.held(resource)) !== undefined) return undefined;
-    return this.#parts.pass(resource.key, { field, sizeBytes, ask: () => source.part(url, field) });
+    return this.#parts.pass(resource.key, { field, sizeBytes, ask: () => source.part(index, url, field) });
   }
 
   /**

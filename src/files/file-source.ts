@@ -2,17 +2,20 @@
 // names, whole or from a byte on.
 
 import { firstByteWithin } from '../asking-client.ts';
-import type { Ask, Expectation, Profile, Resource } from '../cache/profile.ts';
+import { type Ask, conditionsAt, type Expectation, type Profile, type Resource } from '../cache/profile.ts';
 import { contentLength } from '../cache/whole-body.ts';
 import { type FailureKind, UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
 import { discard } from '../upstream/discard.ts';
+import type { OriginRights } from '../upstream/origin-rights.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import type { HostPauses } from './host-pauses.ts';
 import type { AskPart } from './ranged-wheel.ts';
 
 export interface FileSourceOptions {
   readonly client: Pick<UpstreamClient, 'fetch' | 'reportWrongBytes'>;
+  /** Of the index whose page lists a file: they go along at every hop, and those of other indexes never do. */
+  readonly rightsOf: (index: string) => OriginRights;
   readonly maxFileBytes: number;
   readonly pauses: HostPauses;
   /** Told how each request ended. */
@@ -57,10 +60,10 @@ export class FileSource {
    * The size upstream tells of a file, in bytes, without sending it; undefined when it does not tell. Rejects with an
    * UpstreamFailure when there is no file.
    */
-  async sizeOf(url: string): Promise<number | undefined> {
+  async sizeOf(index: string, url: string): Promise<number | undefined> {
     const headersTimeoutMs = Math.max(1, firstByteWithin(HEADERS_TIMEOUT_MS));
     const response = await this.#options.client.fetch({
-      ...this.#common(url),
+      ...this.#common(index, url),
       headersTimeoutMs,
       method: 'HEAD',
       fields: ['accept', '*/*', 'accept-encoding', 'identity'],
@@ -96,33 +99,34 @@ export class FileSource {
   }
 
   /** Asks for parts of a file, whatever the answers are. */
-  partsOf(url: string, signal: AbortSignal): AskPart {
+  partsOf(index: string, url: string, signal: AbortSignal): AskPart {
     return ({ first, last }, ifRange) => {
       const conditions = ['range', `bytes=${first}-${last}`, ...(ifRange === undefined ? [] : ['if-range', ifRange])];
-      return this.#exchange('metadata', url, { conditions, signal, avoid: new Set() }, HEADERS_TIMEOUT_MS / 2);
+      const ask = { conditions, signal, avoid: new Set<string>() };
+      return this.#exchange('metadata', index, url, ask, HEADERS_TIMEOUT_MS / 2);
     };
   }
 
   /** Asks for a part of a file in a client's words, whatever the answer is. */
-  part(url: string, range: string): Promise<IncomingResponse> {
+  part(index: string, url: string, range: string): Promise<IncomingResponse> {
     // Whoever reads the body ends it. There must be time left to fetch the whole file instead.
     const { signal } = new AbortController();
-    return this.#exchange(
-      'file',
-      url,
-      { conditions: ['range', range], signal, avoid: new Set() },
-      HEADERS_TIMEOUT_MS / 2,
-    );
+    const ask = { conditions: ['range', range], signal, avoid: new Set<string>() };
+    return this.#exchange('file', index, url, ask, HEADERS_TIMEOUT_MS / 2);
   }
 
-  #ask(file: FileResource, url: string, ask: Ask, headersTimeoutMs: number): Promise<IncomingResponse> {
+  async #ask(file: FileResource, url: string, ask: Ask, headersTimeoutMs: number): Promise<IncomingResponse> {
     const range = ask.fromByte > 0 ? ['range', `bytes=${ask.fromByte}-`] : [];
     const kind = file.profile.name === 'metadata' ? 'metadata' : 'file';
-    return this.#exchange(kind, url, { ...ask, conditions: [...ask.conditions, ...range] }, headersTimeoutMs);
+    const base = placeOf(url);
+    const conditions = [...conditionsAt(ask, base), ...range];
+    const response = await this.#exchange(kind, file.index, url, { ...ask, conditions }, headersTimeoutMs);
+    return { ...response, base };
   }
 
   async #exchange(
     kind: 'file' | 'metadata',
+    index: string,
     url: string,
     ask: Pick<Ask, 'conditions' | 'signal' | 'avoid'>,
     headersTimeoutMs: number,
@@ -133,7 +137,7 @@ export class FileSource {
     pauses.requireNone(url);
     try {
       const response = await this.#options.client.fetch({
-        ...this.#common(url),
+        ...this.#common(index, url),
         headersTimeoutMs,
         method: 'GET',
         fields,
@@ -150,9 +154,10 @@ export class FileSource {
     }
   }
 
-  #common(url: string) {
+  #common(index: string, url: string) {
     return {
       url,
+      rights: this.#options.rightsOf(index),
       headersTimeoutMs: HEADERS_TIMEOUT_MS,
       maxBodyBytes: this.#options.maxFileBytes,
       // Storage often lies elsewhere; the egress guard judges every hop, and the hash judges the bytes.
@@ -162,6 +167,12 @@ export class FileSource {
       trusted: 'listed',
     } as const;
   }
+}
+
+/** What a file's validators belong to: its URL without the signature, which is another one on each page. */
+function placeOf(url: string): string {
+  const query = url.indexOf('?');
+  return query < 0 ? url : url.slice(0, query);
 }
 
 function resultOf(status: number): 'ok' | 'not-modified' | 'missing' | 'status' {

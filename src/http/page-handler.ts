@@ -1,5 +1,6 @@
 // Index pages over HTTP: negotiation, conditional requests, and the fast way for pages that are ready.
 
+import { oncePerText } from '../cache/freshness/once-per.ts';
 import { NotAcceptable } from '../errors.ts';
 import type { IndexService, PageAnswer } from '../index/index-service.ts';
 import {
@@ -26,13 +27,11 @@ export interface PageHandlerOptions {
   readonly onStale: (kind: 'page' | 'list', answer: PageAnswer['answer']) => void;
 }
 
-/** Header texts that clients of one version all send alike; more than this is an attack or noise. */
-const MAX_REMEMBERED = 1_000;
-
 export class PageHandler {
   readonly #options: PageHandlerOptions;
-  readonly #formats = new Map<string, PageFormat>();
-  readonly #codings = new Map<string, PageCoding>();
+  /** Clients of one version all send the same fields. */
+  readonly #formatOf = oncePerText((accept) => this.#negotiated(accept));
+  readonly #codingOf = oncePerText(negotiateCoding);
 
   constructor(options: PageHandlerOptions) {
     this.#options = options;
@@ -102,14 +101,7 @@ export class PageHandler {
 
   #format(exchange: Exchange, query: string | undefined): PageFormat {
     const accept = exchange.request.headers.accept;
-    if (query !== undefined) return this.#negotiated(accept, query);
-    let format = this.#formats.get(accept ?? '');
-    if (format === undefined) {
-      format = this.#negotiated(accept);
-      if (this.#formats.size >= MAX_REMEMBERED) this.#formats.clear();
-      this.#formats.set(accept ?? '', format);
-    }
-    return format;
+    return query !== undefined || accept === undefined ? this.#negotiated(accept, query) : this.#formatOf(accept);
   }
 
   #negotiated(accept: string | undefined, query?: string): PageFormat {
@@ -120,13 +112,6 @@ export class PageHandler {
 
   #coding(exchange: Exchange): PageCoding {
     const accepted = exchange.request.headers['accept-encoding'];
-    if (accepted === undefined) return 'identity';
-    let coding = this.#codings.get(String(accepted));
-    if (coding === undefined) {
-      coding = negotiateCoding(String(accepted));
-      if (this.#codings.size >= MAX_REMEMBERED) this.#codings.clear();
-      this.#codings.set(String(accepted), coding);
-    }
-    return coding;
+    return accepted === undefined ? 'identity' : this.#codingOf(String(accepted));
   }
 }

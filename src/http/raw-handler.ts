@@ -15,7 +15,7 @@ import { originForm } from './routes.ts';
 export interface RawMount {
   readonly service: RawService;
   /** The mount's own Authorization, for requests without one. */
-  readonly authorization: string | undefined;
+  readonly authorization: (url: string) => string | undefined;
   /** Whether the operator speaks for the origin: Cache-Status says so. */
   readonly overridden: boolean;
 }
@@ -63,7 +63,7 @@ export class RawHandler {
     await this.#options.passthrough.forward(exchange.request, exchange.response, {
       url: request.url,
       kind: 'raw',
-      credentials: exchange.request.headers.authorization ?? authorization,
+      credentials: exchange.request.headers.authorization ?? authorization(request.url),
       onResponse: (status, fields) => service.written(request, { status, fields }),
       onInformational: (status, fields) => sendInformational(exchange, status, fields),
       addFields: ['cache-status', cacheStatus({ fwd: reason })],

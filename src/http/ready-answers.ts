@@ -52,6 +52,8 @@ export interface ReadyAnswersOptions {
 
 /** Different negotiations kept for one target: the installers of a fleet, in their versions. */
 const VARIANTS = 6;
+/** Clients negotiate in fewer characters; longer texts are nobody's, and each would be another answer. */
+const MOST_NEGOTIATION = 1_000;
 /** A larger body costs more to send than to look up: kept up to 512 KB, no gain could be measured. */
 const MAX_BODY_BYTES = 128 * 1024;
 /** What a slot takes beside its body and its ready text. */
@@ -92,10 +94,12 @@ export class ReadyAnswers {
   keep(exchange: Exchange, answer: ReadyAnswer): void {
     const { request } = exchange;
     if (request.method !== 'GET' || answer.bytes.length > MAX_BODY_BYTES || !isPlain(request.headers)) return;
-    const { length } = answer.bytes;
-    const size = length + Math.min(length, MOST_JOINED_BYTES) + SLOT_BYTES;
-    if (this.#bytes + size > this.#options.maxBytes) this.#clear();
     const { accept, 'accept-encoding': acceptEncoding } = request.headers;
+    const negotiation = (accept?.length ?? 0) + (acceptEncoding?.length ?? 0);
+    if (negotiation > MOST_NEGOTIATION) return;
+    const { length } = answer.bytes;
+    const size = length + Math.min(length, MOST_JOINED_BYTES) + negotiation + request.url!.length + SLOT_BYTES;
+    if (this.#bytes + size > this.#options.maxBytes) this.#clear();
     const slot: Slot = {
       answer,
       accept,

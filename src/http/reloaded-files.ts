@@ -18,7 +18,10 @@ const INTERVAL_MS = 1_000;
 
 export class ReloadedFiles<T> {
   readonly #options: ReloadedFilesOptions<T>;
-  #seen = '';
+  #seen: string | undefined;
+  /** The state in which reading failed last: told of once, and read again at each look. */
+  #failed: string | undefined;
+  #looking = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -28,9 +31,21 @@ export class ReloadedFiles<T> {
 
   /** Takes what the files hold now, and whatever they will hold. Resolves after the first look; never rejects. */
   async start(): Promise<void> {
-    await this.#look();
+    await this.look();
     if (this.#closed) return;
     this.#timer = setTimeout(() => void this.start(), INTERVAL_MS).unref();
+  }
+
+  /**
+   * Looks at once. `anyway`: reads them although nothing seems to have changed, because what they gave is refused, and
+   * some file systems tell of a change late. Resolves when `onChange` has been called, if it has to be; never rejects.
+   */
+  look(anyway = false): Promise<void> {
+    // One after the other:
+    // 1. a look reads the file; 2. the file is replaced; 3. another look reads it and ends first;
+    // 4. the first one would put what it read in the place of the newer value, and no look would notice.
+    this.#looking = this.#looking.then(() => this.#look(anyway));
+    return this.#looking;
   }
 
   close(): void {
@@ -38,16 +53,21 @@ export class ReloadedFiles<T> {
     clearTimeout(this.#timer);
   }
 
-  async #look(): Promise<void> {
+  async #look(anyway: boolean): Promise<void> {
     const { paths, read, onChange, onFailure } = this.#options;
     // Before they are read: a change in between is then seen at the next look.
     const state = (await Promise.all(paths.map(stateOf))).join(' ');
-    if (state === this.#seen) return;
-    this.#seen = state;
+    if (this.#closed || (state === this.#seen && !anyway)) return;
     try {
       const value = await read();
+      this.#seen = state;
+      this.#failed = undefined;
       if (!this.#closed) onChange(value);
     } catch (error) {
+      // It may be the reading that failed, and not the file that is bad.
+      this.#seen = undefined;
+      if (this.#failed === state) return;
+      this.#failed = state;
       onFailure(error instanceof Error ? error : new Error(String(error)));
     }
   }

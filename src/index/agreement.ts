@@ -5,6 +5,8 @@ import type { EntryStore } from '../cache/entry-store.ts';
 
 export interface AgreementOptions {
   readonly entries: EntryStore;
+  /** Under which the data of an index is kept: see `indexScope`. */
+  readonly scopeOf: (index: string) => string;
   readonly now: () => number;
 }
 
@@ -37,13 +39,13 @@ export class Agreement {
 
   async #lastOf(index: string): Promise<number | undefined> {
     // Another process on this folder may have heard of it later than we have.
-    const written = (await this.#options.entries.get(keyOf(index)))?.variants[0]?.responseTime;
+    const written = (await this.#options.entries.get(this.#keyOf(index)))?.variants[0]?.responseTime;
     const known = this.#last.get(index);
     return known === undefined || written === undefined ? (known ?? written) : Math.max(known, written);
   }
 
   async #write(index: string, time: number): Promise<void> {
-    const key = keyOf(index);
+    const key = this.#keyOf(index);
     const entry = {
       status: 200,
       fields: [],
@@ -55,8 +57,8 @@ export class Agreement {
     };
     await this.#options.entries.set(key, { format: 1, variants: [entry] });
   }
-}
 
-function keyOf(index: string): string {
-  return `agreed:${index}`;
+  #keyOf(index: string): string {
+    return `agreed:${this.#options.scopeOf(index)}`;
+  }
 }

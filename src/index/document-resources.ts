@@ -1,7 +1,7 @@
 // What the cache reads of an index beside its pages: the legacy JSON and provenance, which the public index and its
 // mirrors serve beside `/simple/`.
 
-import type { Ask, Profile, Resource } from '../cache/profile.ts';
+import { type Ask, conditionsAt, type Profile, type Resource } from '../cache/profile.ts';
 import { NotFound } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
 import { DOCUMENT_TYPES, type DocumentKind } from './documents.ts';
@@ -31,13 +31,18 @@ export class DocumentResources {
   /** The legacy JSON of a project, or of one of its versions. Throws NotFound when the index has no such documents. */
   legacyJson(index: string, project: ProjectName, version: string | undefined): Resource {
     const path = version === undefined ? project : `${project}/${encodeURIComponent(version)}`;
-    const key = `json:${index}:${project}${version === undefined ? '' : `:${version}`}`;
+    const key = `json:${this.#scopeOf(index)}:${project}${version === undefined ? '' : `:${version}`}`;
     return this.#resource(key, index, project, `pypi/${path}/json`, 'legacy-json');
   }
 
   /** A file's provenance. Throws NotFound when the index has no such documents. */
   provenance(index: string, project: ProjectName, place: ProvenancePlace): Resource {
-    return this.#resource(`provenance:${index}:${place.path}`, index, project, place.path, 'provenance');
+    const key = `provenance:${this.#scopeOf(index)}:${place.path}`;
+    return this.#resource(key, index, project, place.path, 'provenance');
+  }
+
+  #scopeOf(index: string): string {
+    return this.#options.indexes.get(index)!.scope;
   }
 
   #resource(key: string, index: string, project: ProjectName, path: string, kind: DocumentKind): Resource {
@@ -52,7 +57,11 @@ export class DocumentResources {
       profile: this.#options.profile,
       request: { method: 'GET', url: new URL(relative, base).href, fields: [] },
       fetch: (ask: Ask) =>
-        upstream.fetchPage(relative, [...ask.conditions, 'accept', DOCUMENT_TYPES[kind]], ask.signal),
+        upstream.fetchPage(
+          relative,
+          (base) => [...conditionsAt(ask, base), 'accept', DOCUMENT_TYPES[kind]],
+          ask.signal,
+        ),
       check: (response, body, digest) =>
         this.#check(index, kind, response, pageSource(response, body, project, digest)),
       onWrongBody: () => {},

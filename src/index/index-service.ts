@@ -2,8 +2,9 @@
 
 import { LRUCache } from 'lru-cache';
 import type { Answer } from '../cache/answer.ts';
-import { digestOf } from '../cache/digest.ts';
+import { type Digest, digestOf } from '../cache/digest.ts';
 import type { Entry } from '../cache/entry.ts';
+import { oncePer } from '../cache/freshness/once-per.ts';
 import type { ReadOptions, ReadThrough } from '../cache/read-through.ts';
 import { NotFound } from '../errors.ts';
 import type { NameRouting } from './name-routing.ts';
@@ -45,11 +46,24 @@ export interface IndexServiceOptions {
   readonly withdrawn: WithdrawnMetadata;
 }
 
+interface KeptRecords {
+  readonly records: FoundRecords;
+  readonly sizeBytes: number;
+}
+
+/** What may be held of records that were found lately: some 3,000 of them. */
+const KEPT_RECORDS_BYTES = 4_000_000;
+/** What one takes beside its text: objects, key and place. */
+const RECORDS_OVERHEAD_BYTES = 700;
+
 export class IndexService {
   readonly #options: IndexServiceOptions;
   readonly #finder: PageFinder;
   /** Records found lately, by page and file: a large page is not opened and parsed for each of its files. */
-  readonly #records = new LRUCache<string, FoundRecords>({ max: 2_000 });
+  readonly #records = new LRUCache<Digest, KeptRecords>({
+    maxSize: KEPT_RECORDS_BYTES,
+    sizeCalculation: ({ sizeBytes }) => sizeBytes,
+  });
 
   constructor(options: IndexServiceOptions) {
     this.#options = options;
@@ -121,12 +135,13 @@ export class IndexService {
     options: ReadOptions = {},
   ): Promise<FileListing> {
     const found = await this.#finder.find(indexes, name, options);
-    const memory = `${found.index} ${sourceName(found.answer.entry)} ${file.key} ${file.filename}`;
+    // A digest, for a client chooses how long the names of files are.
+    const memory = digestOf(`${found.index} ${sourceName(found.answer.entry)} ${file.key} ${file.filename}`);
     const known = this.#records.get(memory);
-    if (known !== undefined) return { index: found.index, project: name, answer: found.answer, ...known };
+    if (known !== undefined) return { index: found.index, project: name, answer: found.answer, ...known.records };
     return this.#withPage(found, name, async (source, answer) => {
       const records = await this.#options.workshop.find(source, file.key, file.filename);
-      if (answer === found.answer) this.#records.set(memory, records);
+      if (answer === found.answer) this.#records.set(memory, keptRecords(records));
       return { index: found.index, project: name, answer, ...records };
     });
   }
@@ -220,7 +235,7 @@ export class IndexService {
     const { provenanceRoot, extracting, withdrawn } = this.#options;
     const own = provenanceRoot === undefined && extracting.size === 0 ? '' : index;
     const links = name === undefined ? undefined : withdrawn.of(index, name);
-    return links === undefined || links.size === 0 ? own : `${own} ${[...links].join(' ')}`;
+    return links === undefined || links.size === 0 ? own : `${own} ${linksName(links)}`;
   }
 
   #withPage<T>(
@@ -233,6 +248,15 @@ export class IndexService {
     );
   }
 }
+
+/** A copy in memory of its own: texts that were cut out of a page would keep all of that page. */
+function keptRecords(records: FoundRecords): KeptRecords {
+  const text = JSON.stringify(records);
+  return { records: JSON.parse(text) as FoundRecords, sizeBytes: text.length + RECORDS_OVERHEAD_BYTES };
+}
+
+/** Names a set of links: a project may have thousands. */
+const linksName = oncePer((links: ReadonlySet<string>) => digestOf([...links].join(' ')));
 
 /** Of answers that became one page the one that says least: stale before fresh, then the one that expires first. */
 function leastFresh(answers: readonly Answer[]): Answer {

@@ -4,10 +4,10 @@
 
 import { Readable } from 'node:stream';
 import { digestInPieces } from '../cache/digest.ts';
-import type { Ask } from '../cache/profile.ts';
+import { type Ask, conditionsAt } from '../cache/profile.ts';
 import { collect } from '../cache/whole-body.ts';
 import { UpstreamFailure } from '../errors.ts';
-import type { Fields, IncomingResponse } from '../http-message.ts';
+import type { IncomingResponse } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { Refusal } from '../upstream/mirror.ts';
 import type { Comparison, Move } from './compare-pages.ts';
@@ -58,7 +58,8 @@ export class MirrorJudgement {
     while (asked.size < this.#options.bases.length) {
       let response: IncomingResponse;
       try {
-        response = await upstream.fetchPage(`${project}/`, this.#conditions(held, ask.conditions), ask.signal, asked);
+        const conditions = (base: string) => conditionsAt(ask, base);
+        response = await upstream.fetchPage(`${project}/`, conditions, ask.signal, asked);
       } catch (error) {
         failure ??= error;
         break;
@@ -83,11 +84,6 @@ export class MirrorJudgement {
   /** What the judge of pages is to know of an answer that came from here. */
   factsOf(response: IncomingResponse): JudgedFacts {
     return this.#facts.get(response) ?? {};
-  }
-
-  /** Validators are those of the mirror that gave them: another one may use the same text for another page. */
-  #conditions(held: HeldPage | undefined, conditions: Fields): (base: string) => Fields {
-    return (base) => (held?.entry.url.startsWith(base) ? conditions : []);
   }
 
   async #judge(

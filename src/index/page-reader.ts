@@ -2,7 +2,7 @@
 // Pure work on bytes: it runs where page-workshop.ts puts it, on this thread or on a worker's.
 
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import type { Digest } from '../cache/digest.ts';
+import { type Digest, digestOf } from '../cache/digest.ts';
 import { type Comparison, comparePages, type Move, mover, otherPlaces } from './compare-pages.ts';
 import { leadsBackTo } from './distribution-name.ts';
 import { checkDocument, type DocumentForm, type DocumentKind, renderDocument } from './documents.ts';
@@ -93,7 +93,7 @@ export interface ReaderLimits {
 interface Parsed {
   readonly page: ProjectDetail;
   /** The files by key, made for one set of moves and kept files. */
-  index?: { readonly madeFor: string; readonly files: ReadonlyMap<string, ListedFile> };
+  index?: { readonly madeFor: Digest; readonly files: ReadonlyMap<string, ListedFile> };
 }
 
 /** Aliases stored for one page; more would be an attack on the entry store. */
@@ -178,7 +178,7 @@ export class PageReader {
   find(source: PageSource, key: string, filename: string): FoundRecords {
     const parsed = this.#read(source);
     const { moves = [], kept } = source;
-    const madeFor = JSON.stringify([moves, kept?.page]);
+    const madeFor = digestOf(JSON.stringify([moves, kept?.page]));
     if (parsed.index?.madeFor !== madeFor) {
       parsed.index = { madeFor, files: indexOf(withKeptFiles(parsed.page, kept), moves, kept?.filenames ?? []) };
     }

@@ -1,10 +1,10 @@
 // What the cache reads for an index: project details, project lists, and the aliases of files whose names lead
-// elsewhere. The key of a page is the index and the normal name, and nothing else from any request (S03).
+// elsewhere. The key of a page is the index's scope and the normal name, and nothing else from any request (S03).
 
 import { LRUCache } from 'lru-cache';
 import type { Entry, Json } from '../cache/entry.ts';
 import type { EntryStore } from '../cache/entry-store.ts';
-import type { Ask, Profile, Resource } from '../cache/profile.ts';
+import { type Ask, conditionsAt, type Profile, type Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import type { IncomingResponse, RequestHead } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
@@ -17,6 +17,8 @@ import { type HeldPage, pageSource, readAll, storedSource } from './stored-page.
 
 export interface IndexUnderName {
   readonly upstream: Pick<IndexUpstream, 'fetchPage' | 'reportValidPage' | 'reportInvalidPage'>;
+  /** Under which its data is kept: see `indexScope`. */
+  readonly scope: string;
   /** The base URL by which its pages are known to the cache engine. */
   readonly base: string;
 }
@@ -50,7 +52,7 @@ export class PageResources {
 
   /** The page of a project at one index. Throws when the index is not configured: callers take names from routes. */
   detail(index: string, project: ProjectName): Resource {
-    const key = `page:${index}:${project}`;
+    const key = `page:${this.#scopeOf(index)}:${project}`;
     let resource = this.#ready.get(key);
     if (resource === undefined) {
       resource = this.#resource(key, index, `${project}/`, project);
@@ -61,17 +63,21 @@ export class PageResources {
 
   /** The project list of one index. */
   list(index: string): Resource {
-    return this.#resource(`list:${index}`, index, '', undefined);
+    return this.#resource(`list:${this.#scopeOf(index)}`, index, '', undefined);
   }
 
   /** The project whose page lists `filename` although the name leads to another one. */
   async alias(indexes: readonly string[], filename: string): Promise<ProjectName | undefined> {
     for (const index of indexes) {
-      const record = await this.#options.entries.get(aliasKey(index, filename));
+      const record = await this.#options.entries.get(aliasKey(this.#scopeOf(index), filename));
       const project = record?.variants[0]?.facts;
       if (typeof project === 'string') return parseProjectName(project)?.name;
     }
     return undefined;
+  }
+
+  #scopeOf(index: string): string {
+    return this.#options.indexes.get(index)!.scope;
   }
 
   #resource(key: string, index: string, path: string, project: ProjectName | undefined): Resource {
@@ -85,7 +91,7 @@ export class PageResources {
       request,
       fetch: (ask: Ask) =>
         judgement === undefined || project === undefined
-          ? upstream.fetchPage(path, ask.conditions, ask.signal)
+          ? upstream.fetchPage(path, (base) => conditionsAt(ask, base), ask.signal)
           : this.#held(resource, project).then((held) => judgement.fetch(project, held, ask)),
       check: (response, body, digest) =>
         this.#check(index, project, resource, response, pageSource(response, body, project, digest)),
@@ -144,11 +150,11 @@ export class PageResources {
         source: index,
         facts: project,
       };
-      await this.#options.entries.set(aliasKey(index, filename), { format: 1, variants: [entry] });
+      await this.#options.entries.set(aliasKey(this.#scopeOf(index), filename), { format: 1, variants: [entry] });
     }
   }
 }
 
-function aliasKey(index: string, filename: string): string {
-  return `alias:${index}:${filename}`;
+function aliasKey(scope: string, filename: string): string {
+  return `alias:${scope}:${filename}`;
 }

@@ -41,7 +41,6 @@ const PAGE_OVERHEAD_BYTES = 900 + KEPT_OVERHEAD_BYTES;
 export class RenderedPages {
   readonly #pages: LRUCache<string, RenderedPage>;
   readonly #making = new Map<string, Promise<RenderedPage>>();
-  readonly #names = new WeakMap<Entry, string>();
 
   constructor(options: { readonly maxBytes: number }) {
     this.#pages = new LRUCache({
@@ -107,12 +106,7 @@ export class RenderedPages {
 
   /** By what the bytes depend on: the body, the URL that its links resolve against, and who asks for which form. */
   #key(entry: Entry, form: Form, coding: PageCoding, manner: string): string {
-    let name = this.#names.get(entry);
-    if (name === undefined) {
-      name = sourceName(entry);
-      this.#names.set(entry, name);
-    }
-    return `${nameOf(form)} ${coding} ${manner} ${name}`;
+    return `${nameOf(form)} ${coding} ${manner} ${sourceName(entry)}`;
   }
 }
 

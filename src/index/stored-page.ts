@@ -2,8 +2,9 @@
 
 import type { Answer } from '../cache/answer.ts';
 import type { Blob } from '../cache/blob-store.ts';
-import type { Digest } from '../cache/digest.ts';
+import { type Digest, digestOf } from '../cache/digest.ts';
 import type { Entry } from '../cache/entry.ts';
+import { oncePer } from '../cache/freshness/once-per.ts';
 import { bodyMemory } from '../cache/large-bytes.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
@@ -58,12 +59,14 @@ export function storedSource(entry: Entry, body: Buffer, project: ProjectName | 
   };
 }
 
-/** Names all that what clients see of `storedSource` depends on. */
-export function sourceName({ body, url, facts }: Entry): string {
+/**
+ * Names all that what clients see of `storedSource` depends on, for keys of what is made of it: a digest, for what it
+ * stands for may hold a whole page of files that are kept as they were.
+ */
+export const sourceName: (entry: Entry) => Digest = oncePer(({ body, url, facts }: Entry) => {
   const { moves, kept } = (facts ?? {}) as Partial<PageFacts>;
-  const found = moves === undefined && kept === undefined ? '' : ` ${JSON.stringify([moves, kept?.page])}`;
-  return `${body?.digest ?? ''} ${url}${found}`;
-}
+  return digestOf(JSON.stringify([body?.digest, url, moves, kept?.page]));
+});
 
 /** The page we hold, which candidates are measured by. */
 export interface HeldPage {

@@ -83,6 +83,15 @@ function agentOf({ userAgent }: AccessRecord): string {
   return (userAgent ?? '').slice(0, MOST_AGENT);
 }
 
+/**
+ * The path of a target as it may be kept: of a bounded length, in memory of its own (what was cut out of a text keeps
+ * all of it, and a target may be as long as a head), without user information.
+ */
+export function keptPath(target: string): string {
+  const path = pathOf(target);
+  return path.length === target.length ? path : inOnePiece(path);
+}
+
 /** The path alone. A target that holds a URL (absolute form, or one of our file paths) may hold user information. */
 function pathOf(target: string): string {
   const query = target.indexOf('?');
@@ -117,7 +126,7 @@ function remembering(make: (text: string) => string): (text: string) => string {
     if (before !== undefined) return before;
     const made = inOnePiece(make(text));
     if (known.size >= MOST_REMEMBERED) known.clear();
-    known.set(text, made);
+    known.set(inOnePiece(text), made);
     return made;
   };
 }

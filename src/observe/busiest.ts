@@ -1,7 +1,7 @@
 // What is asked for most, and what took longest, within the last hour or two. The paths name projects, so who may see
 // them is decided where they are shown.
 
-import type { AccessRecord } from './access-log.ts';
+import { type AccessRecord, keptPath } from './access-log.ts';
 import type { Kind } from './metric-table.ts';
 
 export interface HotPath {
@@ -35,8 +35,7 @@ export class Busiest {
   note({ target, kind, outcome, time, firstByteMs }: AccessRecord): void {
     if (!COUNTED.has(kind)) return;
     this.#turn(time);
-    const question = target.indexOf('?');
-    const path = question < 0 ? target : target.slice(0, question);
+    const path = keptPath(target);
     this.#counts.set(path, (this.#counts.get(path) ?? 0) + 1);
     if (this.#counts.size > MOST_PATHS) this.#counts = new Map(topOf(this.#counts, MOST_PATHS / 2));
     const wholeMs = Math.round(firstByteMs);

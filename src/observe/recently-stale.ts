@@ -1,7 +1,7 @@
 // What clients get stale now: paths whose newest answer, within the last minutes, was a stale copy. The paths name
 // projects, so who may see them is decided where they are shown; how many there are is for everybody.
 
-import type { AccessRecord } from './access-log.ts';
+import { type AccessRecord, keptPath } from './access-log.ts';
 
 export interface StalePath {
   /** The request's path, without its query. */
@@ -24,8 +24,7 @@ export class RecentlyStale {
     const isStale = outcome === 'stale-if-error' || outcome === 'stale-while-revalidate';
     // As long as nothing is stale a request costs nothing here.
     if (!isStale && this.#paths.size === 0) return;
-    const question = target.indexOf('?');
-    const path = question < 0 ? target : target.slice(0, question);
+    const path = keptPath(target);
     const before = this.#paths.get(path);
     this.#paths.delete(path);
     if (!isStale) return;

@@ -1,6 +1,7 @@
 // Builds the raw mounts of a configuration: one service each, over the one cache and the one client.
 
 import type { ReadThrough } from '../cache/read-through.ts';
+import type { OriginRights } from '../upstream/origin-rights.ts';
 import type { Fetcher } from '../upstream/upstream-client.ts';
 import { rawProfile } from './raw-profile.ts';
 import { RawService } from './raw-service.ts';
@@ -21,6 +22,7 @@ export interface RawMountOptions {
 export interface SharedByMounts {
   readonly readThrough: ReadThrough;
   readonly client: Fetcher;
+  readonly rightsOf: (mount: string) => OriginRights;
   /** Told how each request to an origin ended. */
   readonly finishAbandonedBytes: number;
   readonly onAnswer: (mount: string, result: RawResult) => void;
@@ -34,7 +36,7 @@ export function rawServices(
 }
 
 function serviceOf(mount: RawMountOptions, shared: SharedByMounts): RawService {
-  const { readThrough, client, finishAbandonedBytes, onAnswer } = shared;
+  const { readThrough, client, rightsOf, finishAbandonedBytes, onAnswer } = shared;
   const { name, origin, maxBodyBytes, redirectOrigins, staleIfErrorMs, overrideCacheControl } = mount;
   return new RawService({
     name,
@@ -46,6 +48,12 @@ function serviceOf(mount: RawMountOptions, shared: SharedByMounts): RawService {
       ...(staleIfErrorMs !== undefined && { staleIfErrorSeconds: staleIfErrorMs / 1000 }),
       ...(overrideCacheControl !== undefined && { overrideCacheControl }),
     }),
-    source: new RawSource({ client, maxBodyBytes, redirectOrigins, onAnswer: (result) => onAnswer(name, result) }),
+    source: new RawSource({
+      client,
+      rights: rightsOf(name),
+      maxBodyBytes,
+      redirectOrigins,
+      onAnswer: (result) => onAnswer(name, result),
+    }),
   });
 }

@@ -6,11 +6,14 @@ import { type FailureKind, UpstreamFailure } from '../errors.ts';
 import { type Fields, fieldValue, type IncomingResponse, type RequestHead, withoutFields } from '../http-message.ts';
 import { withoutSecrets } from '../upstream/credentials.ts';
 import { discard } from '../upstream/discard.ts';
+import type { OriginRights } from '../upstream/origin-rights.ts';
 import { nextHop } from '../upstream/redirects.ts';
 import type { Fetcher } from '../upstream/upstream-client.ts';
 
 export interface RawSourceOptions {
   readonly client: Fetcher;
+  /** What proves us to the origin. */
+  readonly rights: OriginRights;
   readonly maxBodyBytes: number;
   /** Origins to which redirects are followed here, so that the client sees, and we keep, what lies behind them. */
   readonly redirectOrigins: readonly string[];
@@ -75,6 +78,7 @@ export class RawSource {
         followRedirects: false,
         retry: false,
         trusted: 'configured',
+        rights: this.#options.rights,
         onInformational,
         ...(ask.avoid.size > 0 ? { freshConnection: true } : {}),
       });

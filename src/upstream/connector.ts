@@ -1,7 +1,6 @@
 // Finds the connection for a request: who may be asked (egress guard), by which door (proxy), at which addresses
 // (resolver, health), and whether an idle connection serves or a new one is opened.
 
-import type { SecureContext } from 'node:tls';
 import { askingClient } from '../asking-client.ts';
 import { UpstreamFailure } from '../errors.ts';
 import { type Fields, withField } from '../http-message.ts';
@@ -12,18 +11,18 @@ import { proxyAuthorization } from './credentials.ts';
 import { type Dialled, dial } from './dialer.ts';
 import { EgressGuard, type Trust } from './egress-guard.ts';
 import { crowdedFailure } from './failures.ts';
-import { openSocket, secureContext } from './open-socket.ts';
+import { type ExtraCertificates, openSocket, TrustStore } from './open-socket.ts';
 import { type ProxyOptions, proxyChooser } from './proxies.ts';
 import { type Lookup, Resolver } from './resolver.ts';
 
 export interface ConnectorOptions {
   readonly now: () => number;
   readonly addresses: AddressBook;
-  /** Origins (`https://host:port`) the configuration names: private addresses and plain http are allowed there. */
+  /** Origins (`https://host:port`) of files of any index (`file_origins`): private addresses and plain http are allowed there. */
   readonly configuredOrigins: readonly string[];
   readonly proxy: ProxyOptions;
-  /** PEM texts of certificate authorities to trust beside Node's and the system's. */
-  readonly extraCertificates: readonly string[];
+  /** Certificate authorities to trust beside Node's and the system's. */
+  readonly extraCertificates: ExtraCertificates;
   readonly lookup?: Lookup;
   readonly connectTimeoutMs?: number;
   readonly raceAfterMs?: number;
@@ -54,7 +53,7 @@ export class Connector {
   readonly #pool: ConnectionPool;
   readonly #guard: EgressGuard;
   readonly #proxyFor: (target: URL) => URL | undefined;
-  #context: SecureContext | undefined;
+  readonly #trust: TrustStore;
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
@@ -62,6 +61,7 @@ export class Connector {
     this.#pool = new ConnectionPool({ now: options.now, connectionsPerOrigin: options.connectionsPerOrigin ?? 64 });
     this.#guard = new EgressGuard(options.configuredOrigins);
     this.#proxyFor = proxyChooser(options.proxy);
+    this.#trust = new TrustStore(options.extraCertificates);
   }
 
   /** An idle connection to a good address, else a new one to the best. Throws UpstreamFailure. */
@@ -138,7 +138,7 @@ export class Connector {
     return dial(
       ranked,
       (source, attemptSignal) =>
-        openSocket({ ...route, address: doors.get(source)! }, () => this.#secureContext(), attemptSignal),
+        openSocket({ ...route, address: doors.get(source)! }, this.#trust.context, attemptSignal),
       signal,
       {
         addresses: this.#options.addresses,
@@ -146,12 +146,6 @@ export class Connector {
         raceAfterMs: this.#options.raceAfterMs ?? 300,
       },
     );
-  }
-
-  /** Reading all certificate authorities takes tens of milliseconds: once, and only when TLS is spoken at all. */
-  #secureContext(): SecureContext {
-    this.#context ??= secureContext(this.#options.extraCertificates);
-    return this.#context;
   }
 }
 

@@ -1,5 +1,4 @@
-// Which credentials belong to a URL. They are bound to the exact origin (scheme, host, port) they were configured for;
-// among several sets of one origin the one whose base is the longest prefix of the URL is meant.
+// Credentials for upstreams and proxies, and the fields that carry them. Which URL they belong to: origin-rights.ts.
 
 import { type Fields, withoutFields } from '../http-message.ts';
 
@@ -7,12 +6,6 @@ import { type Fields, withoutFields } from '../http-message.ts';
 export type Credentials =
   | { readonly kind: 'basic'; readonly user: string; readonly password: string }
   | { readonly kind: 'bearer'; readonly token: string };
-
-/** A base URL and what opens it. */
-export interface BoundCredentials {
-  readonly url: string;
-  readonly credentials: Credentials;
-}
 
 /** The value of an Authorization field (RFC 7617 in UTF-8, RFC 6750). */
 export function authorization(credentials: Credentials): string {
@@ -25,17 +18,6 @@ export function proxyAuthorization(proxy: URL): string | undefined {
   if (proxy.username === '') return undefined;
   const user = decodeURIComponent(proxy.username);
   return authorization({ kind: 'basic', user, password: decodeURIComponent(proxy.password) });
-}
-
-/** A function from a URL to the Authorization value that belongs to it. */
-export function credentialChooser(bound: readonly BoundCredentials[]): (url: URL) => string | undefined {
-  const longestFirst = bound
-    .map(({ url, credentials }) => ({ base: new URL(url), value: authorization(credentials) }))
-    .sort((a, b) => b.base.pathname.length - a.base.pathname.length);
-  return (url) => {
-    const ofOrigin = longestFirst.filter(({ base }) => base.origin === url.origin);
-    return (ofOrigin.find(({ base }) => url.pathname.startsWith(base.pathname)) ?? ofOrigin[0])?.value;
-  };
 }
 
 /** Fields that prove who the sender is: dropped whenever the origin changes (RFC 9110 15.4). */

@@ -5,7 +5,6 @@ import { LRUCache } from 'lru-cache';
 import { BadRequest, type FailureKind, UpstreamFailure } from '../errors.ts';
 import type { Fields, IncomingResponse } from '../http-message.ts';
 import type { Permit } from './breaker.ts';
-import type { Credentials } from './credentials.ts';
 import { discard } from './discard.ts';
 import { toUpstreamFailure } from './failures.ts';
 import { type Ask, firstAnswer } from './first-answer.ts';
@@ -13,6 +12,7 @@ import { HedgeBudget } from './hedge-budget.ts';
 import type { MinimumRate } from './minimum-rate.ts';
 import { Mirror, type MirrorEvent, type MirrorStatus, type Refusal } from './mirror.ts';
 import { asConfigured, byLatency, leaderOf, type MirrorOrder } from './mirror-order.ts';
+import type { OriginRights } from './origin-rights.ts';
 import { type PageAnswerRules, pageAnswer } from './page-answer.ts';
 import { type AcceptedFormats, pageFields } from './page-fields.ts';
 import type { UpstreamClient } from './upstream-client.ts';
@@ -34,7 +34,9 @@ export function isAnswer({ result }: MirrorResult): boolean {
 export interface IndexUpstreamOptions {
   readonly client: Pick<UpstreamClient, 'fetch' | 'reportSlow'>;
   /** The bases of its simple API, with the final slash; all serve the same index. */
-  readonly bases: readonly { readonly url: string; readonly credentials?: Credentials }[];
+  readonly bases: readonly { readonly url: string }[];
+  /** What proves us to them. */
+  readonly rights?: OriginRights;
   /** By what the mirrors are ordered; as configured unless given. */
   readonly order?: MirrorOrder;
   /** Statuses that mean "not here" at this index, beside 404 and 410. */
@@ -95,7 +97,7 @@ export class IndexUpstream {
   constructor(options: IndexUpstreamOptions) {
     this.#options = options;
     const { now, random, onEvent } = options;
-    this.#mirrors = options.bases.map((base) => new Mirror({ ...base, now, random, onEvent }));
+    this.#mirrors = options.bases.map(({ url }) => new Mirror({ url, now, random, onEvent }));
     this.#rules = { missing: new Set(options.missingStatuses), now, random };
     this.#pageHosts = new Set(options.pageOrigins.map((origin) => URL.parse(origin)?.host || origin));
   }
@@ -201,7 +203,7 @@ export class IndexUpstream {
     page.running.add(attempt);
     try {
       const response = await this.#fetch(page, attempt, url, othersSources, signal);
-      const answer = pageAnswer(response, url.host, this.#rules);
+      const answer = { ...pageAnswer(response, url.host, this.#rules), base: mirror.url };
       mirror.answered(performance.now() - (attempt.sent ?? started));
       this.#mirrorOf.set(answer.source, mirror);
       this.#answeredBy.set(answer, mirror.url);
@@ -226,11 +228,12 @@ export class IndexUpstream {
     avoid: readonly string[],
     signal: AbortSignal,
   ): Promise<IncomingResponse> {
-    const { client, accept, maxPageBytes, minimumRate } = this.#options;
+    const { client, accept, rights, maxPageBytes, minimumRate } = this.#options;
     return client.fetch({
       url: url.href,
       method: 'GET',
-      fields: pageFields(accept, attempt.mirror.credentials, page.conditions(attempt.mirror.url)),
+      fields: pageFields(accept, page.conditions(attempt.mirror.url)),
+      ...(rights !== undefined && { rights, place: attempt.mirror.url }),
       signal,
       headersTimeoutMs: Math.max(1, page.deadline - performance.now()),
       maxBodyBytes: maxPageBytes,

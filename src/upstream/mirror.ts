@@ -2,7 +2,6 @@
 
 import type { FailureKind, UpstreamFailure } from '../errors.ts';
 import { Breaker, type BreakerState, type Permit } from './breaker.ts';
-import type { Credentials } from './credentials.ts';
 import { isUnhealthy } from './failures.ts';
 import { type Candidate, REMEASURE_MS } from './mirror-order.ts';
 
@@ -54,7 +53,6 @@ export interface MirrorStatus {
 export interface MirrorOptions {
   /** The base of its simple API, with the final slash. */
   readonly url: string;
-  readonly credentials?: Credentials;
   readonly now: () => number;
   readonly random: () => number;
   readonly onEvent?: ((event: MirrorEvent) => void) | undefined;
@@ -62,7 +60,6 @@ export interface MirrorOptions {
 
 export class Mirror implements Candidate {
   readonly url: string;
-  readonly credentials: Credentials | undefined;
   readonly #now: () => number;
   readonly #onEvent: ((event: MirrorEvent) => void) | undefined;
   readonly #breaker: Breaker;
@@ -77,7 +74,6 @@ export class Mirror implements Candidate {
 
   constructor(options: MirrorOptions) {
     this.url = options.url;
-    this.credentials = options.credentials;
     this.#now = options.now;
     this.#onEvent = options.onEvent;
     this.#breaker = new Breaker(options);

@@ -17,10 +17,29 @@ export interface Route {
   readonly proxyAuthorization: string | undefined;
 }
 
+/** PEM texts of the operator's certificate authorities; another list in `current` is another set of authorities. */
+export interface ExtraCertificates {
+  readonly current: readonly string[];
+}
+
 /** The certificate authorities to trust: Node's own, the system's, and the operator's, which add and never replace. */
-export function secureContext(extraCertificates: readonly string[]): SecureContext {
-  const ca = new Set([...getCACertificates('default'), ...getCACertificates('system'), ...extraCertificates]);
-  return createSecureContext({ ca: [...ca], minVersion: 'TLSv1.2' });
+export class TrustStore {
+  readonly #extra: ExtraCertificates;
+  #made: { readonly of: readonly string[]; readonly context: SecureContext } | undefined;
+
+  constructor(extra: ExtraCertificates) {
+    this.#extra = extra;
+  }
+
+  /** Reading all authorities takes tens of milliseconds: once for each change, and only when TLS is spoken at all. */
+  readonly context = (): SecureContext => {
+    const { current } = this.#extra;
+    if (this.#made?.of !== current) {
+      const ca = new Set([...getCACertificates('default'), ...getCACertificates('system'), ...current]);
+      this.#made = { of: current, context: createSecureContext({ ca: [...ca], minVersion: 'TLSv1.2' }) };
+    }
+    return this.#made.context;
+  };
 }
 
 /**

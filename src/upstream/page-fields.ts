@@ -1,7 +1,6 @@
 // The fields with which an index is asked for a page: a fixed list, nothing of a client's request reaches an index.
 
 import { type Fields, withField } from '../http-message.ts';
-import { authorization, type Credentials } from './credentials.ts';
 
 /** In which formats an index is asked for its pages. */
 export type AcceptedFormats = 'any' | 'json' | 'html';
@@ -14,9 +13,8 @@ const ACCEPT: Readonly<Record<AcceptedFormats, string>> = {
 };
 
 /** `further` are validators above all, and replace ours of the same name. */
-export function pageFields(accept: AcceptedFormats, credentials: Credentials | undefined, further: Fields): Fields {
+export function pageFields(accept: AcceptedFormats, further: Fields): Fields {
   let fields: Fields = ['accept', ACCEPT[accept], 'accept-encoding', 'gzip'];
-  if (credentials !== undefined) fields = [...fields, 'authorization', authorization(credentials)];
   for (let i = 0; i < further.length; i += 2) fields = withField(fields, further[i]!, further[i + 1]!);
   return fields;
 }

@@ -4,16 +4,15 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
-import type { SecureContext } from 'node:tls';
 import { UpstreamFailure } from '../errors.ts';
 import { proxyAuthorization } from './credentials.ts';
-import { openSocket, secureContext } from './open-socket.ts';
+import { type ExtraCertificates, openSocket, TrustStore } from './open-socket.ts';
 import { type ProxyOptions, proxyChooser } from './proxies.ts';
 
 export interface PassthroughAgentsOptions {
   readonly proxy: ProxyOptions;
-  /** PEM texts of certificate authorities to trust beside Node's and the system's. */
-  readonly extraCertificates: readonly string[];
+  /** Certificate authorities to trust beside Node's and the system's. */
+  readonly extraCertificates: ExtraCertificates;
   readonly connectTimeoutMs: number;
   /** Connections to one origin at a time. */
   readonly maxSockets: number;
@@ -33,11 +32,12 @@ export class PassthroughAgents {
   readonly #options: PassthroughAgentsOptions;
   readonly #proxyFor: (target: URL) => URL | undefined;
   readonly #agents = new Map<string, http.Agent>();
-  #context: SecureContext | undefined;
+  readonly #trust: TrustStore;
 
   constructor(options: PassthroughAgentsOptions) {
     this.#options = options;
     this.#proxyFor = proxyChooser(options.proxy);
+    this.#trust = new TrustStore(options.extraCertificates);
   }
 
   readonly wayTo = (url: URL): Way => {
@@ -88,7 +88,7 @@ export class PassthroughAgents {
           proxy,
           proxyAuthorization: proxy === undefined ? undefined : proxyAuthorization(proxy),
         },
-        () => (this.#context ??= secureContext(this.#options.extraCertificates)),
+        this.#trust.context,
         control.signal,
       );
     } finally {

@@ -7,11 +7,12 @@ import { AddressBook, type AddressStatus } from './addresses.ts';
 import type { Answer } from './connection.ts';
 import type { PoolStatus } from './connection-pool.ts';
 import { Connector, type ConnectorOptions } from './connector.ts';
-import { type BoundCredentials, credentialChooser, withoutSecrets } from './credentials.ts';
+import { withoutSecrets } from './credentials.ts';
 import { discard } from './discard.ts';
 import type { Trust } from './egress-guard.ts';
 import { abortedFailure, crowdedFailure, isUnhealthy, toUpstreamFailure } from './failures.ts';
 import type { MinimumRate } from './minimum-rate.ts';
+import { OriginRights } from './origin-rights.ts';
 import { type MayRedirect, nextHop } from './redirects.ts';
 
 export interface UpstreamClientOptions extends Omit<ConnectorOptions, 'addresses'> {
@@ -21,7 +22,6 @@ export interface UpstreamClientOptions extends Omit<ConnectorOptions, 'addresses
   readonly userAgent: string;
   /** How this process names itself in Via, so that a request that leads back to us is recognised (RFC 9110 7.6.3). */
   readonly via?: string;
-  readonly credentials: readonly BoundCredentials[];
   readonly minimumRate?: MinimumRate;
   /** Nobody is asked: every fetch fails at once, as if no host could be reached. */
   readonly cut?: boolean;
@@ -30,7 +30,7 @@ export interface UpstreamClientOptions extends Omit<ConnectorOptions, 'addresses
 export interface FetchRequest {
   readonly url: string;
   readonly method: string;
-  /** What is sent, with names in lower case; beside it Host, User-Agent if absent, and the origin's credentials. */
+  /** What is sent, with names in lower case; beside it Host, User-Agent if absent, and the credentials of `rights`. */
   readonly fields: Fields;
   /** Ends the fetch and the body at any moment. */
   readonly signal: AbortSignal;
@@ -43,6 +43,10 @@ export interface FetchRequest {
   readonly retry: boolean;
   /** Whether the URL was named by the configuration, or found on a page (then the egress guard judges it). */
   readonly trusted: Trust;
+  /** Of the index or mount for which it is asked, at every hop; none unless given. */
+  readonly rights?: OriginRights;
+  /** The base URL of the place of `rights` that is asked, where it is known. */
+  readonly place?: string;
   /** Sources to use only when there is no other: they gave wrong bytes, or are being asked already. */
   readonly avoidSources?: ReadonlySet<string>;
   readonly freshConnection?: boolean;
@@ -90,7 +94,6 @@ export class UpstreamClient implements Fetcher {
   readonly #options: UpstreamClientOptions;
   readonly #addresses: AddressBook;
   readonly #connector: Connector;
-  readonly #authorizationFor: (url: URL) => string | undefined;
   /** Ends one fetch and its body each. */
   readonly #running = new Set<() => void>();
   #closed = false;
@@ -99,7 +102,6 @@ export class UpstreamClient implements Fetcher {
     this.#options = options;
     this.#addresses = new AddressBook(options);
     this.#connector = new Connector({ ...options, addresses: this.#addresses });
-    this.#authorizationFor = credentialChooser(options.credentials);
   }
 
   /** The answer, its body still arriving. Throws UpstreamFailure only; a status of any kind is an answer. */
@@ -154,11 +156,12 @@ export class UpstreamClient implements Fetcher {
 
   async #follow(url: URL, request: FetchRequest, signal: AbortSignal): Promise<IncomingResponse> {
     const visited = [url];
-    let fields = this.#complete(request.fields, url);
-    let trusted = request.trusted;
+    const rights = request.rights ?? OriginRights.none;
+    let { fields, trusted } = request;
     for (;;) {
       const here = visited.at(-1)!;
-      const { answer, ...rest } = await this.#ask({ url: here, fields, trusted, request, signal });
+      const trust = rights.reaches(here) ? 'configured' : trusted;
+      const { answer, ...rest } = await this.#askWith(rights, { url: here, fields, trusted: trust, request, signal });
       const { status, body } = answer;
       let next: URL | undefined;
       try {
@@ -170,22 +173,39 @@ export class UpstreamClient implements Fetcher {
       if (next === undefined) return { status, fields: answer.fields, url: here.href, body, ...rest };
       discard(body);
       if (next.origin !== here.origin) {
-        fields = this.#complete(withoutSecrets(fields), next);
-        // The configuration named where we began; where we were sent it names only if it says so.
+        fields = withoutSecrets(fields);
+        // The configuration named where we began; where we were sent it names only if that is the asker's own as well.
         trusted = 'listed';
       }
       visited.push(next);
     }
   }
 
-  /** The fields as they are sent to that URL's origin. */
-  #complete(fields: Fields, url: URL): Fields {
+  /**
+   * One hop with the credentials that belong to it; and once more where they are refused and have been exchanged
+   * meanwhile, for tokens live for minutes at some indexes (RFC 9110 15.5.2).
+   */
+  async #askWith(rights: OriginRights, hop: Hop): Promise<HopAnswer> {
+    const { url, request } = hop;
+    const sent = rights.authorizationFor(url, request.place);
+    const answered = await this.#ask({ ...hop, fields: this.#complete(hop.fields, sent) });
+    const isRefused = answered.answer.status === 401 || answered.answer.status === 403;
+    const isOurs = fieldValue(hop.fields, 'authorization') === undefined;
+    if (!isRefused || !isOurs || !REPEATABLE.has(request.method)) return answered;
+    await rights.renew(url, request.place);
+    const renewed = rights.authorizationFor(url, request.place);
+    if (renewed === undefined || renewed === sent) return answered;
+    discard(answered.answer.body);
+    return this.#ask({ ...hop, fields: this.#complete(hop.fields, renewed) });
+  }
+
+  /** The fields as they are sent. */
+  #complete(fields: Fields, authorization: string | undefined): Fields {
     let complete = withoutFields(fields, new Set(['host']));
     if (fieldValue(complete, 'user-agent') === undefined) {
       complete = withField(complete, 'user-agent', this.#options.userAgent);
     }
     if (this.#options.via !== undefined) complete = [...complete, 'via', `1.1 ${this.#options.via}`];
-    const authorization = this.#authorizationFor(url);
     if (authorization === undefined || fieldValue(complete, 'authorization') !== undefined) return complete;
     return withField(complete, 'authorization', authorization);
   }

@@ -20,7 +20,7 @@ const OPTIONS: Omit<PassthroughOptions, 'wayTo'> = {
 
 const WAY: PassthroughAgentsOptions = {
   proxy: { noProxy: '' },
-  extraCertificates: [],
+  extraCertificates: { current: [] },
   connectTimeoutMs: 2000,
   maxSockets: 64,
 };
@@ -418,7 +418,7 @@ test('an upstream over TLS is asked only when an authority that counts vouches f
   const securePort = await listening(t, origin);
   const target = () => ({ url: `https://127.0.0.1:${securePort}/` });
   const stranger = await play(t, () => {}, target);
-  const trusting = await play(t, () => {}, target, {}, { extraCertificates: [authority.cert] });
+  const trusting = await play(t, () => {}, target, {}, { extraCertificates: { current: [authority.cert] } });
   const [refused, answered] = [await ask(stranger.port), await ask(trusting.port)];
   assert.deepEqual([refused.status, refused.body], [502, 'upstream-tls']);
   assert.deepEqual([answered.status, answered.body], [200, 'secure']);

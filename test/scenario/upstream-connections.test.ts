@@ -6,10 +6,11 @@ import { type TestContext, test } from 'node:test';
 import { asClient } from '../../src/asking-client.ts';
 import type { UpstreamFailure } from '../../src/errors.ts';
 import { fieldValue } from '../../src/http-message.ts';
+import { OriginRights } from '../../src/upstream/origin-rights.ts';
 import { deafPort } from '../support/deaf-port.ts';
 import { type Answer, FakeServer, type FakeServerOptions } from '../support/fake-server.ts';
 import * as faults from '../support/faults.ts';
-import { bytesOf, failureOf, get, upstreamClient } from '../support/upstream-client.ts';
+import { bytesOf, failureOf, fixed, get, upstreamClient } from '../support/upstream-client.ts';
 
 const ANSWER: Answer = { status: 200, fields: [], body: Buffer.alloc(100_000, 'wheel') };
 
@@ -180,14 +181,13 @@ test('credentials go to their own origin only: a redirect to another one, even a
   const other = await server(t);
   secret.fault('/same', faults.redirect('/b'));
   secret.fault('/other', faults.redirect(`${other.origin}/c`));
-  const client = upstreamClient(t, {
-    configuredOrigins: [other.origin],
-    credentials: [{ url: secret.origin, credentials: { kind: 'basic', user: 'me', password: 'canary' } }],
-  });
+  const client = upstreamClient(t, { configuredOrigins: [other.origin] });
+  const credentials = fixed({ kind: 'basic', user: 'me', password: 'canary' });
+  const rights = new OriginRights([{ url: secret.origin, credentials }]);
   const fields = ['accept', '*/*', 'cookie', 'a=canary', 'authorization', 'Bearer canary'];
-  await bytesOf((await client.fetch(get(`${secret.origin}/same`))).body);
-  await bytesOf((await client.fetch(get(`${secret.origin}/other`))).body);
-  await bytesOf((await client.fetch(get(`${secret.origin}/other`, { fields }))).body);
+  await bytesOf((await client.fetch(get(`${secret.origin}/same`, { rights }))).body);
+  await bytesOf((await client.fetch(get(`${secret.origin}/other`, { rights }))).body);
+  await bytesOf((await client.fetch(get(`${secret.origin}/other`, { rights, fields }))).body);
   const sent = secret.log.entries.map((entry) => fieldValue(entry.fields, 'authorization'));
   const basic = `Basic ${Buffer.from('me:canary').toString('base64')}`;
   assert.deepEqual(sent, [basic, basic, basic, 'Bearer canary']);

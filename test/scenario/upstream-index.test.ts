@@ -6,9 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fieldValue } from '../../src/http-message.ts';
 import { IndexUpstream, type IndexUpstreamOptions, type MirrorResult } from '../../src/upstream/index-upstream.ts';
 import type { MirrorEvent } from '../../src/upstream/mirror.ts';
+import { OriginRights } from '../../src/upstream/origin-rights.ts';
 import { FakeServer, type FakeServerOptions } from '../support/fake-server.ts';
 import * as faults from '../support/faults.ts';
-import { bytesOf, failureOf, upstreamClient } from '../support/upstream-client.ts';
+import { bytesOf, failureOf, fixed, upstreamClient } from '../support/upstream-client.ts';
 
 const NEVER = new AbortController().signal;
 
@@ -404,10 +405,11 @@ test('credentials of a mirror are sent to it and to no other', async (t) => {
   const two = await world(t, 2);
   const [first, second] = two.mirrors;
   const { index } = await world(t, 1, {
-    bases: [
-      { url: `${first!.origin}/simple/`, credentials: { kind: 'bearer', token: 'canary' } },
+    bases: [first!, second!].map(({ origin }) => ({ url: `${origin}/simple/` })),
+    rights: new OriginRights([
+      { url: `${first!.origin}/simple/`, credentials: fixed({ kind: 'bearer', token: 'canary' }) },
       { url: `${second!.origin}/simple/` },
-    ],
+    ]),
   });
   first!.fault(/./, faults.status(500));
   await bytesOf((await index.fetchPage('a/', [], NEVER)).body);

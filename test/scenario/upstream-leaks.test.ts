@@ -47,7 +47,7 @@ for (const [what, tls] of [
 ] as const) {
   test(`${what} fetches given up after 0 to 8 ms leave no socket, timer or listener`, async (t) => {
     const it = await server(t, tls === undefined ? {} : { tls });
-    const client = upstreamClient(t, { extraCertificates: [authority.cert] });
+    const client = upstreamClient(t, { extraCertificates: { current: [authority.cert] } });
     await bytesOf((await client.fetch(get(it.origin))).body);
     const before = { timers: timers(), files: openFiles() };
     it.fault('/slow', faults.delay(4));

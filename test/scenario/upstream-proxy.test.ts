@@ -74,7 +74,7 @@ test("https goes through a tunnel in which the upstream's own certificate is ver
   const between = await proxy(t, 'canary');
   const settings = { proxy: { https: `http://me:canary@${between.url}`, noProxy: '' } };
   const url = `https://files.example:${it.port}/a`;
-  const client = upstreamClient(t, { ...settings, extraCertificates: [authority.cert] });
+  const client = upstreamClient(t, { ...settings, extraCertificates: { current: [authority.cert] } });
   for (let i = 0; i < 2; i += 1) {
     const { body } = await client.fetch(get(url, { trusted: 'listed' }));
     assert.equal(String(await bytesOf(body)), 'well');

@@ -20,7 +20,7 @@ async function server(context: TestContext, tls: NonNullable<FakeServerOptions['
 
 test('a certificate authority of the operator is accepted beside the others, for names and for addresses', async (t) => {
   const it = await server(t, authority.issue(['files.example', '127.0.0.1']));
-  const client = upstreamClient(t, { lookup, extraCertificates: [authority.cert] });
+  const client = upstreamClient(t, { lookup, extraCertificates: { current: [authority.cert] } });
   for (const host of ['files.example', '127.0.0.1']) {
     const { body } = await client.fetch(get(`https://${host}:${it.port}/`));
     assert.equal(String(await bytesOf(body)), 'well');
@@ -47,7 +47,7 @@ for (const [what, identity, trusted] of [
     });
     process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
     const it = await server(t, identity);
-    const client = upstreamClient(t, { lookup, extraCertificates: trusted });
+    const client = upstreamClient(t, { lookup, extraCertificates: { current: trusted } });
     const failure = await failureOf(client.fetch(get(`https://files.example:${it.port}/`)));
     assert.equal(failure.kind, 'tls');
     assert.equal(it.log.count(), 0);
@@ -58,7 +58,7 @@ for (const [what, identity, trusted] of [
 test('a certificate that is wrong on one address only costs no error (F30)', async (t) => {
   const good = authority.issue(['files.example']);
   const it = await server(t, (address) => (address === '127.0.0.2' ? authority.issue(['other.example']) : good));
-  const client = upstreamClient(t, { lookup, extraCertificates: [authority.cert] });
+  const client = upstreamClient(t, { lookup, extraCertificates: { current: [authority.cert] } });
   const started = performance.now();
   const { source } = await client.fetch(get(`https://files.example:${it.port}/`));
   assert.ok(source.includes('/127.0.0.1:'));
@@ -81,7 +81,7 @@ test('HTTP/2 is not spoken, also where it is offered: no stream can hold up the 
   });
   t.after(() => both.close());
   await new Promise<void>((resolve) => both.listen(0, '127.0.0.1', resolve));
-  const client = upstreamClient(t, { extraCertificates: [authority.cert] });
+  const client = upstreamClient(t, { extraCertificates: { current: [authority.cert] } });
   const { port } = both.address() as AddressInfo;
   assert.equal(String(await bytesOf((await client.fetch(get(`https://127.0.0.1:${port}/`))).body)), 'well');
   assert.deepEqual(versions, ['1.1']);

@@ -78,6 +78,11 @@ export class FakeServer {
     return `${this.#options.tls === undefined ? 'http' : 'https'}://${host}:${this.#port}`;
   }
 
+  /** Whether connections are accepted: `up` and not `down`. */
+  get isListening(): boolean {
+    return [...this.#servers.values()].some((server) => server.listening);
+  }
+
   get openConnections(): number {
     return this.#sockets.size;
   }

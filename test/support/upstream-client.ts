@@ -3,6 +3,8 @@
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { UpstreamFailure } from '../../src/errors.ts';
+import type { Credentials } from '../../src/upstream/credentials.ts';
+import type { CredentialSource } from '../../src/upstream/origin-rights.ts';
 import { type FetchRequest, UpstreamClient, type UpstreamClientOptions } from '../../src/upstream/upstream-client.ts';
 
 /** A client that is closed when the test ends. */
@@ -12,9 +14,8 @@ export function upstreamClient(test: TestContext, options: Partial<UpstreamClien
     random: () => 0.5,
     userAgent: 'wheelkeep-test/1 (+https://project.example)',
     configuredOrigins: [],
-    credentials: [],
     proxy: { noProxy: '' },
-    extraCertificates: [],
+    extraCertificates: { current: [] },
     connectTimeoutMs: 400,
     raceAfterMs: 50,
     ...options,
@@ -38,6 +39,11 @@ export function get(url: string, options: Partial<FetchRequest> = {}): FetchRequ
     trusted: 'configured',
     ...options,
   };
+}
+
+/** Credentials that nobody exchanges. */
+export function fixed(value: Credentials): CredentialSource {
+  return { value, renew: async () => {} };
 }
 
 export async function bytesOf(body: Readable): Promise<Buffer> {

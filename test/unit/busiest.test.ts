@@ -2,8 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { AccessRecord } from '../../src/observe/access-log.ts';
 import { Busiest } from '../../src/observe/busiest.ts';
+import { RecentlyStale } from '../../src/observe/recently-stale.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -44,4 +47,30 @@ test('whoever invents paths fills no memory and hides nothing that is asked for 
   for (let i = 0; i < 20_000; i++) busiest.note(record(`/simple/x${i}/`, HOUR_MS));
   assert.deepEqual(busiest.hottest(HOUR_MS, 1), [{ path: '/simple/hot/', answers: 100 }]);
   assert.ok(busiest.hottest(HOUR_MS, 10_000).length <= 4_000);
+});
+
+test('long targets are kept as short paths, in memory of their own', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const used = () => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const busiest = new Busiest();
+  const stale = new RecentlyStale();
+  const note = (n: number) => {
+    // As it comes off the wire: a text of its own.
+    const long = Buffer.alloc(20_000, 'a').toString();
+    for (const target of [`/simple/${n}/?${long}`, `/raw/x/${n}/${long}`]) {
+      busiest.note(record(target, 10 * HOUR_MS));
+      stale.note({ target, outcome: 'stale-if-error', time: 10 * HOUR_MS });
+    }
+  };
+  note(0);
+  const before = used();
+  for (let n = 1; n < 1_000; n++) note(n);
+  const grown = used() - before;
+  assert.ok(grown < 3_000_000, `${grown} bytes`);
+  assert.ok(busiest.hottest(10 * HOUR_MS, 5_000).every(({ path }) => path.length <= 300));
+  assert.equal(stale.list(10 * HOUR_MS).length, 2_000);
 });

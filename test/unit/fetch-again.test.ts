@@ -12,19 +12,21 @@ const FILE = 'https://files.example/packages/ab/demo-1.0-py3-none-any.whl';
 const OURS = 'default/files/https/files.example/packages/ab/demo-1.0-py3-none-any.whl';
 /** The keys of all kinds, the requests behind them, and the routes that these take. */
 const KINDS: readonly (readonly [key: string, path: string | undefined, route?: string])[] = [
-  ['page:default:demo', 'default/simple/demo/', 'detail'],
-  ['list:default', 'default/simple/', 'list'],
-  ['json:default:demo', 'default/pypi/demo/json', 'legacy-json'],
-  ['json:default:demo:1.0+local', 'default/pypi/demo/1.0+local/json', 'legacy-json'],
+  ['page:default@0a:demo', 'default/simple/demo/', 'detail'],
+  ['list:default@0a', 'default/simple/', 'list'],
+  ['json:default@0a:demo', 'default/pypi/demo/json', 'legacy-json'],
+  ['json:default@0a:demo:1.0+local', 'default/pypi/demo/1.0+local/json', 'legacy-json'],
   [
-    'provenance:default:integrity/demo/1.0/demo-1.0-py3-none-any.whl/provenance',
+    'provenance:default@0a:integrity/demo/1.0/demo-1.0-py3-none-any.whl/provenance',
     'default/integrity/demo/1.0/demo-1.0-py3-none-any.whl/provenance',
     'provenance',
   ],
-  [`file:default:${FILE}`, OURS, 'file'],
-  [`file:default:${FILE}.metadata`, `${OURS}.metadata`, 'file'],
-  [`file:default:${FILE}#metadata`, undefined],
+  [`file:default@0a:${FILE}`, OURS, 'file'],
+  [`file:default@0a:${FILE}.metadata`, `${OURS}.metadata`, 'file'],
+  [`file:default@0a:${FILE}#metadata`, undefined],
   ['raw:builds:https://builds.example/releases/a/b.tar.gz?x=1', 'raw/builds/a/b.tar.gz?x=1', 'raw'],
+  ['page:default@0b:demo', undefined],
+  [`file:default:${FILE}`, undefined],
   ['raw:gone:https://gone.example/a', undefined],
 ];
 
@@ -34,10 +36,15 @@ test('every kind of stored body leads to the request that it answers', async () 
   await store.close();
   const folders = new BlobFolders(dataDir);
   const raw = [{ name: 'builds', origin: 'https://builds.example/releases/' }];
+  const scopes = new Map([['default', 'default@0a']]);
   const { signal } = new AbortController();
   for (const [key, path, route] of KINDS) {
     const wrong = [{ kind: 'page', name: folders.bodyName(key) }] as const;
-    assert.deepEqual(await pathsTo(wrong, { folders, dataDir, raw, signal }), path === undefined ? [] : [path], key);
+    assert.deepEqual(
+      await pathsTo(wrong, { folders, dataDir, raw, scopes, signal }),
+      path === undefined ? [] : [path],
+      key,
+    );
     if (path !== undefined) assert.equal(routeOf(`/${path}`, new Set(['default'])).kind, route, path);
   }
 });

@@ -6,7 +6,11 @@ import { runInNewContext } from 'node:vm';
 import { digestOf } from '../../src/cache/digest.ts';
 import type { Entry } from '../../src/cache/entry.ts';
 import { RecentBodies } from '../../src/cache/recent-bodies.ts';
+import { IndexService, type IndexServiceOptions } from '../../src/index/index-service.ts';
+import type { FoundRecords, ListedFile } from '../../src/index/page-reader.ts';
+import type { ProjectName } from '../../src/index/project-name.ts';
 import { RenderedPages } from '../../src/index/rendered-pages.ts';
+import { WithdrawnMetadata } from '../../src/index/withdrawn-metadata.ts';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
@@ -53,4 +57,92 @@ function entryOf(i: number): Entry {
     body: { digest: digestOf(`${i}`), sizeBytes: BODY_BYTES, verified: true },
     facts: { files: 1, apiVersion: '1.0', serial: i },
   };
+}
+
+/** A page whose description carries what was kept of its predecessors: as much as a page may remember. */
+function entryWithKeptFiles(i: number): Entry {
+  const kept = { page: `${i} ${'k'.repeat(200_000)}`, filenames: [`demo-${i}.whl`] };
+  return { ...entryOf(i), facts: { files: 1, apiVersion: '1.0', serial: i, kept } };
+}
+
+it('what is made of pages is known by digests: the files that a page keeps are not kept once more', async () => {
+  const pages = new RenderedPages({ maxBytes: 1e9 });
+  const before = usedBytes();
+  for (let i = 0; i < 300; i++) await pages.get(entryWithKeptFiles(i), 'json', 'gzip', async () => randomBytes(100));
+  const taken = usedBytes() - before;
+  // 60 MB, were they in the keys.
+  assert.ok(taken <= pages.bytes + 2_000_000, `${taken} bytes, counted as ${pages.bytes}`);
+  const other: Entry = { ...entryOf(7), facts: { files: 1, kept: { page: 'other', filenames: [] } } };
+  assert.ok(pages.peek(entryWithKeptFiles(7), 'json', 'gzip') !== undefined);
+  assert.equal(pages.peek(other, 'json', 'gzip'), undefined, 'other kept files are another page');
+});
+
+it('a page is known by a digest of the links that are withdrawn from it', async () => {
+  const withdrawn = new WithdrawnMetadata({ now: () => 0 });
+  const manners: string[] = [];
+  const service = indexService({
+    withdrawn,
+    rendered: { peek: (_entry, _form, _coding, manner = '') => void manners.push(manner) },
+  });
+  const project = 'demo' as ProjectName;
+  for (let i = 0; i < 100; i++) withdrawn.withdraw('only', project, `https://files.example/${'l'.repeat(2_000)}/${i}`);
+  service.peekDetail(['only'], project, 'json', 'gzip');
+  withdrawn.withdraw('only', project, 'https://files.example/one-more');
+  service.peekDetail(['only'], project, 'json', 'gzip');
+  assert.ok(manners.every(({ length }) => length < 200));
+  assert.notEqual(manners[0], manners[1]);
+});
+
+it('records that were found lately stay within their bytes, however long names, URLs and kept files are', async () => {
+  const project = 'demo' as ProjectName;
+  let i = 0;
+  const service = indexService({
+    entry: () => entryWithKeptFiles(i),
+    // As a reader of HTML has it: cut out of the text of the page.
+    find: () => {
+      const text = `${i} ${'page '.repeat(5_000)} https://files.example/${'u'.repeat(5_000)}`;
+      const url = text.slice(text.indexOf('https:'));
+      const file = { filename: 'demo-1.zip', url, link: url, elsewhere: [], hashes: {}, yanked: false };
+      return { at: file as unknown as ListedFile };
+    },
+  });
+  const ask = (n: number) => {
+    i = n;
+    const filename = `${n}${'f'.repeat(5_000)}`;
+    return service.findFile(['only'], project, { key: `https://files.example/${filename}`, filename });
+  };
+  await ask(0);
+  const before = usedBytes();
+  for (let n = 1; n < 1_000; n++) await ask(n);
+  const taken = usedBytes() - before;
+  assert.ok(taken < 6_000_000, `${taken} bytes`);
+  assert.equal((await ask(999)).at?.url.length, 'https://files.example/'.length + 5_000);
+});
+
+/** A service over one index that always has the page of `entry`. */
+function indexService(parts: {
+  readonly entry?: () => Entry;
+  readonly find?: () => FoundRecords;
+  readonly withdrawn?: WithdrawnMetadata;
+  readonly rendered?: Pick<RenderedPages, 'peek'>;
+}): IndexService {
+  const { entry = () => entryOf(0), find = () => ({}) } = parts;
+  const { withdrawn = new WithdrawnMetadata({ now: () => 0 }) } = parts;
+  const answer = () => ({ entry: entry(), outcome: 'hit', ageSeconds: 0, remainingSeconds: 60 });
+  const blob = { bytes: Buffer.from('page'), sizeBytes: 4, release: () => {} };
+  const options = {
+    resources: { detail: () => ({}) },
+    readThrough: {
+      peek: answer,
+      read: async () => answer(),
+      body: async (_resource: unknown, found: unknown) => ({ answer: found, blob }),
+    },
+    routing: { allowed: () => ['only'] },
+    rendered: parts.rendered ?? { peek: () => undefined },
+    workshop: { find: async () => find() },
+    provenanceRoot: undefined,
+    extracting: new Set(),
+    withdrawn,
+  };
+  return new IndexService(options as unknown as IndexServiceOptions);
 }

@@ -18,9 +18,9 @@ const PAGE = {
 };
 
 /** An exchange of which nothing is sent. */
-function exchange(): Exchange {
+function exchange(headers: Readonly<Record<string, string>> = {}, url = '/simple/a/'): Exchange {
   const response = { shouldKeepAlive: true, writeHead: () => {}, end: () => {} };
-  const request = { method: 'GET', url: '/simple/a/', headers: {} };
+  const request = { method: 'GET', url, headers };
   return new Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse);
 }
 
@@ -79,4 +79,42 @@ test('an answer that is kept ready does not keep the request that it was made fo
   await setImmediate();
   (runInNewContext('gc') as () => void)();
   assert.equal(response.deref(), undefined);
+});
+
+test('the texts by which an answer was negotiated count in the budget, and long ones are not kept', async () => {
+  const { ready, answer } = world();
+  await answer(exchange());
+  const { bytes } = ready;
+  const accept = `text/html, text/x-${'a'.repeat(500)}`;
+  await answer(exchange({ accept, 'accept-encoding': 'gzip' }));
+  assert.equal(ready.bytes, 2 * bytes + accept.length + 'gzip'.length);
+  const target = `/simple/a/?${'a'.repeat(10_000)}`;
+  await answer(exchange({}, target));
+  assert.equal(ready.bytes, 3 * bytes + accept.length + 'gzip'.length + target.length - '/simple/a/'.length);
+  const before = ready.bytes;
+  for (const name of ['accept', 'accept-encoding']) {
+    const asked = exchange({ [name]: 'a'.repeat(20_000) });
+    await answer(asked);
+    assert.equal(ready.repeat(asked), false);
+  }
+  assert.equal(ready.bytes, before);
+});
+
+test('long texts by which clients negotiate leave nothing behind', async () => {
+  const { answer } = world();
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const used = () => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const ask = async (n: number) => {
+    const text = `text/html;x=${n}${String(n % 10).repeat(16_000)}`;
+    await answer(exchange({ accept: text, 'accept-encoding': `gzip;x=${text}` }));
+  };
+  for (let n = 0; n < 50; n++) await ask(n);
+  const before = used();
+  for (let n = 50; n < 1_000; n++) await ask(n);
+  const grown = used() - before;
+  assert.ok(grown < 2_000_000, `${grown} bytes`);
 });
