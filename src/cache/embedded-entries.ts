@@ -58,6 +58,7 @@ export class EmbeddedEntries {
   readonly #unwritten = new Unwritten();
   #session: Session | undefined;
   #closed = false;
+  #answers = true;
   #triedAt = Number.NEGATIVE_INFINITY;
   /** Whether a statement has waited for a lock in vain: nobody waits again before a write has got it. */
   #locked = false;
@@ -74,6 +75,11 @@ export class EmbeddedEntries {
       this.#lookForChanges();
       this.#writeAgain();
     }, POLL_MS).unref();
+  }
+
+  /** Whether the database answered the last call; otherwise what was not found may be there. */
+  get answers(): boolean {
+    return this.#answers;
   }
 
   /** The text stored under `key`. A row whose checksum is wrong is a miss and is removed. */
@@ -162,10 +168,12 @@ export class EmbeddedEntries {
   #use<T>(work: (session: Session) => T, otherwise: T): T {
     try {
       const session = this.#openSession();
+      this.#answers = session !== undefined;
       return session === undefined ? otherwise : work(session);
     } catch (error) {
       const fault = faultOf(error);
       if (fault === undefined) throw error;
+      this.#answers = false;
       this.#options.count(`disk-${fault}`);
       if (fault === 'damaged') this.#replaceDamaged();
       if (fault === 'busy' && this.#session !== undefined) {

@@ -11,6 +11,8 @@ export interface EntryStore {
   peek(key: string): EntryRecord | undefined;
   /** Memory, then disk, then Redis. A damaged or foreign record is a miss and is overwritten later. */
   get(key: string): Promise<EntryRecord | undefined>;
+  /** Whether this node's disk answered when it was last asked; otherwise what it did not find may be there. */
+  readonly diskAnswers: boolean;
   /** What the disk holds now, past memory: another process may have written it a moment ago. */
   reread(key: string): EntryRecord | undefined;
   /** What the other nodes last stored; undefined at once without Redis, and within 100 ms when it does not answer. */

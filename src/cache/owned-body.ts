@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import type { Digest } from './digest.ts';
 import { parseDigest } from './digest.ts';
 import type { Json } from './entry.ts';
-import { readAt } from './open-files.ts';
+import { readWholly } from './open-files.ts';
 
 const MAGIC = Buffer.from('WKB1');
 /** Bytes at the end of the file that say where the description begins. */
@@ -49,18 +49,22 @@ function decodeTrailer(json: Buffer, footer: Buffer): Trailer | undefined {
     : { digest, description: value.description };
 }
 
-/** The trailer of a file of `fileBytes` bytes, and how large the body before it is; undefined when it has none. */
+/**
+ * The trailer of a file of `fileBytes` bytes, and how large the body before it is; undefined when it has none, or a
+ * damaged one. Rejects with the system's error, or with ShortRead, when the disk does not give it now.
+ */
 export async function readTrailer(
   fd: number,
   fileBytes: number,
 ): Promise<(Trailer & { readonly sizeBytes: number }) | undefined> {
   const footer = Buffer.alloc(FOOTER_BYTES);
   const footerAt = fileBytes - FOOTER_BYTES;
-  if (footerAt < 0 || (await readAt(fd, footer, footerAt)) !== FOOTER_BYTES) return undefined;
+  if (footerAt < 0) return undefined;
+  await readWholly(fd, footer, footerAt);
   const length = descriptionBytes(footer);
   if (length === undefined || length > footerAt) return undefined;
   const json = Buffer.alloc(length);
-  if ((await readAt(fd, json, footerAt - length)) !== length) return undefined;
+  await readWholly(fd, json, footerAt - length);
   const trailer = decodeTrailer(json, footer);
   return trailer === undefined ? undefined : { ...trailer, sizeBytes: footerAt - length };
 }

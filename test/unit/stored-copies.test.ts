@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { Digest } from '../../src/cache/digest.ts';
 import type { EntryRecord } from '../../src/cache/entry.ts';
 import type { FlightTools } from '../../src/cache/flight-tools.ts';
+import { KeyChanges } from '../../src/cache/key-changes.ts';
 import type { Resource } from '../../src/cache/profile.ts';
 import { encodeRecord } from '../../src/cache/record-codec.ts';
 import type { StoredByOthers } from '../../src/cache/stored-by-others.ts';
@@ -57,11 +58,13 @@ test('what is asked for while it is being forgotten does not come back by its bo
         bodyIsThere = false;
       },
     },
+    changes: new KeyChanges(),
+    now: () => 2_000,
   } as unknown as FlightTools;
   const copies: StoredCopies = new StoredCopies(tools, { adopt: async () => undefined } as unknown as StoredByOthers);
 
   records.clear();
   assert.deepEqual(await copies.lookUp(RESOURCE), RECORD, 'a body alone is enough to be found');
-  await copies.forget(KEY);
+  await copies.forget(KEY, { withShared: false, stays: () => false });
   assert.equal(await copies.lookUp(RESOURCE), undefined);
 });

@@ -12,6 +12,7 @@ import { SnapshotRounds } from '../../src/workers/snapshot-rounds.ts';
 import { WorkerLink } from '../../src/workers/worker-link.ts';
 import { parseMetrics } from '../support/prometheus-text.ts';
 
+const PURGED = { kind: 'forget', keys: ['page:main:a'] } as const;
 const first = { worker: 1, id: 10 };
 const second = { worker: 2, id: 20 };
 
@@ -99,7 +100,7 @@ test('a scrape waits a second for a silent worker and then uses its last word', 
 test('a purge is done when every other worker has forgotten, or died, or kept silent for a second', async () => {
   const told: number[][] = [];
   const rounds = new PurgeRounds({ workers: () => [1, 2, 3], tell: (worker, round) => told.push([worker, round]) });
-  const purged = rounds.purge(2, ['page:main:a']);
+  const purged = rounds.purge(2, PURGED);
   assert.deepEqual(told, [
     [1, 1],
     [3, 1],
@@ -115,7 +116,7 @@ test('a purge is done when every other worker has forgotten, or died, or kept si
   await purged;
 
   const startedAt = performance.now();
-  await rounds.purge(1, ['page:main:a']);
+  await rounds.purge(1, PURGED);
   assert.ok(performance.now() - startedAt >= 990);
 });
 
