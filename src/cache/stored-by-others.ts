@@ -67,6 +67,7 @@ export class StoredByOthers {
         // A flight may have stored something newer while the body came.
         const stored = selectVariant(resource.request, entries.peek(key)?.variants ?? []);
         if (stored !== undefined && stored.responseTime >= entry.responseTime) return entry;
+        if (bytes === undefined && !(await this.#hasBody(resource, entry))) return undefined;
         if (bytes !== undefined) {
           await new BodyKeeper(this.#tools, resource).keep(entry, bytes, { shared: false, replaces: true });
         }

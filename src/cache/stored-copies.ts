@@ -45,29 +45,25 @@ export class StoredCopies {
     return this.#recover(resource);
   }
 
-  /** The entry store may have lost what the body still says of itself. */
+  /**
+   * The entry store may have lost what the body still says of itself. Looked at and written in one turn of the key:
+   *   1. a fetch has published its body, and its record follows;
+   *   2. a reader finds the body without a record, and reads what it says of itself;
+   *   3. a purge removes both;
+   *   4. the reader writes down the record of a body that is gone.
+   */
   async #recover({ key }: Resource): Promise<EntryRecord | undefined> {
-    const { blobs, changes, entries, now } = this.#tools;
-    // A purge between the look at the body and the writing of its record must not be undone by it.
-    const pending = changes.begin(key, now());
-    try {
+    const { blobs, changes, entries } = this.#tools;
+    return changes.inTurn(key, async () => {
       const owned = await blobs.openOwned(key).catch(notNow);
-      // What a flight stored while the disk was asked is newer, and a second flight would be one too many.
+      owned?.blob.release();
+      // What a flight stored before this turn is newer, and a second flight would be one too many.
       const stored = entries.peek(key);
-      if (owned === undefined) return stored;
-      owned.blob.release();
-      if (stored !== undefined) return stored;
+      if (owned === undefined || stored !== undefined) return stored;
       const recovered = described(key, owned.description);
-      if (recovered === undefined) return undefined;
-      return await changes.store(pending, async () => {
-        const meanwhile = entries.peek(key);
-        if (meanwhile !== undefined) return meanwhile;
-        await entries.set(key, recovered);
-        return recovered;
-      });
-    } finally {
-      changes.end(pending);
-    }
+      if (recovered !== undefined) await entries.set(key, recovered);
+      return recovered;
+    });
   }
 
   /** What is stored for the request, usable or not; asks nobody. */

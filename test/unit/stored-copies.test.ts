@@ -33,6 +33,7 @@ const RESOURCE = { key: KEY, profile: { body: { kind: 'whole' } } } as unknown a
 
 test('what is asked for while it is being forgotten does not come back by its body, which says what it is', async () => {
   const records = new Map([[KEY, RECORD]]);
+  const meanwhile: Promise<EntryRecord | undefined>[] = [];
   let bodyIsThere = true;
   const tools = {
     entries: {
@@ -42,7 +43,8 @@ test('what is asked for while it is being forgotten does not come back by its bo
       set: async (key: string, record: EntryRecord) => void records.set(key, record),
       delete: async (key: string) => {
         records.delete(key);
-        await copies.lookUp(RESOURCE);
+        // It waits for its turn, which comes when all is forgotten.
+        meanwhile.push(copies.lookUp(RESOURCE));
       },
     },
     blobs: {
@@ -66,5 +68,5 @@ test('what is asked for while it is being forgotten does not come back by its bo
   records.clear();
   assert.deepEqual(await copies.lookUp(RESOURCE), RECORD, 'a body alone is enough to be found');
   await copies.forget(KEY, { withShared: false, stays: () => false });
-  assert.equal(await copies.lookUp(RESOURCE), undefined);
+  assert.deepEqual(await Promise.all([...meanwhile, copies.lookUp(RESOURCE)]), [undefined, undefined]);
 });
