@@ -9,6 +9,7 @@ import { randomInt } from 'node:crypto';
 import type { StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { BUSY_TIMEOUT_MS, faultOf, inodeOf, openDatabase, prepareDatabasePath, setAside } from './entry-database.ts';
+import { MAX_RECORD_BYTES } from './record-codec.ts';
 import type { StoreEvent } from './store-event.ts';
 import { Unwritten } from './unwritten.ts';
 
@@ -22,8 +23,6 @@ export interface EmbeddedEntriesOptions {
   readonly onChanged: (keys: readonly string[] | undefined) => void;
 }
 
-/** A larger record would block the loop for milliseconds: it stays in memory only. */
-const MAX_TEXT_BYTES = 256 * 1024;
 /** How often the work of other processes is looked for: half of the second that we may lag behind them. */
 const POLL_MS = 500;
 /** A database that cannot be opened (full, read-only) is tried again this often. */
@@ -101,7 +100,7 @@ export class EmbeddedEntries {
    * does not take it, and it is tried again until it does.
    */
   write(key: string, text: string): void {
-    if (Buffer.byteLength(text) > MAX_TEXT_BYTES) this.#options.count('disk-record-too-large');
+    if (Buffer.byteLength(text) > MAX_RECORD_BYTES) this.#options.count('disk-record-too-large');
     else this.#write(key, text);
   }
 

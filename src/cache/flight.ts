@@ -15,7 +15,7 @@ import { varyingFields } from './freshness/vary.ts';
 import type { PendingStore } from './key-changes.ts';
 import type { Landing } from './landing.ts';
 import type { Ask, Resource, StreamedBody, WholeBody } from './profile.ts';
-import { holds, ownedName, withVariant } from './record.ts';
+import { fitting, holds, ownedName, withVariant } from './record.ts';
 import { UnreadableBlob } from './stored-blob.ts';
 import { StreamedArrival } from './streamed-arrival.ts';
 import { collect } from './whole-body.ts';
@@ -107,7 +107,7 @@ export class Flight {
     const granted = { ...response, fields: profile.grant(response) };
     const validation = freshen(held, granted);
     if (validation.kind === 'mismatch') return undefined;
-    const entry = { ...validation.entry, source: response.source };
+    const entry = fitting(this.#resource.key, { ...validation.entry, source: response.source }, profile);
     // RFC 9111 3.5: what the validation tells the owner of credentials is not for those who share the copy.
     const isShared = !isForOneClient(this.#resource.request, entry, profile.rules);
     if (isShared) await this.#storeIfHeld(held, () => this.#write(entry));
@@ -345,7 +345,7 @@ export class Flight {
   #entryOf(response: IncomingResponse, body: BodyReference | undefined, facts: Json | undefined): Entry {
     const { profile, request } = this.#resource;
     const granted = { ...response, fields: profile.grant(response) };
-    return {
+    const entry: Entry = {
       status: response.status,
       fields: storedFields(granted),
       url: response.url,
@@ -356,5 +356,6 @@ export class Flight {
       ...(body === undefined ? {} : { body }),
       ...(facts === undefined ? {} : { facts }),
     };
+    return fitting(this.#resource.key, entry, profile);
   }
 }

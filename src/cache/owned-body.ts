@@ -13,7 +13,7 @@ import { readWholly } from './open-files.ts';
 const MAGIC = Buffer.from('WKB1');
 /** Bytes at the end of the file that say where the description begins. */
 const FOOTER_BYTES = 16;
-/** A description larger than this is damage. */
+/** A description larger than this is damage, and none is written. */
 const MAX_DESCRIPTION_BYTES = 1024 * 1024;
 
 export interface Trailer {
@@ -21,9 +21,21 @@ export interface Trailer {
   readonly description: Json;
 }
 
-/** What is appended behind the body. */
+/** A description that would not be read back. */
+export class DescriptionTooLarge extends Error {
+  override readonly name = 'DescriptionTooLarge';
+  readonly code = 'EFBIG';
+}
+
+/** Whether what is said of a body is read back, in bytes as written. */
+export function isReadBack(trailer: Trailer): boolean {
+  return Buffer.byteLength(JSON.stringify(trailer)) <= MAX_DESCRIPTION_BYTES;
+}
+
+/** What is appended behind the body. Throws DescriptionTooLarge. */
 export function encodeTrailer(trailer: Trailer): Buffer {
   const json = Buffer.from(JSON.stringify(trailer));
+  if (json.length > MAX_DESCRIPTION_BYTES) throw new DescriptionTooLarge(`a description has ${json.length} bytes`);
   const footer = Buffer.alloc(FOOTER_BYTES);
   MAGIC.copy(footer, 0);
   footer.writeUInt32BE(json.length, 4);
