@@ -120,6 +120,25 @@ test('a purge is done when every other worker has forgotten, or died, or kept si
   assert.ok(performance.now() - startedAt >= 990);
 });
 
+test('a worker that keeps silent is waited for once, and again when it has answered', async () => {
+  const told: number[] = [];
+  const rounds = new PurgeRounds({ workers: () => [1, 2], tell: (_worker, round) => told.push(round) });
+  await rounds.purge(1, PURGED);
+  const startedAt = performance.now();
+  for (let i = 0; i < 50; i++) await rounds.purge(1, PURGED);
+  assert.ok(performance.now() - startedAt < 500);
+  assert.equal(told.length, 51, 'it is told all the same');
+  rounds.forgotten(2, 1);
+  let isDone = false;
+  const purged = rounds.purge(1, PURGED).then(() => {
+    isDone = true;
+  });
+  await new Promise(setImmediate);
+  assert.equal(isDone, false);
+  rounds.forgotten(2, 52);
+  await purged;
+});
+
 test('a worker whose primary is silent goes on without a lease, and gives back one that comes late', async () => {
   const sent: ToPrimary[] = [];
   const link = new WorkerLink((message) => sent.push(message));
