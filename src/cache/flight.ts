@@ -223,8 +223,8 @@ export class Flight {
   }
 
   /**
-   * Whether a "there is none" takes the place of nothing: neither the database nor the folder of bodies may hold a page
-   * that could not be read when the flight began.
+   * Whether a "there is none" takes the place of nothing: no page may be here that could not be read when the flight
+   * began. Every page has a body that says what it is, whether or not the database answers.
    */
   async #nothingIsHeld(): Promise<boolean> {
     const { blobs, entries } = this.#tools;
@@ -232,7 +232,6 @@ export class Flight {
     if (profile.body.kind !== 'whole') return true;
     const record = entries.peek(key) ?? entries.reread(key);
     if (record !== undefined) return record.variants.every(({ body }) => body === undefined);
-    if (!entries.diskAnswers) return false;
     try {
       const owned = await blobs.openOwned(key);
       owned?.blob.release();

@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync, statSync, truncateSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { BlobFolders } from '../../src/cache/blob-folders.ts';
+import { digestOf } from '../../src/cache/digest.ts';
+import { DiskBlobs } from '../../src/cache/disk-blobs.ts';
 import { scrub } from '../../src/cache/scrub.ts';
 import { Random, seedOf } from '../fuzz/random.ts';
 import { runCommand } from '../support/command.ts';
@@ -96,6 +98,30 @@ test('a scrub keeps what it cannot read, and tells of it', async (t) => {
     }
     hook.restore();
     assert.deepEqual(kept, ['file', 'page'], fault);
+  }
+});
+
+test('an entry whose body cannot be looked at is not forgotten as one that leads to nothing', async (t) => {
+  const dataDir = await temporaryFolder(t);
+  const ignore = () => {};
+  const store = new DiskBlobs({
+    dataDir,
+    memoryBytes: 1,
+    quotaBytes: 1e9,
+    freeSpaceFloorBytes: 0,
+    now: Date.now,
+    onEvicted: ignore,
+    onPaused: ignore,
+    onDamage: ignore,
+    onUnreadable: ignore,
+  });
+  t.after(() => store.close());
+  const digest = digestOf('body');
+  assert.equal(await store.has(digest, 'page'), false);
+  for (const fault of FAULTS) {
+    const hook = troubleReads(t, dataDir, () => fault);
+    assert.equal(await store.has(digest, 'page'), true, fault);
+    hook.restore();
   }
 });
 
