@@ -84,6 +84,44 @@ test('a false "there is none" during the trouble takes the place of nothing', as
   assert.deepEqual([served.status, served.sha256], [200, sha256]);
 });
 
+for (const mirrors of [1, 2]) {
+  test(`a page that cannot be measured by the held one does not replace it, an equal one is served (${mirrors} upstreams)`, async (t) => {
+    const indexes = await Promise.all(Array.from({ length: mirrors }, () => FakeIndex.start()));
+    for (const index of indexes) t.after(() => index.close());
+    const dataDir = await temporaryFolder(t);
+    const upstreams = indexes.map(({ url }) => url);
+    const file = wheel({ name: 'demo', version: '1.0' });
+    for (const index of indexes) index.add('demo', file);
+    const first = await startProxy({ upstreams, dataDir });
+    const { sha256 } = await get(`${first.url}/simple/demo/`);
+    await first.app.stored();
+    await first.close();
+
+    const proxy = await startProxy({ upstreams, dataDir });
+    t.after(() => proxy.close());
+    const page = () => get(`${proxy.url}/simple/demo/`);
+    const hook = troubleReads(t, dataDir, () => 'EIO');
+    const equal = await page();
+    assert.deepEqual([equal.status, equal.sha256], [200, sha256]);
+    hook.restore();
+    await proxy.close();
+
+    const later = await startProxy({ upstreams, dataDir });
+    t.after(() => later.close());
+    for (const index of indexes) {
+      index.remove('demo');
+      index.addListed('demo', file, { hashes: { sha256: 'e'.repeat(64) } });
+    }
+    const again = troubleReads(t, dataDir, () => 'EIO');
+    const refused = await get(`${later.url}/simple/demo/`);
+    assert.equal(refused.status, 503, refused.text());
+    assert.equal((refused.json() as { readonly type: string }).type, 'about:blank#storage-unreadable');
+    again.restore();
+    const served = await get(`${later.url}/simple/demo/`);
+    assert.deepEqual([served.status, served.sha256], [200, sha256]);
+  });
+}
+
 test('a scrub keeps what it cannot read, and tells of it', async (t) => {
   const { proxy, url } = await fileWorld(t, { sizeBytes: LARGE });
   await get(url);
