@@ -63,10 +63,8 @@ export class Telemetry implements FlightObserver {
   diskReadFailure(error: NodeJS.ErrnoException): void {
     this.#meters.diskReadFailures.inc({ reason: readFailureReason(error) });
     const what = error.code ?? error.message;
-    this.#tell(
-      'disk-unreadable',
-      `the data folder does not give a stored body (${what}); it is kept, upstream is asked`,
-    );
+    const cure = 'if this does not pass, look after the disk, or purge the project';
+    this.#tell('disk-unreadable', `a stored body cannot be read (${what}); it is kept, and upstream is asked; ${cure}`);
   }
 
   received(resource: Resource, bytes: number): void {
