@@ -15,7 +15,7 @@ import { varyingFields } from './freshness/vary.ts';
 import type { PendingStore } from './key-changes.ts';
 import type { Landing } from './landing.ts';
 import type { Ask, Resource, StreamedBody, WholeBody } from './profile.ts';
-import { fitting, holds, ownedName, withVariant } from './record.ts';
+import { fitting, ownedName, withVariant } from './record.ts';
 import { UnreadableBlob } from './stored-blob.ts';
 import { StreamedArrival } from './streamed-arrival.ts';
 import { collect } from './whole-body.ts';
@@ -100,7 +100,7 @@ export class Flight {
     });
   }
 
-  /** RFC 9111 4.3.4; undefined when the 304 cannot be about what we hold. */
+  /** RFC 9111 4.3.4; undefined when the 304 cannot be about what we hold, or that is gone meanwhile. */
   async #notModified(held: Entry, response: IncomingResponse): Promise<Landing | undefined> {
     const { profile } = this.#resource;
     if (profile.contradicts(held, response)) return undefined;
@@ -110,7 +110,7 @@ export class Flight {
     const entry = fitting(this.#resource.key, { ...validation.entry, source: response.source }, profile);
     // RFC 9111 3.5: what the validation tells the owner of credentials is not for those who share the copy.
     const isShared = !isForOneClient(this.#resource.request, entry, profile.rules);
-    if (isShared) await this.#storeIfHeld(held, () => this.#write(entry));
+    if (isShared && !(await this.#storeIfHeld(held, () => this.#write(entry)))) return undefined;
     return { kind: 'stored', outcome: 'revalidated', entry, ...(!isShared && { unshared: true }) };
   }
 
@@ -166,11 +166,9 @@ export class Flight {
     // Without validators an equal body is as good as a 304.
     if (held?.body?.digest === digest && held.url === response.url && held.facts !== undefined) {
       const entry = this.#entryOf(response, reference, held.facts);
-      if (!this.#unreadable) {
-        await this.#storeIfHeld(held, () => this.#write(entry));
-        return { kind: 'stored', outcome: 'revalidated', entry };
-      }
-      // The bytes that the disk does not give: written once more, in the place of those.
+      const isHere = !this.#unreadable && (await this.#storeIfHeld(held, () => this.#write(entry)));
+      if (isHere) return { kind: 'stored', outcome: 'revalidated', entry };
+      // The bytes that the disk does not give, or that were purged meanwhile: written once more.
       return { kind: 'stored', outcome: 'revalidated', entry, bytes, inPlace: this.#putInPlace(entry, bytes, place) };
     }
     const facts = (await this.#resource.check?.(response, bytes, digest)) ?? null;
@@ -187,9 +185,7 @@ export class Flight {
   ): Promise<Landing> {
     const held = this.#held;
     const isNegative = bytes === undefined;
-    if (held === undefined && isNegative && !(await this.#nothingIsHeld())) {
-      return { kind: 'stored', outcome: this.#outcome, entry: candidate, unshared: true };
-    }
+    if (held === undefined && isNegative && !(await this.#nothingIsHeld())) throw new UnreadableBlob();
     const now = this.#tools.now();
     const doubt = this.#record?.doubt;
     if (held !== undefined && !always) {
@@ -224,7 +220,8 @@ export class Flight {
 
   /**
    * Whether a "there is none" takes the place of nothing: no page may be here that could not be read when the flight
-   * began. Every page has a body that says what it is, whether or not the database answers.
+   * began. Every page has a body that says what it is, whether or not the database answers. Rejects with UnreadableBlob
+   * when that cannot be read now either.
    */
   async #nothingIsHeld(): Promise<boolean> {
     const { blobs, entries } = this.#tools;
@@ -232,14 +229,9 @@ export class Flight {
     if (profile.body.kind !== 'whole') return true;
     const record = entries.peek(key) ?? entries.reread(key);
     if (record !== undefined) return record.variants.every(({ body }) => body === undefined);
-    try {
-      const owned = await blobs.openOwned(key);
-      owned?.blob.release();
-      return owned === undefined;
-    } catch (error) {
-      if (!(error instanceof UnreadableBlob)) throw error;
-      return false;
-    }
+    const owned = await blobs.openOwned(key);
+    owned?.blob.release();
+    return owned === undefined;
   }
 
   /** Bytes first, then the entry that speaks of them; neither when a purge has overtaken the flight. */
@@ -294,17 +286,20 @@ export class Flight {
   }
 
   /**
-   * Stores what rests on the copy that the flight began with. A purge may have removed that copy although it did not
-   * overtake the flight:
+   * Stores what rests on the copy that the flight began with; false, and nothing is stored, when that is gone. A purge may
+   * have removed it although it did not overtake the flight:
    *   1. P overtakes what is under way and waits for its turn;
    *   2. this flight begins, finds the old copy and asks whether it still holds;
    *   3. P has its turn: the body and the record are gone;
    *   4. "304" comes: the record would be there again, of a body that is not.
    */
-  async #storeIfHeld(held: Entry, store: () => Promise<void>): Promise<void> {
+  async #storeIfHeld({ body }: Entry, store: () => Promise<void>): Promise<boolean> {
+    let isHeld = false;
     await this.#change(async () => {
-      if (holds(this.#recorded, held)) await store();
+      isHeld = this.#recorded?.variants.some((variant) => variant.body?.digest === body?.digest) === true;
+      if (isHeld) await store();
     });
+    return isHeld;
   }
 
   /** What is stored now; where the disk does not answer, what was found when the flight began. */

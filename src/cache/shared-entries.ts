@@ -86,8 +86,8 @@ export class SharedEntries {
   }
 
   async readEntry(key: string): Promise<string | undefined> {
-    const underWay = this.#writes.underWay(ENTRY_PREFIX + key);
-    if (underWay !== undefined) return underWay.value?.toString();
+    // What was removed here must not be had back before Redis knows.
+    if (this.#writes.isRemoving(ENTRY_PREFIX + key)) return undefined;
     const bytes = await this.#read(ENTRY_PREFIX + key, MAX_ENTRY_BYTES, MAX_ENTRY_BYTES, () => true);
     return bytes?.toString();
   }

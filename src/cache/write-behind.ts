@@ -18,7 +18,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_SENDING = 16;
 
 /** Without a value the key is removed. */
-export interface Write {
+interface Write {
   readonly value: Buffer | undefined;
 }
 
@@ -56,14 +56,15 @@ export class WriteBehind {
   }
 
   /**
-   * What the receiver will have of the key when all is sent; undefined when nothing of it is under way. Who reads back
-   * from the receiver meanwhile would find what was before:
+   * Whether the last that is under way of the key removes it. A reader that asked the receiver meanwhile would find what
+   * was before:
    *   1. a purge removes the key here, and the removal waits;
    *   2. a reader finds nothing here, and finds the old value at the receiver;
    *   3. the removal is sent, and the old value is here again.
    */
-  underWay(key: string): Write | undefined {
-    return this.#waiting.get(key) ?? this.#sending.get(key);
+  isRemoving(key: string): boolean {
+    const last = this.#waiting.get(key) ?? this.#sending.get(key);
+    return last !== undefined && last.value === undefined;
   }
 
   /** Resolves when nothing waits and nothing is being sent. */

@@ -534,8 +534,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a 304 about a copy that was purged stores nothing',
     file: 'src/cache/flight.ts',
-    before: 'if (holds(this.#recorded, held)) await store();',
-    after: 'await store();',
+    before: 'if (isHeld) await store();',
+    after: 'isHeld = true;\n      await store();',
     tests: ['test/unit/purge-orders.test.ts'],
   },
   {
@@ -573,8 +573,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a false "there is none" takes the place of nothing that cannot be read now',
     file: 'src/cache/flight.ts',
-    before: 'if (held === undefined && isNegative && !(await this.#nothingIsHeld())) {',
-    after: 'if (held === undefined && isNegative && held !== this.#held) {',
+    before: 'if (held === undefined && isNegative && !(await this.#nothingIsHeld())) throw new UnreadableBlob();',
+    after: 'if (held !== this.#held) throw new UnreadableBlob();',
     tests: scenario('unreadable-disk'),
     only: 'there is none',
   },

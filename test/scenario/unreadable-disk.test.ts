@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync, truncateSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { BlobFolders } from '../../src/cache/blob-folders.ts';
 import { digestOf } from '../../src/cache/digest.ts';
@@ -68,21 +69,26 @@ for (const fault of FAULTS) {
   }
 }
 
-test('a false "there is none" during the trouble takes the place of nothing', async (t) => {
-  const world = await fileWorld(t);
-  const page = () => get(`${world.proxy.url}/simple/demo/`);
-  const { status, sha256 } = await page();
-  assert.equal(status, 200);
-  await until(async () => (await filesBelow(`${world.proxy.dataDir}/bodies`)).length === 1);
-  await world.restart();
-  world.index.remove('demo');
-  const hook = troubleReads(t, world.proxy.dataDir, () => 'EIO');
-  const answer = await page();
-  assert.ok(answer.status >= 502, `${answer.status}`);
-  hook.restore();
-  const served = await page();
-  assert.deepEqual([served.status, served.sha256], [200, sha256]);
-});
+for (const database of ['here', 'lost']) {
+  test(`a false "there is none" during the trouble takes the place of nothing (its database is ${database})`, async (t) => {
+    const world = await fileWorld(t);
+    const page = () => get(`${world.proxy.url}/simple/demo/`);
+    const { status, sha256 } = await page();
+    assert.equal(status, 200);
+    const { dataDir } = world.proxy;
+    await until(async () => (await filesBelow(`${dataDir}/bodies`)).length === 1);
+    await world.proxy.close();
+    if (database === 'lost') await rm(`${dataDir}/entries`, { recursive: true });
+    await world.restart();
+    world.index.remove('demo');
+    const hook = troubleReads(t, dataDir, () => 'EIO');
+    const answer = await page();
+    assert.equal(answer.status, 503);
+    hook.restore();
+    const served = await page();
+    assert.deepEqual([served.status, served.sha256], [200, sha256]);
+  });
+}
 
 for (const mirrors of [1, 2]) {
   test(`a page that cannot be measured by the held one does not replace it, an equal one is served (${mirrors} upstreams)`, async (t) => {

@@ -120,7 +120,7 @@ class Play {
         await this.gate('has its answer');
         const status = conditions.length > 0 ? answers : 200;
         const text = this.gated ? `of ${actor.getStore()}` : 'of long ago';
-        const fields = ['etag', `"${text}"`, 'content-type', 'text/html'];
+        const fields = ['etag', status === 304 ? '"of long ago"' : `"${text}"`, 'content-type', 'text/html'];
         const body = Readable.from(status === 304 ? [] : [Buffer.from(text)]) as never;
         const url = 'https://index.example/simple/demo/';
         return { status, fields, url, source: 'index.example', requestTime, responseTime: this.now, body };
