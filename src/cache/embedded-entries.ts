@@ -97,7 +97,7 @@ export class EmbeddedEntries {
 
   /**
    * When this returns the operating system has the row, and the death of this process loses nothing; or the database
-   * does not take it, and it is tried again until it does.
+   * does not take it, and it is tried again until it does. A text beyond MAX_RECORD_BYTES is counted and not written.
    */
   write(key: string, text: string): void {
     if (Buffer.byteLength(text) > MAX_RECORD_BYTES) this.#options.count('disk-record-too-large');

@@ -56,10 +56,12 @@ class StoreLife {
       quotaBytes: QUOTA_BYTES,
       freeSpaceFloorBytes: 0,
       now: () => this.#now,
-      onEvicted: () => this.figures.evicted++,
+      onEvicted: (reason) => {
+        if (reason === 'quota') this.figures.evicted++;
+      },
       onPaused: () => assert.fail('the disk is well'),
       onDamage: () => this.figures.damaged++,
-      onUnreadable: () => {},
+      onUnreadable: () => assert.fail('the disk gives everything'),
     });
   }
 

@@ -33,11 +33,13 @@ export function troubleReads(t: TestContext, folder: string, fault: () => ReadFa
     if (found !== undefined) met++;
     return found;
   };
-  /** For calls that read no bytes. */
+  /** For calls that read no bytes, or too few to be cut short. */
   const refusal = (place: unknown): NodeJS.ErrnoException | undefined => {
     if (typeof place === 'string' && !place.startsWith(folder)) return undefined;
-    const found = meet();
-    return found === undefined ? undefined : systemError(found === 'half' || found === 'nothing' ? 'EIO' : found);
+    const found = fault();
+    if (found === undefined || found === 'half' || found === 'nothing') return undefined;
+    met++;
+    return systemError(found);
   };
   const { open, read, readSync, fstatSync } = fs as unknown as Record<string, (...args: unknown[]) => unknown>;
   const promises = fs.promises as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
