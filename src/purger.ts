@@ -107,7 +107,14 @@ export class Purger {
   }
 }
 
-/** Of what has no record nobody knows how new it is: only an order without a time means it. */
+/**
+ * An order of another node comes up to a second late, or days late where this node was away:
+ *   1. node A is ordered to purge, forgets, and leaves the order, with its time, in Redis;
+ *   2. a client of node B fetches the page anew;
+ *   3. node B reads the order, and would forget the page that is newer than the order.
+ * The same when both are ordered at once. Of what has no record nobody knows how new it is: only an order without a time
+ * means it.
+ */
 function isNewer(record: EntryRecord | undefined, until: number): boolean {
   if (record === undefined) return Number.isFinite(until);
   return record.variants.some(({ responseTime }) => responseTime > until);
