@@ -19,6 +19,7 @@ import { freeBytes } from './observe/free-bytes.ts';
 import { type Log, quietLog } from './observe/log.ts';
 import type { LogSink } from './observe/log-sink.ts';
 import { Metrics } from './observe/metrics.ts';
+import { keysOf, type PurgePart } from './purgeable-keys.ts';
 import { Telemetry } from './telemetry.ts';
 import type { Lookup } from './upstream/resolver.ts';
 import type { WorkerSnapshot } from './workers/messages.ts';
@@ -59,8 +60,8 @@ export interface App {
   unexpected(error: unknown): void;
   /** What this process counted and knows, for a primary process. */
   snapshot(): Promise<WorkerSnapshot>;
-  /** Another worker has purged these keys. */
-  purgedElsewhere(keys: readonly string[]): void;
+  /** Another worker purges: this one does its part. */
+  purgedElsewhere(part: PurgePart): void;
 }
 
 /**
@@ -158,7 +159,10 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     stored: () => services.readThrough.settled(),
     unexpected: (error) => telemetry.unexpected(error),
     snapshot: async () => ({ metrics: await metrics.snapshot(), facts: listeners.facts() }),
-    purgedElsewhere: (keys) => services.readThrough.purgedElsewhere(keys),
+    purgedElsewhere: (part) => {
+      if (part.kind === 'forget') services.readThrough.purgedElsewhere(part.keys);
+      else services.readThrough.overtake(keysOf(part.scope), part.until);
+    },
     async close(how) {
       listeners.beginDrain();
       if (how === 'drain') await sleep(config.drainMs);

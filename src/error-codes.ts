@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   'unavailable-for-legal-reasons': [451, 'upstream removed it for legal reasons'],
   'internal-error': [500, 'a fault of Wheelkeep; its log says more'],
   'changed-file': [502, 'the index gives a known file another hash (`changed_files`)'],
+  'storage-unreadable': [503, 'the disk does not give the stored copy now, and upstream does not either; it is kept'],
   overloaded: [503, 'too busy to take this on now'],
   'audit-log-unwritable': [503, 'an order could not be written down (`audit_log`), and was not carried out'],
   'no-usable-copy': [504, 'raw mounts only: a stored answer was required, and none may be used'],

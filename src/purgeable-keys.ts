@@ -31,6 +31,28 @@ export function projectOfKey(key: string): string | undefined {
   }
 }
 
+/** What an order to purge speaks of, as plain data: other processes look for it in what they have under way. */
+export interface PurgeScope {
+  /** Undefined: everything that can be had again. */
+  readonly project: string | undefined;
+  /** Files of the project whose names lead elsewhere. */
+  readonly strays: readonly string[];
+}
+
+/** Tells the keys that the order means, at every index. */
+export function keysOf({ project, strays }: PurgeScope): (key: string) => boolean {
+  if (project === undefined) return isPurgeable;
+  const astray = new Set(strays);
+  return (key) => projectOfKey(key) === project || (key.startsWith('file:') && astray.has(distributionOfKey(key)));
+}
+
+/** What the other processes of this node do when one of them purges. */
+export type PurgePart =
+  /** Before anything is removed: what they fetch of it, begun until then (milliseconds since the epoch), is not stored. */
+  | { readonly kind: 'overtake'; readonly scope: PurgeScope; readonly until: number }
+  /** Afterwards: what they remember of these keys is forgotten. */
+  | { readonly kind: 'forget'; readonly keys: readonly string[] };
+
 /** The distribution file that a `file:` key is, or that its metadata or signature belongs to. */
 export function distributionOfKey(key: string): string {
   return filenameOfUrl(key).replace(/\.(?:metadata|asc)$/, '');

@@ -1,27 +1,25 @@
 // Forgets a project, or everything, on this node: entries, bodies, files. Whoever asks next gets what upstream says then.
 
-import type { DiskBlobs } from './cache/disk-blobs.ts';
 import type { EntryRecord } from './cache/entry.ts';
 import type { EntryStore } from './cache/entry-store.ts';
 import type { ReadThrough } from './cache/read-through.ts';
 import type { ProjectName } from './index/project-name.ts';
 import type { Events } from './observe/events.ts';
-import { distributionOfKey, PURGEABLE_KINDS, projectOfKey } from './purgeable-keys.ts';
+import { keysOf, PURGEABLE_KINDS, type PurgeScope } from './purgeable-keys.ts';
 
 export interface PurgerOptions {
   /** Under which the data of the configured indexes is kept: see `indexScope`. */
   readonly scopes: readonly string[];
   readonly entries: EntryStore;
-  readonly blobs: DiskBlobs;
   readonly readThrough: ReadThrough;
   readonly events: Events;
   readonly now: () => number;
+  /** Tells the other processes of this node what is overtaken; resolves when they know, or keep silent. */
+  readonly overtakeElsewhere: (scope: PurgeScope, until: number) => Promise<void>;
 }
 
-/** Keys looked at in one go: others are served in between. */
+/** Keys purged in one go: others are served in between, and the other workers are told of them in one message. */
 const BATCH = 500;
-/** Each key is told to the other workers of this machine, which takes a moment. */
-const AT_ONCE = 64;
 
 export class Purger {
   readonly #options: PurgerOptions;
@@ -36,12 +34,18 @@ export class Purger {
    * that comes late does not speak of it. Resolves with the number of entries that were removed.
    */
   async purge(project: ProjectName | undefined, until = Number.POSITIVE_INFINITY): Promise<number> {
-    const { events, now, scopes } = this.#options;
+    const { events, now, scopes, readThrough, overtakeElsewhere } = this.#options;
+    const order = { project, strays: project === undefined ? [] : await this.#straysOf(project) };
+    const isMeant = keysOf(order);
+    // Before anything is removed: a first fetch has no entry yet by which its key would be found, and one that ends
+    // afterwards would bring back what was before the order.
+    readThrough.overtake(isMeant, until);
+    await overtakeElsewhere(order, until);
     let removed = 0;
     if (project === undefined) {
       for (const kind of PURGEABLE_KINDS) removed += await this.#purgeKeys(`${kind}:`, until, () => true);
     } else {
-      for (const scope of scopes) removed += await this.#purgeProject(scope, project, until);
+      for (const scope of scopes) removed += await this.#purgeProject(scope, order, until, isMeant);
     }
     events.record({
       kind: 'purge',
@@ -52,56 +56,68 @@ export class Purger {
     return removed;
   }
 
-  async #purgeProject(scope: string, project: ProjectName, until: number): Promise<number> {
-    const { entries } = this.#options;
-    // Files whose names lead elsewhere are known by their aliases.
-    const strays = new Set<string>();
-    const aliases = `alias:${scope}:`;
-    for await (const key of this.#keys(aliases)) {
-      if ((await entries.get(key))?.variants[0]?.facts === project) strays.add(key.slice(aliases.length));
+  /** Files whose names lead elsewhere are known by their aliases. */
+  async #straysOf(project: ProjectName): Promise<string[]> {
+    const { entries, scopes } = this.#options;
+    const strays: string[] = [];
+    for (const scope of scopes) {
+      const aliases = `alias:${scope}:`;
+      for await (const keys of this.#batches(aliases)) {
+        for (const key of keys) {
+          if ((await entries.get(key))?.variants[0]?.facts === project) strays.push(key.slice(aliases.length));
+        }
+      }
     }
-    const isOurs = (key: string) => projectOfKey(key) === project || strays.has(distributionOfKey(key));
-    const exact = [`page:${scope}:${project}`, `json:${scope}:${project}`];
-    let removed = 0;
-    for (const key of exact) removed += await this.#purgeKeys(key, until, (found) => found === key);
+    return strays;
+  }
+
+  async #purgeProject(
+    scope: string,
+    { project, strays }: PurgeScope,
+    until: number,
+    isMeant: (key: string) => boolean,
+  ): Promise<number> {
+    const astray = new Set(strays.map((filename) => `alias:${scope}:${filename}`));
+    // Also where no entry is found by them: a body without one says what it is and comes back.
+    let removed = await this.#purge([`page:${scope}:${project}`, `json:${scope}:${project}`], until);
     removed += await this.#purgeKeys(`json:${scope}:${project}:`, until, () => true);
     removed += await this.#purgeKeys(`provenance:${scope}:integrity/${project}/`, until, () => true);
-    removed += await this.#purgeKeys(`file:${scope}:`, until, isOurs);
-    return removed + (await this.#purgeKeys(aliases, until, (key) => strays.has(key.slice(aliases.length))));
+    removed += await this.#purgeKeys(`file:${scope}:`, until, isMeant);
+    return removed + (await this.#purgeKeys(`alias:${scope}:`, until, (key) => astray.has(key)));
   }
 
   async #purgeKeys(prefix: string, until: number, isMeant: (key: string) => boolean): Promise<number> {
-    const { entries, blobs, readThrough } = this.#options;
     let removed = 0;
-    const purge = async (key: string) => {
-      const record = await entries.get(key);
-      if (record !== undefined && isNewer(record, until)) return;
-      await readThrough.purge(key);
-      // Another entry that has the same bytes fetches them again.
-      for (const { body } of record?.variants ?? []) if (body !== undefined) await blobs.remove(body.digest);
-      removed++;
-    };
-    const together: Promise<void>[] = [];
-    for await (const key of this.#keys(prefix)) {
-      if (!isMeant(key)) continue;
-      together.push(purge(key));
-      if (together.length === AT_ONCE) await Promise.all(together.splice(0));
-    }
-    await Promise.all(together);
+    for await (const keys of this.#batches(prefix)) removed += await this.#purge(keys.filter(isMeant), until);
     return removed;
   }
 
-  async *#keys(prefix: string): AsyncGenerator<string> {
+  async #purge(keys: readonly string[], until: number): Promise<number> {
+    if (keys.length === 0) return 0;
+    const stays = (record: EntryRecord | undefined) => isNewer(record, until);
+    return this.#options.readThrough.purge(keys, { withShared: true, stays });
+  }
+
+  async *#batches(prefix: string): AsyncGenerator<readonly string[]> {
     for (let after = ''; ; ) {
       const keys = this.#options.entries.keys(prefix, after, BATCH);
       if (keys.length === 0) return;
-      yield* keys;
+      yield keys;
       after = keys.at(-1)!;
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 }
 
-function isNewer({ variants }: EntryRecord, until: number): boolean {
-  return variants.some(({ responseTime }) => responseTime > until);
+/**
+ * An order of another node comes up to a second late, or days late where this node was away:
+ *   1. node A is ordered to purge, forgets, and leaves the order, with its time, in Redis;
+ *   2. a client of node B fetches the page anew;
+ *   3. node B reads the order, and would forget the page that is newer than the order.
+ * The same when both are ordered at once. Of what has no record nobody knows how new it is: only an order without a time
+ * means it.
+ */
+function isNewer(record: EntryRecord | undefined, until: number): boolean {
+  if (record === undefined) return Number.isFinite(until);
+  return record.variants.some(({ responseTime }) => responseTime > until);
 }

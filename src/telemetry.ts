@@ -59,6 +59,14 @@ export class Telemetry implements FlightObserver {
     if (reason !== 'quota') this.#tell('disk-full', `the data folder takes no bytes: ${error.code ?? error.message}`);
   }
 
+  /** The disk did not give a stored body, which is kept. */
+  diskReadFailure(error: NodeJS.ErrnoException): void {
+    this.#meters.diskReadFailures.inc({ reason: readFailureReason(error) });
+    const what = error.code ?? error.message;
+    const cure = 'if this does not pass, look after the disk, or purge the project';
+    this.#tell('disk-unreadable', `a stored body cannot be read (${what}); it is kept, and upstream is asked; ${cure}`);
+  }
+
   received(resource: Resource, bytes: number): void {
     this.#meters.upstreamReceivedBytes.inc({ kind: resource.profile.name }, bytes);
   }
@@ -69,8 +77,9 @@ export class Telemetry implements FlightObserver {
     this.#tell('integrity', `a stored ${what} was damaged and has been removed: ${name}`);
   }
 
-  evicted(reason: 'quota' | 'free-space', bytes: number): void {
-    this.#evicted = { count: this.#evicted.count + 1, bytes: this.#evicted.bytes + bytes };
+  evicted(reason: 'quota' | 'free-space' | 'purge' | 'removed', bytes: number): void {
+    const forRoom = reason === 'quota' || reason === 'free-space';
+    if (forRoom) this.#evicted = { count: this.#evicted.count + 1, bytes: this.#evicted.bytes + bytes };
     this.#meters.evictions.inc({ reason });
     this.#meters.evictedBytes.inc({}, bytes);
   }
@@ -218,6 +227,22 @@ const DISK_REASONS: Readonly<Record<string, DiskReason>> = {
   EMFILE: 'descriptors',
   ENFILE: 'descriptors',
 };
+
+/** Others than those of a descriptor or a permission are the disk's. */
+function readFailureReason(error: NodeJS.ErrnoException): 'descriptors' | 'permission' | 'short-read' | 'io' {
+  switch (error.code) {
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'descriptors';
+    case 'EACCES':
+    case 'EPERM':
+      return 'permission';
+    case 'SHORT_READ':
+      return 'short-read';
+    default:
+      return 'io';
+  }
+}
 
 function diskReason(error: NodeJS.ErrnoException): DiskReason {
   return DISK_REASONS[error.code ?? ''] ?? 'io';

@@ -15,6 +15,7 @@ import { readDrills } from '../observe/drills.ts';
 import { freeBytes } from '../observe/free-bytes.ts';
 import type { LogSink } from '../observe/log-sink.ts';
 import { PurgeExchange } from '../purge-exchange.ts';
+import type { PurgePart } from '../purgeable-keys.ts';
 import { Purger } from '../purger.ts';
 import { factsOf, type StatusFacts } from '../status-page/facts.ts';
 import { SeenLast } from '../status-page/seen-last.ts';
@@ -36,8 +37,8 @@ export interface Fellows {
   renderMetrics(): Promise<string>;
   /** What all of them know; only `own` when the others cannot be asked. */
   allFacts(own: StatusFacts): Promise<StatusFacts>;
-  /** Resolves when the others have forgotten the keys. */
-  purged(keys: readonly string[]): Promise<void>;
+  /** Resolves when the others have done their part in a purge, or keep silent. */
+  purged(part: PurgePart): Promise<void>;
 }
 
 export interface ListenerParts {
@@ -113,10 +114,10 @@ export async function listen(
   const purger = new Purger({
     scopes: [...upstreams.indexes.values()].map(({ scope }) => scope),
     entries,
-    blobs,
     readThrough,
     events,
     now,
+    overtakeElsewhere: async (scope, until) => fellows?.purged({ kind: 'overtake', scope, until }),
   });
   const purges =
     entries.purges &&

@@ -58,7 +58,7 @@ export function buildServices(
       nodes: entries.leases,
       folder: entries.leases && leasesOfFolder(entries.leases, config.dataDir),
     },
-    onPurged: async (key) => fellows?.purged([key]),
+    onPurged: async (keys) => fellows?.purged({ kind: 'forget', keys }),
     onCollapsed: (resource) => telemetry.collapsed(resource),
   });
   const workshop = new PageWorkshop({ maxDecodedBytes: config.maxPageBytes });

@@ -37,6 +37,7 @@ export async function openStores(basics: Basics): Promise<Stores> {
       if (!paused) void unkept.tryAgain();
     },
     onDamage: (what, name) => telemetry.damagedBody(what, name),
+    onUnreadable: (error) => telemetry.diskReadFailure(error),
   });
   const purgeMarks = new PurgeMarks({ projectOf: projectOfKey, isPurgeable });
   const entries = await TieredEntryStore.open({

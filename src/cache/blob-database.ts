@@ -44,7 +44,7 @@ export interface Statements {
 export function prepareStatements(database: DatabaseSync): Statements {
   return {
     state: database.prepare('SELECT clean, bytes, count FROM state'),
-    find: database.prepare('SELECT size, uses FROM blobs WHERE kind = ? AND name = ?'),
+    find: database.prepare('SELECT size, uses, rank FROM blobs WHERE kind = ? AND name = ?'),
     put: database.prepare('INSERT OR REPLACE INTO blobs (kind, name, size, uses, rank) VALUES (?, ?, ?, ?, ?)'),
     remove: database.prepare('DELETE FROM blobs WHERE kind = ? AND name = ?'),
     leastWorth: database.prepare(

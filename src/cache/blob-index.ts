@@ -129,11 +129,25 @@ export class BlobIndex {
     known.uses++;
   }
 
-  removed(kind: BlobKind, name: string): void {
+  /** Returns how many bytes were accounted to it; undefined when it was not known. */
+  removed(kind: BlobKind, name: string): number | undefined {
     const before = this.#sizeOf(kind, name);
     this.#bytes -= before ?? 0;
     this.#count -= before === undefined ? 0 : 1;
     this.#note({ kind, name, sizeBytes: undefined, usedAt: 0, uses: 0, removed: true });
+    return before;
+  }
+
+  /** Whether it was neither stored anew nor removed since `leastWorth` named it with this rank. */
+  isStill(kind: BlobKind, name: string, rank: number): boolean {
+    const pending = this.#pending.get(kind + name);
+    if (pending !== undefined) return !pending.removed && pending.sizeBytes === undefined;
+    try {
+      return (this.#statements.find.get(kind, name) as { rank: number } | undefined)?.rank === rank;
+    } catch {
+      // Locked or broken: room is made all the same.
+      return true;
+    }
   }
 
   /** What should leave first, from after `last` on; at most `limit`. */

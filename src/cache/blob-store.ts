@@ -15,6 +15,9 @@ export interface Blob {
   release(): void;
 }
 
+/** Why a body is taken away on purpose: by an operator's order, or because upstream does not have it any more. */
+export type RemovalReason = 'purge' | 'removed';
+
 /** When the bytes go through to the disk: before their name leads to them, or behind the answer (sync-behind.ts). */
 export type SyncTime = 'before' | 'behind';
 
@@ -47,17 +50,20 @@ export interface OwnedBlob {
 export type Arrival = 'whole' | 'streamed';
 
 export interface BlobStore {
-  /** A file by the digest of its bytes. Absent, damaged and unreadable are all undefined; damage is removed. */
+  /**
+   * A file by the digest of its bytes; undefined when it is absent or damaged, and damage is removed. Rejects with
+   * UnreadableBlob when the disk does not give it now: it is kept.
+   */
   open(digest: Digest): Promise<Blob | undefined>;
   /**
    * The body that belongs to `name`, whatever its digest. Where one is expected and another is found, the disk is looked
-   * at anew: another process may have replaced the body a moment ago.
+   * at anew: another process may have replaced the body a moment ago. Rejects as `open` does.
    */
   openOwned(name: string, expected?: Digest): Promise<OwnedBlob | undefined>;
   /** Begins a new body; undefined while the disk is left alone after it failed. Rejects when it does not take it. */
   create(arrival: Arrival): Promise<BlobWriter | undefined>;
-  remove(digest: Digest): Promise<void>;
-  removeOwned(name: string): Promise<void>;
+  remove(digest: Digest, reason: RemovalReason): Promise<void>;
+  removeOwned(name: string, reason: RemovalReason): Promise<void>;
   /** Another process removed or replaced the body of this name: what is held open of it is given up. */
   changedElsewhere(name: string): void;
   close(): Promise<void>;

@@ -5,6 +5,7 @@ import type { BlobStore, BlobWriter, SyncTime } from './blob-store.ts';
 import type { Entry } from './entry.ts';
 import type { EntryStore } from './entry-store.ts';
 import type { FlightObserver } from './flight-tools.ts';
+import type { KeyChanges } from './key-changes.ts';
 import type { Resource } from './profile.ts';
 import type { RecentBodies } from './recent-bodies.ts';
 import { describe, ownedName } from './record.ts';
@@ -15,6 +16,7 @@ export interface BodyKeeperTools {
   readonly entries: Pick<EntryStore, 'get'>;
   readonly recent: RecentBodies;
   readonly unkept: UnkeptBodies;
+  readonly changes: Pick<KeyChanges, 'inTurn'>;
   readonly observe: Pick<FlightObserver, 'diskFailure'>;
 }
 
@@ -43,12 +45,15 @@ export class BodyKeeper {
   /**
    * Keeps a body that is in memory: there for a while, and on disk, as soon as the disk takes it. Resolves when it is
    * there or the disk does not take it now. `replaces`: a body of the same name may be there, and must not be lost
-   * before this one is safe.
+   * before this one is safe. Only within a change of the key (key-changes.ts).
    */
   async keep(entry: Entry, bytes: Buffer, { shared, replaces, place = this.create() }: KeepOptions): Promise<void> {
     this.#tools.recent.add(entry.body!.digest, bytes);
     if (await this.#write(place, entry, bytes, shared, replaces ? 'before' : 'behind')) return;
-    this.#tools.unkept.add(ownedName(this.#resource.key, entry), () => this.#keepLater(entry, shared));
+    const { changes, unkept } = this.#tools;
+    const { key } = this.#resource;
+    // In turn with purges: what is forgotten between the look at the record and the writing would come back.
+    unkept.add(ownedName(key, entry), () => changes.inTurn(key, () => this.#keepLater(entry, shared)));
   }
 
   /** Resolves with false when the disk still does not take it. */
@@ -57,10 +62,7 @@ export class BodyKeeper {
     // It may have been validated since.
     const stored = await this.#stored(entry);
     if (bytes === undefined || stored === undefined) return true;
-    if (!(await this.#write(this.create(), stored, bytes, shared, 'before'))) return false;
-    // Who forgot it meanwhile found nothing on the disk.
-    if ((await this.#stored(entry)) === undefined) await this.removeOwned(entry);
-    return true;
+    return this.#write(this.create(), stored, bytes, shared, 'before');
   }
 
   /** The stored entry of this body; undefined when there is none any more. */
@@ -115,7 +117,7 @@ export class BodyKeeper {
   async removeOwned(entry: Entry): Promise<void> {
     const { body } = this.#resource.profile;
     if (body.kind === 'streamed' && body.shared) return;
-    await this.#tools.blobs.removeOwned(ownedName(this.#resource.key, entry)).catch(this.diskFailure);
+    await this.#tools.blobs.removeOwned(ownedName(this.#resource.key, entry), 'removed').catch(this.diskFailure);
   }
 
   readonly diskFailure = (error: NodeJS.ErrnoException): undefined => {

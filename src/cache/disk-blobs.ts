@@ -8,16 +8,16 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { BlobFolders } from './blob-folders.ts';
-import { BlobIndex, type BlobKind } from './blob-index.ts';
-import type { Arrival, Blob, BlobStore, BlobWriter, OwnedBlob } from './blob-store.ts';
+import { BlobIndex, type BlobKind, type IndexedBlob } from './blob-index.ts';
+import type { Arrival, Blob, BlobStore, BlobWriter, OwnedBlob, RemovalReason } from './blob-store.ts';
 import { DiskBlobWriter } from './blob-writer.ts';
 import type { Digest } from './digest.ts';
 import { DiskSpace, type EvictionReason } from './disk-space.ts';
 import { KEPT_OVERHEAD_BYTES } from './exact-bytes.ts';
 import { OneByOne } from './one-by-one.ts';
-import { isOutOfDescriptors, type OpenFile, OpenFiles, readAt } from './open-files.ts';
+import { isAbsent, type OpenFile, OpenFiles, readWholly } from './open-files.ts';
 import { readTrailer } from './owned-body.ts';
-import { DiskBlob, hashOfFile, MemoryBlob } from './stored-blob.ts';
+import { DiskBlob, hashOfFile, MemoryBlob, UnreadableBlob } from './stored-blob.ts';
 import { SyncBehind } from './sync-behind.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -29,11 +29,14 @@ export interface DiskBlobsOptions {
   /** What has to stay free on the file system; bytes. */
   readonly freeSpaceFloorBytes: number;
   readonly now: () => number;
-  readonly onEvicted: (reason: EvictionReason, sizeBytes: number) => void;
+  /** Told of each body that left, but for damage. */
+  readonly onEvicted: (reason: EvictionReason | RemovalReason, sizeBytes: number) => void;
   /** Told when the disk stops taking new bodies, and when it takes them again. */
   readonly onPaused: (paused: boolean) => void;
   /** Told when stored bytes turned out to be wrong and were removed. */
   readonly onDamage: (what: 'blob' | 'body', name: string) => void;
+  /** Told when the disk did not give a stored body, which is kept: the system's error. */
+  readonly onUnreadable: (error: NodeJS.ErrnoException) => void;
 }
 
 export interface DiskBlobsStatus {
@@ -80,7 +83,7 @@ export class DiskBlobs implements BlobStore {
       index: this.#index,
       folder: this.#folders.temporary,
       probe: () => this.#probe(),
-      evict: ({ kind, name }) => this.#evict(kind, name),
+      evict: (blob) => this.#evict(blob),
     });
     this.upkeep = new Upkeep({
       folders: this.#folders,
@@ -88,6 +91,7 @@ export class DiskBlobs implements BlobStore {
       space: this.#space,
       temporaryPrefix: this.#temporaryPrefix,
       removeWrong: (kind, name) => this.#removeWrong(kind, name),
+      onUnreadable: options.onUnreadable,
     });
   }
 
@@ -102,14 +106,14 @@ export class DiskBlobs implements BlobStore {
     };
   }
 
-  /** Whether a body lies on the disk, under its digest or under the name it belongs to; right or not. */
+  /** Whether a body may lie on the disk, under its digest or under the name it belongs to; right or not, readable or not. */
   async has(digest: Digest, name: string): Promise<boolean> {
     const places = [this.#folders.path('file', digest), this.#bodyPath(name)];
     const found = await Promise.all(
       places.map((place) =>
         fs.promises.access(place).then(
           () => true,
-          () => false,
+          (error: NodeJS.ErrnoException) => !isAbsent(error),
         ),
       ),
     );
@@ -124,7 +128,7 @@ export class DiskBlobs implements BlobStore {
     }
     const file = await this.#openFile(this.#folders.path('file', digest));
     if (file === undefined) return undefined;
-    if (!(await this.#verified(file, digest, file.sizeBytes))) {
+    if (!(await this.#readable(file, () => this.#verified(file, digest, file.sizeBytes)))) {
       await this.#damaged(file, 'blob', digest);
       return undefined;
     }
@@ -159,13 +163,13 @@ export class DiskBlobs implements BlobStore {
     }
   }
 
-  async remove(digest: Digest): Promise<void> {
+  async remove(digest: Digest, reason: RemovalReason): Promise<void> {
     this.#small.delete(digest);
-    await this.#remove('file', digest);
+    await this.#remove('file', digest, reason);
   }
 
-  async removeOwned(name: string): Promise<void> {
-    await this.#remove('page', this.#folders.bodyName(name));
+  async removeOwned(name: string, reason: RemovalReason): Promise<void> {
+    await this.#remove('page', this.#folders.bodyName(name), reason);
   }
 
   changedElsewhere(name: string): void {
@@ -198,21 +202,44 @@ export class DiskBlobs implements BlobStore {
     return this.#folders.path('page', this.#folders.bodyName(name));
   }
 
-  /** Undefined when there is none, or the disk cannot give it. Rejects when no descriptor is left: that passes. */
+  /** Undefined when there is none. Rejects with UnreadableBlob when the disk does not give it now. */
   async #openFile(place: string): Promise<OpenFile | undefined> {
     try {
       return await this.#files.open(place);
     } catch (error) {
-      if (isOutOfDescriptors(error)) throw error;
-      return undefined;
+      throw this.#unreadable(error);
     }
+  }
+
+  /** What `read` finds in the file. Releases the file and rejects with UnreadableBlob when it cannot be read now. */
+  async #readable<T>(file: OpenFile, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      this.#forget(file);
+      file.release();
+      throw this.#unreadable(error);
+    }
+  }
+
+  #unreadable(error: unknown): UnreadableBlob {
+    this.#options.onUnreadable(error as NodeJS.ErrnoException);
+    return new UnreadableBlob(error);
+  }
+
+  /** The next reader opens it anew; one that was opened since is left alone. */
+  #forget(file: OpenFile): void {
+    if (this.#files.isCurrent(file)) this.#files.forget(file.path);
   }
 
   async #openOwnedAsKnown(name: string): Promise<OwnedBlob | undefined> {
     const file = await this.#openFile(this.#bodyPath(name));
     if (file === undefined) return undefined;
-    const trailer = await readTrailer(file.fd, file.sizeBytes).catch(() => undefined);
-    if (trailer === undefined || !(await this.#verified(file, trailer.digest, trailer.sizeBytes))) {
+    const trailer = await this.#readable(file, async () => {
+      const found = file.stats.isFile() ? await readTrailer(file.fd, file.sizeBytes) : undefined;
+      return found !== undefined && (await this.#verified(file, found.digest, found.sizeBytes)) ? found : undefined;
+    });
+    if (trailer === undefined) {
       await this.#damaged(file, 'body', name);
       return undefined;
     }
@@ -220,19 +247,16 @@ export class DiskBlobs implements BlobStore {
     return { blob: this.#blobOf(file, trailer.digest, trailer.sizeBytes), description: trailer.description };
   }
 
+  /** Whether the bytes have the digest; a folder or a pipe has none. Rejects when they cannot be read now. */
   #verified(file: OpenFile, digest: Digest, sizeBytes: number): Promise<boolean> {
-    if (file.verified) return Promise.resolve(true);
+    if (file.verified || !file.stats.isFile()) return Promise.resolve(file.verified);
     // All who open it meanwhile wait for the one that hashes.
     let verifying = this.#verifying.get(file);
     if (verifying === undefined) {
-      verifying = hashOfFile(file.fd, sizeBytes).then(
-        (found) => {
-          file.verified = found === digest;
-          return file.verified;
-        },
-        // A body that the disk cannot read is as good as none: it is removed and fetched again.
-        () => false,
-      );
+      verifying = hashOfFile(file.fd, sizeBytes).then((found) => {
+        file.verified = found === digest;
+        return file.verified;
+      });
       this.#verifying.set(file, verifying);
     }
     return verifying;
@@ -241,8 +265,13 @@ export class DiskBlobs implements BlobStore {
   async #damaged(file: OpenFile, what: 'blob' | 'body', name: string): Promise<void> {
     file.release();
     const removing = this.#changes.inTurn(file.path, async () => {
-      // Only the bytes that were looked at: somebody may have put right ones in their place.
+      // Only the bytes that were looked at are taken away:
+      //   1. this process opens a damaged file and hashes it;
+      //   2. another writer, here or in another process, renames a right one into its place;
+      //   3. this process removes what it found wrong, and would remove the right one.
       if (!this.#files.isCurrent(file)) return;
+      const there = await fs.promises.lstat(file.path, { bigint: true }).catch(() => undefined);
+      if (there === undefined || !file.sameAs(there)) return this.#files.forget(file.path);
       this.#options.onDamage(what, name);
       await this.#takeAway(what === 'blob' ? 'file' : 'page', path.basename(file.path));
     });
@@ -251,13 +280,15 @@ export class DiskBlobs implements BlobStore {
   }
 
   #blobOf(file: OpenFile, digest: Digest, sizeBytes: number): DiskBlob {
-    return new DiskBlob(file, digest, sizeBytes, (broken) => this.#files.forget(broken.path));
+    return new DiskBlob(file, digest, sizeBytes, (broken, cause) => {
+      this.#forget(broken);
+      this.#options.onUnreadable(cause as NodeJS.ErrnoException);
+    });
   }
 
   async #intoMemory(file: OpenFile, digest: Digest): Promise<Blob> {
     const bytes = Buffer.alloc(file.sizeBytes);
-    const read = await readAt(file.fd, bytes, 0).catch(() => -1);
-    if (read !== bytes.length) return this.#blobOf(file, digest, file.sizeBytes);
+    await this.#readable(file, () => readWholly(file.fd, bytes, 0));
     file.release();
     this.#small.set(digest, { digest, bytes });
     return new MemoryBlob(digest, bytes);
@@ -276,25 +307,36 @@ export class DiskBlobs implements BlobStore {
     await this.#remove(kind, name).catch((error: NodeJS.ErrnoException) => this.#space.failed(error));
   }
 
-  async #remove(kind: BlobKind, name: string): Promise<void> {
-    await this.#changes.inTurn(this.#folders.path(kind, name), () => this.#takeAway(kind, name));
+  async #remove(kind: BlobKind, name: string, reason?: RemovalReason): Promise<void> {
+    await this.#changes.inTurn(this.#folders.path(kind, name), async () => {
+      const sizeBytes = await this.#takeAway(kind, name);
+      if (sizeBytes !== undefined && reason !== undefined) this.#options.onEvicted(reason, sizeBytes);
+    });
   }
 
-  /** What is being read stays: its room would not be free before the last reader has left. */
-  #evict(kind: BlobKind, name: string): Promise<boolean> {
+  /**
+   * What is being read stays: its room would not be free before the last reader has left. So does what took the place of
+   * the blob that was chosen:
+   *   1. room is made: the index names what is worth least, among it this page;
+   *   2. a purge removes the page;
+   *   3. a fetch stores it anew;
+   *   4. room is made: what was chosen is gone, and the new page is not what was chosen.
+   */
+  #evict({ kind, name, rank }: IndexedBlob): Promise<boolean> {
     const place = this.#folders.path(kind, name);
     return this.#changes.inTurn(place, async () => {
-      if (this.#files.isRead(place)) return false;
+      if (this.#files.isRead(place) || !this.#index.isStill(kind, name, rank)) return false;
       await this.#takeAway(kind, name);
       return true;
     });
   }
 
-  async #takeAway(kind: BlobKind, name: string): Promise<void> {
+  /** Resolves with how many bytes were accounted to it; undefined when none were. */
+  async #takeAway(kind: BlobKind, name: string): Promise<number | undefined> {
     const place = this.#folders.path(kind, name);
     this.#files.forget(place);
     // What stands there may be a folder.
     await fs.promises.rm(place, { force: true, recursive: true });
-    this.#index.removed(kind, name);
+    return this.#index.removed(kind, name);
   }
 }

@@ -9,6 +9,7 @@ import { randomInt } from 'node:crypto';
 import type { StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { BUSY_TIMEOUT_MS, faultOf, inodeOf, openDatabase, prepareDatabasePath, setAside } from './entry-database.ts';
+import { MAX_RECORD_BYTES } from './record-codec.ts';
 import type { StoreEvent } from './store-event.ts';
 import { Unwritten } from './unwritten.ts';
 
@@ -22,8 +23,6 @@ export interface EmbeddedEntriesOptions {
   readonly onChanged: (keys: readonly string[] | undefined) => void;
 }
 
-/** A larger record would block the loop for milliseconds: it stays in memory only. */
-const MAX_TEXT_BYTES = 256 * 1024;
 /** How often the work of other processes is looked for: half of the second that we may lag behind them. */
 const POLL_MS = 500;
 /** A database that cannot be opened (full, read-only) is tried again this often. */
@@ -58,6 +57,7 @@ export class EmbeddedEntries {
   readonly #unwritten = new Unwritten();
   #session: Session | undefined;
   #closed = false;
+  #answers = true;
   #triedAt = Number.NEGATIVE_INFINITY;
   /** Whether a statement has waited for a lock in vain: nobody waits again before a write has got it. */
   #locked = false;
@@ -76,6 +76,11 @@ export class EmbeddedEntries {
     }, POLL_MS).unref();
   }
 
+  /** Whether the database answered the last call; otherwise what was not found may be there. */
+  get answers(): boolean {
+    return this.#answers;
+  }
+
   /** The text stored under `key`. A row whose checksum is wrong is a miss and is removed. */
   read(key: string): string | undefined {
     const unwritten = this.#unwritten.get(key);
@@ -92,10 +97,10 @@ export class EmbeddedEntries {
 
   /**
    * When this returns the operating system has the row, and the death of this process loses nothing; or the database
-   * does not take it, and it is tried again until it does.
+   * does not take it, and it is tried again until it does. A text beyond MAX_RECORD_BYTES is counted and not written.
    */
   write(key: string, text: string): void {
-    if (Buffer.byteLength(text) > MAX_TEXT_BYTES) this.#options.count('disk-record-too-large');
+    if (Buffer.byteLength(text) > MAX_RECORD_BYTES) this.#options.count('disk-record-too-large');
     else this.#write(key, text);
   }
 
@@ -162,10 +167,12 @@ export class EmbeddedEntries {
   #use<T>(work: (session: Session) => T, otherwise: T): T {
     try {
       const session = this.#openSession();
+      this.#answers = session !== undefined;
       return session === undefined ? otherwise : work(session);
     } catch (error) {
       const fault = faultOf(error);
       if (fault === undefined) throw error;
+      this.#answers = false;
       this.#options.count(`disk-${fault}`);
       if (fault === 'damaged') this.#replaceDamaged();
       if (fault === 'busy' && this.#session !== undefined) {

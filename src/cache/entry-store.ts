@@ -11,11 +11,16 @@ export interface EntryStore {
   peek(key: string): EntryRecord | undefined;
   /** Memory, then disk, then Redis. A damaged or foreign record is a miss and is overwritten later. */
   get(key: string): Promise<EntryRecord | undefined>;
+  /** Whether this node's disk answered when it was last asked; otherwise what it did not find may be there. */
+  readonly diskAnswers: boolean;
   /** What the disk holds now, past memory: another process may have written it a moment ago. */
   reread(key: string): EntryRecord | undefined;
   /** What the other nodes last stored; undefined at once without Redis, and within 100 ms when it does not answer. */
   getShared(key: string): Promise<EntryRecord | undefined>;
-  /** Resolves when this node's disk has it; Redis follows in the background. A full disk is counted, never thrown. */
+  /**
+   * Resolves when this node's disk has it, or does not take it now (full, locked) or at all (beyond MAX_RECORD_BYTES):
+   * then memory has it, and it is counted, never thrown. Redis follows in the background.
+   */
   set(key: string, record: EntryRecord): Promise<void>;
   delete(key: string): Promise<void>;
   /** Another process on this data folder changed these keys: what memory holds of them is forgotten. */

@@ -2,6 +2,7 @@
 
 import type { BlobStore } from './blob-store.ts';
 import type { EntryStore } from './entry-store.ts';
+import type { KeyChanges } from './key-changes.ts';
 import type { Resource } from './profile.ts';
 import type { RecentBodies } from './recent-bodies.ts';
 import type { UnkeptBodies } from './unkept-bodies.ts';
@@ -11,6 +12,7 @@ export interface FlightTools {
   readonly entries: EntryStore;
   readonly recent: RecentBodies;
   readonly unkept: UnkeptBodies;
+  readonly changes: KeyChanges;
   readonly now: () => number;
   readonly observe: FlightObserver;
 }

@@ -6,15 +6,17 @@ import type { IncomingResponse } from '../http-message.ts';
 import type { BlobWriter } from './blob-store.ts';
 import { BodyKeeper } from './body-keeper.ts';
 import { digestInPieces } from './digest.ts';
-import type { BodyReference, Entry, EntryRecord, Json } from './entry.ts';
+import type { BodyReference, Doubt, Entry, EntryRecord, Json } from './entry.ts';
 import type { FlightTools } from './flight-tools.ts';
 import { staleAllowed } from './freshness/stale.ts';
 import { isForOneClient, storable, storedFields } from './freshness/storable.ts';
 import { conditions, freshen } from './freshness/validate.ts';
 import { varyingFields } from './freshness/vary.ts';
+import type { PendingStore } from './key-changes.ts';
 import type { Landing } from './landing.ts';
 import type { Ask, Resource, StreamedBody, WholeBody } from './profile.ts';
-import { ownedName, withVariant } from './record.ts';
+import { fitting, ownedName, withVariant } from './record.ts';
+import { UnreadableBlob } from './stored-blob.ts';
 import { StreamedArrival } from './streamed-arrival.ts';
 import { collect } from './whole-body.ts';
 
@@ -25,21 +27,27 @@ export class Flight {
   readonly #held: Entry | undefined;
   readonly #keeper: BodyKeeper;
   readonly #alone: boolean;
+  readonly #unreadable: boolean;
+  readonly #pending: PendingStore;
   readonly #abort = new AbortController();
-  #overtaken = false;
 
-  /** `alone`: the request of one reader, whose own conditions and range may go along when nothing is held. */
+  /**
+   * `alone`: the request of one reader, whose own conditions and range may go along when nothing is held. `unreadable`:
+   * the disk does not give the held body now, so that upstream is asked for it without conditions.
+   */
   constructor(
     tools: FlightTools,
     resource: Resource,
     stored: { readonly record: EntryRecord | undefined; readonly held: Entry | undefined },
-    alone = false,
+    { alone = false, unreadable = false }: { readonly alone?: boolean; readonly unreadable?: boolean } = {},
   ) {
     this.#tools = tools;
     this.#resource = resource;
     this.#record = stored.record;
     this.#held = stored.held;
     this.#alone = alone && stored.held === undefined;
+    this.#unreadable = unreadable;
+    this.#pending = tools.changes.begin(resource.key, tools.now());
     this.#keeper = new BodyKeeper(tools, resource);
   }
 
@@ -52,15 +60,20 @@ export class Flight {
     this.#abort.abort();
   }
 
-  /** The resource was changed or purged after this request went out: its answer is not stored any more. */
-  overtake(): void {
-    this.#overtaken = true;
+  /** When it was begun; milliseconds since the epoch. */
+  get begunAt(): number {
+    return this.#pending.begunAt;
+  }
+
+  /** Nothing of it will be stored from now on. */
+  end(): void {
+    this.#tools.changes.end(this.#pending);
   }
 
   /** Asks upstream. Rejects with an UpstreamFailure, which never changed anything that is stored. */
   async land(): Promise<Landing> {
     const held = this.#held;
-    if (held !== undefined) {
+    if (held !== undefined && !this.#unreadable) {
       const { base } = held;
       const from = base === undefined ? {} : { conditionsFrom: base };
       const response = await this.#ask({ conditions: conditions(held), ...from });
@@ -89,17 +102,17 @@ export class Flight {
     });
   }
 
-  /** RFC 9111 4.3.4; undefined when the 304 cannot be about what we hold. */
+  /** RFC 9111 4.3.4; undefined when the 304 cannot be about what we hold, or that is gone meanwhile. */
   async #notModified(held: Entry, response: IncomingResponse): Promise<Landing | undefined> {
     const { profile } = this.#resource;
     if (profile.contradicts(held, response)) return undefined;
     const granted = { ...response, fields: profile.grant(response) };
     const validation = freshen(held, granted);
     if (validation.kind === 'mismatch') return undefined;
-    const entry = { ...validation.entry, source: response.source };
+    const entry = fitting(this.#resource.key, { ...validation.entry, source: response.source }, profile);
     // RFC 9111 3.5: what the validation tells the owner of credentials is not for those who share the copy.
     const isShared = !isForOneClient(this.#resource.request, entry, profile.rules);
-    if (isShared) await this.#store(entry);
+    if (isShared && !(await this.#storeIfHeld(held, () => this.#write(entry)))) return undefined;
     return { kind: 'stored', outcome: 'revalidated', entry, ...(!isShared && { unshared: true }) };
   }
 
@@ -155,8 +168,10 @@ export class Flight {
     // Without validators an equal body is as good as a 304.
     if (held?.body?.digest === digest && held.url === response.url && held.facts !== undefined) {
       const entry = this.#entryOf(response, reference, held.facts);
-      await this.#store(entry);
-      return { kind: 'stored', outcome: 'revalidated', entry };
+      const isHere = !this.#unreadable && (await this.#storeIfHeld(held, () => this.#write(entry)));
+      if (isHere) return { kind: 'stored', outcome: 'revalidated', entry };
+      // The bytes that the disk does not give, or that were purged meanwhile: written once more.
+      return { kind: 'stored', outcome: 'revalidated', entry, bytes, inPlace: this.#putInPlace(entry, bytes, place) };
     }
     const facts = (await this.#resource.check?.(response, bytes, digest)) ?? null;
     const entry = this.#entryOf(response, reference, facts);
@@ -171,25 +186,29 @@ export class Flight {
     place?: Promise<BlobWriter | undefined>,
   ): Promise<Landing> {
     const held = this.#held;
+    const isNegative = bytes === undefined;
+    if (held === undefined && isNegative && !(await this.#nothingIsHeld())) throw new UnreadableBlob();
     const now = this.#tools.now();
     const doubt = this.#record?.doubt;
     if (held !== undefined && !always) {
+      // It is asked for because it cannot be read, not because it is in doubt.
+      if (this.#unreadable && isNegative) {
+        return { kind: 'kept', entry: held, reason: 'unreadable', retryAfterMs: undefined };
+      }
       const judgement = this.#resource.profile.judge(held, candidate, doubt, now);
       if (judgement.kind === 'keep') {
         return { kind: 'kept', entry: held, reason: judgement.reason, retryAfterMs: undefined };
       }
       if (judgement.kind === 'recheck') {
         const same = doubt?.claim === judgement.claim ? doubt : undefined;
-        await this.#tools.entries.set(this.#resource.key, {
-          format: 1,
-          variants: this.#record?.variants ?? [held],
-          doubt: {
-            claim: judgement.claim,
-            firstSeen: same?.firstSeen ?? now,
-            lastSeen: now,
-            count: (same?.count ?? 0) + 1,
-          },
-        });
+        const raised: Doubt = {
+          claim: judgement.claim,
+          firstSeen: same?.firstSeen ?? now,
+          lastSeen: now,
+          count: (same?.count ?? 0) + 1,
+        };
+        const record: EntryRecord = { format: 1, variants: this.#record?.variants ?? [held], doubt: raised };
+        await this.#storeIfHeld(held, () => this.#tools.entries.set(this.#resource.key, record));
         return { kind: 'kept', entry: held, reason: judgement.claim, retryAfterMs: judgement.afterMs };
       }
     }
@@ -201,22 +220,41 @@ export class Flight {
     return landing;
   }
 
-  /** Bytes first, then the entry that speaks of them. */
+  /**
+   * Whether a "there is none" takes the place of nothing: no page may be here that could not be read when the flight
+   * began. Every page has a body that says what it is, whether or not the database answers. Rejects with UnreadableBlob
+   * when that cannot be read now either.
+   */
+  async #nothingIsHeld(): Promise<boolean> {
+    const { blobs, entries } = this.#tools;
+    const { key, profile } = this.#resource;
+    if (profile.body.kind !== 'whole') return true;
+    const record = entries.peek(key) ?? entries.reread(key);
+    if (record !== undefined) return record.variants.every(({ body }) => body === undefined);
+    const owned = await blobs.openOwned(key);
+    owned?.blob.release();
+    return owned === undefined;
+  }
+
+  /** Bytes first, then the entry that speaks of them; neither when a purge has overtaken the flight. */
   async #putInPlace(
     entry: Entry,
     bytes: Buffer | undefined,
     place: Promise<BlobWriter | undefined> | undefined,
   ): Promise<void> {
     const held = this.#held;
-    if (bytes !== undefined) {
-      const replaces = held?.body !== undefined;
-      await this.#keeper.keep(entry, bytes, { shared: false, replaces, ...(place && { place }) });
-      this.#tools.entries.setSharedBody(entry.body!.digest, bytes);
-    } else if (held?.body !== undefined) {
-      // A body that describes itself must not come back as the page of a project that is gone.
-      await this.#keeper.removeOwned(held);
-    }
-    await this.#store(entry);
+    const isStored = await this.#change(async () => {
+      if (bytes !== undefined) {
+        const replaces = held?.body !== undefined;
+        await this.#keeper.keep(entry, bytes, { shared: false, replaces, ...(place && { place }) });
+        this.#tools.entries.setSharedBody(entry.body!.digest, bytes);
+      } else if (held?.body !== undefined) {
+        // A body that describes itself must not come back as the page of a project that is gone.
+        await this.#keeper.removeOwned(held);
+      }
+      await this.#write(entry);
+    });
+    if (!isStored) void place?.then((writer) => writer?.discard());
   }
 
   /** A body that is sent on: small ones when they are whole and right, large ones while they arrive. */
@@ -235,7 +273,10 @@ export class Flight {
       abort: () => this.abort(),
       ask: (avoid) => this.#ask({ avoid }),
       entryOf: (answered, body) => this.#entryOf(answered, body, body === undefined ? undefined : this.#promise),
-      store: (entry) => this.#store(entry),
+      store: (entry, keep) =>
+        this.#change(async () => {
+          if (await keep()) await this.#write(entry);
+        }),
     });
     return arrival.land(response);
   }
@@ -246,11 +287,44 @@ export class Flight {
     return expected === undefined ? null : `${expected.algorithm}:${expected.hex}`;
   }
 
-  async #store(entry: Entry): Promise<void> {
-    // Nor may its body stay behind, for bodies describe themselves and come back as entries.
-    if (this.#overtaken) return this.#keeper.removeOwned(entry);
+  /**
+   * Stores what rests on the copy that the flight began with; false, and nothing is stored, when that is gone. A purge may
+   * have removed it although it did not overtake the flight:
+   *   1. P overtakes what is under way and waits for its turn;
+   *   2. this flight begins, finds the old copy and asks whether it still holds;
+   *   3. P has its turn: the body and the record are gone;
+   *   4. "304" comes: the record would be there again, of a body that is not.
+   */
+  async #storeIfHeld({ body }: Entry, store: () => Promise<void>): Promise<boolean> {
+    let isHeld = false;
+    await this.#change(async () => {
+      isHeld = this.#recorded?.variants.some((variant) => variant.body?.digest === body?.digest) === true;
+      if (isHeld) await store();
+    });
+    return isHeld;
+  }
+
+  /** What is stored now; where the disk does not answer, what was found when the flight began. */
+  get #recorded(): EntryRecord | undefined {
+    const { entries } = this.#tools;
+    const { key } = this.#resource;
+    const record = entries.peek(key) ?? entries.reread(key);
+    return record ?? (entries.diskAnswers ? undefined : this.#record);
+  }
+
+  /** Changes what is stored under the key; false, and nothing is changed, when a purge has overtaken the flight. */
+  async #change(change: () => Promise<void>): Promise<boolean> {
+    const changed = await this.#tools.changes.store(this.#pending, async () => {
+      await change();
+      return true;
+    });
+    return changed === true;
+  }
+
+  /** Only within a change of the key. */
+  async #write(entry: Entry): Promise<void> {
     // Another variant may have been stored since this flight began.
-    const stored = this.#tools.entries.peek(this.#resource.key) ?? this.#record;
+    const stored = this.#recorded;
     const record = withVariant(stored, this.#held, entry);
     await this.#tools.entries.set(this.#resource.key, record);
     // The body of a variant that left must not stay behind: nothing would ever lead to it again.
@@ -267,7 +341,7 @@ export class Flight {
   #entryOf(response: IncomingResponse, body: BodyReference | undefined, facts: Json | undefined): Entry {
     const { profile, request } = this.#resource;
     const granted = { ...response, fields: profile.grant(response) };
-    return {
+    const entry: Entry = {
       status: response.status,
       fields: storedFields(granted),
       url: response.url,
@@ -279,5 +353,6 @@ export class Flight {
       ...(body === undefined ? {} : { body }),
       ...(facts === undefined ? {} : { facts }),
     };
+    return fitting(this.#resource.key, entry, profile);
   }
 }

@@ -84,9 +84,15 @@ export class Flights {
 
   /**
    * The flight for the key: the one that is under way, or a new one. Throws Overloaded when there are too many and the
-   * client has its share of them; who holds a copy is let through, for refreshing it keeps clients served.
+   * client has its share of them; who holds a copy is let through, for refreshing it keeps clients served. `byItself`:
+   * the request is its client's alone. `unreadable`: the disk does not give what is held.
    */
-  join(resource: Resource, record: EntryRecord | undefined, held: Entry | undefined, byItself = false): Joined {
+  join(
+    resource: Resource,
+    record: EntryRecord | undefined,
+    held: Entry | undefined,
+    { byItself = false, unreadable = false }: { readonly byItself?: boolean; readonly unreadable?: boolean } = {},
+  ): Joined {
     const running = this.#running.get(resource.key);
     const alone =
       byItself ||
@@ -101,7 +107,8 @@ export class Flights {
       throw new Overloaded('Too much is being fetched from upstream at this moment.');
     }
     const startedAt = performance.now();
-    const flight = new Flight(this.#tools, resource, { record: this.#believed(resource.key, record), held }, alone);
+    const stored = { record: this.#believed(resource.key, record), held };
+    const flight = new Flight(this.#tools, resource, stored, { alone, unreadable });
     const landing = this.#land(resource, flight, held, startedAt, byItself ? 'by-itself' : alone ? 'alone' : 'shared');
     if (alone) {
       this.#watchAlone(flight, landing);
@@ -111,6 +118,7 @@ export class Flights {
     this.#running.set(resource.key, started);
     this.#shares.take(client);
     const done = () => {
+      flight.end();
       this.#shares.giveBack(client);
       if (this.#running.get(resource.key) === started) this.#running.delete(resource.key);
     };
@@ -137,16 +145,23 @@ export class Flights {
     return this.#running.get(key)?.growing?.body.received;
   }
 
-  /** What the flights of this key bring is of before a change: it is not stored, and nobody joins them any more. */
-  overtake(key: string): void {
-    this.#running.get(key)?.flight.overtake();
-    this.#running.delete(key);
-    for (const flight of this.#alone.keys()) if (flight.key === key) flight.overtake();
+  /**
+   * What the flights of such keys, begun until `until` (milliseconds since the epoch), bring is of before a change: it is
+   * not stored, and nobody joins them any more. Returns their keys.
+   */
+  overtake(isMeant: (key: string) => boolean, until: number): string[] {
+    this.#tools.changes.overtake(isMeant, until);
+    const overtaken = [...this.#running].flatMap(([key, { flight }]) =>
+      flight.begunAt <= until && isMeant(key) ? key : [],
+    );
+    for (const key of overtaken) this.#running.delete(key);
+    return overtaken;
   }
 
-  /** A flight for one reader, whose answer nobody else may share. */
-  alone(resource: Resource, record: EntryRecord | undefined): Promise<Landing> {
-    const flight = new Flight(this.#tools, resource, { record, held: undefined }, true);
+  /** A flight for one reader, whose answer nobody else may share; `unreadable` is what is held and cannot be read. */
+  alone(resource: Resource, record: EntryRecord | undefined, unreadable?: Entry): Promise<Landing> {
+    const how = { alone: true, unreadable: unreadable !== undefined };
+    const flight = new Flight(this.#tools, resource, { record, held: unreadable }, how);
     const landing = flight.land();
     this.#watchAlone(flight, landing);
     return landing;
@@ -171,7 +186,10 @@ export class Flights {
 
   #watchAlone(flight: Flight, landing: Promise<Landing>): void {
     this.#alone.set(flight, landing);
-    ended(landing, () => this.#alone.delete(flight));
+    ended(landing, () => {
+      this.#alone.delete(flight);
+      flight.end();
+    });
   }
 
   /**

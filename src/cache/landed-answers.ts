@@ -63,10 +63,13 @@ export class LandedAnswers {
     return this.#answer(resource, record, landing, { reason, collapsed: joined.collapsed, firstByteBy });
   }
 
-  /** The answer of a flight that nobody shares. */
-  alone(resource: Resource, reason: Forward['reason']): Promise<Answer> {
+  /** The answer of a flight that nobody shares; `unreadable` is what is held and cannot be read. */
+  async alone(resource: Resource, reason: Forward['reason'], unreadable?: Entry): Promise<Answer> {
     const firstByteBy = performance.now() + firstByteWithin(LONGEST_WAIT_MS);
-    return this.#fetchAlone(resource, undefined, { reason, collapsed: false, firstByteBy });
+    const how = { reason, collapsed: false, firstByteBy };
+    if (unreadable === undefined) return this.#fetchAlone(resource, undefined, how);
+    const landing = await this.#flights.alone(resource, undefined, unreadable);
+    return this.#answer(resource, undefined, landing, how);
   }
 
   #answer(

@@ -90,6 +90,21 @@ export function readAt(fd: number, target: Buffer, position: number): Promise<nu
   });
 }
 
+/** The file gave fewer bytes than its size says: a read that failed, not a wrong byte. */
+export class ShortRead extends Error {
+  override readonly name = 'ShortRead';
+  readonly code = 'SHORT_READ';
+}
+
+/** Fills all of `target` from `position` of the descriptor. Rejects with the system's error, or with ShortRead. */
+export async function readWholly(fd: number, target: Buffer, position: number): Promise<void> {
+  for (let filled = 0; filled < target.length; ) {
+    const count = await readAt(fd, target.subarray(filled), position + filled);
+    if (count === 0) throw new ShortRead(`the file ended after ${position + filled} bytes`);
+    filled += count;
+  }
+}
+
 /** How long a path is trusted before its inode is looked at again. */
 const RECHECK_MS = 1000;
 
@@ -175,7 +190,13 @@ export class OpenFiles {
   async #openNow(path: string): Promise<OpenFile | undefined> {
     const fd = await openForReading(path).catch(absent);
     if (fd === undefined) return undefined;
-    const stats = fs.fstatSync(fd, { bigint: true });
+    let stats: fs.BigIntStats;
+    try {
+      stats = fs.fstatSync(fd, { bigint: true });
+    } catch (error) {
+      fs.close(fd, () => {});
+      throw error;
+    }
     const file = new OpenFile(path, fd, stats, this.#now());
     this.#keep(file);
     return file;
@@ -218,7 +239,8 @@ export function isOutOfDescriptors(error: unknown): boolean {
   return code === 'EMFILE' || code === 'ENFILE';
 }
 
-function isAbsent(error: NodeJS.ErrnoException): boolean {
+/** Whether nothing of ours lies at the path: an error that says so of the path, and does not pass by itself. */
+export function isAbsent(error: NodeJS.ErrnoException): boolean {
   return error.code === 'ENOENT' || error.code === 'ELOOP' || error.code === 'ENOTDIR';
 }
 

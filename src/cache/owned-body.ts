@@ -8,12 +8,12 @@ import { createHash } from 'node:crypto';
 import type { Digest } from './digest.ts';
 import { parseDigest } from './digest.ts';
 import type { Json } from './entry.ts';
-import { readAt } from './open-files.ts';
+import { readWholly } from './open-files.ts';
 
 const MAGIC = Buffer.from('WKB1');
 /** Bytes at the end of the file that say where the description begins. */
 const FOOTER_BYTES = 16;
-/** A description larger than this is damage. */
+/** A description larger than this is damage, and none is written. */
 const MAX_DESCRIPTION_BYTES = 1024 * 1024;
 
 export interface Trailer {
@@ -21,9 +21,21 @@ export interface Trailer {
   readonly description: Json;
 }
 
-/** What is appended behind the body. */
+/** A description that would not be read back. */
+export class DescriptionTooLarge extends Error {
+  override readonly name = 'DescriptionTooLarge';
+  readonly code = 'EFBIG';
+}
+
+/** Whether what is said of a body is read back, in bytes as written. */
+export function isReadBack(trailer: Trailer): boolean {
+  return Buffer.byteLength(JSON.stringify(trailer)) <= MAX_DESCRIPTION_BYTES;
+}
+
+/** What is appended behind the body. Throws DescriptionTooLarge. */
 export function encodeTrailer(trailer: Trailer): Buffer {
   const json = Buffer.from(JSON.stringify(trailer));
+  if (json.length > MAX_DESCRIPTION_BYTES) throw new DescriptionTooLarge(`a description has ${json.length} bytes`);
   const footer = Buffer.alloc(FOOTER_BYTES);
   MAGIC.copy(footer, 0);
   footer.writeUInt32BE(json.length, 4);
@@ -49,18 +61,22 @@ function decodeTrailer(json: Buffer, footer: Buffer): Trailer | undefined {
     : { digest, description: value.description };
 }
 
-/** The trailer of a file of `fileBytes` bytes, and how large the body before it is; undefined when it has none. */
+/**
+ * The trailer of a file of `fileBytes` bytes, and how large the body before it is; undefined when it has none, or a
+ * damaged one. Rejects with the system's error, or with ShortRead, when the disk does not give it now.
+ */
 export async function readTrailer(
   fd: number,
   fileBytes: number,
 ): Promise<(Trailer & { readonly sizeBytes: number }) | undefined> {
   const footer = Buffer.alloc(FOOTER_BYTES);
   const footerAt = fileBytes - FOOTER_BYTES;
-  if (footerAt < 0 || (await readAt(fd, footer, footerAt)) !== FOOTER_BYTES) return undefined;
+  if (footerAt < 0) return undefined;
+  await readWholly(fd, footer, footerAt);
   const length = descriptionBytes(footer);
   if (length === undefined || length > footerAt) return undefined;
   const json = Buffer.alloc(length);
-  if ((await readAt(fd, json, footerAt - length)) !== length) return undefined;
+  await readWholly(fd, json, footerAt - length);
   const trailer = decodeTrailer(json, footer);
   return trailer === undefined ? undefined : { ...trailer, sizeBytes: footerAt - length };
 }

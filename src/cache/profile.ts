@@ -52,6 +52,8 @@ export interface Profile {
   judge(held: Entry, candidate: Entry, doubt: Doubt | undefined, now: number): Judgement;
   /** Whether a 304 cannot be about what we hold, so that the body has to be asked for. */
   contradicts(held: Entry, notModified: ResponseHead): boolean;
+  /** Facts that take more room than is read back, with one thing less; undefined when nothing of them may give way. */
+  lighten?(facts: Json): Json | undefined;
 }
 
 /** The strongest hash that is known of a body before it is fetched. */

@@ -9,15 +9,16 @@ import type { FlightTools } from './flight-tools.ts';
 import { Flights } from './flights.ts';
 import type { TimedHead } from './freshness/rules.ts';
 import type { UpstreamTrouble } from './freshness/stale.ts';
+import { KeyChanges } from './key-changes.ts';
 import { LandedAnswers } from './landed-answers.ts';
 import type { Resource } from './profile.ts';
 import { RefreshAhead } from './refresh-ahead.ts';
 import { RetrySchedule } from './retry-schedule.ts';
 import { Revalidation, type RevalidationOptions } from './revalidation.ts';
 import { mayStandIn, NoUsableCopy } from './stand-in.ts';
-import { MemoryBlob } from './stored-blob.ts';
+import { MemoryBlob, UnreadableBlob } from './stored-blob.ts';
 import { StoredByOthers } from './stored-by-others.ts';
-import { StoredCopies } from './stored-copies.ts';
+import { type Forgetting, StoredCopies } from './stored-copies.ts';
 import type { TurnsOptions } from './turns.ts';
 import { decide } from './verdict-on-copies.ts';
 
@@ -47,18 +48,19 @@ export class ReadThrough {
   readonly #revalidation: Revalidation;
   readonly #retries: RetrySchedule;
   readonly #ahead: RefreshAhead;
-  readonly #onPurged: ((key: string) => Promise<void>) | undefined;
+  readonly #onPurged: ((keys: readonly string[]) => Promise<void>) | undefined;
 
   constructor(
-    tools: FlightTools & {
+    given: Omit<FlightTools, 'changes'> & {
       readonly random: () => number;
       readonly onCollapsed: (resource: Resource) => void;
       /** Where turns to ask upstream are given out, beyond this process. */
       readonly leases?: TurnsOptions;
-      /** Tells those who keep copies of their own; resolves when they have forgotten the key. */
-      readonly onPurged?: (key: string) => Promise<void>;
+      /** Tells those who keep copies of their own; resolves when they have forgotten the keys. */
+      readonly onPurged?: (keys: readonly string[]) => Promise<void>;
     },
   ) {
+    const tools = { ...given, changes: new KeyChanges() };
     this.#tools = tools;
     this.#onPurged = tools.onPurged;
     const others = new StoredByOthers(tools);
@@ -140,14 +142,15 @@ export class ReadThrough {
     return this.#copies.held(resource);
   }
 
-  /** The body of a stored entry; undefined when it is lost or damaged. */
+  /** The body of a stored entry; undefined when it is lost or damaged. Rejects with UnreadableBlob: not now. */
   open(resource: Resource, entry: Entry): Promise<Blob | undefined> {
     return this.#copies.open(resource, entry);
   }
 
   /**
    * The body behind an answer. One that was lost, damaged or evicted a moment ago is fetched again, and then the answer
-   * is another one. Without a blob it is on its way, belongs to this reader alone, or never had a body.
+   * is another one. So is one that the disk does not give now, but what is stored stays. Without a blob it is on its way,
+   * belongs to this reader alone, or never had a body. Rejects with UnreadableBlob, or as `read` does.
    */
   async body(resource: Resource, found: Answer): Promise<AnswerBody> {
     let answer = found;
@@ -155,11 +158,24 @@ export class ReadThrough {
       const { arriving, passing, bytes, entry } = answer;
       if (arriving !== undefined || passing !== undefined) return { answer, blob: undefined };
       if (entry.body === undefined) return { answer, blob: undefined };
-      const blob = bytes === undefined ? await this.open(resource, entry) : new MemoryBlob(entry.body.digest, bytes);
-      if (blob !== undefined) return { answer, blob };
-      // Lost again as soon as it was stored: what a flight of our own brings is in our hands before it can be evicted.
-      answer = losses === 0 ? await this.heal(resource, entry) : await this.#landed.alone(resource, 'miss');
+      try {
+        const blob = bytes === undefined ? await this.open(resource, entry) : new MemoryBlob(entry.body.digest, bytes);
+        if (blob !== undefined) return { answer, blob };
+        // Lost again as soon as it was stored: what a flight of our own brings is in our hands before it can be evicted.
+        answer = losses === 0 ? await this.heal(resource, entry) : await this.#landed.alone(resource, 'miss');
+      } catch (error) {
+        if (!(error instanceof UnreadableBlob) || losses > 1) throw error;
+        answer = await this.#instead(resource, entry, losses === 0);
+      }
     }
+  }
+
+  /** From upstream what the disk does not give now. One flight for all, unless that brought no bytes. */
+  async #instead(resource: Resource, entry: Entry, shared: boolean): Promise<Answer> {
+    if (!shared) return this.#landed.alone(resource, 'miss', entry);
+    const record = this.#copies.recorded(resource);
+    const joined = this.#flights.join(resource, record, entry, { unreadable: true });
+    return this.#landed.take(resource, record, entry, joined, 'miss');
   }
 
   /** Forgets an entry whose body is gone and reads the resource anew. */
@@ -173,17 +189,36 @@ export class ReadThrough {
     return this.#copies.learnFromHead(resource, held, head);
   }
 
-  /** Forgets everything under the key: by an operator's order, or because it was written to (RFC 9111 4.4). */
-  async purge(key: string): Promise<void> {
-    this.#endWhatIsUnderWay(key);
-    await this.#copies.forget(key);
-    await this.#onPurged?.(key);
+  /**
+   * Forgets everything under the keys: by an operator's order, or because they were written to (RFC 9111 4.4). Records
+   * of which `stays` says so are kept. Resolves with the number of records that were removed.
+   */
+  async purge(
+    keys: readonly string[],
+    { withShared = false, stays = () => false }: Partial<Forgetting> = {},
+  ): Promise<number> {
+    const meant = new Set(keys);
+    this.overtake((key) => meant.has(key), Number.POSITIVE_INFINITY);
+    for (const key of meant) this.#endWaiting(key);
+    const forgotten = await Promise.all(keys.map((key) => this.#copies.forget(key, { withShared, stays })));
+    await this.#onPurged?.(keys);
+    return forgotten.filter(Boolean).length;
+  }
+
+  /**
+   * What is being fetched under such keys, begun until `until` (milliseconds since the epoch), is not stored any more, and
+   * nobody joins it: the client that asks from now on gets an answer of after the change.
+   */
+  overtake(isMeant: (key: string) => boolean, until: number): void {
+    for (const key of this.#flights.overtake(isMeant, until)) this.#endWaiting(key);
   }
 
   /** Another process on this data folder has purged these keys: only what this one remembers is left of them. */
   purgedElsewhere(keys: readonly string[]): void {
-    for (const key of keys) {
-      this.#endWhatIsUnderWay(key);
+    const meant = new Set(keys);
+    this.overtake((key) => meant.has(key), Number.POSITIVE_INFINITY);
+    for (const key of meant) {
+      this.#endWaiting(key);
       this.#copies.forgottenElsewhere(key);
     }
   }
@@ -227,7 +262,9 @@ export class ReadThrough {
       case 'revalidate':
         return this.#revalidation.answer(resource, record, decided.entry, decided.forward, options);
       case 'miss': {
-        const joined = this.#flights.join(resource, record, undefined, options.alone);
+        const joined = this.#flights.join(resource, record, undefined, {
+          byItself: options.alone === true,
+        });
         return this.#landed.take(resource, record, undefined, joined, decided.forward);
       }
       case 'unavailable':
@@ -235,9 +272,7 @@ export class ReadThrough {
     }
   }
 
-  /** Who asks from now on gets an answer of after the change. */
-  #endWhatIsUnderWay(key: string): void {
-    this.#flights.overtake(key);
+  #endWaiting(key: string): void {
     this.#ahead.forget(key);
     this.#retries.forget(key);
   }

@@ -20,6 +20,9 @@ const FORMAT = 1;
 /** One reader a format: when format 2 comes, reader 1 stays and returns a format 2 record. */
 const READERS: ReadonlyMap<unknown, (record: JsonObject) => EntryRecord | undefined> = new Map([[1, readFormat1]]);
 
+/** A larger record, in bytes as written, would block the loop for milliseconds: it stays in memory only. */
+export const MAX_RECORD_BYTES = 256 * 1024;
+
 /** Facts are shallow; a deeper value is damage, and would make the recursion below run out of stack. */
 const MAX_DEPTH = 32;
 

@@ -1,7 +1,9 @@
 // The record of a key: its stored variants, and how one takes the place of another.
 
 import type { Entry, EntryRecord, Json } from './entry.ts';
-import { decodeRecord, encodeRecord } from './record-codec.ts';
+import { isReadBack } from './owned-body.ts';
+import type { Profile } from './profile.ts';
+import { decodeRecord, encodeRecord, MAX_RECORD_BYTES } from './record-codec.ts';
 
 /** Variants kept side by side under one key (RFC 9111 4.1); the oldest leaves first. */
 const MAX_VARIANTS = 16;
@@ -14,6 +16,30 @@ export function ownedName(key: string, entry: Entry): string {
 /** What is stored beside an owned body, so that the entry can be had back from it. */
 export function describe(key: string, entry: Entry): Json {
   return { key, record: encodeRecord({ format: 1, variants: [entry] }) };
+}
+
+/** Escaped twice over, a text of this length still fits everywhere: nearly all do, and are not written on trial. */
+const SURELY_FITS = 32 * 1024;
+
+/**
+ * The entry as it fits into the database and beside its body, both in bytes as written: what is only remembered gives
+ * way (`lighten`), never the body. As it is where nothing more can.
+ */
+export function fitting(key: string, entry: Entry, { lighten }: Pick<Profile, 'lighten'>): Entry {
+  let fitted = entry;
+  while (fitted.facts !== undefined && !fits(key, fitted)) {
+    const lighter = lighten?.(fitted.facts);
+    if (lighter === undefined) return fitted;
+    fitted = { ...fitted, facts: lighter };
+  }
+  return fitted;
+}
+
+function fits(key: string, entry: Entry): boolean {
+  const text = encodeRecord({ format: 1, variants: [entry] });
+  if (text.length <= SURELY_FITS) return true;
+  if (Buffer.byteLength(text) > MAX_RECORD_BYTES) return false;
+  return entry.body === undefined || isReadBack({ digest: entry.body.digest, description: describe(key, entry) });
 }
 
 /** The record that `describe` wrote, when it is this key's and intact. */

@@ -67,7 +67,7 @@ export class Revalidation {
       const fresh = remainingSeconds(entry, now, resource.profile.rules) > 0;
       if (fresh && forward === 'request') throw cause;
     }
-    const joined = this.#flights.join(resource, record, entry, options.alone);
+    const joined = this.#flights.join(resource, record, entry, { byItself: options.alone === true });
     const patienceMs = options.patienceMs ?? resource.profile.patienceMs;
     if (!Number.isFinite(patienceMs)) return this.#landed.take(resource, record, entry, joined, forward);
     if (mayStandIn(resource, entry, { kind: 'slow' }, now)) {

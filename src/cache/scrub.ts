@@ -1,13 +1,14 @@
 // Reads stored bodies back and removes those whose bytes are not what they should be: for `wheelkeep verify`, and
 // slowly in the background, because a disk may change bytes beneath a file without touching its times. Safe beside a
-// running server: what is removed is only a name whose bytes were just found wrong, and the server fetches it again.
+// running server: what is removed is only a name whose bytes were just found wrong, and the server fetches it again. What
+// cannot be read (EIO, EACCES, EMFILE, a short read) is told of and kept: the disk may give it the next time.
 
 import * as fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BLOB_KINDS, type BlobFolders, shards } from './blob-folders.ts';
 import type { BlobKind } from './blob-index.ts';
 import { parseDigest } from './digest.ts';
-import { isOutOfDescriptors, READING } from './open-files.ts';
+import { isAbsent, READING } from './open-files.ts';
 import { readTrailer } from './owned-body.ts';
 import { hashOfFile } from './stored-blob.ts';
 
@@ -30,8 +31,12 @@ export interface ScrubProgress {
   readonly checked: number;
   readonly bytes: number;
   readonly damaged: number;
+  /** Bodies that could not be read. */
+  readonly unreadable: number;
   /** The body that was found wrong and removed, if this one was. */
   readonly removed?: { readonly kind: BlobKind; readonly name: string };
+  /** The body that could not be read and is kept, if this one was. */
+  readonly kept?: { readonly kind: BlobKind; readonly name: string; readonly error: NodeJS.ErrnoException };
 }
 
 /** Goes through all bodies, once. Rejects when a folder cannot be read, or a wrong body not removed. */
@@ -43,20 +48,31 @@ export async function* scrub(options: ScrubOptions): AsyncGenerator<ScrubProgres
     onRead?.(bytes);
     return pace.after(bytes);
   };
-  let progress: ScrubProgress = { checked: 0, bytes: 0, damaged: 0 };
+  let progress: ScrubProgress = { checked: 0, bytes: 0, damaged: 0, unreadable: 0 };
   for (const kind of BLOB_KINDS) {
     for (const shard of shards(options.firstShard)) {
       for (const name of await folders.names(kind, shard)) {
         if (signal.aborted) return;
         const found = await check(options, kind, name, afterPiece);
         if (found === undefined) continue;
-        const { checked, bytes, damaged } = progress;
-        progress = { checked: checked + 1, bytes: bytes + found.bytes, damaged: damaged + (found.right ? 0 : 1) };
-        yield found.right ? progress : { ...progress, removed: { kind, name } };
+        const { checked, bytes, damaged, unreadable } = progress;
+        progress = {
+          checked: checked + 1,
+          bytes: bytes + found.bytes,
+          damaged: damaged + (found.is === 'wrong' ? 1 : 0),
+          unreadable: unreadable + (found.is === 'unreadable' ? 1 : 0),
+        };
+        if (found.is === 'unreadable') yield { ...progress, kept: { kind, name, error: found.error } };
+        else yield found.is === 'right' ? progress : { ...progress, removed: { kind, name } };
       }
     }
   }
 }
+
+type Found = { readonly bytes: number } & (
+  | { readonly is: 'right' | 'wrong' }
+  | { readonly is: 'unreadable'; readonly error: NodeJS.ErrnoException }
+);
 
 /** Undefined when the body was removed or replaced while it was looked at, somebody else's business, or at the signal. */
 async function check(
@@ -64,42 +80,41 @@ async function check(
   kind: BlobKind,
   name: string,
   afterPiece: (bytes: number) => Promise<void> | undefined,
-): Promise<{ readonly bytes: number; readonly right: boolean } | undefined> {
+): Promise<Found | undefined> {
   const place = folders.path(kind, name);
-  const before = await statsAt(place);
-  if (before === undefined) return undefined;
-  const right = await isRight(kind, name, place, afterPiece);
-  if (right === undefined || signal.aborted) return undefined;
-  if (!right) {
-    const after = await statsAt(place);
-    if (after?.ino !== before.ino || after.ctimeNs !== before.ctimeNs) return undefined;
-    await remove(kind, name);
+  let bytes = 0;
+  try {
+    const before = await fs.promises.lstat(place, { bigint: true });
+    bytes = Number(before.size);
+    // A folder, a link or a pipe has no bytes of ours.
+    const right = before.isFile() && (await isRight(kind, name, place, afterPiece));
+    if (signal.aborted) return undefined;
+    if (right) return { is: 'right', bytes };
+    const after = await fs.promises.lstat(place, { bigint: true });
+    if (after.ino !== before.ino || after.ctimeNs !== before.ctimeNs) return undefined;
+  } catch (error) {
+    if (signal.aborted || isAbsent(error as NodeJS.ErrnoException)) return undefined;
+    return { is: 'unreadable', bytes, error: error as NodeJS.ErrnoException };
   }
-  return { bytes: Number(before.size), right };
+  await remove(kind, name);
+  return { is: 'wrong', bytes };
 }
 
-function statsAt(place: string): Promise<fs.BigIntStats | undefined> {
-  return fs.promises.lstat(place, { bigint: true }).catch(() => undefined);
-}
-
-/** Undefined when nobody can say at this moment. What cannot be opened or read is as good as wrong. */
+/** Rejects with the system's error, or with ShortRead, when the bytes cannot be read now. */
 async function isRight(
   kind: BlobKind,
   name: string,
   place: string,
   afterPiece: (bytes: number) => Promise<void> | undefined,
-): Promise<boolean | undefined> {
-  let handle: fs.promises.FileHandle | undefined;
+): Promise<boolean> {
+  const handle = await fs.promises.open(place, READING);
   try {
-    handle = await fs.promises.open(place, READING);
     const { size } = await handle.stat();
     if (kind === 'file') return (await hashOfFile(handle.fd, size, afterPiece)) === parseDigest(name);
     const trailer = await readTrailer(handle.fd, size);
     return trailer !== undefined && (await hashOfFile(handle.fd, trailer.sizeBytes, afterPiece)) === trailer.digest;
-  } catch (error) {
-    return isOutOfDescriptors(error) ? undefined : false;
   } finally {
-    await handle?.close();
+    await handle.close();
   }
 }
 

@@ -55,6 +55,7 @@ export class SharedEntries {
     this.#breaker = new SharedBreaker(options.now);
     this.#writes = new WriteBehind({
       send: (key, value) => this.#send(key, value),
+      remove: (keys) => this.#remove(keys),
       onDropped: () => this.#count('redis-write-dropped'),
     });
     this.#link = new RedisLink({
@@ -85,6 +86,8 @@ export class SharedEntries {
   }
 
   async readEntry(key: string): Promise<string | undefined> {
+    // What was removed here must not be had back before Redis knows.
+    if (this.#writes.isRemoving(ENTRY_PREFIX + key)) return undefined;
     const bytes = await this.#read(ENTRY_PREFIX + key, MAX_ENTRY_BYTES, MAX_ENTRY_BYTES, () => true);
     return bytes?.toString();
   }
@@ -147,15 +150,23 @@ export class SharedEntries {
     return bytes;
   }
 
-  async #send(key: string, value: Buffer | undefined): Promise<void> {
+  async #send(key: string, value: Buffer): Promise<void> {
     if (!this.#isWorthAsking()) return this.#count('redis-skipped');
-    const frame = value && (await this.#envelope.seal(key, value));
+    const frame = await this.#envelope.seal(key, value);
     const limitBytes = key.startsWith(ENTRY_PREFIX) ? MAX_ENTRY_BYTES : MAX_STORED_BODY_BYTES;
-    if (frame !== undefined && frame.length > limitBytes + FRAME_BYTES) return this.#count('redis-write-too-large');
+    if (frame.length > limitBytes + FRAME_BYTES) return this.#count('redis-write-too-large');
+    await this.#finish(this.#link.write(key, frame), DEADLINE_MS + frame.length / WRITE_BYTES_PER_MS);
+  }
 
-    const operation = frame === undefined ? this.#link.remove(key) : this.#link.write(key, frame);
+  /** One command a key, in one packet: a cluster has them in different places. */
+  async #remove(keys: readonly string[]): Promise<void> {
+    if (!this.#isWorthAsking()) return this.#count('redis-skipped');
+    await this.#finish(Promise.all(keys.map((key) => this.#link.remove(key))), DEADLINE_MS);
+  }
+
+  async #finish(operation: Promise<unknown>, deadlineMs: number): Promise<void> {
     try {
-      await withinDeadline(operation, DEADLINE_MS + (frame?.length ?? 0) / WRITE_BYTES_PER_MS);
+      await withinDeadline(operation, deadlineMs);
       this.#breaker.succeeded();
       this.#count('redis-stored');
     } catch (error) {

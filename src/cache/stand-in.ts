@@ -6,6 +6,7 @@ import type { StaleReason } from './answer.ts';
 import type { Entry } from './entry.ts';
 import { needsUpstream, staleAllowed, type UpstreamTrouble } from './freshness/stale.ts';
 import type { Resource } from './profile.ts';
+import { UnreadableBlob } from './stored-blob.ts';
 
 /** Whether the copy may be served instead; a trouble that is none of upstream's is hidden by nothing. */
 export function mayStandIn(
@@ -19,11 +20,12 @@ export function mayStandIn(
 
 /**
  * What a failed or blocked flight says about upstream. A status that the profile calls a failure is as good as no
- * answer: what it means for stale copies was decided where it was called so. Undefined when it is no failure of
- * upstream's, and nothing may hide it.
+ * answer: what it means for stale copies was decided where it was called so. Nor is an answer any that the disk does not
+ * let us measure by what is held. Undefined when it is another error, and nothing may hide it.
  */
 export function troubleOf(cause: unknown): UpstreamTrouble | undefined {
-  return typeof cause === 'string' || cause instanceof UpstreamFailure ? { kind: 'disconnected' } : undefined;
+  const isNone = typeof cause === 'string' || cause instanceof UpstreamFailure || cause instanceof UnreadableBlob;
+  return isNone ? { kind: 'disconnected' } : undefined;
 }
 
 /** Why the copy is served without asking: upstream failed a moment ago, or contradicted it and is to say so again. */

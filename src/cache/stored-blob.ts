@@ -1,16 +1,27 @@
 // Open bodies as they are handed out: from a file, or from memory.
 
 import { createHash } from 'node:crypto';
+import { ProxyError } from '../errors.ts';
 import type { Blob } from './blob-store.ts';
 import type { Digest } from './digest.ts';
-import { type OpenFile, readAt } from './open-files.ts';
+import { type OpenFile, readAt, ShortRead } from './open-files.ts';
 
 const HASH_CHUNK_BYTES = 1024 * 1024;
 const LOOK_AGAIN_MS = 1_000;
 
-/** The disk did not give what it had taken. Who opens the body again finds it damaged, and it is fetched anew. */
-export class UnreadableBlob extends Error {
+/**
+ * The disk does not give a stored body now (EIO, EMFILE, EACCES, a short read): it is kept, upstream is asked meanwhile,
+ * and it is used again when it can be read. Only bytes whose hash is wrong are damage.
+ */
+export class UnreadableBlob extends ProxyError {
   override readonly name = 'UnreadableBlob';
+  override readonly status = 503;
+  override readonly code = 'storage-unreadable';
+  override readonly retryAfterSeconds: number = 5;
+
+  constructor(cause?: unknown) {
+    super('The stored copy cannot be read now, and upstream does not give it either.', { cause });
+  }
 }
 
 /** A body on disk. */
@@ -19,11 +30,11 @@ export class DiskBlob implements Blob {
   readonly sizeBytes: number;
   readonly bytes = undefined;
   readonly #file: OpenFile;
-  readonly #onBroken: (file: OpenFile) => void;
+  readonly #onBroken: (file: OpenFile, cause: unknown) => void;
   #lookedAt = performance.now();
 
   /** `onBroken` is told when the file cannot be read to its end any more. */
-  constructor(file: OpenFile, digest: Digest, sizeBytes: number, onBroken: (file: OpenFile) => void) {
+  constructor(file: OpenFile, digest: Digest, sizeBytes: number, onBroken: (file: OpenFile, cause: unknown) => void) {
     this.#file = file;
     this.digest = digest;
     this.sizeBytes = sizeBytes;
@@ -33,16 +44,15 @@ export class DiskBlob implements Blob {
   async read(target: Buffer, position: number): Promise<number> {
     const left = this.sizeBytes - position;
     if (left <= 0) return 0;
-    let count: number;
     try {
-      count = await this.#file.read(left < target.length ? target.subarray(0, left) : target, position);
+      const count = await this.#file.read(left < target.length ? target.subarray(0, left) : target, position);
+      if (count === 0) throw new ShortRead('a stored file is shorter than it was');
+      if (this.#isDue(position + count) && this.#file.isOverwritten()) throw new Error('a stored file was overwritten');
+      return count;
     } catch (cause) {
-      throw this.#broken('the disk does not give a stored file', cause);
+      this.#onBroken(this.#file, cause);
+      throw new UnreadableBlob(cause);
     }
-    if (count === 0) throw this.#broken('a stored file is shorter than it was');
-    if (this.#isDue(position + count) && this.#file.isOverwritten())
-      throw this.#broken('a stored file was overwritten');
-    return count;
   }
 
   /** Who reads slowly must not get the end of a file that is another one by now, nor much of it. */
@@ -51,11 +61,6 @@ export class DiskBlob implements Blob {
     if (end < this.sizeBytes && now - this.#lookedAt < LOOK_AGAIN_MS) return false;
     this.#lookedAt = now;
     return true;
-  }
-
-  #broken(message: string, cause?: unknown): UnreadableBlob {
-    this.#onBroken(this.#file);
-    return new UnreadableBlob(message, { cause });
   }
 
   release(): void {
@@ -82,7 +87,7 @@ export class MemoryBlob implements Blob {
   release(): void {}
 }
 
-/** The sha256 of the first `sizeBytes` of the file; of fewer when it ends before. Rejects when the disk fails. */
+/** The sha256 of the first `sizeBytes` of the file. Rejects with the system's error, or with ShortRead. */
 export async function hashOfFile(
   fd: number,
   sizeBytes: number,
@@ -93,7 +98,7 @@ export async function hashOfFile(
   for (let position = 0; position < sizeBytes; ) {
     const want = Math.min(chunk.length, sizeBytes - position);
     const read = await readAt(fd, chunk.subarray(0, want), position);
-    if (read === 0) break;
+    if (read === 0) throw new ShortRead(`the file ended after ${position} bytes of ${sizeBytes}`);
     hash.update(chunk.subarray(0, read));
     position += read;
     await pace(read);

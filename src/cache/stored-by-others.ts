@@ -9,6 +9,7 @@ import { selectVariant } from './freshness/vary.ts';
 import type { Landing } from './landing.ts';
 import type { Resource } from './profile.ts';
 import { ownedName } from './record.ts';
+import { UnreadableBlob } from './stored-blob.ts';
 
 export type StoredLanding = Extract<Landing, { kind: 'stored' }>;
 
@@ -28,18 +29,14 @@ export class StoredByOthers {
 
   /** The same for what another node stored. */
   async amongNodes(resource: Resource, held: Entry | undefined): Promise<StoredLanding | undefined> {
-    const record = await this.#tools.entries.getShared(resource.key);
-    const entry = this.#newer(resource, record, held);
-    if (entry === undefined || !(await this.#takeIn(resource, record!, entry))) return undefined;
-    return landingOf(entry, held);
+    const entry = await this.#takeIn(resource, (record) => this.#newer(resource, record, held));
+    return entry === undefined ? undefined : landingOf(entry, held);
   }
 
   /** What other nodes know of a key of which nothing is here, fresh or not. */
   async adopt(resource: Resource): Promise<EntryRecord | undefined> {
-    const record = await this.#tools.entries.getShared(resource.key);
-    const entry = selectVariant(resource.request, record?.variants ?? []);
-    if (entry === undefined || !(await this.#takeIn(resource, record!, entry))) return undefined;
-    return this.#tools.entries.peek(resource.key) ?? record;
+    const entry = await this.#takeIn(resource, (record) => selectVariant(resource.request, record?.variants ?? []));
+    return entry === undefined ? undefined : this.#tools.entries.peek(resource.key);
   }
 
   /** Fresh alone would not do: whoever refreshes ahead of time, or is made to, has a fresh copy already. */
@@ -50,14 +47,36 @@ export class StoredByOthers {
     return held === undefined || decided.entry.responseTime > held.responseTime ? decided.entry : undefined;
   }
 
-  async #takeIn(resource: Resource, record: EntryRecord, entry: Entry): Promise<boolean> {
-    if (!(await this.#hasBody(resource, entry)) && !(await this.#copyBody(resource, entry))) return false;
-    // A flight may have stored something newer while the body came.
-    const stored = selectVariant(resource.request, this.#tools.entries.peek(resource.key)?.variants ?? []);
-    if (stored === undefined || stored.responseTime < entry.responseTime) {
-      await this.#tools.entries.set(resource.key, record);
+  /** The entry that was wanted of what other nodes know; undefined when there is none, or its body is not to be had. */
+  async #takeIn(
+    resource: Resource,
+    wanted: (record: EntryRecord | undefined) => Entry | undefined,
+  ): Promise<Entry | undefined> {
+    const { changes, entries, now } = this.#tools;
+    const { key } = resource;
+    // What another node stored before a purge must not come back by a copy that is begun before the purge and ends after it.
+    const pending = changes.begin(key, now());
+    try {
+      const record = await entries.getShared(key);
+      const entry = wanted(record);
+      if (record === undefined || entry === undefined) return undefined;
+      const isHere = await this.#hasBody(resource, entry);
+      const bytes = isHere ? undefined : await this.#sharedBody(resource, entry);
+      if (!isHere && bytes === undefined) return undefined;
+      return await changes.store(pending, async () => {
+        // A flight may have stored something newer while the body came.
+        const stored = selectVariant(resource.request, entries.peek(key)?.variants ?? []);
+        if (stored !== undefined && stored.responseTime >= entry.responseTime) return entry;
+        if (bytes === undefined && !(await this.#hasBody(resource, entry))) return undefined;
+        if (bytes !== undefined) {
+          await new BodyKeeper(this.#tools, resource).keep(entry, bytes, { shared: false, replaces: true });
+        }
+        await entries.set(key, record);
+        return entry;
+      });
+    } finally {
+      changes.end(pending);
     }
-    return true;
   }
 
   async #hasBody({ key, profile }: Resource, entry: Entry): Promise<boolean> {
@@ -65,18 +84,20 @@ export class StoredByOthers {
     const { blobs } = this.#tools;
     const { digest } = entry.body;
     const isShared = profile.body.kind === 'streamed' && profile.body.shared;
-    const blob = isShared ? await blobs.open(digest) : (await blobs.openOwned(ownedName(key, entry), digest))?.blob;
-    blob?.release();
-    return blob?.digest === digest;
+    try {
+      const blob = isShared ? await blobs.open(digest) : (await blobs.openOwned(ownedName(key, entry), digest))?.blob;
+      blob?.release();
+      return blob?.digest === digest;
+    } catch (error) {
+      // It is here, and the disk does not give it now: another one may.
+      if (!(error instanceof UnreadableBlob)) throw error;
+      return false;
+    }
   }
 
-  async #copyBody(resource: Resource, entry: Entry): Promise<boolean> {
-    // Only bodies that are read whole are offered to other nodes.
-    if (resource.profile.body.kind !== 'whole') return false;
-    const bytes = await this.#tools.entries.getSharedBody(entry.body!.digest);
-    if (bytes !== undefined)
-      await new BodyKeeper(this.#tools, resource).keep(entry, bytes, { shared: false, replaces: true });
-    return bytes !== undefined;
+  /** Only bodies that are read whole are offered to other nodes. */
+  async #sharedBody({ profile }: Resource, entry: Entry): Promise<Buffer | undefined> {
+    return profile.body.kind === 'whole' ? this.#tools.entries.getSharedBody(entry.body!.digest) : undefined;
   }
 }
 

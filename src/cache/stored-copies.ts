@@ -11,8 +11,15 @@ import { freshenFromHead } from './freshness/validate.ts';
 import { selectVariant } from './freshness/vary.ts';
 import type { Resource } from './profile.ts';
 import { described, holds, ownedName, withVariant } from './record.ts';
-import { MemoryBlob } from './stored-blob.ts';
+import { MemoryBlob, UnreadableBlob } from './stored-blob.ts';
 import type { StoredByOthers } from './stored-by-others.ts';
+
+export interface Forgetting {
+  /** Also the bodies that lie under their digests. */
+  readonly withShared: boolean;
+  /** Whether the record is not meant. */
+  readonly stays: (record: EntryRecord | undefined) => boolean;
+}
 
 export class StoredCopies {
   readonly #tools: FlightTools;
@@ -35,16 +42,28 @@ export class StoredCopies {
     if (record !== undefined) return record;
     const { body } = resource.profile;
     if (body.kind === 'streamed' && body.shared) return this.#adoptBlob(resource);
-    // The entry store may have lost what the body still says of itself.
-    const owned = await this.#tools.blobs.openOwned(resource.key);
-    // What a flight stored while the disk was asked is newer, and a second flight would be one too many.
-    const stored = this.#tools.entries.peek(resource.key);
-    if (owned === undefined) return stored;
-    owned.blob.release();
-    if (stored !== undefined) return stored;
-    const recovered = described(resource.key, owned.description);
-    if (recovered !== undefined) await this.#tools.entries.set(resource.key, recovered);
-    return recovered;
+    return this.#recover(resource);
+  }
+
+  /**
+   * The entry store may have lost what the body still says of itself. Looked at and written in one turn of the key:
+   *   1. a fetch has published its body, and its record follows;
+   *   2. a reader finds the body without a record, and reads what it says of itself;
+   *   3. a purge removes both;
+   *   4. the reader writes down the record of a body that is gone.
+   */
+  async #recover({ key }: Resource): Promise<EntryRecord | undefined> {
+    const { blobs, changes, entries } = this.#tools;
+    return changes.inTurn(key, async () => {
+      const owned = await blobs.openOwned(key).catch(notNow);
+      owned?.blob.release();
+      // What a flight stored before this turn is newer, and a second flight would be one too many.
+      const stored = entries.peek(key);
+      if (owned === undefined || stored !== undefined) return stored;
+      const recovered = described(key, owned.description);
+      if (recovered !== undefined) await entries.set(key, recovered);
+      return recovered;
+    });
   }
 
   /** What is stored for the request, usable or not; asks nobody. */
@@ -53,7 +72,10 @@ export class StoredCopies {
     return selectVariant(resource.request, record?.variants ?? []);
   }
 
-  /** The body of a stored entry; undefined when it is lost or damaged, and then `heal` gets it again. */
+  /**
+   * The body of a stored entry; undefined when it is lost or damaged, and then `heal` gets it again. Rejects with
+   * UnreadableBlob when this disk does not give it now, and no other node has it.
+   */
   async open(resource: Resource, entry: Entry): Promise<Blob | undefined> {
     const reference = entry.body;
     if (reference === undefined) return undefined;
@@ -61,33 +83,43 @@ export class StoredCopies {
     if (recent !== undefined) return new MemoryBlob(reference.digest, recent);
     const { body } = resource.profile;
     if (body.kind === 'streamed' && body.shared) return this.#tools.blobs.open(reference.digest);
-    const owned = await this.#tools.blobs.openOwned(ownedName(resource.key, entry), reference.digest);
+    let unreadable: UnreadableBlob | undefined;
+    const owned = await this.#tools.blobs
+      .openOwned(ownedName(resource.key, entry), reference.digest)
+      .catch((error: unknown) => {
+        unreadable = requireUnreadable(error);
+        return undefined;
+      });
     if (owned?.blob.digest === reference.digest) return owned.blob;
     owned?.blob.release();
     const shared = await this.#tools.entries.getSharedBody(reference.digest);
+    if (shared === undefined && unreadable !== undefined) throw unreadable;
     if (shared === undefined) return undefined;
     this.#tools.recent.add(reference.digest, shared);
     return new MemoryBlob(reference.digest, shared);
   }
 
   /** RFC 9111 4.3.5: what a 200 to HEAD says of the response that is held for GET updates it, or makes it stale. */
-  async learnFromHead(resource: Resource, held: Entry, head: TimedHead): Promise<void> {
-    const { entries } = this.#tools;
-    const record = await entries.get(resource.key);
-    // A GET has brought or validated something since the HEAD went out.
-    if (!holds(record, held)) return;
-    await entries.set(resource.key, withVariant(record, held, freshenFromHead(held, head)));
+  async learnFromHead({ key }: Resource, held: Entry, head: TimedHead): Promise<void> {
+    const { changes, entries } = this.#tools;
+    await changes.inTurn(key, async () => {
+      const record = await entries.get(key);
+      // A GET has brought or validated something since the HEAD went out, or the key was purged.
+      if (holds(record, held)) await entries.set(key, withVariant(record, held, freshenFromHead(held, head)));
+    });
   }
 
   /** Forgets an entry whose body is gone, so that it is fetched again. */
-  async dropLost(resource: Resource, entry: Entry): Promise<void> {
-    const { entries } = this.#tools;
-    // Past memory: another process may have put a new body, and its entry, in the place of the one we knew.
-    const record = entries.reread(resource.key) ?? (await entries.get(resource.key));
-    const variants = (record?.variants ?? []).filter((variant) => variant.body?.digest !== entry.body?.digest);
-    // Without any record the body on disk is asked what it is: after a crash it may be newer than its entry was.
-    if (variants.length === 0) await entries.delete(resource.key);
-    else await entries.set(resource.key, { format: 1, variants });
+  async dropLost({ key }: Resource, entry: Entry): Promise<void> {
+    const { changes, entries } = this.#tools;
+    await changes.inTurn(key, async () => {
+      // Past memory: another process may have put a new body, and its entry, in the place of the one we knew.
+      const record = entries.reread(key) ?? (await entries.get(key));
+      const variants = (record?.variants ?? []).filter((variant) => variant.body?.digest !== entry.body?.digest);
+      // Without any record the body on disk is asked what it is: after a crash it may be newer than its entry was.
+      if (variants.length === 0) await entries.delete(key);
+      else await entries.set(key, { format: 1, variants });
+    });
   }
 
   /**
@@ -102,21 +134,29 @@ export class StoredCopies {
   }
 
   /**
-   * Forgets everything under the key, bodies included. The record goes last: whoever asks meanwhile, in this process or in
-   * another one, would find a body without one, which says what it is and comes back.
+   * Forgets everything under the key, bodies included; those that others may share only `withShared`. Resolves with
+   * false, and nothing is forgotten, where `stays` says so of the record. The record goes last: whoever asks meanwhile in
+   * another process would find a body without one, which says what it is and comes back.
    */
-  async forget(key: string): Promise<void> {
-    const { entries, blobs } = this.#tools;
-    const record = await entries.get(key);
-    for (const entry of record?.variants ?? []) await blobs.removeOwned(ownedName(key, entry));
-    await blobs.removeOwned(key);
-    await entries.delete(key);
+  async forget(key: string, { withShared, stays }: Forgetting): Promise<boolean> {
+    const { changes, entries, blobs } = this.#tools;
+    return changes.inTurn(key, async () => {
+      const record = await entries.get(key);
+      if (stays(record)) return false;
+      for (const entry of record?.variants ?? []) await blobs.removeOwned(ownedName(key, entry), 'purge');
+      await blobs.removeOwned(key, 'purge');
+      // Another entry that has the same bytes fetches them again.
+      const shared = withShared ? (record?.variants ?? []) : [];
+      for (const { body } of shared) if (body !== undefined) await blobs.remove(body.digest, 'purge');
+      await entries.delete(key);
+      return record !== undefined;
+    });
   }
 
   /** A file whose bytes are here under the digest that the page gives needs no upstream, whatever was forgotten. */
   async #adoptBlob(resource: Resource): Promise<EntryRecord | undefined> {
     const digest = resource.expected?.algorithm === 'sha256' ? parseDigest(resource.expected.hex) : undefined;
-    const blob = digest === undefined ? undefined : await this.#tools.blobs.open(digest);
+    const blob = digest === undefined ? undefined : await this.#tools.blobs.open(digest).catch(notNow);
     if (blob === undefined) return undefined;
     const now = this.#tools.now();
     const head = { status: 200, fields: [] };
@@ -133,7 +173,18 @@ export class StoredCopies {
     };
     blob.release();
     const record = withVariant(undefined, undefined, entry);
-    await this.#tools.entries.set(resource.key, record);
+    await this.#tools.changes.inTurn(resource.key, () => this.#tools.entries.set(resource.key, record));
     return record;
   }
+}
+
+/** What the disk does not give now is not found, and not lost either. */
+function notNow(error: unknown): undefined {
+  requireUnreadable(error);
+  return undefined;
+}
+
+function requireUnreadable(error: unknown): UnreadableBlob {
+  if (error instanceof UnreadableBlob) return error;
+  throw error;
 }

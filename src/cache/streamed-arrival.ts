@@ -29,7 +29,8 @@ export interface StreamedArrivalOptions {
   /** Asks once more for the whole body, over a new connection and if possible not at these sources. */
   readonly ask: (avoid: ReadonlySet<string>) => Promise<IncomingResponse>;
   readonly entryOf: (response: IncomingResponse, body: BodyReference | undefined) => Entry;
-  readonly store: (entry: Entry) => Promise<void>;
+  /** Calls `keep`, which puts the body in its place, and stores the entry when it has; neither after a purge. */
+  readonly store: (entry: Entry, keep: () => Promise<boolean>) => Promise<unknown>;
 }
 
 /** How often a body is asked for in all before the reader is told that it cannot be had. */
@@ -107,8 +108,10 @@ export class StreamedArrival {
     const bytes = requireRight(sent, response, resource, rule.maxBytes);
     const verified = resource.expected !== undefined;
     const entry = entryOf(response, { digest: digestOf(bytes), sizeBytes: bytes.length, verified });
-    await keeper.keep(entry, bytes, { shared: rule.shared, replaces: !rule.shared && outcome === 'updated' });
-    await store(entry);
+    await store(entry, async () => {
+      await keeper.keep(entry, bytes, { shared: rule.shared, replaces: !rule.shared && outcome === 'updated' });
+      return true;
+    });
     return { kind: 'stored', outcome, entry, bytes, received: response.fields };
   }
 
@@ -159,13 +162,15 @@ export class StreamedArrival {
       await body.settled();
       const writer = await opening;
       if (writer === undefined || body.diskFailed) return entry;
-      try {
-        await keeper.publish(writer, entry, rule.shared);
-      } catch (error) {
-        keeper.diskFailure(error as NodeJS.ErrnoException);
-        return entry;
-      }
-      await store(entry);
+      await store(entry, () =>
+        keeper.publish(writer, entry, rule.shared).then(
+          () => true,
+          (error: NodeJS.ErrnoException) => {
+            keeper.diskFailure(error);
+            return false;
+          },
+        ),
+      );
       return entry;
     } catch (error) {
       if (error instanceof UpstreamFailure && error.kind === 'wrong-digest') this.#wrongBody(response);

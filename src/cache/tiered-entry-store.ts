@@ -70,6 +70,10 @@ export class TieredEntryStore implements EntryStore {
     });
   }
 
+  get diskAnswers(): boolean {
+    return this.#disk.answers;
+  }
+
   get changes(): number {
     return this.#changes;
   }

@@ -17,6 +17,8 @@ export interface UpkeepOptions {
   readonly temporaryPrefix: string;
   /** Takes away, and tells of, a body that was found wrong. */
   readonly removeWrong: ScrubOptions['remove'];
+  /** Told of a body that could not be read and is kept. */
+  readonly onUnreadable: (error: NodeJS.ErrnoException) => void;
 }
 
 export interface DailyOptions {
@@ -74,14 +76,16 @@ export class Upkeep {
   }
 
   async #today({ random, sweepEntries }: DailyOptions): Promise<void> {
-    const { index, folders, removeWrong } = this.#options;
+    const { index, folders, removeWrong, onUnreadable } = this.#options;
     const { signal } = this.#closing;
     await this.#sweepLeftovers();
     // Other processes may have removed bodies, or died before they wrote down what they did.
     await reconcile(index, folders, signal);
     await sweepEntries(signal);
     const pace = { firstShard: Math.floor(random() * 256), bytesPerSecond: BYTES_PER_SECOND };
-    for await (const _ of scrub({ folders, signal, remove: removeWrong, ...pace }));
+    for await (const { kept } of scrub({ folders, signal, remove: removeWrong, ...pace })) {
+      if (kept !== undefined) onUnreadable(kept.error);
+    }
   }
 
   async #sweepLeftovers(): Promise<void> {

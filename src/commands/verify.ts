@@ -33,8 +33,10 @@ Examples:
   $ wheelkeep verify
   $ wheelkeep verify --keep --json
 
-Exit codes: 0 all bodies are right, 1 some were wrong (listed), fetched again or not, or a folder cannot be read, 2 the
-command line or the configuration is wrong, 130 stopped by Ctrl-C.`;
+What cannot be read now (a failing disk, missing permission) is listed and kept.
+
+Exit codes: 0 all bodies are right, 1 some were wrong (listed), fetched again or not, or could not be read, 2 the command
+line or the configuration is wrong, 130 stopped by Ctrl-C.`;
 
 export function verifyCommand(terminal: Terminal, exitCode: ExitCode): Command {
   return withJsonFlag(withConfigFlags(new Command('verify'), ['config', 'dataDir']))
@@ -73,21 +75,28 @@ async function verify(
   progress.grow(await countBodies(folders), accountedBytes(folders.index));
   const removal = new Removal(folders, keep);
   const wrong: WrongBody[] = [];
+  const unreadable: (WrongBody & { readonly error: string })[] = [];
   let [checked, bytes] = [0, 0];
   const onRead = (bytes: number) => progress.advance(0, bytes);
   for await (const step of scrub({ folders, signal, onRead, remove: removal.remove })) {
     progress.advance(1, 0);
     ({ checked, bytes } = step);
     if (step.removed !== undefined) wrong.push(step.removed);
+    if (step.kept !== undefined) {
+      const { kind, name, error } = step.kept;
+      unreadable.push({ kind, name, error: error.code ?? error.message });
+    }
   }
   removal.close();
   progress.end();
   if (checked === 0 && !signal.aborted) {
     terminal.error(`nothing is stored in ${dataDir}; --data-dir names another folder`);
   }
-  exitCode.value = wrong.length > 0 ? FAILED : 0;
+  exitCode.value = wrong.length + unreadable.length > 0 ? FAILED : 0;
   const tell = given.json === true ? () => {} : terminal.out;
-  tell(`${countText(checked, 'stored file')} checked, ${bytesText(bytes)}; ${wrong.length} wrong`);
+  const unread = unreadable.length === 0 ? '' : `, ${unreadable.length} cannot be read now`;
+  tell(`${countText(checked, 'stored file')} checked, ${bytesText(bytes)}; ${wrong.length} wrong${unread}`);
+  for (const { kind, name, error } of unreadable) tell(`  ${kind} ${name} cannot be read (${error}) and is kept`);
   for (const body of wrong) tell(`  ${body.kind} ${body.name} ${removal.became(body)}`);
   let fetched = 0;
   const removed = wrong.filter((body) => removal.took(body));
@@ -99,7 +108,7 @@ async function verify(
   }
   if (given.json === true) {
     const isGone = wrong.length === removed.length && !keep;
-    outJson(terminal, { checked, bytes, wrong, removed: isGone, fetchedAgain: fetched });
+    outJson(terminal, { checked, bytes, wrong, removed: isGone, fetchedAgain: fetched, unreadable });
   }
   if (stoppedBy !== undefined) {
     terminal.error(`stopped by ${stoppedBy}; the rest was not looked at`);

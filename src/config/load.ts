@@ -1,4 +1,5 @@
-// The whole way from flags, environment, file and machine to one checked Config, or to every mistake at once.
+// The whole way from flags, environment, file and machine to one checked Config, or to its mistakes: all at once that can
+// be told without one another. A file that is no YAML is told of alone, and what refers to a faulty part is not looked at.
 
 import { dirname } from 'node:path';
 import { auditLogOf } from './audit-log.ts';
@@ -24,7 +25,7 @@ export interface LoadedConfig {
 }
 
 /**
- * Throws ConfigurationError with all problems. `notes`: whether the answer of a slow question may be remembered in
+ * Throws ConfigurationError with all problems that were found. `notes`: whether the answer of a slow question may be remembered in
  * the data folder. `machine` replaces the real one in tests.
  */
 export async function loadConfig(

@@ -10,6 +10,7 @@ import { digestOf } from '../cache/digest.ts';
 import type { Entry } from '../cache/entry.ts';
 import type { Ask, Profile, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
+import { UnreadableBlob } from '../cache/stored-blob.ts';
 import { UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
 import { discard } from '../upstream/discard.ts';
@@ -102,7 +103,7 @@ export class WheelMetadata {
       const part = await readThrough.held(byRanges);
       if (part === undefined) return;
       if (part.body?.digest !== digestOf(bytes)) onWrongPart(wheel);
-      await readThrough.purge(byRanges.key);
+      await readThrough.purge([byRanges.key]);
     });
   }
 
@@ -130,8 +131,8 @@ export class WheelMetadata {
   async #packed(metadata: Resource, wheel: Resource): Promise<IncomingResponse | undefined> {
     const entry = await this.#options.readThrough.held(wheel);
     if (entry?.body?.verified !== true) return undefined;
-    const bytes = await readMetadata(await this.#options.readThrough.open(wheel, entry)).catch(asValue);
-    if (bytes instanceof UpstreamFailure || !isPromised(bytes, metadata)) return undefined;
+    const bytes = await this.#options.readThrough.open(wheel, entry).then(readMetadata).catch(notHere);
+    if (bytes === undefined || !isPromised(bytes, metadata)) return undefined;
     return response(metadata, entry, bytes);
   }
 
@@ -140,7 +141,7 @@ export class WheelMetadata {
     const { readThrough } = this.#options;
     const entry = await readThrough.held(wheel);
     if (entry?.body?.verified !== true) return false;
-    const blob = await readThrough.open(wheel, entry);
+    const blob = await readThrough.open(wheel, entry).catch(notHere);
     blob?.release();
     return blob !== undefined;
   }
@@ -176,6 +177,11 @@ function isPromised(bytes: Buffer, { expected }: Resource): boolean {
 function asValue(error: unknown): UpstreamFailure {
   if (!(error instanceof UpstreamFailure)) throw error;
   return error;
+}
+
+/** A wheel that holds nothing to read, or that the disk does not give now: as if it were not here. */
+function notHere(error: unknown): undefined {
+  if (!(error instanceof UpstreamFailure) && !(error instanceof UnreadableBlob)) throw error;
 }
 
 /** The stored entry of a body that is on its way. Rejects with an UpstreamFailure when it takes longer than `ms`. */

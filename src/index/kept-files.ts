@@ -16,10 +16,47 @@ export type KeptFiles = {
 
 /** More would burden the page's entry, and are no slip of a publisher's: such a page is refused as a whole. */
 export const MOST_KEPT_FILES = 100;
-const MOST_KEPT_CHARACTERS = 256 * 1024;
+/** Of what must stay of them, as it is written beside the page's body: in JSON, within JSON. */
+const MOST_KEPT_BYTES = 128 * 1024;
 
-export function areTooMany({ filenames, page }: KeptFiles): boolean {
-  return filenames.length > MOST_KEPT_FILES || page.length > MOST_KEPT_CHARACTERS;
+/** Whether their number, or their names, URLs and hashes alone are too much to be remembered; texts give way. */
+export function areTooMany(kept: KeptFiles): boolean {
+  if (kept.filenames.length > MOST_KEPT_FILES) return true;
+  return Buffer.byteLength(JSON.stringify(JSON.stringify(withoutTexts(kept).page))) > MOST_KEPT_BYTES;
+}
+
+/** What an installer needs of a file, and what tells it from another one (PEP 691, PEP 700, PEP 658). */
+const NEEDED = [
+  'filename',
+  'url',
+  'hashes',
+  'size',
+  'upload-time',
+  'requires-python',
+  'core-metadata',
+  'dist-info-metadata',
+  'data-dist-info-metadata',
+] as const;
+
+type StoredFile = Readonly<Record<string, unknown>>;
+
+/** Without what no installer needs; a yanked file stays yanked, its reason goes. */
+export function withoutTexts(kept: KeptFiles): KeptFiles {
+  return withStoredFiles(kept, (file) => {
+    const needed = NEEDED.filter((key) => file[key] !== undefined).map((key) => [key, file[key]]);
+    const isYanked = file.yanked === true || (typeof file.yanked === 'string' && file.yanked !== '');
+    return { ...Object.fromEntries(needed), ...(isYanked && { yanked: true }) };
+  });
+}
+
+/** Each of their stored records as `change` makes it; without those that it drops. */
+export function withStoredFiles(
+  { filenames, page }: KeptFiles,
+  change: (file: StoredFile) => StoredFile | undefined,
+): KeptFiles {
+  const detail = JSON.parse(page) as { readonly files: readonly StoredFile[] };
+  const files = detail.files.map(change).filter((file) => file !== undefined);
+  return { filenames, page: JSON.stringify({ ...detail, files }) };
 }
 
 /** The records of these files on the page that is held. Undefined for none of them. */

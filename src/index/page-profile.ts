@@ -4,6 +4,7 @@
 
 import type { Profile } from '../cache/profile.ts';
 import { type Fields, fieldLines, fieldValue, type ResponseHead } from '../http-message.ts';
+import { lighterFacts } from './lighter-facts.ts';
 import { contradictsPage, judgePage } from './page-judge.ts';
 
 export interface PageProfileOptions {
@@ -38,6 +39,7 @@ export function pageProfile(name: 'page' | 'list' | 'json', options: PageProfile
     grant: (response) => grantedFields(response, options),
     judge: judgePage,
     contradicts: contradictsPage,
+    lighten: lighterFacts,
   };
 }
 

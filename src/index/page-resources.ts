@@ -6,6 +6,7 @@ import type { Entry, Json } from '../cache/entry.ts';
 import type { EntryStore } from '../cache/entry-store.ts';
 import { type Ask, conditionsAt, type Profile, type Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
+import { UnreadableBlob } from '../cache/stored-blob.ts';
 import type { IncomingResponse, RequestHead } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { ChangedFiles } from './changed-files.ts';
@@ -92,7 +93,10 @@ export class PageResources {
       fetch: (ask: Ask) =>
         judgement === undefined || project === undefined
           ? upstream.fetchPage(path, (base) => conditionsAt(ask, base), ask.signal)
-          : this.#held(resource, project).then((held) => judgement.fetch(project, held, ask)),
+          : this.#held(resource, project)
+              // What cannot be read now is no reason not to ask: `check` judges what comes.
+              .catch(unreadable)
+              .then((held) => judgement.fetch(project, held, ask)),
       check: (response, body, digest) =>
         this.#check(index, project, resource, response, pageSource(response, body, project, digest)),
       onWrongBody: () => {},
@@ -125,14 +129,15 @@ export class PageResources {
       upstream.reportValidPage(response.source);
       if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', checked.remarks);
       if (project !== undefined) await this.#storeAliases(index, project, checked.strays);
+      // Rejects when the disk does not give the held page now: a page that cannot be measured by it does not replace it.
+      const held = project === undefined ? undefined : await this.#held(resource, project);
       const judgement = this.#options.mirrors.get(index);
       if (judgement !== undefined) return { ...checked.facts, ...judgement.factsOf(response) };
       if (project === undefined) return checked.facts;
-      const held = await this.#held(resource, project);
       const judged = held === undefined ? {} : await this.#options.changedFiles.judge(index, project, held, source);
       return { ...checked.facts, ...judged };
     } catch (error) {
-      upstream.reportInvalidPage(response.source, project ?? '');
+      if (!(error instanceof UnreadableBlob)) upstream.reportInvalidPage(response.source, project ?? '');
       throw error;
     }
   }
@@ -157,4 +162,8 @@ export class PageResources {
 
 function aliasKey(scope: string, filename: string): string {
   return `alias:${scope}:${filename}`;
+}
+
+function unreadable(error: unknown): undefined {
+  if (!(error instanceof UnreadableBlob)) throw error;
 }

@@ -8,6 +8,7 @@ import { oncePer } from '../cache/freshness/once-per.ts';
 import { bodyMemory } from '../cache/large-bytes.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
+import { UnreadableBlob } from '../cache/stored-blob.ts';
 import { UpstreamFailure } from '../errors.ts';
 import { fieldValue, type ResponseHead } from '../http-message.ts';
 import type { PageFacts } from './page.ts';
@@ -15,8 +16,8 @@ import type { PageSource } from './page-reader.ts';
 import type { ProjectName } from './project-name.ts';
 
 /**
- * Calls `use` with the body behind a 200 answer; one that is lost is fetched again, once, and `use` gets that answer.
- * Throws UpstreamFailure when it cannot be had again.
+ * Calls `use` with the body behind a 200 answer; one that is lost, or that the disk does not give now, is fetched again,
+ * once, and `use` gets that answer. Throws UpstreamFailure or UnreadableBlob when it cannot be had.
  */
 export async function withBody<T>(
   readThrough: ReadThrough,
@@ -24,16 +25,24 @@ export async function withBody<T>(
   found: Answer,
   use: (body: Buffer, answer: Answer) => Promise<T>,
 ): Promise<T> {
-  const { answer, blob } = await readThrough.body(resource, found);
-  if (blob === undefined || answer.entry.status !== 200) {
-    blob?.release();
-    throw new UpstreamFailure('invalid-body', 'The stored page was lost and could not be had again.');
-  }
-  try {
-    return await use(await readAll(blob), answer);
-  } finally {
-    blob.release();
-  }
+  const read = async () => {
+    const { answer, blob } = await readThrough.body(resource, found);
+    if (blob === undefined || answer.entry.status !== 200) {
+      blob?.release();
+      throw new UpstreamFailure('invalid-body', 'The stored page was lost and could not be had again.');
+    }
+    try {
+      return { answer, body: await readAll(blob) };
+    } finally {
+      blob.release();
+    }
+  };
+  const { answer, body } = await read().catch((error: unknown) => {
+    // It could be opened and not read to its end: whoever opens it anew is told at once.
+    if (!(error instanceof UnreadableBlob)) throw error;
+    return read();
+  });
+  return use(body, answer);
 }
 
 /** All bytes of an open body. */

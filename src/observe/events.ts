@@ -15,6 +15,7 @@ export const EVENT_KINDS = [
   'removed',
   'quarantined',
   'disk-full',
+  'disk-unreadable',
   'disk-recovered',
   'redis-down',
   'redis-up',

@@ -284,6 +284,12 @@ export const METRIC_TABLE = {
     help: 'Bodies that could not be stored; their clients were served all the same.',
     labels: { reason: ['quota', 'full', 'read-only', 'descriptors', 'io'] },
   },
+  diskReadFailures: {
+    type: 'counter',
+    name: 'wheelkeep_disk_read_failures_total',
+    help: 'Stored bodies that the disk did not give when they were wanted or scrubbed; they are kept.',
+    labels: { reason: ['descriptors', 'permission', 'short-read', 'io'] },
+  },
   evictions: {
     type: 'counter',
     name: 'wheelkeep_evictions_total',

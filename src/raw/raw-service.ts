@@ -87,7 +87,7 @@ export class RawService {
 
   /** A write was answered: what is stored of the URLs that it concerns is gone (RFC 9111 4.4). */
   async written(request: RequestHead, response: ResponseHead): Promise<void> {
-    for (const url of invalidatedUrls(request, response)) await this.#options.readThrough.purge(this.#keyOf(url));
+    await this.#options.readThrough.purge(invalidatedUrls(request, response).map((url) => this.#keyOf(url)));
   }
 
   /** HEAD is answered from a stored GET, else by upstream, whose answer says something of that GET (4.3.5). */

@@ -17,6 +17,7 @@ const SENTENCES: Readonly<Record<EventKind, string>> = {
   removed: 'upstream removed something',
   quarantined: 'upstream quarantined a project',
   'disk-full': 'the disk takes no bytes',
+  'disk-unreadable': 'the disk does not give a stored body',
   'disk-recovered': 'the disk takes bytes again',
   'redis-down': 'Redis is away',
   'redis-up': 'Redis answers',
@@ -26,7 +27,13 @@ const SENTENCES: Readonly<Record<EventKind, string>> = {
   error: 'an error that nobody expected: see the log',
 };
 
-const BAD: ReadonlySet<string> = new Set<EventKind>(['integrity', 'changed-digest', 'disk-full', 'error']);
+const BAD: ReadonlySet<string> = new Set<EventKind>([
+  'integrity',
+  'changed-digest',
+  'disk-full',
+  'disk-unreadable',
+  'error',
+]);
 const ATTENTION: ReadonlySet<string> = new Set<EventKind>([
   'upstream-down',
   'mirror-set-aside',

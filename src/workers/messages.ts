@@ -2,6 +2,7 @@
 
 import type { Config } from '../config/config.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
+import type { PurgePart } from '../purgeable-keys.ts';
 import type { StatusFacts } from '../status-page/facts.ts';
 
 /** A start that failed, with what start-failure.ts looks at; an Error would lose these on the way. */
@@ -31,8 +32,8 @@ export type ToPrimary =
   /** Asks for the snapshots of all. */
   | { readonly kind: 'collect'; readonly id: number }
   | { readonly kind: 'snapshot'; readonly round: number; readonly snapshot: WorkerSnapshot }
-  /** These keys were purged: the others are to forget them. */
-  | { readonly kind: 'purged'; readonly id: number; readonly keys: readonly string[] }
+  /** Something is purged: the others have their part in it. */
+  | { readonly kind: 'purged'; readonly id: number; readonly part: PurgePart }
   | { readonly kind: 'forgotten'; readonly round: number };
 
 export type ToWorker =
@@ -42,6 +43,6 @@ export type ToWorker =
   | { readonly kind: 'lease'; readonly id: number; readonly state: 'granted' | 'held' | 'over' }
   | { readonly kind: 'snapshot'; readonly round: number }
   | { readonly kind: 'collected'; readonly id: number; readonly snapshots: readonly WorkerSnapshot[] }
-  | { readonly kind: 'forget'; readonly round: number; readonly keys: readonly string[] }
+  | { readonly kind: 'forget'; readonly round: number; readonly part: PurgePart }
   /** The others have forgotten what was purged. */
   | { readonly kind: 'forgotten'; readonly id: number };

@@ -73,7 +73,7 @@ export class Primary {
     });
     this.#purges = new PurgeRounds({
       workers,
-      tell: (worker, round, keys) => this.#tell(worker, { kind: 'forget', round, keys }),
+      tell: (worker, round, part) => this.#tell(worker, { kind: 'forget', round, part }),
     });
   }
 
@@ -163,7 +163,7 @@ export class Primary {
         this.#rounds.answered(from, message.round, message.snapshot);
         return;
       case 'purged':
-        void this.#purges.purge(from, message.keys).then(() => this.#tell(from, { kind: 'forgotten', id: message.id }));
+        void this.#purges.purge(from, message.part).then(() => this.#tell(from, { kind: 'forgotten', id: message.id }));
         return;
       case 'forgotten':
         this.#purges.forgotten(from, message.round);

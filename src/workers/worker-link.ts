@@ -2,6 +2,7 @@
 
 import type { LeaseAnswer, LeaseDesk } from '../cache/lease.ts';
 import { renderWorkers } from '../observe/metrics.ts';
+import type { PurgePart } from '../purgeable-keys.ts';
 import type { StatusFacts } from '../status-page/facts.ts';
 import { mergeFacts } from '../status-page/merge-facts.ts';
 import type { ToPrimary, ToWorker, WorkerSnapshot } from './messages.ts';
@@ -55,12 +56,12 @@ export class WorkerLink {
     return mergeFacts([own, ...others]);
   }
 
-  async purged(keys: readonly string[]): Promise<void> {
+  async purged(part: PurgePart): Promise<void> {
     const id = this.#ids++;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ROUND_MS);
     this.#purging.set(id, resolve);
-    this.#send({ kind: 'purged', id, keys });
+    this.#send({ kind: 'purged', id, part });
     await promise;
     clearTimeout(timer);
     this.#purging.delete(id);

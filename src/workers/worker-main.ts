@@ -4,6 +4,7 @@
 
 import { type App, startApp } from '../app.ts';
 import { createLog, openSharedSink } from '../observe/log.ts';
+import type { PurgePart } from '../purgeable-keys.ts';
 import type { StartError, ToPrimary, ToWorker } from './messages.ts';
 import { WorkerLink } from './worker-link.ts';
 
@@ -31,7 +32,7 @@ process.on('message', (message: ToWorker) => {
       void answerSnapshot(message.round);
       return;
     case 'forget':
-      void forget(message.keys, message.round);
+      void forget(message.part, message.round);
       return;
     default:
       link.receive(message);
@@ -70,8 +71,8 @@ async function answerSnapshot(round: number): Promise<void> {
   if (running !== undefined) send({ kind: 'snapshot', round, snapshot: await running.snapshot() });
 }
 
-async function forget(keys: readonly string[], round: number): Promise<void> {
-  (await app)?.purgedElsewhere(keys);
+async function forget(part: PurgePart, round: number): Promise<void> {
+  (await app)?.purgedElsewhere(part);
   send({ kind: 'forgotten', round });
 }
 

@@ -32,6 +32,7 @@ const KINDS: readonly Kind[] = [
           onEvicted: () => {},
           onPaused: () => {},
           onDamage: () => {},
+          onUnreadable: () => {},
         });
         t.after(() => store.close());
         return store;
@@ -114,7 +115,7 @@ for (const kind of KINDS) {
     const { store } = await kind.open(t);
     const bytes = seededBytes('removed', 300_000);
     const blob = await put(store, bytes);
-    await store.remove(digestOf(bytes));
+    await store.remove(digestOf(bytes), 'purge');
     assert.equal(await store.open(digestOf(bytes)), undefined);
     assert.ok((await contentOf(blob)).equals(bytes));
     blob.release();
@@ -133,7 +134,7 @@ for (const kind of KINDS) {
       assert.deepEqual([owned.description, (await contentOf(owned.blob)).toString()], [{ text: 'second' }, 'second']);
       owned.blob.release();
     }
-    await store.removeOwned('page:a/../b');
+    await store.removeOwned('page:a/../b', 'purge');
     assert.equal(await store.openOwned('page:a/../b'), undefined);
   });
 }

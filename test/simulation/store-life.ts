@@ -56,9 +56,12 @@ class StoreLife {
       quotaBytes: QUOTA_BYTES,
       freeSpaceFloorBytes: 0,
       now: () => this.#now,
-      onEvicted: () => this.figures.evicted++,
+      onEvicted: (reason) => {
+        if (reason === 'quota') this.figures.evicted++;
+      },
       onPaused: () => assert.fail('the disk is well'),
       onDamage: () => this.figures.damaged++,
+      onUnreadable: () => assert.fail('the disk gives everything'),
     });
   }
 
@@ -99,8 +102,8 @@ class StoreLife {
     if (chance < 85) return this.#readPage(this.#random.below(PAGES));
     if (chance < 94) return this.#abandon();
     return chance < 98
-      ? this.#blobs.remove(fileOf(this.#random.below(FILES)).digest)
-      : this.#blobs.removeOwned(`page ${this.#random.below(PAGES)}`);
+      ? this.#blobs.remove(fileOf(this.#random.below(FILES)).digest, 'purge')
+      : this.#blobs.removeOwned(`page ${this.#random.below(PAGES)}`, 'purge');
   }
 
   async #store(n: number): Promise<void> {
@@ -180,7 +183,7 @@ class StoreLife {
     const blob = await this.#blobs.open(digest);
     // Small ones are still in memory: then the name alone is taken away.
     blob?.release();
-    await this.#blobs.remove(digest);
+    await this.#blobs.remove(digest, 'purge');
   }
 
   async #places(): Promise<string[]> {

@@ -22,6 +22,70 @@ export function failReads(t: TestContext, code: string): DiskHook {
   });
 }
 
+/** What may become of one call that reads: the system's error; half of what was asked for; or nothing, as at an end. */
+export type ReadFault = 'EIO' | 'EMFILE' | 'ENFILE' | 'EACCES' | 'half' | 'nothing';
+
+/** Every call that opens, looks at or reads what lies in `folder` meets what `fault` says; undefined: nothing. */
+export function troubleReads(t: TestContext, folder: string, fault: () => ReadFault | undefined): DiskHook {
+  let met = 0;
+  const meet = (): ReadFault | undefined => {
+    const found = fault();
+    if (found !== undefined) met++;
+    return found;
+  };
+  /** For calls that read no bytes, or too few to be cut short. */
+  const refusal = (place: unknown): NodeJS.ErrnoException | undefined => {
+    if (typeof place === 'string' && !place.startsWith(folder)) return undefined;
+    const found = fault();
+    if (found === undefined || found === 'half' || found === 'nothing') return undefined;
+    met++;
+    return systemError(found);
+  };
+  const { open, read, readSync, fstatSync } = fs as unknown as Record<string, (...args: unknown[]) => unknown>;
+  const promises = fs.promises as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+  const mocks = [
+    t.mock.method(fs, 'open', (...args: unknown[]) => {
+      const error = refusal(args[0]);
+      if (error === undefined) open!(...args);
+      else setImmediate(args.at(-1) as Callback, error);
+    }),
+    t.mock.method(fs, 'read', (...args: unknown[]) => {
+      const done = args.at(-1) as Callback;
+      const found = meet();
+      const [fd, target, offset, length, position] = args;
+      if (found === undefined) read!(...args);
+      else if (found === 'nothing') setImmediate(done, null, 0);
+      else if (found === 'half') read!(fd, target, offset, Math.ceil((length as number) / 2), position, done);
+      else setImmediate(done, systemError(found));
+    }),
+    t.mock.method(fs, 'readSync', (...args: unknown[]) => {
+      const error = refusal(args[0]);
+      if (error !== undefined) throw error;
+      return readSync!(...args);
+    }),
+    t.mock.method(fs, 'fstatSync', (...args: unknown[]) => {
+      const error = refusal(args[0]);
+      if (error !== undefined) throw error;
+      return fstatSync!(...args);
+    }),
+    ...['stat', 'lstat', 'access', 'open'].map((name) => {
+      const real = promises[name]!;
+      return t.mock.method(promises, name, (...args: unknown[]) => {
+        // Flags as text are a writer's.
+        const error = name === 'open' && typeof args[1] === 'string' ? undefined : refusal(args[0]);
+        return error === undefined ? real.apply(fs.promises, args) : Promise.reject(error);
+      });
+    }),
+  ];
+  syncBuiltinESMExports();
+  const restore = () => {
+    for (const { mock } of mocks) mock.restore();
+    syncBuiltinESMExports();
+  };
+  t.after(restore);
+  return { met: () => met, restore };
+}
+
 /** Every such read, and every write of a body, takes that much longer. */
 export async function slowDisk(t: TestContext, delayMs: number): Promise<DiskHook> {
   const real = fs.read as (...args: unknown[]) => void;

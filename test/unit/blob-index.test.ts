@@ -164,3 +164,20 @@ test('a folder that cannot be written to leaves an index in memory', async (t) =
   assert.deepEqual(index.totals, { bytes: 5, count: 1 });
   index.close(true);
 });
+
+test('what was chosen to leave is not what has taken its place meanwhile', async (t) => {
+  let now = Date.UTC(2026, 0, 1);
+  const index = BlobIndex.open({ path: join(await temporaryFolder(t), 'index.sqlite'), now: () => now });
+  t.after(() => index.close(true));
+  for (const i of [0, 1, 2, 3]) index.put('page', name(i), 1_000);
+  const chosen = new Map(index.leastWorth('page', undefined, 10).map((blob) => [blob.name, blob]));
+  const isStill = (i: number) => index.isStill('page', name(i), chosen.get(name(i))!.rank);
+  now += DAY_MS;
+  index.removed('page', name(1));
+  index.removed('page', name(2));
+  index.put('page', name(2), 1_000);
+  index.used('page', name(3));
+  assert.deepEqual([0, 1, 2, 3].map(isStill), [true, false, false, true], 'while it is only noted');
+  index.flush();
+  assert.deepEqual([0, 1, 2].map(isStill), [true, false, false], 'when it is written');
+});

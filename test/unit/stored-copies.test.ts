@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { Digest } from '../../src/cache/digest.ts';
 import type { EntryRecord } from '../../src/cache/entry.ts';
 import type { FlightTools } from '../../src/cache/flight-tools.ts';
+import { KeyChanges } from '../../src/cache/key-changes.ts';
 import type { Resource } from '../../src/cache/profile.ts';
 import { encodeRecord } from '../../src/cache/record-codec.ts';
 import type { StoredByOthers } from '../../src/cache/stored-by-others.ts';
@@ -32,6 +33,7 @@ const RESOURCE = { key: KEY, profile: { body: { kind: 'whole' } } } as unknown a
 
 test('what is asked for while it is being forgotten does not come back by its body, which says what it is', async () => {
   const records = new Map([[KEY, RECORD]]);
+  const meanwhile: Promise<EntryRecord | undefined>[] = [];
   let bodyIsThere = true;
   const tools = {
     entries: {
@@ -41,7 +43,8 @@ test('what is asked for while it is being forgotten does not come back by its bo
       set: async (key: string, record: EntryRecord) => void records.set(key, record),
       delete: async (key: string) => {
         records.delete(key);
-        await copies.lookUp(RESOURCE);
+        // It waits for its turn, which comes when all is forgotten.
+        meanwhile.push(copies.lookUp(RESOURCE));
       },
     },
     blobs: {
@@ -57,11 +60,13 @@ test('what is asked for while it is being forgotten does not come back by its bo
         bodyIsThere = false;
       },
     },
+    changes: new KeyChanges(),
+    now: () => 2_000,
   } as unknown as FlightTools;
   const copies: StoredCopies = new StoredCopies(tools, { adopt: async () => undefined } as unknown as StoredByOthers);
 
   records.clear();
   assert.deepEqual(await copies.lookUp(RESOURCE), RECORD, 'a body alone is enough to be found');
-  await copies.forget(KEY);
-  assert.equal(await copies.lookUp(RESOURCE), undefined);
+  await copies.forget(KEY, { withShared: false, stays: () => false });
+  assert.deepEqual(await Promise.all([...meanwhile, copies.lookUp(RESOURCE)]), [undefined, undefined]);
 });

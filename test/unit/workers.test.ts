@@ -12,6 +12,7 @@ import { SnapshotRounds } from '../../src/workers/snapshot-rounds.ts';
 import { WorkerLink } from '../../src/workers/worker-link.ts';
 import { parseMetrics } from '../support/prometheus-text.ts';
 
+const PURGED = { kind: 'forget', keys: ['page:main:a'] } as const;
 const first = { worker: 1, id: 10 };
 const second = { worker: 2, id: 20 };
 
@@ -99,7 +100,7 @@ test('a scrape waits a second for a silent worker and then uses its last word', 
 test('a purge is done when every other worker has forgotten, or died, or kept silent for a second', async () => {
   const told: number[][] = [];
   const rounds = new PurgeRounds({ workers: () => [1, 2, 3], tell: (worker, round) => told.push([worker, round]) });
-  const purged = rounds.purge(2, ['page:main:a']);
+  const purged = rounds.purge(2, PURGED);
   assert.deepEqual(told, [
     [1, 1],
     [3, 1],
@@ -115,8 +116,27 @@ test('a purge is done when every other worker has forgotten, or died, or kept si
   await purged;
 
   const startedAt = performance.now();
-  await rounds.purge(1, ['page:main:a']);
+  await rounds.purge(1, PURGED);
   assert.ok(performance.now() - startedAt >= 990);
+});
+
+test('a worker that keeps silent is waited for once, and again when it has answered', async () => {
+  const told: number[] = [];
+  const rounds = new PurgeRounds({ workers: () => [1, 2], tell: (_worker, round) => told.push(round) });
+  await rounds.purge(1, PURGED);
+  const startedAt = performance.now();
+  for (let i = 0; i < 50; i++) await rounds.purge(1, PURGED);
+  assert.ok(performance.now() - startedAt < 500);
+  assert.equal(told.length, 51, 'it is told all the same');
+  rounds.forgotten(2, 1);
+  let isDone = false;
+  const purged = rounds.purge(1, PURGED).then(() => {
+    isDone = true;
+  });
+  await new Promise(setImmediate);
+  assert.equal(isDone, false);
+  rounds.forgotten(2, 52);
+  await purged;
 });
 
 test('a worker whose primary is silent goes on without a lease, and gives back one that comes late', async () => {
