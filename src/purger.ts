@@ -37,7 +37,11 @@ export class Purger {
     const { events, now, indexNames } = this.#options;
     let removed = 0;
     if (project === undefined) {
-      for (const kind of PURGEABLE_KINDS) removed += await this.#purgeKeys(`${kind}:`, until, () => true);
+      for (const kind of PURGEABLE_KINDS) {
+        const entries = await this.#purgeKeys(`${kind}:`, until, () => true);
+        // By which hashes files are known is forgotten with them, and is nothing that was stored for clients.
+        if (kind !== 'known') removed += entries;
+      }
     } else {
       for (const name of indexNames) removed += await this.#purgeProject(name, project, until);
     }
@@ -65,6 +69,7 @@ export class Purger {
     removed += await this.#purgeKeys(`json:${index}:${project}:`, until, () => true);
     removed += await this.#purgeKeys(`provenance:${index}:integrity/${project}/`, until, () => true);
     removed += await this.#purgeKeys(`file:${index}:`, until, isOurs);
+    await this.#purgeKeys(`known:${index}:${project}:`, until, () => true);
     return removed + (await this.#purgeKeys(aliases, until, (key) => strays.has(key.slice(aliases.length))));
   }
 

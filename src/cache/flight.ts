@@ -206,6 +206,7 @@ export class Flight {
     place: Promise<BlobWriter | undefined> | undefined,
   ): Promise<void> {
     const held = this.#held;
+    await this.#resource.accepted?.(entry, () => !this.#overtaken);
     if (bytes !== undefined) {
       const replaces = held?.body !== undefined;
       await this.#keeper.keep(entry, bytes, { shared: false, replaces, ...(place && { place }) });

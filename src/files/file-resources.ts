@@ -1,6 +1,7 @@
 // What the read-through flow is to read for a file or its companion: under which key, by which profile, from where, and
 // what it has to be.
 
+import { digestOf } from '../cache/digest.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { canExtract } from '../index/extracted-metadata.ts';
@@ -48,6 +49,19 @@ export class FileResources {
     if (!this.extracts(index, file)) return this.#wheelMetadata.orExtracted(resource, wheel);
     const { source } = this.#options;
     return this.#wheelMetadata.extracted(resource, { wheel, askPart: (signal) => source.partsOf(file.url, signal) });
+  }
+
+  /** See FileService.metadataHere. */
+  async metadataHere(index: string, file: ListedFile, known: string): Promise<string | undefined> {
+    const packed = await this.#wheelMetadata.packedHere(this.ofUpstream(index, file, undefined));
+    if (packed !== undefined) return `sha256:${digestOf(packed)}`;
+    const { readThrough } = this.#options;
+    const resource = this.ofUpstream(index, file, '.metadata');
+    const entry = await readThrough.held(resource);
+    const isKnown = entry?.facts === known || (entry?.body !== undefined && `sha256:${entry.body.digest}` === known);
+    const blob = entry !== undefined && isKnown ? await readThrough.open(resource, entry) : undefined;
+    blob?.release();
+    return blob === undefined ? undefined : known;
   }
 
   /** As upstream has it. */

@@ -12,6 +12,7 @@ import { projectOfFilename } from '../index/distribution-name.ts';
 import { filenameOfUrl } from '../index/file-links.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ListedFile } from '../index/page-reader.ts';
+import type { ProjectName } from '../index/project-name.ts';
 import { fileNotFound, notListed } from './file-failures.ts';
 import { FileFinder } from './file-finder.ts';
 import { type FileRequest, type Wanted, wantedOf } from './file-request.ts';
@@ -123,6 +124,20 @@ export class FileService {
     const blob = entry === undefined ? undefined : await this.#options.readThrough.open(resource, entry);
     blob?.release();
     return blob === undefined ? undefined : entry?.body;
+  }
+
+  /**
+   * What the core metadata of a listed wheel has to be, as `<algorithm>:<hex>`, after its page has changed what it says
+   * of it: what the wheel holds where that is here, else what is `known` where that is here; undefined otherwise.
+   */
+  async metadataHere(
+    index: string,
+    project: ProjectName,
+    filename: string,
+    known: string,
+  ): Promise<string | undefined> {
+    const file = (await this.#options.index.findHeld(index, project, { key: '', filename }))?.named;
+    return file === undefined ? undefined : this.#resources.metadataHere(index, file, known);
   }
 
   async #answer(wanted: Wanted, listing: FileListing, file: ListedFile): Promise<FileAnswer> {

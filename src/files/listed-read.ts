@@ -77,7 +77,9 @@ export class ListedRead {
    * (the project was gone for a while), and the bytes are what tells.
    */
   async #changed(wanted: Wanted, { index, project }: FileListing, resource: Resource, answer: Answer): Promise<Answer> {
-    if (!this.#options.refusing.has(index)) return this.#options.readThrough.heal(resource, answer.entry);
+    // What a page says of core metadata was settled when the page came (changed-files.ts): the file itself is the same.
+    const isFile = wanted.companion === undefined;
+    if (!isFile || !this.#options.refusing.has(index)) return this.#options.readThrough.heal(resource, answer.entry);
     this.#options.onRefusedFile(project, wanted.filename);
     throw changedFile(project, wanted.filename);
   }

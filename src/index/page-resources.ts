@@ -9,7 +9,7 @@ import type { ReadThrough } from '../cache/read-through.ts';
 import type { IncomingResponse, RequestHead } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { ChangedFiles } from './changed-files.ts';
-import type { MirrorJudgement } from './mirror-judgement.ts';
+import type { JudgedPage, MirrorJudgement } from './mirror-judgement.ts';
 import type { PageSource } from './page-reader.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import { type ProjectName, parseProjectName } from './project-name.ts';
@@ -25,7 +25,6 @@ export interface PageResourcesOptions {
   readonly indexes: ReadonlyMap<string, IndexUnderName>;
   /** By index, for those of several mirrors. */
   readonly mirrors: ReadonlyMap<string, MirrorJudgement>;
-  /** For those of one upstream. */
   readonly changedFiles: ChangedFiles;
   readonly readThrough: Pick<ReadThrough, 'held' | 'open'>;
   readonly detailProfile: Profile;
@@ -89,6 +88,10 @@ export class PageResources {
           : this.#held(resource, project).then((held) => judgement.fetch(project, held, ask)),
       check: (response, body, digest) =>
         this.#check(index, project, resource, response, pageSource(response, body, project, digest)),
+      ...(project !== undefined && {
+        accepted: (entry: Entry, isCurrent: () => boolean) =>
+          this.#accepted(index, project, resource, entry, isCurrent),
+      }),
       onWrongBody: () => {},
     };
     return resource;
@@ -119,16 +122,41 @@ export class PageResources {
       upstream.reportValidPage(response.source);
       if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', checked.remarks);
       if (project !== undefined) await this.#storeAliases(index, project, checked.strays);
-      const judgement = this.#options.mirrors.get(index);
-      if (judgement !== undefined) return { ...checked.facts, ...judgement.factsOf(response) };
       if (project === undefined) return checked.facts;
-      const held = await this.#held(resource, project);
-      const judged = held === undefined ? {} : await this.#options.changedFiles.judge(index, project, held, source);
-      return { ...checked.facts, ...judged };
+      const judged =
+        this.#options.mirrors.get(index)?.judgedOf(response) ?? (await this.#judged(index, project, resource, source));
+      const facts = { ...checked.facts, ...judged.facts };
+      this.#options.changedFiles.remember(facts, judged.notes);
+      return facts;
     } catch (error) {
       upstream.reportInvalidPage(response.source, project ?? '');
       throw error;
     }
+  }
+
+  /** A page of an index with one upstream. */
+  async #judged(index: string, project: ProjectName, resource: Resource, source: PageSource): Promise<JudgedPage> {
+    const { changedFiles } = this.#options;
+    const held = await this.#held(resource, project);
+    const measured = await changedFiles.measure(index, project, held, source);
+    const facts = await changedFiles.judge(index, project, held, measured);
+    // An older serial that says the same is no older page.
+    return { facts: { ...facts, ...(measured.comparison.same && { agreed: true }) }, notes: measured.notes };
+  }
+
+  async #accepted(
+    index: string,
+    project: ProjectName,
+    resource: Resource,
+    { status, facts }: Entry,
+    isCurrent: () => boolean,
+  ): Promise<void> {
+    const { changedFiles } = this.#options;
+    if (status === 200) return changedFiles.accepted(index, project, facts, isCurrent);
+    if (status !== 404 && status !== 410) return;
+    const held = await this.#held(resource, project);
+    // A name that nobody ever had here would be looked for in vain.
+    if (held !== undefined) await changedFiles.gone(index, project, held, isCurrent);
   }
 
   async #storeAliases(index: string, project: ProjectName, strays: readonly string[]): Promise<void> {

@@ -49,19 +49,22 @@ export async function readAll(blob: Blob): Promise<Buffer> {
 
 /** A page as it is stored, with what was found out about its files when it came. */
 export function storedSource(entry: Entry, body: Buffer, project: ProjectName | undefined): PageSource {
-  const { moves, kept, departed } = (entry.facts ?? {}) as Partial<PageFacts>;
+  const { moves, kept, pinned, metadata, departed } = (entry.facts ?? {}) as Partial<PageFacts>;
   return {
     ...pageSource(entry, body, project, entry.body!.digest),
     ...(moves !== undefined && { moves }),
     ...(kept !== undefined && { kept }),
+    ...(pinned !== undefined && { pinned }),
+    ...(metadata !== undefined && { metadata }),
     ...(departed !== undefined && { departed }),
   };
 }
 
 /** Names all that what clients see of `storedSource` depends on. */
 export function sourceName({ body, url, facts }: Entry): string {
-  const { moves, kept } = (facts ?? {}) as Partial<PageFacts>;
-  const found = moves === undefined && kept === undefined ? '' : ` ${JSON.stringify([moves, kept?.page])}`;
+  const { moves, kept, pinned, metadata } = (facts ?? {}) as Partial<PageFacts>;
+  const isPlain = [moves, kept, pinned, metadata].every((found) => found === undefined);
+  const found = isPlain ? '' : ` ${JSON.stringify([moves, kept?.page, pinned, metadata])}`;
   return `${body?.digest ?? ''} ${url}${found}`;
 }
 
