@@ -25,21 +25,26 @@ export class Flight {
   readonly #held: Entry | undefined;
   readonly #keeper: BodyKeeper;
   readonly #alone: boolean;
+  readonly #unconditional: boolean;
   readonly #abort = new AbortController();
   #overtaken = false;
 
-  /** `alone`: the request of one reader, whose own conditions and range may go along when nothing is held. */
+  /**
+   * `alone`: the request of one reader, whose own conditions and range may go along when nothing is held.
+   * `unconditional`: upstream shall send what it has, whatever is held.
+   */
   constructor(
     tools: FlightTools,
     resource: Resource,
     stored: { readonly record: EntryRecord | undefined; readonly held: Entry | undefined },
-    alone = false,
+    { alone = false, unconditional = false }: { readonly alone?: boolean; readonly unconditional?: boolean } = {},
   ) {
     this.#tools = tools;
     this.#resource = resource;
     this.#record = stored.record;
     this.#held = stored.held;
     this.#alone = alone && stored.held === undefined;
+    this.#unconditional = unconditional;
     this.#keeper = new BodyKeeper(tools, resource);
   }
 
@@ -60,7 +65,7 @@ export class Flight {
   /** Asks upstream. Rejects with an UpstreamFailure, which never changed anything that is stored. */
   async land(): Promise<Landing> {
     const held = this.#held;
-    if (held !== undefined) {
+    if (held !== undefined && !this.#unconditional) {
       const response = await this.#ask({ conditions: conditions(held) });
       if (response.status !== 304) return this.#receive(response);
       response.body.destroy();

@@ -44,6 +44,13 @@ export interface Joined {
   readonly collapsed: boolean;
 }
 
+export interface JoinOptions {
+  /** The request is its sender's alone: no flight is shared. */
+  readonly alone?: boolean;
+  /** A flight that is begun asks without validators. */
+  readonly unconditional?: boolean;
+}
+
 export interface FlightsOptions {
   readonly tools: FlightTools;
   readonly others: StoredByOthers;
@@ -86,7 +93,12 @@ export class Flights {
    * The flight for the key: the one that is under way, or a new one. Throws Overloaded when there are too many and the
    * client has its share of them; who holds a copy is let through, for refreshing it keeps clients served.
    */
-  join(resource: Resource, record: EntryRecord | undefined, held: Entry | undefined, byItself = false): Joined {
+  join(
+    resource: Resource,
+    record: EntryRecord | undefined,
+    held: Entry | undefined,
+    { alone: byItself = false, unconditional = false }: JoinOptions = {},
+  ): Joined {
     const running = this.#running.get(resource.key);
     const alone =
       byItself ||
@@ -101,7 +113,8 @@ export class Flights {
       throw new Overloaded('Too much is being fetched from upstream at this moment.');
     }
     const startedAt = performance.now();
-    const flight = new Flight(this.#tools, resource, { record: this.#believed(resource.key, record), held }, alone);
+    const stored = { record: this.#believed(resource.key, record), held };
+    const flight = new Flight(this.#tools, resource, stored, { alone, unconditional });
     const landing = this.#land(resource, flight, held, startedAt, byItself ? 'by-itself' : alone ? 'alone' : 'shared');
     if (alone) {
       this.#watchAlone(flight, landing);
@@ -146,7 +159,7 @@ export class Flights {
 
   /** A flight for one reader, whose answer nobody else may share. */
   alone(resource: Resource, record: EntryRecord | undefined): Promise<Landing> {
-    const flight = new Flight(this.#tools, resource, { record, held: undefined }, true);
+    const flight = new Flight(this.#tools, resource, { record, held: undefined }, { alone: true });
     const landing = flight.land();
     this.#watchAlone(flight, landing);
     return landing;

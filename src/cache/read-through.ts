@@ -227,7 +227,7 @@ export class ReadThrough {
       case 'revalidate':
         return this.#revalidation.answer(resource, record, decided.entry, decided.forward, options);
       case 'miss': {
-        const joined = this.#flights.join(resource, record, undefined, options.alone);
+        const joined = this.#flights.join(resource, record, undefined, options);
         return this.#landed.take(resource, record, undefined, joined, decided.forward);
       }
       case 'unavailable':

@@ -86,6 +86,7 @@ export class FileResources {
     return source.resource({
       key: resourceKey(index, fileKey(file.link), companion),
       index,
+      filename: file.filename + (companion ?? ''),
       url: withCompanion(file.url, companion),
       elsewhere: file.elsewhere.map((place) => withCompanion(place, companion)),
       profile,
@@ -99,6 +100,7 @@ export class FileResources {
     return this.#options.source.resource({
       key: resourceKey(index, wanted.key, wanted.companion),
       index,
+      filename: wanted.filename + (wanted.companion ?? ''),
       url: urlOf(wanted.request),
       elsewhere: [],
       profile: this.#options.profiles.verified,

@@ -89,7 +89,7 @@ export class ListedRead {
  * Whether the page speaks of other bytes than those we hold: by their digest, or by the hash that was promised when
  * they were fetched (the entry's facts, `<algorithm>:<hex>`).
  */
-function hasOtherBytes({ body, facts }: Entry, expected: Expectation | undefined): boolean {
+export function hasOtherBytes({ body, facts }: Entry, expected: Expectation | undefined): boolean {
   if (body === undefined || expected === undefined) return false;
   if (expected.algorithm === 'sha256') return body.digest !== expected.hex;
   return facts !== null && facts !== undefined && facts !== `${expected.algorithm}:${expected.hex}`;
