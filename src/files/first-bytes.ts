@@ -30,7 +30,6 @@ const SIGNATURES: readonly (readonly [RegExp, Signature])[] = [
   [/\.(?:exe|msi)$/i, begins('MZ', '\xd0\xcf\x11\xe0')],
   // Core metadata is a list of fields (RFC 822), of which this one is mandatory; its order is not.
   [/\.metadata$/i, (start) => /^\uFEFF?[A-Za-z][A-Za-z-]*:/.test(start.toString('utf8'))],
-  [/\.asc$/i, (start) => begins('-----BEGIN')(start) || start[0]! >= 0x80],
 ];
 
 /** What no distribution file is sent as, whatever its name. */

@@ -42,7 +42,7 @@ export interface IndexExplanation {
 }
 
 /** The facts of a page; of the files that are kept as they were only their names. */
-export type ExplainedFacts = Omit<PageFacts, 'kept' | 'departed'> & {
+export type ExplainedFacts = Omit<PageFacts, 'kept' | 'known' | 'departed'> & {
   readonly kept?: readonly string[];
 };
 
@@ -132,7 +132,7 @@ function pageOf(entry: Entry, remaining: number, now: number): NonNullable<Index
   };
 }
 
-function withFilenames({ kept, departed: _departed, ...facts }: PageFacts): ExplainedFacts {
+function withFilenames({ kept, known: _known, departed: _departed, ...facts }: PageFacts): ExplainedFacts {
   return { ...facts, ...(kept !== undefined && { kept: kept.filenames }) };
 }
 

@@ -136,8 +136,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an older page does not replace a newer one',
     file: 'src/index/page-judge.ts',
-    before: 'return before !== undefined && (after === undefined || after < before);',
-    after: 'return before !== undefined && after === -1;',
+    before: 'if (risenBy < 0) return',
+    after: 'if (risenBy < -1e7) return',
     tests: scenario('removal'),
   },
   {
@@ -356,8 +356,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a file whose hash changes stays as it was known',
     file: 'src/index/changed-files.ts',
-    before: 'if (accepted || kept === undefined) return remembered;',
-    after: 'if (accepted || kept !== undefined) return remembered;',
+    before: 'if (isAccepting) return KNOWN;',
+    after: 'if (!isAccepting) return KNOWN;',
     tests: scenario('changed-files'),
     only: 'is refused|outlives a restart',
   },
@@ -473,8 +473,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a file that left its page is remembered',
     file: 'src/index/changed-files.ts',
-    before: 'departed === undefined ? {} : { departed }',
-    after: '{}',
+    before: 'if (notes !== undefined) await this.#options.known.note(index, project, notes, isCurrent);',
+    after: '',
     tests: scenario('changed-files'),
     only: 'left its page',
   },

@@ -35,7 +35,7 @@ test('wheels, source distributions, their metadata and signatures are recognised
   ] as const) {
     for (const type of [undefined, 'application/octet-stream', 'text/plain', 'text/html']) {
       assert.equal(
-        canBe(filename, bytes, filename.endsWith('.deb') && type === 'text/html' ? undefined : type),
+        canBe(filename, bytes, /(?:deb|asc)$/.test(filename) && type === 'text/html' ? undefined : type),
         true,
         filename,
       );
