@@ -6,7 +6,7 @@ import { UpstreamFailure } from '../errors.ts';
 import type { Move } from './compare-pages.ts';
 import { ALL_OTHERS, areTooMany, MOST_KEPT_FILES } from './kept-files.ts';
 import type { KnownFiles } from './known-files.ts';
-import type { ChangedClaim, Claim, KnownHash } from './known-hashes.ts';
+import { type ChangedClaim, type Claim, claimsIn, type KnownHash } from './known-hashes.ts';
 import type { PageFacts, PinnedHashes } from './page.ts';
 import type { HeldComparison, PageSource } from './page-reader.ts';
 import type { PageWorkshop } from './page-workshop.ts';
@@ -81,7 +81,7 @@ export class ChangedFiles {
     const names = new Set(changed.map(({ filename }) => filename));
     // The known hash is repeated, but one of another algorithm is not what the held page gave.
     const contradicting = new Set(comparison.changedFiles.filter((filename) => !names.has(filename)));
-    for (const claim of contradicting.size === 0 ? [] : comparison.claims) {
+    for (const claim of contradicting.size === 0 ? [] : comparison.claims.flatMap(claimsIn)) {
       if (claim.what !== 'file' || !contradicting.has(claim.filename)) continue;
       changed.push({ ...claim, known: claim.before[0] ?? '' });
       names.add(claim.filename);

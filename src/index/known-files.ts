@@ -7,7 +7,17 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { EntryRecord } from '../cache/entry.ts';
 import type { EntryStore } from '../cache/entry-store.ts';
-import { type Claim, decodeKnown, encodeKnown, type Judged, judgeClaims, type KnownHash } from './known-hashes.ts';
+import {
+  type ChangedClaim,
+  type Claim,
+  type ClaimBatch,
+  claimsIn,
+  decodeKnown,
+  encodeKnown,
+  type Judged,
+  judgeClaims,
+  type KnownHash,
+} from './known-hashes.ts';
 import type { ProjectName } from './project-name.ts';
 
 export interface KnownFilesOptions {
@@ -34,12 +44,21 @@ export class KnownFiles {
   async judge(
     index: string,
     project: ProjectName,
-    claims: readonly Claim[],
+    batches: readonly ClaimBatch[],
     accepts: (claim: Claim) => boolean,
   ): Promise<Judged> {
-    const known = new Map<string, readonly KnownHash[]>();
-    await this.#collect(rootKey(index, project), '', [...new Set(claims.map(({ name }) => name))], known);
-    return judgeClaims(claims, (name) => known.get(name) ?? NOTHING, accepts, this.#options.now() / 1000);
+    const changed: ChangedClaim[] = [];
+    const notes = new Map<string, readonly KnownHash[]>();
+    for (const batch of batches) {
+      const claims = claimsIn(batch);
+      const known = new Map<string, readonly KnownHash[]>();
+      await this.#collect(rootKey(index, project), '', [...new Set(claims.map(({ name }) => name))], known);
+      const judged = judgeClaims(claims, (name) => known.get(name) ?? NOTHING, accepts, this.#options.now() / 1000);
+      changed.push(...judged.changed);
+      for (const [name, note] of judged.notes) notes.set(name, note);
+      if (batches.length > 1) await turn();
+    }
+    return { changed, notes };
   }
 
   /**
@@ -113,9 +132,9 @@ export class KnownFiles {
     if (!isCurrent()) return;
     const own = this.#own(key) ?? (new Map() as Leaf);
     if (own !== 'split') {
-      const merged: Leaf = new Map([...own, ...notes]);
-      for (const [name, known] of notes) if (known.length === 0) merged.delete(name);
-      if (merged.size <= MOST_NAMES) {
+      const merged: Leaf | undefined = notes.size > MOST_NAMES ? undefined : new Map([...own, ...notes]);
+      for (const [name, known] of notes) if (known.length === 0) merged?.delete(name);
+      if (merged !== undefined && merged.size <= MOST_NAMES) {
         await this.#put(key, merged);
         if (++pace.records % AT_ONCE === 0) await turn();
         return;

@@ -16,7 +16,27 @@ export interface Claim {
   /** The hashes (`<algorithm>:<hex>`, strongest first) of each record of that name on the new page; empty: none left. */
   readonly now: readonly (readonly string[])[];
   /** PEP 700; seconds since the epoch. Undefined when the page does not say. */
-  readonly uploadedSeconds: number | undefined;
+  readonly uploadedSeconds?: number | undefined;
+}
+
+/**
+ * Some claims as JSON. A page has tens of thousands: as objects they would hold up the thread that answers when they
+ * come from the one that reads pages, and when they are judged all at once.
+ */
+export type ClaimBatch = string;
+
+const CLAIMS_IN_BATCH = 500;
+
+export function batchesOf(claims: readonly Claim[]): ClaimBatch[] {
+  const batches: ClaimBatch[] = [];
+  for (let i = 0; i < claims.length; i += CLAIMS_IN_BATCH) {
+    batches.push(JSON.stringify(claims.slice(i, i + CLAIMS_IN_BATCH)));
+  }
+  return batches;
+}
+
+export function claimsIn(batch: ClaimBatch): readonly Claim[] {
+  return JSON.parse(batch) as readonly Claim[];
 }
 
 /** One line of what is stored: a hash by which a name is known. A name has several when its first page had. */

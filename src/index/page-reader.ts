@@ -10,7 +10,7 @@ import { canExtract } from './extracted-metadata.ts';
 import { fileKey, fileLink, filenameOfUrl } from './file-links.ts';
 import { InvalidPage } from './invalid-page.ts';
 import { type KeptFiles, keptFiles, recordsOf, withKnownFiles } from './kept-files.ts';
-import { type Claim, hashTexts, nameOf, uploadedSecondsOf } from './known-hashes.ts';
+import { batchesOf, type Claim, type ClaimBatch, hashTexts, nameOf, uploadedSecondsOf } from './known-hashes.ts';
 import { mergeLists } from './merge-lists.ts';
 import { type NameRoute, NameRouting } from './name-routing.ts';
 import type { PageFormat } from './negotiate.ts';
@@ -80,7 +80,7 @@ export interface FoundRecords {
 /** How a page differs from the one that is held. */
 export interface HeldComparison extends Comparison {
   /** Of each name that is new, gone, or listed with other hashes than on the held page: what the page says of it. */
-  readonly claims: readonly Claim[];
+  readonly claims: readonly ClaimBatch[];
   /** The serial is lower, and yet all that both say is the same. */
   readonly same: boolean;
 }
@@ -168,7 +168,7 @@ export class PageReader {
     const heldPage = held === undefined ? undefined : this.#read(held).page;
     return {
       ...comparePages(files, now, declared),
-      claims: claimsOf(held?.departed ? [...before, ...recordsOf(held.departed)] : before, now, wanted),
+      claims: batchesOf(claimsOf(held?.departed ? [...before, ...recordsOf(held.departed)] : before, now, wanted)),
       same: isOlder(heldPage, candidate) && sayTheSame(heldPage!, candidate!),
     };
   }

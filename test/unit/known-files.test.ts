@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EntryRecord } from '../../src/cache/entry.ts';
 import { KnownFiles } from '../../src/index/known-files.ts';
-import { type Claim, hashesOf, hashTexts, nameOf } from '../../src/index/known-hashes.ts';
+import { batchesOf, type Claim, hashesOf, hashTexts, nameOf } from '../../src/index/known-hashes.ts';
 import { parseProjectName } from '../../src/index/project-name.ts';
 import { sha256 } from '../support/wheels.ts';
 
@@ -45,7 +45,7 @@ const never = () => false;
 const always = () => true;
 
 async function see(known: KnownFiles, claims: readonly Claim[]) {
-  const { changed, notes } = await known.judge('main', DEMO, claims, never);
+  const { changed, notes } = await known.judge('main', DEMO, batchesOf(claims), never);
   await known.note('main', DEMO, notes, always);
   return changed.map(({ filename }) => filename);
 }
@@ -100,7 +100,7 @@ test('what one node knows another one knows, whichever of them knows more', asyn
 
 test('a page that was overtaken by a purge writes nothing down', async () => {
   const { own, known } = stores().node();
-  const { notes } = await known.judge('main', DEMO, [claim('a', right(1))], never);
+  const { notes } = await known.judge('main', DEMO, batchesOf([claim('a', right(1))]), never);
   await known.note('main', DEMO, notes, never);
   assert.equal(own.size, 0);
 });
