@@ -3,8 +3,8 @@
 import { projectOfFilename } from './index/distribution-name.ts';
 import { filenameOfUrl } from './index/file-links.ts';
 
-/** The first words of such keys; the rest of the keys is our own book-keeping. */
-export const PURGEABLE_KINDS = ['page', 'list', 'json', 'provenance', 'alias', 'file', 'raw'] as const;
+/** The first words of such keys, and of what is known of files beside them; the rest is our own book-keeping. */
+export const PURGEABLE_KINDS = ['page', 'list', 'json', 'provenance', 'alias', 'file', 'raw', 'known'] as const;
 
 export function isPurgeable(key: string): boolean {
   const kind = key.slice(0, key.indexOf(':'));
@@ -21,6 +21,7 @@ export function projectOfKey(key: string): string | undefined {
     case 'page':
       return rest;
     case 'json':
+    case 'known':
       return rest.split(':', 1)[0];
     case 'provenance':
       return /^integrity\/([^/]+)\//.exec(rest)?.[1];

@@ -43,7 +43,11 @@ export class Purger {
     await overtakeElsewhere(order, until);
     let removed = 0;
     if (project === undefined) {
-      for (const kind of PURGEABLE_KINDS) removed += await this.#purgeKeys(`${kind}:`, until, () => true);
+      for (const kind of PURGEABLE_KINDS) {
+        const entries = await this.#purgeKeys(`${kind}:`, until, () => true);
+        // By which hashes files are known is forgotten with them, and is nothing that was stored for clients.
+        if (kind !== 'known') removed += entries;
+      }
     } else {
       for (const scope of scopes) removed += await this.#purgeProject(scope, order, until, isMeant);
     }
@@ -83,6 +87,7 @@ export class Purger {
     removed += await this.#purgeKeys(`json:${scope}:${project}:`, until, () => true);
     removed += await this.#purgeKeys(`provenance:${scope}:integrity/${project}/`, until, () => true);
     removed += await this.#purgeKeys(`file:${scope}:`, until, isMeant);
+    await this.#purgeKeys(`known:${scope}:${project}:`, until, () => true);
     return removed + (await this.#purgeKeys(`alias:${scope}:`, until, (key) => astray.has(key)));
   }
 

@@ -25,6 +25,7 @@ const REFUSED: Readonly<Record<Refusal, string>> = {
   lagging: 'its page is older than ours',
   'changed-hash': 'its page gives a known file another hash',
   'files-left': 'its page has no serial and lacks files that we know',
+  'serial-jump': 'its page has a serial that no index has counted to since the page we hold',
   missing: 'it does not have a project that we know',
 };
 

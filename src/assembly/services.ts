@@ -13,6 +13,7 @@ import { DocumentResources } from '../index/document-resources.ts';
 import { DocumentService } from '../index/document-service.ts';
 import { Explain } from '../index/explain.ts';
 import { IndexService } from '../index/index-service.ts';
+import { KnownFiles } from '../index/known-files.ts';
 import { MirrorJudgement } from '../index/mirror-judgement.ts';
 import { NameRouting } from '../index/name-routing.ts';
 import { pageProfile } from '../index/page-profile.ts';
@@ -68,10 +69,18 @@ export function buildServices(
   const onChanged = (project: ProjectName, filename: string, accepted: boolean) =>
     telemetry.changedFile(project, filename, accepted);
   const extracting = new Set(config.indexes.filter((index) => index.extractMetadata).map(({ name }) => name));
+  const changedFiles = new ChangedFiles({
+    workshop,
+    known: new KnownFiles({ entries, now, scopeOf: (index) => indexes.get(index)!.scope }),
+    accepting,
+    // Pages are judged long after all of this is built.
+    metadataHere: (...file) => files.metadataHere(...file),
+    onChanged,
+  });
   const resources = new PageResources({
     indexes,
-    mirrors: mirrorJudgements(config, askers, workshop, onChanged),
-    changedFiles: new ChangedFiles({ workshop, accepting, onChanged }),
+    mirrors: mirrorJudgements(config, askers, { workshop, changedFiles, onChanged }),
+    changedFiles,
     readThrough,
     detailProfile: pageProfile('page', config),
     listProfile: pageProfile('list', config),
@@ -97,7 +106,7 @@ export function buildServices(
     rendered,
     workshop,
   });
-  const files = new FileService({
+  const files: FileService = new FileService({
     index,
     scopeOf: (name) => indexes.get(name)!.scope,
     extracting,
@@ -129,8 +138,15 @@ export function buildServices(
 function mirrorJudgements(
   { indexes, maxPageBytes }: Config,
   upstreams: ReadonlyMap<string, IndexUpstream>,
-  workshop: PageWorkshop,
-  onChanged: (project: ProjectName, filename: string, accepted: boolean) => void,
+  {
+    workshop,
+    changedFiles,
+    onChanged,
+  }: {
+    readonly workshop: PageWorkshop;
+    readonly changedFiles: ChangedFiles;
+    readonly onChanged: (project: ProjectName, filename: string, accepted: boolean) => void;
+  },
 ): Map<string, MirrorJudgement> {
   const mirrored = indexes.filter((index) => index.upstreams.length > 1);
   return new Map(
@@ -139,10 +155,12 @@ function mirrorJudgements(
       const upstream = upstreams.get(index.name)!;
       const declared = declaredMoves(index);
       const judgement = new MirrorJudgement({
+        index: index.name,
         upstream,
         bases,
         declared,
         workshop,
+        changedFiles,
         maxPageBytes,
         acceptsChangedFiles: index.changedFiles === 'accept',
         onChanged: (project, filename) => onChanged(project, filename, true),

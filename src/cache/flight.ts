@@ -20,6 +20,12 @@ import { UnreadableBlob } from './stored-blob.ts';
 import { StreamedArrival } from './streamed-arrival.ts';
 import { collect } from './whole-body.ts';
 
+export interface FlightOptions {
+  readonly alone?: boolean;
+  readonly unreadable?: boolean;
+  readonly unconditional?: boolean;
+}
+
 export class Flight {
   readonly #tools: FlightTools;
   readonly #resource: Resource;
@@ -28,18 +34,20 @@ export class Flight {
   readonly #keeper: BodyKeeper;
   readonly #alone: boolean;
   readonly #unreadable: boolean;
+  readonly #unconditional: boolean;
   readonly #pending: PendingStore;
   readonly #abort = new AbortController();
 
   /**
    * `alone`: the request of one reader, whose own conditions and range may go along when nothing is held. `unreadable`:
-   * the disk does not give the held body now, so that upstream is asked for it without conditions.
+   * the disk does not give the held body now, so that upstream is asked for it without conditions. `unconditional`:
+   * upstream shall send what it has, whatever is held.
    */
   constructor(
     tools: FlightTools,
     resource: Resource,
     stored: { readonly record: EntryRecord | undefined; readonly held: Entry | undefined },
-    { alone = false, unreadable = false }: { readonly alone?: boolean; readonly unreadable?: boolean } = {},
+    { alone = false, unreadable = false, unconditional = false }: FlightOptions = {},
   ) {
     this.#tools = tools;
     this.#resource = resource;
@@ -47,6 +55,7 @@ export class Flight {
     this.#held = stored.held;
     this.#alone = alone && stored.held === undefined;
     this.#unreadable = unreadable;
+    this.#unconditional = unconditional || unreadable;
     this.#pending = tools.changes.begin(resource.key, tools.now());
     this.#keeper = new BodyKeeper(tools, resource);
   }
@@ -73,7 +82,7 @@ export class Flight {
   /** Asks upstream. Rejects with an UpstreamFailure, which never changed anything that is stored. */
   async land(): Promise<Landing> {
     const held = this.#held;
-    if (held !== undefined && !this.#unreadable) {
+    if (held !== undefined && !this.#unconditional) {
       const { base } = held;
       const from = base === undefined ? {} : { conditionsFrom: base };
       const response = await this.#ask({ conditions: conditions(held), ...from });
@@ -243,6 +252,7 @@ export class Flight {
     place: Promise<BlobWriter | undefined> | undefined,
   ): Promise<void> {
     const held = this.#held;
+    await this.#resource.accepted?.(entry, () => !this.#pending.overtaken);
     const isStored = await this.#change(async () => {
       if (bytes !== undefined) {
         const replaces = held?.body !== undefined;

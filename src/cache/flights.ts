@@ -44,6 +44,15 @@ export interface Joined {
   readonly collapsed: boolean;
 }
 
+export interface JoinOptions {
+  /** The request is its sender's alone: no flight is shared. */
+  readonly alone?: boolean;
+  /** A flight that is begun asks without validators. */
+  readonly unconditional?: boolean;
+  /** What is held cannot be read now. */
+  readonly unreadable?: boolean;
+}
+
 export interface FlightsOptions {
   readonly tools: FlightTools;
   readonly others: StoredByOthers;
@@ -91,7 +100,7 @@ export class Flights {
     resource: Resource,
     record: EntryRecord | undefined,
     held: Entry | undefined,
-    { byItself = false, unreadable = false }: { readonly byItself?: boolean; readonly unreadable?: boolean } = {},
+    { alone: byItself = false, unreadable = false, unconditional = false }: JoinOptions = {},
   ): Joined {
     const running = this.#running.get(resource.key);
     const alone =
@@ -108,7 +117,7 @@ export class Flights {
     }
     const startedAt = performance.now();
     const stored = { record: this.#believed(resource.key, record), held };
-    const flight = new Flight(this.#tools, resource, stored, { alone, unreadable });
+    const flight = new Flight(this.#tools, resource, stored, { alone, unreadable, unconditional });
     const landing = this.#land(resource, flight, held, startedAt, byItself ? 'by-itself' : alone ? 'alone' : 'shared');
     if (alone) {
       this.#watchAlone(flight, landing);

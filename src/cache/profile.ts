@@ -99,6 +99,11 @@ export interface Resource {
   fetch(ask: Ask): Promise<IncomingResponse>;
   /** What a whole body says (a page's facts). Rejects with an UpstreamFailure of kind 'invalid-body'. */
   check?(response: IncomingResponse, body: Buffer, digest: Digest): Promise<Json>;
+  /**
+   * Told of an entry that is about to be stored in the place of what is held. `isCurrent` turns false when the resource
+   * is purged meanwhile; then it is not stored.
+   */
+  accepted?(entry: Entry, isCurrent: () => boolean): Promise<void>;
   /** Told which source sent bytes with a wrong hash. */
   onWrongBody(source: string): void;
 }

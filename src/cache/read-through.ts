@@ -262,9 +262,7 @@ export class ReadThrough {
       case 'revalidate':
         return this.#revalidation.answer(resource, record, decided.entry, decided.forward, options);
       case 'miss': {
-        const joined = this.#flights.join(resource, record, undefined, {
-          byItself: options.alone === true,
-        });
+        const joined = this.#flights.join(resource, record, undefined, options);
         return this.#landed.take(resource, record, undefined, joined, decided.forward);
       }
       case 'unavailable':

@@ -7,7 +7,6 @@ import { projectOfFilename } from '../index/distribution-name.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ProjectName } from '../index/project-name.ts';
 import { requireServable } from '../index/quarantine.ts';
-import { changedFile } from './file-failures.ts';
 import type { Wanted } from './file-request.ts';
 
 export class FileFinder {
@@ -19,7 +18,7 @@ export class FileFinder {
 
   /**
    * Where the file stands; undefined when no page lists it although the pages could be asked. Rejects with Forbidden
-   * when its project is quarantined, ChangedFile when its page is refused, UpstreamFailure when a page cannot be had.
+   * when its project is quarantined, UpstreamFailure when a page cannot be had.
    */
   async find(wanted: Wanted): Promise<FileListing | undefined> {
     const { indexes } = wanted.request;
@@ -41,7 +40,7 @@ export class FileFinder {
       if (held.at !== undefined) return held;
       const asked = await this.again(wanted, project);
       if (asked.at !== undefined) return asked;
-      if (asked.refused) throw changedFile(project, wanted.filename);
+      if (asked.refused) return asked;
       if (asked.answer.stale !== undefined && !isUnconfirmed(asked.answer)) throw unlisted(asked.answer.stale.cause);
       return asked.named === undefined ? undefined : asked;
     } catch (error) {
@@ -50,10 +49,14 @@ export class FileFinder {
     }
   }
 
-  /** Where the file stands on the project's page as upstream has it now. */
+  /**
+   * Where the file stands on the project's page as upstream has it now. It is asked for the page itself: a server that
+   * forgets to change its ETag would confirm the one that does not list the file, for ever.
+   */
   async again(wanted: Wanted, project: ProjectName): Promise<FileListing> {
     const listing = await this.#index.findFile(wanted.request.indexes, project, wanted, {
       insist: true,
+      unconditional: true,
       patienceMs: Number.POSITIVE_INFINITY,
     });
     requireServable(project, listing.answer);

@@ -1,6 +1,7 @@
 // What the read-through flow is to read for a file or its companion: under which key, by which profile, from where, and
 // what it has to be.
 
+import { digestOf } from '../cache/digest.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { canExtract } from '../index/extracted-metadata.ts';
@@ -55,6 +56,19 @@ export class FileResources {
     });
   }
 
+  /** See FileService.metadataHere. */
+  async metadataHere(index: string, file: ListedFile, known: string): Promise<string | undefined> {
+    const packed = await this.#wheelMetadata.packedHere(this.ofUpstream(index, file, undefined));
+    if (packed !== undefined) return `sha256:${digestOf(packed)}`;
+    const { readThrough } = this.#options;
+    const resource = this.ofUpstream(index, file, '.metadata');
+    const entry = await readThrough.held(resource);
+    const isKnown = entry?.facts === known || (entry?.body !== undefined && `sha256:${entry.body.digest}` === known);
+    const blob = entry !== undefined && isKnown ? await readThrough.open(resource, entry) : undefined;
+    blob?.release();
+    return blob === undefined ? undefined : known;
+  }
+
   /** As upstream has it. */
   ofUpstream(index: string, file: ListedFile, companion: Companion | undefined): Resource {
     const { profiles, source } = this.#options;
@@ -77,6 +91,7 @@ export class FileResources {
     return source.resource({
       key: this.#keyOf(index, fileKey(file.link), companion),
       index,
+      filename: file.filename + (companion ?? ''),
       url: withCompanion(file.url, companion),
       elsewhere: file.elsewhere.map((place) => withCompanion(place, companion)),
       profile,
@@ -90,6 +105,7 @@ export class FileResources {
     return this.#options.source.resource({
       key: this.#keyOf(index, wanted.key, wanted.companion),
       index,
+      filename: wanted.filename + (wanted.companion ?? ''),
       url: urlOf(wanted.request),
       elsewhere: [],
       profile: this.#options.profiles.verified,

@@ -7,16 +7,18 @@ import type { Blob } from '../cache/blob-store.ts';
 import type { BodyReference, Entry } from '../cache/entry.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { AnswerBody } from '../cache/read-through.ts';
-import { NotFound, UnavailableForLegalReasons } from '../errors.ts';
+import { NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
 import { projectOfFilename } from '../index/distribution-name.ts';
 import { filenameOfUrl } from '../index/file-links.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ListedFile } from '../index/page-reader.ts';
-import { fileNotFound, notListed } from './file-failures.ts';
+import type { ProjectName } from '../index/project-name.ts';
+import { expectationOf } from './expectation.ts';
+import { changedFile, fileNotFound, notListed } from './file-failures.ts';
 import { FileFinder } from './file-finder.ts';
 import { type FileRequest, type Wanted, wantedOf } from './file-request.ts';
 import { FileResources, type FileResourcesOptions } from './file-resources.ts';
-import { ListedRead, type ListedReadOptions } from './listed-read.ts';
+import { hasOtherBytes, ListedRead, type ListedReadOptions } from './listed-read.ts';
 import { lastByteOf, type PassedPart, PassedParts } from './passed-part.ts';
 
 /** A file of which only is told what its page says. */
@@ -68,15 +70,22 @@ export class FileService {
 
   /**
    * The file. Throws BadRequest for a path that cannot be a file's, NotFound when its fresh page does not list it,
-   * Forbidden when its project is quarantined, UpstreamFailure when the page or the file cannot be had.
+   * Forbidden when its project is quarantined, ChangedFile when the index has another file there, UpstreamFailure when
+   * the page or the file cannot be had.
    */
   async open(request: FileRequest): Promise<FileAnswer> {
     const wanted = wantedOf(request);
-    const listing = await this.#finder.find(wanted);
-    if (listing?.at !== undefined) return this.#answer(wanted, listing, listing.at);
-    const held = await this.#heldUnlisted(wanted);
+    const listing = await this.#finder.find(wanted).catch(asFailure);
+    if (!(listing instanceof UpstreamFailure) && listing?.at !== undefined) {
+      return this.#answer(wanted, listing, listing.at);
+    }
+    // At this URL the index has another file now: what is held has to be the known one.
+    const refused = !(listing instanceof UpstreamFailure) && listing?.refused === true ? listing : undefined;
+    const held = await this.#heldUnlisted(wanted, refused?.named);
     if (held !== undefined) return held;
+    if (listing instanceof UpstreamFailure) throw listing;
     if (listing === undefined) throw notListed(wanted.filename);
+    if (refused !== undefined) throw changedFile(refused.project, wanted.filename);
     return { kind: 'elsewhere', url: listing.named!.link + (wanted.companion ?? '') };
   }
 
@@ -86,8 +95,10 @@ export class FileService {
    */
   async describe(request: FileRequest): Promise<FileAnswer | KnownFile> {
     const wanted = wantedOf(request);
-    const listing = await this.#finder.find(wanted);
-    if (listing?.at === undefined || wanted.companion !== undefined) return this.open(request);
+    const listing = await this.#finder.find(wanted).catch(asFailure);
+    if (listing instanceof UpstreamFailure || listing?.at === undefined || wanted.companion !== undefined) {
+      return this.open(request);
+    }
     const resource = this.#resources.ofUpstream(listing.index, listing.at, undefined);
     if ((await this.#options.readThrough.held(resource)) !== undefined) return this.open(request);
     const sizeBytes = listing.at.sizeBytes ?? (await this.#options.source.sizeOf(listing.index, listing.at.url));
@@ -123,6 +134,20 @@ export class FileService {
     const blob = entry === undefined ? undefined : await this.#options.readThrough.open(resource, entry);
     blob?.release();
     return blob === undefined ? undefined : entry?.body;
+  }
+
+  /**
+   * What the core metadata of a listed wheel has to be, as `<algorithm>:<hex>`, after its page has changed what it says
+   * of it: what the wheel holds where that is here, else what is `known` where that is here; undefined otherwise.
+   */
+  async metadataHere(
+    index: string,
+    project: ProjectName,
+    filename: string,
+    known: string,
+  ): Promise<string | undefined> {
+    const file = (await this.#options.index.findHeld(index, project, { key: '', filename }))?.named;
+    return file === undefined ? undefined : this.#resources.metadataHere(index, file, known);
   }
 
   async #answer(wanted: Wanted, listing: FileListing, file: ListedFile): Promise<FileAnswer> {
@@ -161,17 +186,18 @@ export class FileService {
   }
 
   /**
-   * No page lists this URL (any more). What we hold under it stays available: an install may be running, and a lock file
-   * may name the hash that the file of this name had before.
+   * No page lists this URL (any more), or none can be had. What we hold under it stays available: an install may be
+   * running, and a lock file may name the hash that the file of this name had before. `known`: it has to be this file.
    */
-  async #heldUnlisted(wanted: Wanted): Promise<FoundFile | undefined> {
+  async #heldUnlisted(wanted: Wanted, known: ListedFile | undefined): Promise<FoundFile | undefined> {
     const project = projectOfFilename(wanted.filename);
     const { indexes } = wanted.request;
     const holders = project === undefined ? indexes : await this.#options.index.holders(indexes, project);
     for (const index of holders) {
       const resource = this.#resources.unlisted(index, wanted);
       const held = await this.#options.readThrough.held(resource);
-      if (held?.status === 200 && held.body?.verified === true) {
+      const isKnown = known === undefined || wanted.companion !== undefined || isFile(held, known);
+      if (held?.status === 200 && held.body?.verified === true && isKnown) {
         const answer = await this.#options.readThrough.read(resource);
         return {
           kind: 'found',
@@ -185,4 +211,16 @@ export class FileService {
     }
     return undefined;
   }
+}
+
+/** Whether the bytes that are held are those of the record. */
+function isFile(held: Entry | undefined, { hashes }: ListedFile): boolean {
+  const expected = expectationOf(hashes);
+  return held !== undefined && expected !== undefined && !hasOtherBytes(held, expected);
+}
+
+/** A failure that the caller decides about; any other error is thrown on. */
+function asFailure(error: unknown): UpstreamFailure {
+  if (!(error instanceof UpstreamFailure)) throw error;
+  return error;
 }

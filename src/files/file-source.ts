@@ -9,6 +9,7 @@ import type { IncomingResponse } from '../http-message.ts';
 import { discard } from '../upstream/discard.ts';
 import type { OriginRights } from '../upstream/origin-rights.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
+import { requirePossible } from './first-bytes.ts';
 import type { HostPauses } from './host-pauses.ts';
 import type { AskPart } from './ranged-wheel.ts';
 
@@ -25,6 +26,8 @@ export interface FileSourceOptions {
 export interface FileResource {
   readonly key: string;
   readonly index: string;
+  /** With the companion's ending. */
+  readonly filename: string;
   readonly url: string;
   /** Where other mirrors of the index are known to have it. */
   readonly elsewhere: readonly string[];
@@ -51,7 +54,11 @@ export class FileSource {
       request: { method: 'GET', url: file.url, fields: [] },
       ...(file.expected === undefined ? {} : { expected: file.expected }),
       ...(file.sizeBytes === undefined ? {} : { expectedSizeBytes: file.sizeBytes }),
-      fetch: (ask) => this.#fetch(file, ask),
+      fetch: async (ask) => {
+        const response = await this.#fetch(file, ask);
+        const isProven = file.expected !== undefined || response.status !== 200;
+        return isProven ? response : requirePossible(response, file.filename);
+      },
       onWrongBody: (source) => this.#options.client.reportWrongBytes(source),
     };
   }

@@ -77,7 +77,9 @@ export class ListedRead {
    * (the project was gone for a while), and the bytes are what tells.
    */
   async #changed(wanted: Wanted, { index, project }: FileListing, resource: Resource, answer: Answer): Promise<Answer> {
-    if (!this.#options.refusing.has(index)) return this.#options.readThrough.heal(resource, answer.entry);
+    // What a page says of core metadata was settled when the page came (changed-files.ts): the file itself is the same.
+    const isFile = wanted.companion === undefined;
+    if (!isFile || !this.#options.refusing.has(index)) return this.#options.readThrough.heal(resource, answer.entry);
     this.#options.onRefusedFile(project, wanted.filename);
     throw changedFile(project, wanted.filename);
   }
@@ -87,7 +89,7 @@ export class ListedRead {
  * Whether the page speaks of other bytes than those we hold: by their digest, or by the hash that was promised when
  * they were fetched (the entry's facts, `<algorithm>:<hex>`).
  */
-function hasOtherBytes({ body, facts }: Entry, expected: Expectation | undefined): boolean {
+export function hasOtherBytes({ body, facts }: Entry, expected: Expectation | undefined): boolean {
   if (body === undefined || expected === undefined) return false;
   if (expected.algorithm === 'sha256') return body.digest !== expected.hex;
   return facts !== null && facts !== undefined && facts !== `${expected.algorithm}:${expected.hex}`;

@@ -62,13 +62,16 @@ export class WheelMetadata {
   }
 
   /**
-   * `metadata` as upstream sends it; where it has none or cannot be asked, out of the wheel if that is here and holds
-   * what was promised.
+   * `metadata` as upstream sends it; where it has none, has other bytes or cannot be asked, out of the wheel if that is
+   * here and holds what was promised.
    */
   orExtracted(metadata: Resource, wheel: Resource): Resource {
     return {
       ...metadata,
       fetch: async (ask) => {
+        // Upstream may have made it anew: what the wheel proves needs no asking.
+        const proven = metadata.expected === undefined ? undefined : await this.#packed(metadata, wheel);
+        if (proven !== undefined) return proven;
         const answer = await metadata.fetch(ask).catch(asValue);
         // What is withheld for legal reasons (451) is not given out by another way.
         if (!(answer instanceof UpstreamFailure) && (answer.status < 400 || answer.status === 451)) return answer;
@@ -128,12 +131,21 @@ export class WheelMetadata {
     }
   }
 
+  /** The METADATA of the wheel; undefined when its bytes are not here, not verified, or hold none. */
+  async packedHere(wheel: Resource): Promise<Buffer | undefined> {
+    const entry = await this.#options.readThrough.held(wheel);
+    return entry?.body?.verified === true ? this.#metadataIn(wheel, entry) : undefined;
+  }
+
   async #packed(metadata: Resource, wheel: Resource): Promise<IncomingResponse | undefined> {
     const entry = await this.#options.readThrough.held(wheel);
-    if (entry?.body?.verified !== true) return undefined;
-    const bytes = await this.#options.readThrough.open(wheel, entry).then(readMetadata).catch(notHere);
-    if (bytes === undefined || !isPromised(bytes, metadata)) return undefined;
+    const bytes = entry?.body?.verified === true ? await this.#metadataIn(wheel, entry) : undefined;
+    if (entry === undefined || bytes === undefined || !isPromised(bytes, metadata)) return undefined;
     return response(metadata, entry, bytes);
+  }
+
+  async #metadataIn(wheel: Resource, entry: Entry): Promise<Buffer | undefined> {
+    return this.#options.readThrough.open(wheel, entry).then(readMetadata).catch(notHere);
   }
 
   /** Whether the bytes of the wheel are here, not only what is known of them. */

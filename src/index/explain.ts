@@ -41,10 +41,9 @@ export interface IndexExplanation {
   readonly trouble?: { readonly cause: string; readonly waiting: boolean };
 }
 
-/** The facts of a page; of the files that are kept as they were, or have left, only their names. */
-export type ExplainedFacts = Omit<PageFacts, 'kept' | 'departed'> & {
+/** The facts of a page; of the files that are kept as they were only their names. */
+export type ExplainedFacts = Omit<PageFacts, 'kept' | 'known' | 'departed'> & {
   readonly kept?: readonly string[];
-  readonly departed?: readonly string[];
 };
 
 export interface ProjectExplanation {
@@ -133,12 +132,8 @@ function pageOf(entry: Entry, remaining: number, now: number): NonNullable<Index
   };
 }
 
-function withFilenames({ kept, departed, ...facts }: PageFacts): ExplainedFacts {
-  return {
-    ...facts,
-    ...(kept !== undefined && { kept: kept.filenames }),
-    ...(departed !== undefined && { departed: departed.filenames }),
-  };
+function withFilenames({ kept, known: _known, departed: _departed, ...facts }: PageFacts): ExplainedFacts {
+  return { ...facts, ...(kept !== undefined && { kept: kept.filenames }) };
 }
 
 function doubtOf(record: EntryRecord | undefined): Pick<IndexExplanation, 'doubt'> {

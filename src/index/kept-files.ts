@@ -1,8 +1,10 @@
 // Files to which an index gives another hash than it did before, where the operator does not accept that: the page goes
-// on listing them by the records that clients know, until the operator purges the project. Files that left a page are
-// remembered in the same form, in case that they come back as others.
+// on listing them by the records that clients know, until the operator purges the project. Where such a record is gone
+// (the file had left, or the project was gone), the hash is known all the same: the file is listed by that, at a URL of
+// its own, and its bytes are served where they are here.
 
-import type { FileRecord, ProjectDetail } from './page.ts';
+import { hashesOf } from './known-hashes.ts';
+import { CORE_METADATA_KEYS, type FileRecord, type PinnedHashes, type ProjectDetail } from './page.ts';
 import { DEFAULT_PAGE_LIMITS } from './page-input.ts';
 import { parseDetailJson } from './parse-json.ts';
 import { detailJson } from './render-json.ts';
@@ -59,29 +61,19 @@ export function withStoredFiles(
   return { filenames, page: JSON.stringify({ ...detail, files }) };
 }
 
-/** The records of these files on the page that is held. Undefined for none of them. */
+/** The records of these files on the page that is held, of those that it lists. Undefined for none of them. */
 export function keptFiles(held: ProjectDetail, filenames: readonly string[]): KeptFiles | undefined {
-  if (filenames.length === 0) return undefined;
   const names = new Set(filenames);
   const { name, apiVersion, htmlVersion } = held;
   const files = held.files.filter(({ filename }) => names.has(filename));
+  if (files.length === 0) return undefined;
   const page: ProjectDetail = { ...NOTHING_ELSE, name, apiVersion, htmlVersion, files, source: {} };
-  return { filenames, page: detailJson(page, { fileLink: (url) => url }) };
+  const listed = [...new Set(files.map(({ filename }) => filename))];
+  return { filenames: listed, page: detailJson(page, { fileLink: (url) => url }) };
 }
 
-/** Of the files that have left the page, as many as may be remembered, the latest. Undefined for none. */
-export function departedFiles(held: ProjectDetail, filenames: readonly string[]): KeptFiles | undefined {
-  const departed = keptFiles(held, filenames.slice(-MOST_KEPT_FILES));
-  return departed === undefined || areTooMany(departed) ? undefined : departed;
-}
-
-/** The page with the files that have left it. */
-export function withDepartedFiles(page: ProjectDetail, departed: KeptFiles | undefined): ProjectDetail {
-  return departed === undefined ? page : { ...page, files: [...recordsOf(departed), ...page.files] };
-}
-
-/** The page as it is shown: each kept file in the place of what the index lists under its name now. */
-export function withKeptFiles(page: ProjectDetail, kept: KeptFiles | undefined): ProjectDetail {
+/** Each kept file in the place of what the index lists under its name now. */
+function withKeptFiles(page: ProjectDetail, kept: KeptFiles | undefined): ProjectDetail {
   if (kept === undefined) return page;
   const records = Map.groupBy(recordsOf(kept), ({ filename }) => filename);
   const files: FileRecord[] = [];
@@ -95,7 +87,74 @@ export function withKeptFiles(page: ProjectDetail, kept: KeptFiles | undefined):
   return { ...page, files, apiVersion: lacksSize ? '1.0' : page.apiVersion };
 }
 
-function recordsOf({ page }: KeptFiles): readonly FileRecord[] {
+/** In the place of a filename: every file that is not named beside it. No file has this name. */
+export const ALL_OTHERS = '';
+
+/** What of a page's facts changes how it is shown. */
+export interface ShownOtherwise {
+  readonly kept?: KeptFiles;
+  readonly pinned?: PinnedHashes;
+  readonly metadata?: PinnedHashes;
+}
+
+/** The page as clients see it. */
+export function withKnownFiles(page: ProjectDetail, { kept, pinned, metadata }: ShownOtherwise): ProjectDetail {
+  const shown = withKeptFiles(page, kept);
+  if (pinned === undefined && metadata === undefined) return shown;
+  const files: FileRecord[] = [];
+  const seen = new Set<string>();
+  for (const file of shown.files) {
+    const { filename } = file;
+    const hash = ownValue(pinned, filename);
+    const promise = ownValue(metadata, filename) ?? ownValue(metadata, ALL_OTHERS);
+    if (hash !== undefined) {
+      const known = seen.has(filename) ? undefined : pinnedFile(file, hash);
+      if (known !== undefined) files.push(known);
+      seen.add(filename);
+    } else files.push(promise === undefined ? file : withCoreMetadata(file, promise));
+  }
+  // From 1.1 on sizes are mandatory (PEP 700), and a pinned file's is not known.
+  return { ...shown, files, apiVersion: pinned === undefined ? shown.apiVersion : '1.0' };
+}
+
+/**
+ * The file by its known hash, at a URL at which the index has nothing: what it has at its own is another file.
+ * Undefined where bytes cannot be checked by that hash, for then any would do.
+ */
+function pinnedFile(file: FileRecord, hash: string): FileRecord | undefined {
+  const { size: _size, ...source } = withoutCoreMetadata(file.source);
+  const hashes = hashesOf(hash);
+  if (hashes === undefined) return undefined;
+  const url = pinnedUrl(file.url, hash);
+  return { ...file, url, hashes, sizeBytes: undefined, coreMetadata: undefined, source: { ...source, hashes } };
+}
+
+function pinnedUrl(url: string, hash: string): string {
+  const end = url.search(/[?#]/);
+  const whole = end < 0 ? url : url.slice(0, end);
+  const slash = whole.lastIndexOf('/');
+  return `${whole.slice(0, slash)}/known/${hash.slice(hash.indexOf(':') + 1)}${whole.slice(slash)}`;
+}
+
+function withCoreMetadata(file: FileRecord, hash: string): FileRecord {
+  const hashes = hash === '' ? undefined : hashesOf(hash);
+  const source = withoutCoreMetadata(file.source);
+  if (hashes === undefined) return { ...file, coreMetadata: undefined, source };
+  return { ...file, coreMetadata: hashes, source: { ...source, 'core-metadata': hashes } };
+}
+
+function withoutCoreMetadata(source: FileRecord['source']): FileRecord['source'] {
+  const object: Record<string, unknown> = { ...source };
+  for (const key of CORE_METADATA_KEYS) delete object[key];
+  return object;
+}
+
+function ownValue(values: PinnedHashes | undefined, key: string): string | undefined {
+  return values !== undefined && Object.hasOwn(values, key) ? values[key] : undefined;
+}
+
+/** The records of kept files. */
+export function recordsOf({ page }: KeptFiles): readonly FileRecord[] {
   const input = { body: Buffer.from(page), contentType: undefined, url: 'https://index.example/' };
   return parseDetailJson(input, DEFAULT_PAGE_LIMITS).files;
 }

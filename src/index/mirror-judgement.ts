@@ -2,6 +2,7 @@
 // not older than the one we hold and contradicts no hash that we know; a mirror that lags, lies or breaks is set aside
 // and the next one asked, all before the cache sees an answer.
 
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { digestInPieces } from '../cache/digest.ts';
 import { type Ask, conditionsAt } from '../cache/profile.ts';
@@ -10,8 +11,11 @@ import { UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { Refusal } from '../upstream/mirror.ts';
-import type { Comparison, Move } from './compare-pages.ts';
-import type { PageFacts } from './page.ts';
+import type { ChangedFiles, KnownFacts, Notes } from './changed-files.ts';
+import type { Move } from './compare-pages.ts';
+import type { Claim } from './known-hashes.ts';
+import { type PageFacts, PLAUSIBLE_CHANGES } from './page.ts';
+import type { HeldComparison } from './page-reader.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import type { ProjectName } from './project-name.ts';
 import { type HeldPage, pageSource } from './stored-page.ts';
@@ -22,7 +26,9 @@ export interface MirrorJudgementOptions {
   readonly bases: readonly string[];
   /** Where the mirrors say that their files lie, as moves to where the first one's lie. */
   readonly declared: readonly Move[];
+  readonly index: string;
   readonly workshop: PageWorkshop;
+  readonly changedFiles: ChangedFiles;
   readonly maxPageBytes: number;
   /** Whether one mirror's word is enough when it gives a known file another hash. */
   readonly acceptsChangedFiles: boolean;
@@ -38,12 +44,15 @@ interface Refused {
   readonly serial: number;
 }
 
-/** What the judge of pages (page-judge.ts) is to know of an answer beside what its body says. */
-export type JudgedFacts = Pick<PageFacts, 'agreed' | 'left' | 'moves'>;
+/** What is to be known of a page beside what its body says, and written down when it is accepted. */
+export interface JudgedPage {
+  readonly facts: Pick<PageFacts, 'agreed' | 'left' | 'moves'> & KnownFacts;
+  readonly notes: Notes;
+}
 
 export class MirrorJudgement {
   readonly #options: MirrorJudgementOptions;
-  readonly #facts = new WeakMap<IncomingResponse, JudgedFacts>();
+  readonly #judged = new WeakMap<IncomingResponse, JudgedPage>();
 
   constructor(options: MirrorJudgementOptions) {
     this.#options = options;
@@ -81,9 +90,9 @@ export class MirrorJudgement {
     return lastResort(refused, failure);
   }
 
-  /** What the judge of pages is to know of an answer that came from here. */
-  factsOf(response: IncomingResponse): JudgedFacts {
-    return this.#facts.get(response) ?? {};
+  /** What was found out about an answer that came from here; undefined for one without a page. */
+  judgedOf(response: IncomingResponse): JudgedPage | undefined {
+    return this.#judged.get(response);
   }
 
   async #judge(
@@ -102,24 +111,37 @@ export class MirrorJudgement {
     const whole: IncomingResponse = { ...response, body: Readable.from([body]) };
     const source = pageSource(response, body, project, await digestInPieces(body));
     const { facts } = await this.#options.workshop.check(source);
-    const { declared } = this.#options;
-    if (held === undefined) {
-      if (declared.length > 0) this.#facts.set(whole, { moves: declared });
-      return { response: whole };
-    }
-    const comparison = await this.#options.workshop.compare(held.source, source, declared);
-    const { moves } = comparison;
-    const { acceptsChangedFiles, onChanged } = this.#options;
-    const measured = acceptsChangedFiles ? { ...comparison, changed: undefined } : comparison;
-    const judged = verdict((held.entry.facts as PageFacts | null) ?? undefined, facts, measured);
+    const { index, changedFiles, declared, acceptsChangedFiles, onChanged } = this.#options;
+    const measured = await changedFiles.measure(index, project, held, source, { declared });
+    const { comparison, changed } = measured;
+    const moves = held === undefined ? declared : comparison.moves;
+    const before = (held?.entry.facts ?? undefined) as PageFacts | undefined;
+    const judged = verdict(before, facts, {
+      ...comparison,
+      changed: acceptsChangedFiles ? undefined : claimOf(changed),
+    });
     const confirmed = judged !== undefined && refused.some((other) => confirms(other, judged));
-    if (judged === undefined || confirmed) {
-      for (const filename of comparison.changedFiles) onChanged(project, filename);
-      this.#facts.set(whole, { agreed: true, ...(moves.length > 0 && { moves }) });
-      return { response: whole };
+    const isAccepted = judged === undefined || confirmed;
+    if (isAccepted || judged.reason !== 'changed-hash') {
+      // Two mirrors may agree on another hash; that they give none says nothing about the bytes.
+      const believed = ({ now }: Claim) => confirmed && now.every((hashes) => hashes.length > 0);
+      const refusedFiles = acceptsChangedFiles ? [] : changed.filter((claim) => !believed(claim));
+      const { notes } = confirmed
+        ? await changedFiles.measure(index, project, held, source, { declared, believed })
+        : measured;
+      changedFiles.alarm(project, held, acceptsChangedFiles ? [] : [...refusedFiles, ...measured.metadata], false);
+      for (const claim of changed) if (!refusedFiles.includes(claim)) onChanged(project, claim.filename);
+      const metadata = acceptsChangedFiles ? [] : measured.metadata;
+      const known = await changedFiles.asKnown(index, project, held, { changed: refusedFiles, metadata });
+      const agreed = isAccepted && held !== undefined && { agreed: true };
+      const left = !isAccepted && (judged.reason === 'files-left' || judged.reason === 'serial-jump');
+      this.#judged.set(whole, {
+        facts: { ...known, ...agreed, ...(left && { left: judged.claim }), ...(moves.length > 0 && { moves }) },
+        notes,
+      });
+      if (isAccepted) return { response: whole };
     }
     const { reason, claim } = judged;
-    this.#facts.set(whole, { ...(reason === 'files-left' && { left: claim }), ...(moves.length > 0 && { moves }) });
     return { response: whole, refusal: { reason, claim, response: whole, serial: facts.serial ?? -1 } };
   }
 }
@@ -128,16 +150,28 @@ export class MirrorJudgement {
 export function verdict(
   before: PageFacts | undefined,
   after: PageFacts,
-  { changed, left }: Pick<Comparison, 'changed' | 'left'>,
+  { changed, left, same }: Pick<HeldComparison, 'left' | 'same'> & { readonly changed: string | undefined },
 ): { readonly reason: Refusal; readonly claim: string } | undefined {
   // Honoured at once, whoever says it (PEP 792): it takes installs away, and never gives other bytes.
   if (after.status === 'quarantined') return undefined;
   if (changed !== undefined) return { reason: 'changed-hash', claim: changed };
   if (before?.serial !== undefined && after.serial !== undefined) {
-    return after.serial < before.serial ? { reason: 'lagging', claim: String(after.serial) } : undefined;
+    const risenBy = after.serial - before.serial;
+    if (risenBy > PLAUSIBLE_CHANGES) return { reason: 'serial-jump', claim: 'jump' };
+    // One of the two serials is wrong, and nobody can say which: as if there were none.
+    if (risenBy >= -PLAUSIBLE_CHANGES) {
+      return risenBy >= 0 || same ? undefined : { reason: 'lagging', claim: String(after.serial) };
+    }
   }
   // Without serials nobody can say which is newer: what lists all that we hold is not older.
   return left === undefined ? undefined : { reason: 'files-left', claim: left };
+}
+
+/** Names which files have changed, and to what: equal for two mirrors that say the same. */
+function claimOf(changed: readonly Claim[]): string | undefined {
+  if (changed.length === 0) return undefined;
+  const texts = changed.map(({ filename, now }) => `${filename} ${JSON.stringify(now)}`);
+  return createHash('sha256').update(texts.toSorted().join('\n')).digest('hex').slice(0, 32);
 }
 
 /** Two mirrors that say the same against the held page are believed, but for an older serial: both may lag. */

@@ -6,7 +6,8 @@ import type { Doubt, Entry } from '../cache/entry.ts';
 import type { Judgement } from '../cache/profile.ts';
 import type { ResponseHead } from '../http-message.ts';
 import { fieldValue } from '../http-message.ts';
-import type { PageFacts } from './page.ts';
+import { type PageFacts, PLAUSIBLE_CHANGES } from './page.ts';
+import { serialOf } from './page-fields.ts';
 
 /** How soon a claim that is not believed is asked about again: what was a passing fault is over soon. */
 const RECHECK_AFTER_MS = 20_000;
@@ -26,9 +27,10 @@ export function judgePage(held: Entry, candidate: Entry, doubt: Doubt | undefine
   if (before == null || after == null || after.status === 'quarantined') return { kind: 'replace' };
   if (after.agreed === true) return { kind: 'replace' };
   if (after.left !== undefined) return unlessConfirmed(`left ${after.left}`, doubt, now, LEFT_AFTER_MS, 2);
-  if (isOlder(before.serial, after.serial)) {
-    return unlessConfirmed(`serial ${after.serial ?? 'none'}`, doubt, now, OLDER_AFTER_MS, OLDER_CLAIMS);
-  }
+  const risenBy = before.serial === undefined || after.serial === undefined ? 0 : after.serial - before.serial;
+  // One of the two serials is wrong: whoever says it again soon is believed.
+  if (Math.abs(risenBy) > PLAUSIBLE_CHANGES) return unlessConfirmed('jump', doubt, now, CONFIRM_AFTER_MS, 2);
+  if (risenBy < 0) return unlessConfirmed(`serial ${after.serial}`, doubt, now, OLDER_AFTER_MS, OLDER_CLAIMS);
   const risen = after.serial !== undefined && before.serial !== undefined && after.serial > before.serial;
   if (after.files === 0 && before.files > 0 && !risen) {
     return unlessConfirmed('blank', doubt, now, CONFIRM_AFTER_MS, 2);
@@ -36,15 +38,15 @@ export function judgePage(held: Entry, candidate: Entry, doubt: Doubt | undefine
   return { kind: 'replace' };
 }
 
-/** A 304 that names an older serial than ours is about another page. */
+/**
+ * A 304 that names another serial than ours is about another page: an older one, or one that changed while its ETag did
+ * not. The field is compared with the field, where the held page came with one: a page may name another serial itself.
+ */
 export function contradictsPage(held: Entry, notModified: ResponseHead): boolean {
-  const ours = (held.facts as PageFacts | null | undefined)?.serial;
-  const theirs = fieldValue(notModified.fields, 'x-pypi-last-serial');
-  return ours !== undefined && theirs !== undefined && /^\d{1,15}$/.test(theirs) && Number(theirs) < ours;
-}
-
-function isOlder(before: number | undefined, after: number | undefined): boolean {
-  return before !== undefined && (after === undefined || after < before);
+  const theirs = serialOf(fieldValue(notModified.fields, 'x-pypi-last-serial'));
+  const field = serialOf(fieldValue(held.fields, 'x-pypi-last-serial'));
+  const ours = field ?? (held.facts as PageFacts | null | undefined)?.serial;
+  return ours !== undefined && theirs !== undefined && theirs !== ours;
 }
 
 /** `claims` counts this one; the first and this one must be `apartMs` apart. */

@@ -9,11 +9,12 @@ import { checkDocument, type DocumentForm, type DocumentKind, renderDocument } f
 import { canExtract } from './extracted-metadata.ts';
 import { fileKey, fileLink, filenameOfUrl } from './file-links.ts';
 import { InvalidPage } from './invalid-page.ts';
-import { departedFiles, type KeptFiles, keptFiles, withDepartedFiles, withKeptFiles } from './kept-files.ts';
+import { type KeptFiles, keptFiles, recordsOf, withKnownFiles } from './kept-files.ts';
+import { batchesOf, type Claim, type ClaimBatch, hashTexts, nameOf, uploadedSecondsOf } from './known-hashes.ts';
 import { mergeLists } from './merge-lists.ts';
 import { type NameRoute, NameRouting } from './name-routing.ts';
 import type { PageFormat } from './negotiate.ts';
-import { type FileRecord, type PageFacts, type ProjectDetail, pageFacts } from './page.ts';
+import { type FileRecord, type PageFacts, type PinnedHashes, type ProjectDetail, pageFacts } from './page.ts';
 import { parsePage, parseProjectList } from './parse-page.ts';
 import type { ProjectName } from './project-name.ts';
 import { provenanceLink } from './provenance.ts';
@@ -40,7 +41,11 @@ export interface PageSource {
   readonly moves?: readonly Move[];
   /** Files that are shown as they were before. */
   readonly kept?: KeptFiles;
-  /** Files that it listed once. */
+  /** Files that are shown by the hash that they were known by. */
+  readonly pinned?: PinnedHashes;
+  /** Files whose core metadata is what it was known as. */
+  readonly metadata?: PinnedHashes;
+  /** Files that had left it, as an earlier release remembered them. */
   readonly departed?: KeptFiles;
 }
 
@@ -72,11 +77,16 @@ export interface FoundRecords {
   readonly refused?: true;
 }
 
-/** How a page differs from the one that is held, and the known records of the files that have changed or left. */
+/** How a page differs from the one that is held. */
 export interface HeldComparison extends Comparison {
-  readonly kept: KeptFiles | undefined;
-  readonly departed: KeptFiles | undefined;
+  /** Of each name that is new, gone, or listed with other hashes than on the held page: what the page says of it. */
+  readonly claims: readonly ClaimBatch[];
+  /** The serial is lower, and yet all that both say is the same. */
+  readonly same: boolean;
 }
+
+/** Of which names claims are wanted: those that differ from the held page, or all. */
+export type WantedClaims = 'differing' | 'all';
 
 /** Facts for judging successors, and the filenames whose one reading leads to another project. */
 export interface Checked {
@@ -140,23 +150,32 @@ export class PageReader {
     });
   }
 
-  /** What `source` says that differs from the page we hold, and from what that page listed once. */
-  compare(held: PageSource, source: PageSource, declared: readonly Move[]): HeldComparison {
-    const known = mover(held.moves ?? []);
-    const shown = this.#shown(held);
-    const files = shown.files.map((file) => ({ ...file, url: known(file.url) }));
-    const candidate = this.#read(source).page.files;
-    const comparison = comparePages(files, candidate, declared);
-    const departed = withDepartedFiles({ ...shown, files: [] }, held.departed);
-    const returned = comparePages(departed.files, candidate);
-    const changedFiles = [...comparison.changedFiles, ...returned.changedFiles];
-    const all = withDepartedFiles(shown, held.departed);
+  /**
+   * What `source` says that differs from the page we hold. Without one there are only claims; without a `source`, which
+   * says that the project is gone, each file has left.
+   */
+  compare(
+    held: PageSource | undefined,
+    source: PageSource | undefined,
+    declared: readonly Move[],
+    wanted: WantedClaims,
+  ): HeldComparison {
+    const known = mover(held?.moves ?? []);
+    const before = held === undefined ? NO_FILES : this.#shown(held).files;
+    const candidate = source === undefined ? undefined : this.#read(source).page;
+    const now = candidate?.files ?? NO_FILES;
+    const files = before.map((file) => ({ ...file, url: known(file.url) }));
+    const heldPage = held === undefined ? undefined : this.#read(held).page;
     return {
-      ...comparison,
-      changedFiles,
-      kept: keptFiles(all, changedFiles),
-      departed: departedFiles(all, [...returned.leftFiles, ...comparison.leftFiles]),
+      ...comparePages(files, now, declared),
+      claims: batchesOf(claimsOf(held?.departed ? [...before, ...recordsOf(held.departed)] : before, now, wanted)),
+      same: isOlder(heldPage, candidate) && sayTheSame(heldPage!, candidate!),
     };
+  }
+
+  /** The records of these files on the page we hold, as clients see them. Undefined for none of them. */
+  kept(held: PageSource, filenames: readonly string[]): KeptFiles | undefined {
+    return keptFiles(this.#shown(held), filenames);
   }
 
   /** The lists of several indexes as one. */
@@ -177,10 +196,11 @@ export class PageReader {
   /** The record of the file at this key (file-links.ts), or of the file of this name wherever it lies. */
   find(source: PageSource, key: string, filename: string): FoundRecords {
     const parsed = this.#read(source);
-    const { moves = [], kept } = source;
-    const madeFor = digestOf(JSON.stringify([moves, kept?.page]));
+    const { moves = [], kept, pinned, metadata } = source;
+    const madeFor = digestOf(JSON.stringify([moves, kept?.page, pinned, metadata]));
     if (parsed.index?.madeFor !== madeFor) {
-      parsed.index = { madeFor, files: indexOf(withKeptFiles(parsed.page, kept), moves, kept?.filenames ?? []) };
+      const isKept = new Set([...(kept?.filenames ?? []), ...Object.keys(pinned ?? {})]);
+      parsed.index = { madeFor, files: indexOf(this.#shown(source), parsed.page, moves, isKept) };
     }
     const { files } = parsed.index;
     const at = files.get(key);
@@ -194,7 +214,7 @@ export class PageReader {
 
   /** The page as clients see it. */
   #shown(source: PageSource): ProjectDetail {
-    return withKeptFiles(this.#read(source).page, source.kept);
+    return withKnownFiles(this.#read(source).page, source);
   }
 
   #checkList(source: PageSource): Checked {
@@ -252,20 +272,109 @@ function listed(file: FileRecord, link: string, elsewhere: readonly string[]): L
   return { filename, url, link, elsewhere, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance };
 }
 
-/** The first of two records with one key wins: they differ in nothing that a URL can say. */
-function indexOf(page: ProjectDetail, moves: readonly Move[], kept: readonly string[]): Map<string, ListedFile> {
+/**
+ * The files by key. Of several records with one key that one counts whose name the URL ends with: a second name for the
+ * place of a known file must not become what that file has to be.
+ */
+function indexOf(
+  shown: ProjectDetail,
+  listedNow: ProjectDetail,
+  moves: readonly Move[],
+  isKept: ReadonlySet<string>,
+): Map<string, ListedFile> {
   const known = mover(moves);
-  const isKept = new Set(kept);
   const places = otherPlaces(moves);
+  // What the index has now under a kept file's name may still be that file: its hash judges.
+  const ownUrls = Map.groupBy(
+    listedNow.files.filter(({ filename }) => isKept.has(filename)),
+    ({ filename }) => filename,
+  );
   const index = new Map<string, ListedFile>();
-  for (const file of page.files) {
+  for (const file of shown.files) {
     const link = known(file.url);
     const key = fileKey(link);
-    if (index.has(key)) continue;
+    const earlier = index.get(key);
+    if (earlier !== undefined && !isBetterNamed(file, earlier)) continue;
     const record = listed(file, link, places(file.url, link));
-    index.set(key, isKept.has(file.filename) ? { ...record, kept: true } : record);
+    if (!isKept.has(file.filename)) {
+      index.set(key, record);
+      continue;
+    }
+    const urls = (ownUrls.get(file.filename) ?? []).map(({ url }) => url).filter((url) => url !== file.url);
+    index.set(key, { ...record, elsewhere: [...record.elsewhere, ...urls].slice(0, MOST_PLACES), kept: true });
   }
   return index;
+}
+
+/** Places to ask for one file: each costs a part of the time that a client waits. */
+const MOST_PLACES = 2;
+
+function isBetterNamed(file: FileRecord, earlier: ListedFile): boolean {
+  if (file.filename === earlier.filename) return false;
+  const name = filenameOfUrl(earlier.link);
+  return file.filename === name && earlier.filename !== name;
+}
+
+const NO_FILES: readonly FileRecord[] = Object.freeze([]);
+
+/** Two pages' records of one name, and what they say of its bytes and of its core metadata. */
+function claimsOf(before: readonly FileRecord[], now: readonly FileRecord[], wanted: WantedClaims): Claim[] {
+  const heldBy = Map.groupBy(before, ({ filename }) => filename);
+  const listedBy = Map.groupBy(now, ({ filename }) => filename);
+  const claims: Claim[] = [];
+  const add = (filename: string, what: Claim['what'], held: readonly FileRecord[], files: readonly FileRecord[]) => {
+    const textsOf = what === 'file' ? fileHashes : metadataHashes;
+    const heldTexts = held.flatMap(textsOf);
+    const texts = files.flatMap(textsOf);
+    if (texts.length === 0 && (what === 'metadata' ? files.length > 0 || heldTexts.length === 0 : held.length === 0))
+      return;
+    if (wanted === 'differing' && held.length > 0 && isEqual(heldTexts, texts)) return;
+    const [file = held[0]!] = files;
+    const strongest = heldTexts.flatMap(([text]) => (text === undefined ? [] : [text]));
+    const uploadedSeconds = uploadedSecondsOf(file);
+    claims.push({ filename, what, name: nameOf(filename, what), before: strongest, now: texts, uploadedSeconds });
+  };
+  for (const [filename, files] of listedBy) {
+    const held = heldBy.get(filename) ?? NO_FILES;
+    add(filename, 'file', held, files);
+    add(filename, 'metadata', held, files);
+  }
+  for (const [filename, held] of heldBy) {
+    if (listedBy.has(filename)) continue;
+    add(filename, 'file', held, NO_FILES);
+    add(filename, 'metadata', held, NO_FILES);
+  }
+  return claims;
+}
+
+function fileHashes({ hashes }: FileRecord): readonly (readonly string[])[] {
+  return [hashTexts(hashes)];
+}
+
+/** A page that offers no metadata says nothing of it; one that offers some without a hash does not repeat the known one. */
+function metadataHashes({ coreMetadata }: FileRecord): readonly (readonly string[])[] {
+  if (coreMetadata === undefined || coreMetadata === false) return [];
+  return [coreMetadata === true ? [] : hashTexts(coreMetadata)];
+}
+
+function isEqual(a: readonly (readonly string[])[], b: readonly (readonly string[])[]): boolean {
+  return a.length === b.length && a.every((texts, i) => texts.join(' ') === b[i]!.join(' '));
+}
+
+function isOlder(held: ProjectDetail | undefined, candidate: ProjectDetail | undefined): boolean {
+  return held?.serial !== undefined && candidate?.serial !== undefined && candidate.serial < held.serial;
+}
+
+function sayTheSame({ files: a, status }: ProjectDetail, { files: b, status: other }: ProjectDetail): boolean {
+  if (a.length !== b.length || status?.status !== other?.status) return false;
+  const words = (files: readonly FileRecord[]) =>
+    files
+      .map(({ filename, hashes, yanked, requiresPython, coreMetadata }) =>
+        JSON.stringify([filename, hashTexts(hashes), yanked, requiresPython, coreMetadata ?? false]),
+      )
+      .sort();
+  const theirs = words(b);
+  return words(a).every((text, i) => text === theirs[i]);
 }
 
 /** The body without its content coding; at most one coding is accepted, and no bomb. */

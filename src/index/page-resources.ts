@@ -10,7 +10,7 @@ import { UnreadableBlob } from '../cache/stored-blob.ts';
 import type { IncomingResponse, RequestHead } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { ChangedFiles } from './changed-files.ts';
-import type { MirrorJudgement } from './mirror-judgement.ts';
+import type { JudgedPage, MirrorJudgement } from './mirror-judgement.ts';
 import type { PageSource } from './page-reader.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import { type ProjectName, parseProjectName } from './project-name.ts';
@@ -28,7 +28,6 @@ export interface PageResourcesOptions {
   readonly indexes: ReadonlyMap<string, IndexUnderName>;
   /** By index, for those of several mirrors. */
   readonly mirrors: ReadonlyMap<string, MirrorJudgement>;
-  /** For those of one upstream. */
   readonly changedFiles: ChangedFiles;
   readonly readThrough: Pick<ReadThrough, 'held' | 'open'>;
   readonly detailProfile: Profile;
@@ -99,6 +98,10 @@ export class PageResources {
               .then((held) => judgement.fetch(project, held, ask)),
       check: (response, body, digest) =>
         this.#check(index, project, resource, response, pageSource(response, body, project, digest)),
+      ...(project !== undefined && {
+        accepted: (entry: Entry, isCurrent: () => boolean) =>
+          this.#accepted(index, project, resource, entry, isCurrent),
+      }),
       onWrongBody: () => {},
     };
     return resource;
@@ -129,17 +132,47 @@ export class PageResources {
       upstream.reportValidPage(response.source);
       if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', checked.remarks);
       if (project !== undefined) await this.#storeAliases(index, project, checked.strays);
-      // Rejects when the disk does not give the held page now: a page that cannot be measured by it does not replace it.
-      const held = project === undefined ? undefined : await this.#held(resource, project);
-      const judgement = this.#options.mirrors.get(index);
-      if (judgement !== undefined) return { ...checked.facts, ...judgement.factsOf(response) };
       if (project === undefined) return checked.facts;
-      const judged = held === undefined ? {} : await this.#options.changedFiles.judge(index, project, held, source);
-      return { ...checked.facts, ...judged };
+      // Rejects when the disk does not give the held page now: a page that cannot be measured by it does not replace it.
+      const held = await this.#held(resource, project);
+      const judged =
+        this.#options.mirrors.get(index)?.judgedOf(response) ?? (await this.#judged(index, project, held, source));
+      const facts = { ...checked.facts, ...judged.facts };
+      this.#options.changedFiles.remember(facts, judged.notes);
+      return facts;
     } catch (error) {
       if (!(error instanceof UnreadableBlob)) upstream.reportInvalidPage(response.source, project ?? '');
       throw error;
     }
+  }
+
+  /** A page of an index with one upstream. */
+  async #judged(
+    index: string,
+    project: ProjectName,
+    held: HeldPage | undefined,
+    source: PageSource,
+  ): Promise<JudgedPage> {
+    const { changedFiles } = this.#options;
+    const measured = await changedFiles.measure(index, project, held, source);
+    const facts = await changedFiles.judge(index, project, held, measured);
+    // An older serial that says the same is no older page.
+    return { facts: { ...facts, ...(measured.comparison.same && { agreed: true }) }, notes: measured.notes };
+  }
+
+  async #accepted(
+    index: string,
+    project: ProjectName,
+    resource: Resource,
+    { status, facts }: Entry,
+    isCurrent: () => boolean,
+  ): Promise<void> {
+    const { changedFiles } = this.#options;
+    if (status === 200) return changedFiles.accepted(index, project, facts, isCurrent);
+    if (status !== 404 && status !== 410) return;
+    const held = await this.#held(resource, project);
+    // A name that nobody ever had here would be looked for in vain.
+    if (held !== undefined) await changedFiles.gone(index, project, held, isCurrent);
   }
 
   async #storeAliases(index: string, project: ProjectName, strays: readonly string[]): Promise<void> {

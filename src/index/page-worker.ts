@@ -49,7 +49,9 @@ function perform(job: PageJob): unknown {
     case 'merge':
       return reader.merge(job.lists, job.routes, job.format);
     case 'compare':
-      return reader.compare(job.held, job.source, job.declared);
+      return reader.compare(job.held, job.source, job.declared, job.wanted);
+    case 'kept':
+      return reader.kept(job.source, job.filenames);
     case 'check-document':
       return reader.checkDocument(job.source, job.kind);
     case 'document':

@@ -6,6 +6,7 @@ import { UpstreamFailure } from '../errors.ts';
 import type { Move } from './compare-pages.ts';
 import type { DocumentForm, DocumentKind } from './documents.ts';
 import { InvalidPage } from './invalid-page.ts';
+import type { KeptFiles } from './kept-files.ts';
 import type { NameRoute } from './name-routing.ts';
 import type { PageFormat } from './negotiate.ts';
 import type { PageFacts } from './page.ts';
@@ -17,6 +18,7 @@ import {
   type PageSource,
   type ReaderLimits,
   type SourceOfIndex,
+  type WantedClaims,
 } from './page-reader.ts';
 
 /** One piece of work, as it travels to the worker; `body` is left out when the worker should still have the page. */
@@ -32,10 +34,12 @@ export type PageJob =
     }
   | {
       readonly task: 'compare';
-      readonly source: PageSource;
-      readonly held: PageSource;
+      readonly source: PageSource | undefined;
+      readonly held: PageSource | undefined;
       readonly declared: readonly Move[];
+      readonly wanted: WantedClaims;
     }
+  | { readonly task: 'kept'; readonly source: PageSource; readonly filenames: readonly string[] }
   | { readonly task: 'check-document'; readonly source: PageSource; readonly kind: DocumentKind }
   | { readonly task: 'document'; readonly source: PageSource; readonly form: DocumentForm };
 
@@ -90,10 +94,20 @@ export class PageWorkshop {
     );
   }
 
-  /** What a page says that differs from the held one. Both have been checked. */
-  compare(held: PageSource, source: PageSource, declared: readonly Move[]): Promise<HeldComparison> {
-    const job: PageJob = { task: 'compare', source, held, declared };
-    return this.#run(job, (reader) => reader.compare(held, source, declared));
+  /** What a page says that differs from the held one (PageReader.compare). Both have been checked. */
+  compare(
+    held: PageSource | undefined,
+    source: PageSource | undefined,
+    declared: readonly Move[],
+    wanted: WantedClaims,
+  ): Promise<HeldComparison> {
+    const job: PageJob = { task: 'compare', source, held, declared, wanted };
+    return this.#run(job, (reader) => reader.compare(held, source, declared, wanted));
+  }
+
+  /** The records of these files on a page, as clients see them. Undefined for none of them. */
+  kept(source: PageSource, filenames: readonly string[]): Promise<KeptFiles | undefined> {
+    return this.#run({ task: 'kept', source, filenames }, (reader) => reader.kept(source, filenames));
   }
 
   /** Facts of another document. Rejects with an UpstreamFailure of kind 'invalid-body' when the body is none. */
@@ -188,7 +202,8 @@ export class PageWorkshop {
 }
 
 function sizeOf(job: PageJob): number {
-  if (job.task === 'compare') return sizeOfBody(job.source) + sizeOfBody(job.held);
+  if (job.task === 'compare')
+    return [job.source, job.held].reduce((sum, page) => sum + (page ? sizeOfBody(page) : 0), 0);
   if (job.task !== 'merge') return sizeOfBody(job.source);
   return job.lists.reduce((sum, { source }) => sum + sizeOfBody(source), 0);
 }

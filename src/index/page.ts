@@ -100,6 +100,9 @@ export interface ProjectList {
   readonly remarks: readonly Remark[];
 }
 
+/** Serials of one project are no further apart: no index has counted that many changes. */
+export const PLAUSIBLE_CHANGES = 100_000_000;
+
 /** What is remembered of a page beside its bytes, for judging its successor without parsing again. Plain JSON. */
 export type PageFacts = {
   readonly serial?: number;
@@ -116,9 +119,18 @@ export type PageFacts = {
   readonly moves?: readonly Move[];
   /** Files that it lists with another hash than before, and that clients go on seeing as they were. */
   readonly kept?: KeptFiles;
-  /** Files that it listed once, as they were then: who comes back has to be who left. */
+  /** Files that it lists with another hash than they were known by, and whose records are gone: their known hashes. */
+  readonly pinned?: PinnedHashes;
+  /** Files whose core metadata has another hash than it was known by: what it has to be, '' for nothing. */
+  readonly metadata?: PinnedHashes;
+  /** By which hashes its files are known stands in the store (known-files.ts). */
+  readonly known?: true;
+  /** Files that had left it, as 0.1 wrote them down with a page: read once, for known-files.ts. */
   readonly departed?: KeptFiles;
 };
+
+/** Hashes (`<algorithm>:<hex>`) by filename. */
+export type PinnedHashes = Readonly<Record<string, string>>;
 
 export function pageFacts(page: ProjectDetail): PageFacts {
   return {

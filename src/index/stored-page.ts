@@ -59,11 +59,13 @@ export async function readAll(blob: Blob): Promise<Buffer> {
 
 /** A page as it is stored, with what was found out about its files when it came. */
 export function storedSource(entry: Entry, body: Buffer, project: ProjectName | undefined): PageSource {
-  const { moves, kept, departed } = (entry.facts ?? {}) as Partial<PageFacts>;
+  const { moves, kept, pinned, metadata, departed } = (entry.facts ?? {}) as Partial<PageFacts>;
   return {
     ...pageSource(entry, body, project, entry.body!.digest),
     ...(moves !== undefined && { moves }),
     ...(kept !== undefined && { kept }),
+    ...(pinned !== undefined && { pinned }),
+    ...(metadata !== undefined && { metadata }),
     ...(departed !== undefined && { departed }),
   };
 }
@@ -73,8 +75,8 @@ export function storedSource(entry: Entry, body: Buffer, project: ProjectName | 
  * stands for may hold a whole page of files that are kept as they were.
  */
 export const sourceName: (entry: Entry) => Digest = oncePer(({ body, url, facts }: Entry) => {
-  const { moves, kept } = (facts ?? {}) as Partial<PageFacts>;
-  return digestOf(JSON.stringify([body?.digest, url, moves, kept?.page]));
+  const { moves, kept, pinned, metadata } = (facts ?? {}) as Partial<PageFacts>;
+  return digestOf(JSON.stringify([body?.digest, url, moves, kept?.page, pinned, metadata]));
 });
 
 /** The page we hold, which candidates are measured by. */

@@ -9,15 +9,11 @@ const WITHDRAWN_MS = 3_600_000;
 /** Projects with such files; it is rare, and only a page's claim is shown again when one is forgotten. */
 const MAX_PROJECTS = 1_000;
 
-interface Withdrawn {
-  readonly links: ReadonlySet<string>;
-  readonly until: number;
-}
-
 const NONE: ReadonlySet<string> = new Set();
 
 export class WithdrawnMetadata {
-  readonly #projects = new LRUCache<string, Withdrawn>({ max: MAX_PROJECTS });
+  /** By project: until when each link is withdrawn; milliseconds since the epoch. */
+  readonly #projects = new LRUCache<string, ReadonlyMap<string, number>>({ max: MAX_PROJECTS });
   readonly #now: () => number;
 
   constructor({ now }: { readonly now: () => number }) {
@@ -27,23 +23,31 @@ export class WithdrawnMetadata {
   /** The files of a project, by the URL that clients know, that have no core metadata in spite of their page. */
   of(index: string, project: ProjectName): ReadonlySet<string> {
     if (this.#projects.size === 0) return NONE;
-    const withdrawn = this.#projects.get(key(index, project));
-    return withdrawn !== undefined && withdrawn.until > this.#now() ? withdrawn.links : NONE;
+    const until = this.#current(index, project);
+    return until.size === 0 ? NONE : new Set(until.keys());
   }
 
+  /** For an hour from now on; other links of the project keep their time. */
   withdraw(index: string, project: ProjectName, link: string): void {
-    const links = new Set(this.of(index, project)).add(link);
-    this.#projects.set(key(index, project), { links, until: this.#now() + WITHDRAWN_MS });
+    const until = new Map(this.#current(index, project)).set(link, this.#now() + WITHDRAWN_MS);
+    this.#projects.set(key(index, project), until);
   }
 
   /** It is there after all. */
   restore(index: string, project: ProjectName, link: string): void {
-    const held = this.of(index, project);
-    if (!held.has(link)) return;
-    const links = new Set([...held].filter((other) => other !== link));
-    const until = this.#now() + WITHDRAWN_MS;
-    if (links.size === 0) this.#projects.delete(key(index, project));
-    else this.#projects.set(key(index, project), { links, until });
+    const until = new Map(this.#current(index, project));
+    if (!until.delete(link)) return;
+    if (until.size === 0) this.#projects.delete(key(index, project));
+    else this.#projects.set(key(index, project), until);
+  }
+
+  #current(index: string, project: ProjectName): ReadonlyMap<string, number> {
+    const now = this.#now();
+    const until = this.#projects.get(key(index, project));
+    if (until === undefined || [...until.values()].every((time) => time > now)) return until ?? new Map();
+    const current = new Map([...until].filter(([, time]) => time > now));
+    this.#projects.set(key(index, project), current);
+    return current;
   }
 }
 

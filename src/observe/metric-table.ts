@@ -218,7 +218,7 @@ export const METRIC_TABLE = {
     type: 'counter',
     name: 'wheelkeep_mirror_refusals_total',
     help: 'Pages of a mirror that were not accepted: older than ours, another hash, files or the project gone.',
-    labels: { upstream: CONFIGURED, reason: ['lagging', 'changed-hash', 'files-left', 'missing'] },
+    labels: { upstream: CONFIGURED, reason: ['lagging', 'changed-hash', 'files-left', 'missing', 'serial-jump'] },
   },
   integrityFailures: {
     type: 'counter',

@@ -18,8 +18,8 @@ const LATENCY_WEIGHT = 0.2;
 /** A mirror whose page was refused is asked after the others for that long. */
 const SET_ASIDE_MS = 300_000;
 
-/** Why a mirror's page was refused: older than ours, another hash, files or the whole project gone. */
-export const REFUSALS = ['lagging', 'changed-hash', 'files-left', 'missing'] as const;
+/** Why a mirror's page was refused: older than ours, another hash, files or the whole project gone, a serial beyond belief. */
+export const REFUSALS = ['lagging', 'changed-hash', 'files-left', 'missing', 'serial-jump'] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
 /** What happened to a mirror's circuit; for the log and the list of events. */

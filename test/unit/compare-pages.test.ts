@@ -105,7 +105,7 @@ test('the verdict: older is lagging, another hash is refused, files may leave on
     ...(serial !== undefined && { serial }),
     ...(status !== undefined && { status }),
   });
-  const same = { changed: undefined, left: undefined, example: undefined, moves: [] };
+  const same = { changed: undefined, left: undefined, same: false };
   const reason = (...given: Parameters<typeof verdict>) => verdict(...given)?.reason;
   assert.equal(reason(facts(5), facts(5), same), undefined);
   assert.equal(reason(facts(5), facts(4), same), 'lagging');
@@ -115,4 +115,8 @@ test('the verdict: older is lagging, another hash is refused, files may leave on
   assert.equal(reason(facts(), facts(6), { ...same, left: 'x' }), 'files-left');
   assert.equal(reason(facts(5), facts(6), { ...same, changed: 'x' }), 'changed-hash');
   assert.equal(reason(facts(5), facts(1, 'quarantined'), { ...same, left: 'x' }), undefined);
+  assert.equal(reason(facts(5), facts(4), { ...same, same: true }), undefined);
+  assert.equal(reason(facts(5), facts(2 ** 53 - 1), same), 'serial-jump');
+  assert.equal(reason(facts(2 ** 53 - 1), facts(5), same), undefined);
+  assert.equal(reason(facts(2 ** 53 - 1), facts(5), { ...same, left: 'x' }), 'files-left');
 });

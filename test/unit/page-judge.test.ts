@@ -41,6 +41,11 @@ describe('a new answer replaces the held page', () => {
     'that was a 404': [entry(404), entry(200, {})],
     'when its serial has risen': [entry(200, { serial: 5 }), entry(200, { serial: 6 })],
     'when its serial is the same': [entry(200, { serial: 5 }), entry(200, { serial: 5 })],
+    'when it has lost its serial': [entry(200, { serial: 5 }), entry(200, {})],
+    'when its serial is lower and it says the same': [
+      entry(200, { serial: 5 }),
+      entry(200, { serial: 4, agreed: true }),
+    ],
     'when neither has a serial': [entry(200, {}), entry(200, {})],
     'when only the new one has a serial': [entry(200, {}), entry(200, { serial: 5 })],
     'when it is blank with a higher serial': [entry(200, { serial: 5 }), entry(200, { serial: 6, files: 0 })],
@@ -81,12 +86,21 @@ describe('a new answer is believed when it is repeated', () => {
     }
   });
 
-  it('for half an hour, three times at least, if it is older or has lost its serial', () => {
-    for (const after of [{ serial: 4 }, {}]) {
-      const judgements = insisting(entry(200, { serial: 5 }), entry(200, after), MINUTE, 60);
-      assert.equal(judgements.length, 31);
-      const rare = insisting(entry(200, { serial: 5 }), entry(200, after), 40 * MINUTE, 60);
-      assert.deepEqual(kinds(rare), ['recheck', 'recheck', 'replace']);
+  it('for half an hour, three times at least, if it is older', () => {
+    const judgements = insisting(entry(200, { serial: 5 }), entry(200, { serial: 4 }), MINUTE, 60);
+    assert.equal(judgements.length, 31);
+    const rare = insisting(entry(200, { serial: 5 }), entry(200, { serial: 4 }), 40 * MINUTE, 60);
+    assert.deepEqual(kinds(rare), ['recheck', 'recheck', 'replace']);
+  });
+
+  it('a minute later, if one of the two serials is beyond belief', () => {
+    for (const [before, after] of [
+      [5, 2 ** 53 - 1],
+      [2 ** 53 - 1, 5],
+      [30_000_000, 1_000_000_000],
+    ] as const) {
+      const judgements = insisting(entry(200, { serial: before }), entry(200, { serial: after }), MINUTE, 3);
+      assert.deepEqual(kinds(judgements), ['recheck', 'replace'], `${before} ${after}`);
     }
   });
 
@@ -100,14 +114,17 @@ describe('a new answer is believed when it is repeated', () => {
   });
 });
 
-it('a 304 contradicts the held page only by an older serial', () => {
+it('a 304 contradicts the held page by another serial than it came with', () => {
   const said = (serial?: string) => ({
     status: 304,
     fields: serial === undefined ? [] : ['x-pypi-last-serial', serial],
   });
-  assert.equal(contradictsPage(entry(200, { serial: 5 }), said('4')), true);
-  for (const serial of [undefined, '5', '6', 'none', '-1']) {
+  for (const serial of ['4', '6']) assert.equal(contradictsPage(entry(200, { serial: 5 }), said(serial)), true, serial);
+  for (const serial of [undefined, '5', 'none', '-1']) {
     assert.equal(contradictsPage(entry(200, { serial: 5 }), said(serial)), false, serial);
   }
   assert.equal(contradictsPage(entry(200, {}), said('4')), false);
+  // A page may name another serial than the field: the field has not changed.
+  const named = { ...entry(200, { serial: 5 }), fields: ['x-pypi-last-serial', '7'] };
+  assert.deepEqual([contradictsPage(named, said('7')), contradictsPage(named, said('8'))], [false, true]);
 });

@@ -64,8 +64,8 @@ test('checking, rendering and finding', async (t) => {
 test('comparing pages, merging lists, mapping documents', async (t) => {
   const { workshop, reader } = both(t);
   const [held, candidate] = [page('a.example', 1_500), page('b.example', 1_400)];
-  const comparison = await workshop.compare(held, candidate, []);
-  assert.deepEqual(comparison, reader.compare(held, candidate, []));
+  const comparison = await workshop.compare(held, candidate, [], 'differing');
+  assert.deepEqual(comparison, reader.compare(held, candidate, [], 'differing'));
   assert.deepEqual(comparison.moves, [{ from: 'https://b.example/', to: 'https://a.example/' }]);
   const lists = [
     { index: 'a', source: list('x') },

@@ -1,0 +1,224 @@
+// Where it is stored by which hash each file name of a project was first seen, whether a page lists it or not, and its
+// core metadata likewise. It outlives pages, 404s and restarts; a purge of the project forgets it.
+//
+// A project has one record, `known:<scope of the index>:<project>:`. One that grows too large is split into sixteen by the next digit
+// of the names' digests, as often as needed: a lookup reads as few records as there are digits, whatever has left.
+
+import { setImmediate as turn } from 'node:timers/promises';
+import type { EntryRecord } from '../cache/entry.ts';
+import type { EntryStore } from '../cache/entry-store.ts';
+import {
+  type ChangedClaim,
+  type Claim,
+  type ClaimBatch,
+  claimsIn,
+  decodeKnown,
+  encodeKnown,
+  type Judged,
+  judgeClaims,
+  type KnownHash,
+} from './known-hashes.ts';
+import type { ProjectName } from './project-name.ts';
+
+export interface KnownFilesOptions {
+  readonly entries: Pick<EntryStore, 'reread' | 'peek' | 'getShared' | 'set'>;
+  readonly now: () => number;
+  /** The name under which the data of an index is kept (index-scope.ts). */
+  readonly scopeOf: (index: string) => string;
+}
+
+/** Names in one record: some 120 bytes each, and a record may have 256 KB. */
+const MOST_NAMES = 800;
+/** Records handled before others have their turn. */
+const AT_ONCE = 8;
+
+type Leaf = Map<string, readonly KnownHash[]>;
+type Node = Leaf | 'split';
+
+export class KnownFiles {
+  readonly #options: KnownFilesOptions;
+
+  constructor(options: KnownFilesOptions) {
+    this.#options = options;
+  }
+
+  /** Measures what a page claims by what is known. Writes nothing of the page: `note` does, once it is accepted. */
+  async judge(
+    index: string,
+    project: ProjectName,
+    batches: readonly ClaimBatch[],
+    accepts: (claim: Claim) => boolean,
+  ): Promise<Judged> {
+    const changed: ChangedClaim[] = [];
+    const notes = new Map<string, readonly KnownHash[]>();
+    for (const batch of batches) {
+      const claims = claimsIn(batch);
+      const known = new Map<string, readonly KnownHash[]>();
+      await this.#collect(this.#root(index, project), '', [...new Set(claims.map(({ name }) => name))], known);
+      const judged = judgeClaims(claims, (name) => known.get(name) ?? NOTHING, accepts, this.#options.now() / 1000);
+      changed.push(...judged.changed);
+      for (const [name, note] of judged.notes) notes.set(name, note);
+      if (batches.length > 1) await turn();
+    }
+    return { changed, notes };
+  }
+
+  /**
+   * Writes down what `judge` found. A purge must not be undone by the page that it overtook:
+   *
+   *   1. a fetch brings the old page and begins to write down its names;
+   *   2. the project is purged: its records are removed, and the fetch is overtaken;
+   *   3. the fetch would write the rest of the names again.
+   *
+   * So `isCurrent` is asked before each record, which is read and written without a pause between.
+   */
+  async note(
+    index: string,
+    project: ProjectName,
+    notes: ReadonlyMap<string, readonly KnownHash[]>,
+    isCurrent: () => boolean,
+  ): Promise<void> {
+    if (notes.size > 0) await this.#write(this.#root(index, project), '', notes, isCurrent, { records: 0 });
+  }
+
+  /** Notes that no page lists any file of the project: it is gone. */
+  async noteGone(index: string, project: ProjectName, isCurrent: () => boolean): Promise<void> {
+    const leftSeconds = Math.floor(this.#options.now() / 1000);
+    await this.#gone(this.#root(index, project), '', leftSeconds, isCurrent, { records: 0 });
+  }
+
+  #root(index: string, project: ProjectName): string {
+    return `known:${this.#options.scopeOf(index)}:${project}:`;
+  }
+
+  async #collect(root: string, prefix: string, names: readonly string[], found: Leaf): Promise<void> {
+    if (names.length === 0) return;
+    const node = await this.#look(root + prefix);
+    if (node === 'split') {
+      for (const [digit, below] of byDigit(names, prefix.length))
+        await this.#collect(root, prefix + digit, below, found);
+      return;
+    }
+    for (const name of names) {
+      const known = node.get(name);
+      if (known !== undefined) found.set(name, known);
+    }
+  }
+
+  /** The record here, with what the other nodes know beside it, which is ours from then on. */
+  async #look(key: string): Promise<Node> {
+    const shared = nodeOf(await this.#options.entries.getShared(key));
+    const own = this.#own(key);
+    if (shared === undefined) return own ?? new Map();
+    if (own === undefined) {
+      await this.#put(key, shared);
+      return shared;
+    }
+    // One of the nodes knows more names than one record holds: what stands in the other's one record goes below it.
+    if (own === 'split' || shared === 'split') {
+      if (own !== 'split') await this.#split(key, own);
+      else if (shared !== 'split') await this.#split(key, shared);
+      return 'split';
+    }
+    const missing = [...shared].filter(([name]) => !own.has(name));
+    if (missing.length === 0) return own;
+    const both = new Map([...own, ...missing]);
+    await this.#put(key, both);
+    return both;
+  }
+
+  async #write(
+    root: string,
+    prefix: string,
+    notes: ReadonlyMap<string, readonly KnownHash[]>,
+    isCurrent: () => boolean,
+    pace: { records: number },
+  ): Promise<void> {
+    const key = root + prefix;
+    if (!isCurrent()) return;
+    const own = this.#own(key) ?? (new Map() as Leaf);
+    if (own !== 'split') {
+      const merged: Leaf | undefined = notes.size > MOST_NAMES ? undefined : new Map([...own, ...notes]);
+      for (const [name, known] of notes) if (known.length === 0) merged?.delete(name);
+      if (merged !== undefined && merged.size <= MOST_NAMES) {
+        await this.#put(key, merged);
+        if (++pace.records % AT_ONCE === 0) await turn();
+        return;
+      }
+      await this.#split(key, own);
+    }
+    for (const [digit, names] of byDigit([...notes.keys()], prefix.length)) {
+      const below = new Map(names.map((name) => [name, notes.get(name)!]));
+      await this.#write(root, prefix + digit, below, isCurrent, pace);
+    }
+  }
+
+  /**
+   * Puts the names of one record into the records below it, where what stands there already counts more. They are
+   * written first: a process that ends meanwhile leaves the names in both places.
+   */
+  async #split(key: string, leaf: Leaf): Promise<void> {
+    const depth = key.length - key.lastIndexOf(':') - 1;
+    for (const [digit, names] of byDigit([...leaf.keys()], depth)) {
+      const below = this.#own(key + digit);
+      const moved: Leaf = new Map(names.map((name) => [name, leaf.get(name)!]));
+      if (below === 'split') await this.#split(key + digit, moved);
+      else await this.#put(key + digit, new Map([...moved, ...(below ?? [])]));
+    }
+    await this.#put(key, 'split');
+  }
+
+  async #gone(
+    root: string,
+    prefix: string,
+    leftSeconds: number,
+    isCurrent: () => boolean,
+    pace: { records: number },
+  ): Promise<void> {
+    const node = await this.#look(root + prefix);
+    if (node === 'split') {
+      for (const digit of '0123456789abcdef') await this.#gone(root, prefix + digit, leftSeconds, isCurrent, pace);
+      return;
+    }
+    const listed = [...node].filter(([, known]) => known.some((one) => one.leftSeconds === undefined));
+    const left = listed.map(([name, known]): [string, readonly KnownHash[]] => [
+      name,
+      known.map((one) => ({ ...one, leftSeconds: one.leftSeconds ?? leftSeconds })),
+    ]);
+    if (left.length > 0) await this.#write(root, prefix, new Map(left), isCurrent, pace);
+  }
+
+  /** Past memory: another process on this data folder may have written it a moment ago. */
+  #own(key: string): Node | undefined {
+    const { entries } = this.#options;
+    return nodeOf(entries.reread(key) ?? entries.peek(key));
+  }
+
+  #put(key: string, node: Node): Promise<void> {
+    const now = this.#options.now();
+    const facts = node === 'split' ? { split: true } : { known: encodeKnown([...node.values()].flat()) };
+    const head = {
+      status: 200,
+      fields: [],
+      url: key,
+      requestTime: now,
+      responseTime: now,
+      varying: [],
+      source: 'page',
+    };
+    return this.#options.entries.set(key, { format: 1, variants: [{ ...head, facts }] });
+  }
+}
+
+const NOTHING: readonly KnownHash[] = Object.freeze([]);
+
+function nodeOf(record: EntryRecord | undefined): Node | undefined {
+  const facts = record?.variants[0]?.facts as { readonly split?: unknown; readonly known?: unknown } | null | undefined;
+  if (facts === undefined || facts === null) return undefined;
+  if (facts.split === true) return 'split';
+  return typeof facts.known === 'string' ? decodeKnown(facts.known) : undefined;
+}
+
+function byDigit(names: readonly string[], depth: number): Map<string, string[]> {
+  return Map.groupBy(names, (name) => name[depth]!);
+}
