@@ -52,6 +52,15 @@ export class Telemetry implements FlightObserver {
     });
   }
 
+  ownFault(resource: Resource, error: unknown): void {
+    this.#meters.unhandledErrors.inc({});
+    this.#options.log.error('a fetch failed by a fault of our own; a stored copy is served where there is one', {
+      upstream: resource.upstream,
+      url: resource.request.url.split('?')[0],
+      error: error instanceof Error ? error : new Error(String(error)),
+    });
+  }
+
   diskFailure(error: NodeJS.ErrnoException): void {
     const reason = diskReason(error);
     this.#meters.diskWriteFailures.inc({ reason });

@@ -90,7 +90,7 @@ export class FileService {
     if (listing?.at === undefined || wanted.companion !== undefined) return this.open(request);
     const resource = this.#resources.ofUpstream(listing.index, listing.at, undefined);
     if ((await this.#options.readThrough.held(resource)) !== undefined) return this.open(request);
-    const sizeBytes = listing.at.sizeBytes ?? (await this.#options.source.sizeOf(listing.at.url));
+    const sizeBytes = listing.at.sizeBytes ?? (await this.#sizeOf(listing.index, resource.key, listing.at.url));
     return { kind: 'known', file: listing.at, sizeBytes };
   }
 
@@ -125,6 +125,11 @@ export class FileService {
     return blob === undefined ? undefined : entry?.body;
   }
 
+  #sizeOf(index: string, key: string, url: string): Promise<number | undefined> {
+    const { readThrough, source } = this.#options;
+    return readThrough.askUnkept(`size:${key}`, index, () => source.sizeOf(url));
+  }
+
   async #answer(wanted: Wanted, listing: FileListing, file: ListedFile): Promise<FileAnswer> {
     const { index } = listing;
     const { companion } = wanted;
@@ -155,6 +160,8 @@ export class FileService {
     // What upstream has now under the name of a kept file may be another one.
     if (field === undefined || companion !== undefined || kept || !passing.has(index)) return undefined;
     const last = lastByteOf({ field, sizeBytes });
+    // It failed a moment ago: that is what the client is to hear, and upstream is not asked.
+    if (readThrough.trouble(resource.key)?.waiting === true) return undefined;
     const arrives = last !== undefined && (readThrough.arrivedBytes(resource.key) ?? 0) > last;
     if (last === undefined || arrives || (await readThrough.held(resource)) !== undefined) return undefined;
     return this.#parts.pass(resource.key, { field, sizeBytes, ask: () => source.part(url, field) });

@@ -48,20 +48,23 @@ export class ListedRead {
       // The bytes that clients know are neither here nor upstream any more.
       if (file.kept && (error.kind === 'wrong-digest' || isGone(error))) throw changedFile(project, wanted.filename);
       if (!isGone(error)) throw error;
-      return this.#retryListed(wanted, project, resource, file);
+      return this.#retryListed(wanted, project, error, file);
     }
   }
 
   /** Upstream refuses what its page lists: a signed URL may have run out, or the file has moved. Ask the page once. */
-  async #retryListed(wanted: Wanted, project: ProjectName, resource: Resource, file: ListedFile): Promise<Answer> {
+  async #retryListed(
+    wanted: Wanted,
+    project: ProjectName,
+    refused: UpstreamFailure,
+    file: ListedFile,
+  ): Promise<Answer> {
     const listing = await this.#options.finder.again(wanted, project);
     const now = listing.at;
-    const again =
-      now === undefined || now.url === file.url
-        ? resource
-        : await this.#options.resources.of(listing.index, now, wanted.companion);
     try {
-      return await this.#options.readThrough.read(again);
+      if (now === undefined || now.url === file.url) throw refused;
+      const again = await this.#options.resources.of(listing.index, now, wanted.companion);
+      return await this.#options.readThrough.read(again, { anew: true });
     } catch (error) {
       // Storage also says 403 of what it does not have; pip fails the install over a claim that comes to nothing.
       if (wanted.companion === '.metadata') this.#options.index.noteMetadata(listing, file, false);
