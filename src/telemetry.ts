@@ -25,7 +25,7 @@ const REFUSED: Readonly<Record<Refusal, string>> = {
   lagging: 'its page is older than ours',
   'changed-hash': 'its page gives a known file another hash',
   'files-left': 'its page has no serial and lacks files that we know',
-  missing: 'it does not have a project that we know',
+  missing: 'it does not have something that we know or another has',
 };
 
 /** The same trouble is written to the log at most this often; the metrics count every one. */
@@ -120,9 +120,9 @@ export class Telemetry implements FlightObserver {
     });
   }
 
-  pageRequest({ mirror, result, latencyMs }: MirrorResult): void {
+  pageRequest({ mirror, result, latencyMs }: MirrorResult, kind: 'page' | 'list' | 'json' = 'page'): void {
     const upstream = new URL(mirror).host;
-    this.#meters.upstreamRequests.inc({ upstream, kind: 'page', result });
+    this.#meters.upstreamRequests.inc({ upstream, kind, result });
     this.#meters.upstreamLatency.observe({ upstream }, latencyMs / 1000);
   }
 
@@ -134,15 +134,17 @@ export class Telemetry implements FlightObserver {
     this.#meters.upstreamRequests.inc({ upstream: mount, kind: 'raw', result });
   }
 
-  mirrorEvent(event: MirrorEvent): void {
+  /** `documents` names the kind of documents that is concerned, where it is not the pages. */
+  mirrorEvent(event: MirrorEvent, documents?: string): void {
     const upstream = new URL(event.mirror).host;
+    const named = documents === undefined ? upstream : `${upstream} (${documents})`;
     if (event.kind === 'set-aside') {
       this.#meters.mirrorRefusals.inc({ upstream, reason: event.refusal! });
-      this.#tell('mirror-set-aside', `${upstream} is asked last for a while: ${REFUSED[event.refusal!]}`, { upstream });
-    } else if (event.kind === 'closed') this.#tell('upstream-up', `${upstream} answers again`, { upstream });
+      this.#tell('mirror-set-aside', `${named} is asked last for a while: ${REFUSED[event.refusal!]}`, { upstream });
+    } else if (event.kind === 'closed') this.#tell('upstream-up', `${named} answers again`, { upstream });
     else {
       const why = event.kind === 'paused' ? 'asked us to wait' : `failed (${event.reason ?? 'unknown'})`;
-      this.#tell('upstream-down', `${upstream} ${why}; stored copies are served`, { upstream });
+      this.#tell('upstream-down', `${named} ${why}; stored copies are served`, { upstream });
     }
   }
 

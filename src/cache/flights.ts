@@ -10,11 +10,11 @@ import { Flight } from './flight.ts';
 import type { FlightTools } from './flight-tools.ts';
 import { remainingSeconds } from './freshness/age.ts';
 import type { Landing } from './landing.ts';
+import { isOutOfDescriptors } from './open-files.ts';
 import type { Resource } from './profile.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 import type { RetrySchedule } from './retry-schedule.ts';
 import type { StoredByOthers, StoredLanding } from './stored-by-others.ts';
-import { isOutOfDescriptors } from './open-files.ts';
 import { Turns, type TurnsOptions } from './turns.ts';
 import { decide } from './verdict-on-copies.ts';
 

@@ -137,7 +137,7 @@ export class FileService {
     if (companion === '.metadata' && !offered && !this.#resources.extracts(index, file)) {
       throw new NotFound('The index does not offer core metadata for this file.', 'metadata-not-found');
     }
-    const resource = await this.#resources.of(index, file, companion);
+    const resource = await this.#resources.of(listing, file, companion);
     const part = await this.#part(wanted, listing, resource, file);
     if (part !== undefined) return part;
     const answer = await this.#listed.read(wanted, listing, resource, file);

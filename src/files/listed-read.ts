@@ -63,7 +63,7 @@ export class ListedRead {
     const now = listing.at;
     try {
       if (now === undefined || now.url === file.url) throw refused;
-      const again = await this.#options.resources.of(listing.index, now, wanted.companion);
+      const again = await this.#options.resources.of(listing, now, wanted.companion);
       return await this.#options.readThrough.read(again, { anew: true });
     } catch (error) {
       // Storage also says 403 of what it does not have; pip fails the install over a claim that comes to nothing.

@@ -11,7 +11,10 @@ import type { Fields, IncomingResponse } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { Refusal } from '../upstream/mirror.ts';
 import type { Comparison, Move } from './compare-pages.ts';
+import { fileKey } from './file-links.ts';
+import { InvalidPage } from './invalid-page.ts';
 import type { PageFacts } from './page.ts';
+import type { ListedFile } from './page-reader.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import type { ProjectName } from './project-name.ts';
 import { type HeldPage, pageSource } from './stored-page.ts';
@@ -28,6 +31,14 @@ export interface MirrorJudgementOptions {
   readonly acceptsChangedFiles: boolean;
   /** Told of each file whose other hash was accepted. */
   readonly onChanged: (project: ProjectName, filename: string) => void;
+}
+
+/** A file that the mirror whose page lists it does not give. */
+export interface SoughtFile {
+  readonly project: ProjectName;
+  readonly file: ListedFile;
+  /** The URL of the page that lists it. */
+  readonly listedAt: string;
 }
 
 /** What was refused, kept in case that all mirrors say the same. */
@@ -73,11 +84,34 @@ export class MirrorJudgement {
       } catch (error) {
         // A body that broke off or is no page: the next mirror may do better.
         if (!(error instanceof UpstreamFailure) || error.kind === 'aborted') throw error;
-        if (error.kind === 'invalid-body') upstream.reportInvalidPage(response.source, project);
+        if (error.kind === 'invalid-body') upstream.reportInvalidPage(response.source, `${project}/`);
         failure = error;
       }
     }
     return lastResort(refused, failure);
+  }
+
+  /** Where mirrors other than the one whose page lists the file have it, by the first of them that says so. */
+  async places({ project, file, listedAt }: SoughtFile, signal: AbortSignal): Promise<string[]> {
+    const { upstream, bases, maxPageBytes, workshop } = this.#options;
+    const asked = new Set(bases.filter((base) => listedAt.startsWith(base)));
+    try {
+      while (asked.size < bases.length) {
+        const response = await upstream.fetchPage(`${project}/`, [], signal, asked);
+        asked.add(upstream.mirrorOf(response)!);
+        if (response.status !== 200) {
+          response.body.destroy();
+          continue;
+        }
+        const body = await collect(response, maxPageBytes);
+        const source = pageSource(response, body, project, await digestInPieces(body));
+        const { named } = await workshop.find(source, fileKey(file.link), file.filename);
+        if (named !== undefined && named.url !== file.url && shareHash(named.hashes, file.hashes)) return [named.url];
+      }
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure) && !(error instanceof InvalidPage)) throw error;
+    }
+    return [];
   }
 
   /** What the judge of pages is to know of an answer that came from here. */
@@ -126,6 +160,12 @@ export class MirrorJudgement {
     this.#facts.set(whole, { ...(reason === 'files-left' && { left: claim }), ...(moves.length > 0 && { moves }) });
     return { response: whole, refusal: { reason, claim, response: whole, serial: facts.serial ?? -1 } };
   }
+}
+
+/** One hash that both have, and none in which they differ. */
+function shareHash(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
+  const common = Object.keys(one).filter((algorithm) => other[algorithm] !== undefined);
+  return common.length > 0 && common.every((algorithm) => one[algorithm] === other[algorithm]);
 }
 
 /** Why a page is not accepted in the place of the held one; undefined when it is. */

@@ -6,17 +6,24 @@ import type { Entry, Json } from '../cache/entry.ts';
 import type { EntryStore } from '../cache/entry-store.ts';
 import type { Ask, Profile, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
+import { UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse, RequestHead } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { ChangedFiles } from './changed-files.ts';
-import type { MirrorJudgement } from './mirror-judgement.ts';
+import type { MirrorJudgement, SoughtFile } from './mirror-judgement.ts';
 import type { PageSource } from './page-reader.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import { type ProjectName, parseProjectName } from './project-name.ts';
 import { type HeldPage, pageSource, readAll, storedSource } from './stored-page.ts';
 
+/** Kinds of documents that an index has beside its files: trouble with one is no trouble with the others. */
+export type IndexDocumentKind = 'page' | 'list' | 'legacy-json' | 'provenance';
+
 export interface IndexUnderName {
-  readonly upstream: Pick<IndexUpstream, 'fetchPage' | 'reportValidPage' | 'reportInvalidPage'>;
+  /** Who asks for each kind of document: each has its own circuit and pauses. */
+  readonly upstreams: Readonly<
+    Record<IndexDocumentKind, Pick<IndexUpstream, 'fetchPage' | 'reportValidPage' | 'reportInvalidPage'>>
+  >;
   /** The base URL by which its pages are known to the cache engine. */
   readonly base: string;
 }
@@ -64,6 +71,11 @@ export class PageResources {
     return this.#resource(`list:${index}`, index, '', undefined);
   }
 
+  /** See IndexService.otherPlaces. */
+  async otherPlaces(index: string, sought: SoughtFile, signal: AbortSignal): Promise<readonly string[]> {
+    return (await this.#options.mirrors.get(index)?.places(sought, signal)) ?? [];
+  }
+
   /** The project whose page lists `filename` although the name leads to another one. */
   async alias(indexes: readonly string[], filename: string): Promise<ProjectName | undefined> {
     for (const index of indexes) {
@@ -75,7 +87,8 @@ export class PageResources {
   }
 
   #resource(key: string, index: string, path: string, project: ProjectName | undefined): Resource {
-    const { upstream, base } = this.#options.indexes.get(index)!;
+    const { upstreams, base } = this.#options.indexes.get(index)!;
+    const upstream = project === undefined ? upstreams.list : upstreams.page;
     const request: RequestHead = { method: 'GET', url: base + path, fields: [] };
     const judgement = project === undefined ? undefined : this.#options.mirrors.get(index);
     const resource: Resource = {
@@ -113,10 +126,12 @@ export class PageResources {
     response: IncomingResponse,
     source: PageSource,
   ): Promise<Json> {
-    const { upstream } = this.#options.indexes.get(index)!;
+    const { upstreams } = this.#options.indexes.get(index)!;
+    const upstream = project === undefined ? upstreams.list : upstreams.page;
+    const path = project === undefined ? '' : `${project}/`;
     try {
       const checked = await this.#options.workshop.check(source);
-      upstream.reportValidPage(response.source);
+      upstream.reportValidPage(response.source, path);
       if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', checked.remarks);
       if (project !== undefined) await this.#storeAliases(index, project, checked.strays);
       const judgement = this.#options.mirrors.get(index);
@@ -126,7 +141,7 @@ export class PageResources {
       const judged = held === undefined ? {} : await this.#options.changedFiles.judge(index, project, held, source);
       return { ...checked.facts, ...judged };
     } catch (error) {
-      upstream.reportInvalidPage(response.source, project ?? '');
+      if (isInvalidBody(error)) upstream.reportInvalidPage(response.source, path);
       throw error;
     }
   }
@@ -147,6 +162,11 @@ export class PageResources {
       await this.#options.entries.set(aliasKey(index, filename), { format: 1, variants: [entry] });
     }
   }
+}
+
+/** What upstream sent is not what was asked for; any other error in reading it is a fault of our own. */
+export function isInvalidBody(error: unknown): boolean {
+  return error instanceof UpstreamFailure && error.kind === 'invalid-body';
 }
 
 function aliasKey(index: string, filename: string): string {

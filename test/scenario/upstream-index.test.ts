@@ -374,7 +374,7 @@ test('bodies that are no pages count once five projects in a row showed one with
   advance(60_000);
   for (const project of ['e', 'f', 'g', 'h']) index.reportInvalidPage(source, project);
   assert.equal(index.status()[0]?.state, 'closed');
-  index.reportValidPage(source);
+  index.reportValidPage(source, 'a');
   for (const project of ['i', 'j', 'k', 'l']) index.reportInvalidPage(source, project);
   assert.equal(index.status()[0]?.state, 'closed');
   index.reportInvalidPage(source, 'm');
