@@ -1,12 +1,14 @@
 // When a key that failed may be tried again, with jitter, so that an upstream in trouble is not asked by every request
-// and nobody waits for it twice: 5 s after the failure where a copy is served meanwhile, 1 s after it where nothing is
-// held and a client waits; both double to 25 s.
+// and nobody waits for it twice: 5 s after the failure where a copy is served meanwhile; where nothing is held and a
+// client waits, at once after the first failure and 2 s after the second. Both double to 25 s.
 
 import { type FailureKind, Overloaded, UpstreamFailure } from '../errors.ts';
 
 const FIRST_MS = 5_000;
 /** What nobody holds is tried sooner: installers come back within seconds, and then give up. */
-const FIRST_COLD_MS = 1_000;
+const FIRST_COLD_MS = 2_000;
+/** What nobody has asked for since then begins anew. */
+const PAST_MS = 60_000;
 /** A client that insists (`no-cache`) does not wait longer than that. */
 const INSIST_MS = 5_000;
 /** From the start of one try to the next, so that what is well again is noticed within half a minute. */
@@ -35,7 +37,8 @@ interface Retry extends FailedTry {
   readonly upstream: string;
   readonly failedAt: number;
   readonly at: number;
-  readonly delayMs: number;
+  /** Before jitter; undefined when the key itself was never asked. */
+  readonly delayMs: number | undefined;
 }
 
 export class RetrySchedule {
@@ -89,13 +92,13 @@ export class RetrySchedule {
     if (wasNotAsked(cause)) {
       // Nothing was learned of the key: it is tried when its upstream is, and who was slow before is slow still.
       const waitMs = Math.min(LONGEST_MS, cause.pauseMs ?? FIRST_MS);
-      const known = { delayMs: last?.delayMs ?? 0, slow: last?.slow ?? slow };
+      const known = { delayMs: last?.delayMs, slow: last?.slow ?? slow };
       next = { cause, upstream, failedAt, at: failedAt + waitMs, ...known };
     } else {
-      const firstMs = held ? FIRST_MS : FIRST_COLD_MS;
-      const delayMs = afterMs ?? Math.min(LONGEST_MS, Math.max(firstMs, (last?.delayMs ?? 0) * 2));
+      const isPast = !held && last !== undefined && failedAt - last.at > PAST_MS;
+      const delayMs = afterMs ?? nextDelayMs(isPast ? undefined : last?.delayMs, held);
       const jitter = 0.9 + 0.2 * this.#random();
-      const waitMs = afterMs ?? Math.min(delayMs * jitter, Math.max(firstMs, LONGEST_MS - tookMs));
+      const waitMs = afterMs ?? Math.min(delayMs * jitter, Math.max(FIRST_MS, LONGEST_MS - tookMs));
       next = { cause, upstream, slow, failedAt, at: failedAt + waitMs, delayMs };
     }
     const keys = held ? this.#held : this.#cold;
@@ -118,6 +121,11 @@ export class RetrySchedule {
   get size(): number {
     return this.#held.size + this.#cold.size;
   }
+}
+
+function nextDelayMs(lastMs: number | undefined, held: boolean): number {
+  if (!held && lastMs === undefined) return 0;
+  return Math.min(LONGEST_MS, Math.max(held ? FIRST_MS : FIRST_COLD_MS, (lastMs ?? 0) * 2));
 }
 
 function wasNotAsked(cause: unknown): cause is UpstreamFailure {

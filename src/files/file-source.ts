@@ -105,7 +105,7 @@ export class FileSource {
   #further(file: FileResource, ask: Ask, deadline: number): Promise<readonly string[]> {
     const leftMs = deadline - performance.now();
     if (file.further === undefined || ask.signal.aborted || leftMs < WORTH_ASKING_MS) return Promise.resolve([]);
-    return file.further(AbortSignal.any([ask.signal, AbortSignal.timeout(leftMs / 2)]));
+    return file.further(AbortSignal.any([ask.signal, AbortSignal.timeout(Math.ceil(leftMs / 2))]));
   }
 
   /** The first good answer, else the last outcome. */
