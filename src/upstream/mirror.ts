@@ -196,7 +196,7 @@ export class Mirror implements Candidate {
       const isNews = this.#breaker.state !== 'open';
       this.#breaker.pause(pauseMs);
       if (isNews) this.#onEvent?.({ kind: 'paused', mirror: this.url, reason: kind, pauseMs });
-    } else if (isUnhealthy(failure)) {
+    } else if (isUnhealthy(failure) || failure.kind === 'invalid-body') {
       this.#breaker.failed(permit);
       if (subject === undefined) return;
       this.#witnesses.bad(subject, this.#now());
