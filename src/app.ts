@@ -13,6 +13,7 @@ import type { Config } from './config/config.ts';
 import { collectEarly } from './early-collection.ts';
 import { viaName } from './http/dispatch.ts';
 import { Agreement } from './index/agreement.ts';
+import { PageWorkshop } from './index/page-workshop.ts';
 import { readDrills } from './observe/drills.ts';
 import { Events } from './observe/events.ts';
 import { freeBytes } from './observe/free-bytes.ts';
@@ -96,20 +97,22 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const scopes = scopesOf(config);
   const agreement = new Agreement({ entries: stores.entries, scopeOf: (index) => scopes.get(index)!, now });
   const secrets = new CurrentSecrets(basics);
+  const workshop = new PageWorkshop({ maxDecodedBytes: config.maxPageBytes });
   const upstreams = connectUpstreams(basics, {
     agreement,
     secrets,
+    workshop,
     lookup: overrides.lookup,
     cut: overrides.upstreamCut ?? false,
   });
-  const services = buildServices(basics, stores, upstreams, overrides.workers);
+  const services = buildServices(basics, stores, upstreams, workshop, overrides.workers);
   const release = async () => {
     stopCollecting();
     secrets.close();
     await services.readThrough.close();
     const { blobs, entries, unkept } = stores;
     await unkept.close();
-    await Promise.all([upstreams.client.close(), services.workshop.close(), blobs.close(), entries.close()]);
+    await Promise.all([upstreams.client.close(), workshop.close(), blobs.close(), entries.close()]);
   };
   const { sink, workers: fellows } = overrides;
   const parts = { stores, secrets, upstreams, services, agreement, sink, fellows };

@@ -103,6 +103,19 @@ export class Overloaded extends ProxyError {
   override readonly retryAfterSeconds: number = 1;
 }
 
+/**
+ * A fault of our own met while a key was being fetched or read: a bug, a thread that ended, memory that ran out. It says
+ * nothing of upstream. The log has its cause; the client learns no more than that it may try again.
+ */
+export class OwnFault extends ProxyError {
+  override readonly status = 500;
+  override readonly code = 'internal-error';
+  override readonly retryAfterSeconds: number = 5;
+  constructor(cause: unknown) {
+    super('Something went wrong here; see the log.', { cause });
+  }
+}
+
 /** A stored answer is required and none may be used (RFC 9111 5.2.1.7, 5.2.2.2). Raw mounts only: pip reads 504 as "none". */
 export class GatewayTimeout extends ProxyError {
   override readonly status = 504;

@@ -26,7 +26,7 @@ const REFUSED: Readonly<Record<Refusal, string>> = {
   'changed-hash': 'its page gives a known file another hash',
   'files-left': 'its page has no serial and lacks files that we know',
   'serial-jump': 'its page has a serial that no index has counted to since the page we hold',
-  missing: 'it does not have a project that we know',
+  missing: 'it does not have something that we know or another has',
 };
 
 /** The same trouble is written to the log at most this often; the metrics count every one. */
@@ -50,6 +50,15 @@ export class Telemetry implements FlightObserver {
     this.#meters.integrityFailures.inc({ kind: kind === 'damaged-body' ? 'damaged-blob' : kind });
     this.#tell('integrity', `bytes from upstream did not match their hash: ${resource.request.url.split('?')[0]}`, {
       upstream: resource.upstream,
+    });
+  }
+
+  ownFault(resource: Resource, error: unknown): void {
+    this.#meters.unhandledErrors.inc({});
+    this.#options.log.error('a fetch failed by a fault of our own; a stored copy is served where there is one', {
+      upstream: resource.upstream,
+      url: resource.request.url.split('?')[0],
+      error: error instanceof Error ? error : new Error(String(error)),
     });
   }
 
@@ -121,9 +130,9 @@ export class Telemetry implements FlightObserver {
     });
   }
 
-  pageRequest({ mirror, result, latencyMs }: MirrorResult): void {
+  pageRequest({ mirror, result, latencyMs }: MirrorResult, kind: 'page' | 'list' | 'json' = 'page'): void {
     const upstream = new URL(mirror).host;
-    this.#meters.upstreamRequests.inc({ upstream, kind: 'page', result });
+    this.#meters.upstreamRequests.inc({ upstream, kind, result });
     this.#meters.upstreamLatency.observe({ upstream }, latencyMs / 1000);
   }
 
@@ -135,15 +144,17 @@ export class Telemetry implements FlightObserver {
     this.#meters.upstreamRequests.inc({ upstream: mount, kind: 'raw', result });
   }
 
-  mirrorEvent(event: MirrorEvent): void {
+  /** `documents` names the kind of documents that is concerned, where it is not the pages. */
+  mirrorEvent(event: MirrorEvent, documents?: string): void {
     const upstream = new URL(event.mirror).host;
+    const named = documents === undefined ? upstream : `${upstream} (${documents})`;
     if (event.kind === 'set-aside') {
       this.#meters.mirrorRefusals.inc({ upstream, reason: event.refusal! });
-      this.#tell('mirror-set-aside', `${upstream} is asked last for a while: ${REFUSED[event.refusal!]}`, { upstream });
-    } else if (event.kind === 'closed') this.#tell('upstream-up', `${upstream} answers again`, { upstream });
+      this.#tell('mirror-set-aside', `${named} is asked last for a while: ${REFUSED[event.refusal!]}`, { upstream });
+    } else if (event.kind === 'closed') this.#tell('upstream-up', `${named} answers again`, { upstream });
     else {
       const why = event.kind === 'paused' ? 'asked us to wait' : `failed (${event.reason ?? 'unknown'})`;
-      this.#tell('upstream-down', `${upstream} ${why}; stored copies are served`, { upstream });
+      this.#tell('upstream-down', `${named} ${why}; stored copies are served`, { upstream });
     }
   }
 

@@ -18,7 +18,7 @@ import { MirrorJudgement } from '../index/mirror-judgement.ts';
 import { NameRouting } from '../index/name-routing.ts';
 import { pageProfile } from '../index/page-profile.ts';
 import { PageResources } from '../index/page-resources.ts';
-import { PageWorkshop } from '../index/page-workshop.ts';
+import type { PageWorkshop } from '../index/page-workshop.ts';
 import type { ProjectName } from '../index/project-name.ts';
 import { RenderedPages } from '../index/rendered-pages.ts';
 import { WithdrawnMetadata } from '../index/withdrawn-metadata.ts';
@@ -42,6 +42,7 @@ export function buildServices(
   basics: Basics,
   stores: Stores,
   { client, askers, indexes, rights }: Upstreams,
+  workshop: PageWorkshop,
   fellows: Fellows | undefined,
 ): Services {
   const { config, now, random, telemetry } = basics;
@@ -62,7 +63,6 @@ export function buildServices(
     onPurged: async (keys) => fellows?.purged({ kind: 'forget', keys }),
     onCollapsed: (resource) => telemetry.collapsed(resource),
   });
-  const workshop = new PageWorkshop({ maxDecodedBytes: config.maxPageBytes });
   const rendered = new RenderedPages({ maxBytes: memoryShare(basics, 'renderedPages') });
   const routing = new NameRouting(config.routes);
   const accepting = new Set(config.indexes.filter((index) => index.changedFiles === 'accept').map(({ name }) => name));

@@ -2,7 +2,7 @@
 // other processes and nodes; what became of it decides when the key may be tried again.
 
 import { askingClient } from '../asking-client.ts';
-import { Overloaded, UpstreamFailure } from '../errors.ts';
+import { Overloaded, OwnFault, ProxyError, UpstreamFailure } from '../errors.ts';
 import { FairShares } from '../fair-shares.ts';
 import { settlesWithin } from './deadline.ts';
 import type { Entry, EntryRecord } from './entry.ts';
@@ -10,6 +10,7 @@ import { Flight } from './flight.ts';
 import type { FlightTools } from './flight-tools.ts';
 import { remainingSeconds } from './freshness/age.ts';
 import type { Landing } from './landing.ts';
+import { isOutOfDescriptors } from './open-files.ts';
 import type { Resource } from './profile.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 import type { RetrySchedule } from './retry-schedule.ts';
@@ -235,12 +236,22 @@ export class Flights {
       // What is one client's alone says nothing of what others would get.
       if (landing.kind === 'passing' && whose !== 'by-itself') this.#remember(resource.key);
       return landing;
-    } catch (error) {
+    } catch (thrown) {
+      const error = this.#asOurs(resource, thrown);
       const tookMs = performance.now() - startedAt;
       const slow = tookMs > resource.profile.patienceMs;
-      this.#retries.failed(key, { cause: error, upstream, tookMs, slow, held: held !== undefined });
+      // A stored "there is none" serves nobody meanwhile.
+      const serves = held !== undefined && held.status < 400;
+      this.#retries.failed(key, { cause: error, upstream, tookMs, slow, held: serves });
       throw error;
     }
+  }
+
+  /** An error that nobody foresaw is a fault of ours: it is counted once here, whoever waits for the flight. */
+  #asOurs(resource: Resource, thrown: unknown): unknown {
+    if (thrown instanceof ProxyError || isOutOfDescriptors(thrown)) return thrown;
+    this.#tools.observe.ownFault(resource, thrown);
+    return new OwnFault(thrown);
   }
 
   /** Asks upstream when it is our turn; until then another process or node may store what we want. */

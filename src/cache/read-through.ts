@@ -30,6 +30,8 @@ export interface ReadOptions extends RevalidationOptions {
    * waits for `answer.inPlace` before a client is answered: what was answered survives the death of this process.
    */
   readonly early?: boolean;
+  /** Another place to ask is known by now: what failed a moment ago does not count. */
+  readonly anew?: boolean;
 }
 
 export interface AnswerBody {
@@ -49,6 +51,8 @@ export class ReadThrough {
   readonly #retries: RetrySchedule;
   readonly #ahead: RefreshAhead;
   readonly #onPurged: ((keys: readonly string[]) => Promise<void>) | undefined;
+  /** What is being asked for without being kept. */
+  readonly #unkept = new Map<string, Promise<unknown>>();
 
   constructor(
     given: Omit<FlightTools, 'changes'> & {
@@ -223,6 +227,28 @@ export class ReadThrough {
     }
   }
 
+  /**
+   * Asks upstream for something that is not kept: once for all who want it at a time, and not again before its time when
+   * that failed. `key` is no key of a resource. Rejects as `ask` does, or with the failure of a moment ago.
+   */
+  askUnkept<T>(key: string, upstream: string, ask: () => Promise<T>): Promise<T> {
+    const refusal = this.#retries.refusal(key, false);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const running = this.#unkept.get(key) as Promise<T> | undefined;
+    if (running !== undefined) return running;
+    const startedAt = performance.now();
+    const asking = ask().finally(() => this.#unkept.delete(key));
+    this.#unkept.set(key, asking);
+    asking.then(
+      () => this.#retries.succeeded(key, upstream),
+      (cause: unknown) => {
+        const tookMs = performance.now() - startedAt;
+        this.#retries.failed(key, { cause, upstream, tookMs, slow: false, held: false });
+      },
+    );
+    return asking;
+  }
+
   /** How the last try of a key failed and whether it is too early for the next; undefined when it did not fail. */
   trouble(key: string): { readonly cause: unknown; readonly waiting: boolean } | undefined {
     const failure = this.#retries.lastFailure(key);
@@ -262,12 +288,22 @@ export class ReadThrough {
       case 'revalidate':
         return this.#revalidation.answer(resource, record, decided.entry, decided.forward, options);
       case 'miss': {
+        this.#requireDue(resource, options);
         const joined = this.#flights.join(resource, record, undefined, options);
         return this.#landed.take(resource, record, undefined, joined, decided.forward);
       }
       case 'unavailable':
         throw new NoUsableCopy();
     }
+  }
+
+  /**
+   * Throws the failure of a moment ago where nothing is held and the key is not to be asked yet: nobody makes us ask the
+   * same failing thing over and over. A raw mount's origin is its clients' own affair.
+   */
+  #requireDue({ key, profile }: Resource, { insist = false, anew = false }: ReadOptions): void {
+    const refusal = anew || profile.name === 'raw' ? undefined : this.#retries.refusal(key, insist);
+    if (refusal !== undefined) throw refusal;
   }
 
   #endWaiting(key: string): void {

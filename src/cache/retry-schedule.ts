@@ -1,9 +1,16 @@
-// When a key whose refresh failed may be tried again: 5 s after the failure, doubling to 25 s, with jitter, so that
-// an upstream in trouble is not asked by every request and nobody waits for it twice.
+// When a key that failed may be tried again, with jitter, so that an upstream in trouble is not asked by every request
+// and nobody waits for it twice: 5 s after the failure where a copy is served meanwhile; where nothing is held and a
+// client waits, at once after the first failure and 2 s after the second. Both double to 25 s.
 
-import { UpstreamFailure } from '../errors.ts';
+import { type FailureKind, Overloaded, UpstreamFailure } from '../errors.ts';
 
 const FIRST_MS = 5_000;
+/** What nobody holds is tried sooner: installers come back within seconds, and then give up. */
+const FIRST_COLD_MS = 2_000;
+/** What nobody has asked for since then begins anew. */
+const PAST_MS = 60_000;
+/** A client that insists (`no-cache`) does not wait longer than that. */
+const INSIST_MS = 5_000;
 /** From the start of one try to the next, so that what is well again is noticed within half a minute. */
 const LONGEST_MS = 25_000;
 /** Keys remembered; beyond it the oldest is forgotten, which costs one early try. */
@@ -30,7 +37,8 @@ interface Retry extends FailedTry {
   readonly upstream: string;
   readonly failedAt: number;
   readonly at: number;
-  readonly delayMs: number;
+  /** Before jitter; undefined when the key itself was never asked. */
+  readonly delayMs: number | undefined;
 }
 
 export class RetrySchedule {
@@ -62,6 +70,19 @@ export class RetrySchedule {
     return retry.failedAt <= now && now < retry.at;
   }
 
+  /**
+   * What to tell a client of a key that nobody holds, without asking: the failure of a moment ago, with the time that is
+   * left as Retry-After. Undefined when upstream is to be asked: it is time, or the key itself was never asked.
+   */
+  refusal(key: string, insist: boolean): unknown {
+    const retry = this.#held.get(key) ?? this.#cold.get(key);
+    if (retry === undefined || !speaksOfTheKey(retry.cause) || !this.isWaiting(key)) return undefined;
+    const now = this.#now();
+    if (insist && now - retry.failedAt >= INSIST_MS) return undefined;
+    const { cause } = retry;
+    return cause instanceof UpstreamFailure ? remembered(cause, retry.at - now) : cause;
+  }
+
   /** Records a failure. `afterMs` fixes the wait instead of doubling it. */
   failed(key: string, { cause, upstream, tookMs, slow, held }: Failure, afterMs?: number): void {
     const last = this.#held.get(key) ?? this.#cold.get(key);
@@ -71,10 +92,11 @@ export class RetrySchedule {
     if (wasNotAsked(cause)) {
       // Nothing was learned of the key: it is tried when its upstream is, and who was slow before is slow still.
       const waitMs = Math.min(LONGEST_MS, cause.pauseMs ?? FIRST_MS);
-      const known = { delayMs: last?.delayMs ?? FIRST_MS / 2, slow: last?.slow ?? slow };
+      const known = { delayMs: last?.delayMs, slow: last?.slow ?? slow };
       next = { cause, upstream, failedAt, at: failedAt + waitMs, ...known };
     } else {
-      const delayMs = afterMs ?? Math.min(LONGEST_MS, last === undefined ? FIRST_MS : last.delayMs * 2);
+      const isPast = !held && last !== undefined && failedAt - last.at > PAST_MS;
+      const delayMs = afterMs ?? nextDelayMs(isPast ? undefined : last?.delayMs, held);
       const jitter = 0.9 + 0.2 * this.#random();
       const waitMs = afterMs ?? Math.min(delayMs * jitter, Math.max(FIRST_MS, LONGEST_MS - tookMs));
       next = { cause, upstream, slow, failedAt, at: failedAt + waitMs, delayMs };
@@ -101,6 +123,28 @@ export class RetrySchedule {
   }
 }
 
+function nextDelayMs(lastMs: number | undefined, held: boolean): number {
+  if (!held && lastMs === undefined) return 0;
+  return Math.min(LONGEST_MS, Math.max(held ? FIRST_MS : FIRST_COLD_MS, (lastMs ?? 0) * 2));
+}
+
 function wasNotAsked(cause: unknown): cause is UpstreamFailure {
   return cause instanceof UpstreamFailure && cause.kind === 'circuit-open';
+}
+
+/** Whether something was learned of the key itself: not when we gave up, or were too busy to ask. */
+function speaksOfTheKey(cause: unknown): boolean {
+  if (cause instanceof Overloaded || typeof cause === 'string') return false;
+  return !(cause instanceof UpstreamFailure) || !NOT_ASKED.has(cause.kind);
+}
+
+const NOT_ASKED: ReadonlySet<FailureKind> = new Set(['circuit-open', 'crowded', 'aborted']);
+
+/** The failure as it is told again, `leftMs` before the next try. */
+function remembered({ kind, message, upstreamStatus, cause }: UpstreamFailure, leftMs: number): UpstreamFailure {
+  return new UpstreamFailure(kind, message, {
+    pauseMs: leftMs,
+    cause,
+    ...(upstreamStatus !== undefined && { upstreamStatus }),
+  });
 }

@@ -65,7 +65,9 @@ export class Revalidation {
       if (mayStandIn(resource, entry, troubleOf(cause), now)) {
         return staleAnswer(resource, entry, now, { reason: backOffReason(cause), cause });
       }
-      // Asked again only because the client insists: not before its time.
+      // What may not stand in helps nobody while upstream is left alone, nor does it while it is fresh: its client insists.
+      const refusal = resource.profile.name === 'raw' ? undefined : this.#retries.refusal(resource.key, false);
+      if (refusal !== undefined) throw nothingInStead(resource, entry, refusal);
       const fresh = remainingSeconds(entry, now, resource.profile.rules) > 0;
       if (fresh && forward === 'request') throw cause;
     }

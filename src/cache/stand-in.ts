@@ -1,14 +1,14 @@
 // A held copy where upstream fails, is slow or is not to be asked yet: whether it may stand in, how that is called, and
 // what is said where it may not (RFC 9111 4.2.4, 5.2.2.2).
 
-import { GatewayTimeout, UpstreamFailure } from '../errors.ts';
+import { GatewayTimeout, OwnFault, ProxyError, UpstreamFailure } from '../errors.ts';
 import type { StaleReason } from './answer.ts';
 import type { Entry } from './entry.ts';
 import { needsUpstream, staleAllowed, type UpstreamTrouble } from './freshness/stale.ts';
 import type { Resource } from './profile.ts';
 import { UnreadableBlob } from './stored-blob.ts';
 
-/** Whether the copy may be served instead; a trouble that is none of upstream's is hidden by nothing. */
+/** Whether the copy may be served instead; what was refused on purpose is hidden by nothing. */
 export function mayStandIn(
   resource: Resource,
   entry: Entry,
@@ -19,13 +19,14 @@ export function mayStandIn(
 }
 
 /**
- * What a failed or blocked flight says about upstream. A status that the profile calls a failure is as good as no
- * answer: what it means for stale copies was decided where it was called so. Nor is an answer any that the disk does not
- * let us measure by what is held. Undefined when it is another error, and nothing may hide it.
+ * What a failed or blocked flight means for a held copy. A status that the profile calls a failure is as good as no
+ * answer: what it means for stale copies was decided where it was called so. A fault of our own is as good as no answer
+ * too, and so is an answer that the disk does not let us measure by what is held: the copy is as right as before. Undefined when something was refused on purpose, and nothing may hide it.
  */
 export function troubleOf(cause: unknown): UpstreamTrouble | undefined {
-  const isNone = typeof cause === 'string' || cause instanceof UpstreamFailure || cause instanceof UnreadableBlob;
-  return isNone ? { kind: 'disconnected' } : undefined;
+  const isNoAnswer = [UpstreamFailure, OwnFault, UnreadableBlob].some((kind) => cause instanceof kind);
+  const refused = cause instanceof ProxyError && !isNoAnswer;
+  return refused ? undefined : { kind: 'disconnected' };
 }
 
 /** Why the copy is served without asking: upstream failed a moment ago, or contradicted it and is to say so again. */

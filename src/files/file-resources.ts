@@ -6,14 +6,18 @@ import type { Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { canExtract } from '../index/extracted-metadata.ts';
 import { fileKey } from '../index/file-links.ts';
+import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import { expectationOf } from './expectation.ts';
 import type { FileProfiles } from './file-profile.ts';
 import { type Companion, urlOf, type Wanted } from './file-request.ts';
-import type { FileSource } from './file-source.ts';
+import type { FileResource, FileSource } from './file-source.ts';
 import { WheelMetadata } from './wheel-metadata.ts';
 
+type Further = NonNullable<FileResource['further']>;
+
 export interface FileResourcesOptions {
+  readonly index: Pick<IndexService, 'otherPlaces'>;
   readonly readThrough: ReadThrough;
   readonly profiles: FileProfiles;
   readonly source: FileSource;
@@ -44,10 +48,12 @@ export class FileResources {
   }
 
   /** The file or its companion, however it is to be had. */
-  async of(index: string, file: ListedFile, companion: Companion | undefined): Promise<Resource> {
-    const resource = this.ofUpstream(index, file, companion);
+  async of(listing: FileListing, file: ListedFile, companion: Companion | undefined): Promise<Resource> {
+    const { index } = listing;
+    const further = (signal: AbortSignal) => this.#options.index.otherPlaces(listing, file, signal);
+    const resource = this.ofUpstream(index, file, companion, further);
     if (companion !== '.metadata' || !/\.whl$/i.test(file.filename)) return resource;
-    const wheel = this.ofUpstream(index, file, undefined);
+    const wheel = this.ofUpstream(index, file, undefined, further);
     if (!this.extracts(index, file)) return this.#wheelMetadata.orExtracted(resource, wheel);
     const { source } = this.#options;
     return this.#wheelMetadata.extracted(resource, {
@@ -69,8 +75,8 @@ export class FileResources {
     return blob === undefined ? undefined : known;
   }
 
-  /** As upstream has it. */
-  ofUpstream(index: string, file: ListedFile, companion: Companion | undefined): Resource {
+  /** As upstream has it. `further` asks other mirrors where they have the file itself. */
+  ofUpstream(index: string, file: ListedFile, companion: Companion | undefined, further?: Further): Resource {
     const { profiles, source } = this.#options;
     const hashes = typeof file.coreMetadata === 'object' ? file.coreMetadata : {};
     const expected =
@@ -94,6 +100,7 @@ export class FileResources {
       filename: file.filename + (companion ?? ''),
       url: withCompanion(file.url, companion),
       elsewhere: file.elsewhere.map((place) => withCompanion(place, companion)),
+      further: further && (async (signal) => (await further(signal)).map((place) => withCompanion(place, companion))),
       profile,
       expected,
       sizeBytes: companion === undefined ? file.sizeBytes : undefined,

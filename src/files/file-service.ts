@@ -101,7 +101,7 @@ export class FileService {
     }
     const resource = this.#resources.ofUpstream(listing.index, listing.at, undefined);
     if ((await this.#options.readThrough.held(resource)) !== undefined) return this.open(request);
-    const sizeBytes = listing.at.sizeBytes ?? (await this.#options.source.sizeOf(listing.index, listing.at.url));
+    const sizeBytes = listing.at.sizeBytes ?? (await this.#sizeOf(listing.index, resource.key, listing.at.url));
     return { kind: 'known', file: listing.at, sizeBytes };
   }
 
@@ -150,6 +150,11 @@ export class FileService {
     return file === undefined ? undefined : this.#resources.metadataHere(index, file, known);
   }
 
+  #sizeOf(index: string, key: string, url: string): Promise<number | undefined> {
+    const { readThrough, source } = this.#options;
+    return readThrough.askUnkept(`size:${key}`, index, () => source.sizeOf(index, url));
+  }
+
   async #answer(wanted: Wanted, listing: FileListing, file: ListedFile): Promise<FileAnswer> {
     const { index } = listing;
     const { companion } = wanted;
@@ -157,7 +162,7 @@ export class FileService {
     if (companion === '.metadata' && !offered && !this.#resources.extracts(index, file)) {
       throw new NotFound('The index does not offer core metadata for this file.', 'metadata-not-found');
     }
-    const resource = await this.#resources.of(index, file, companion);
+    const resource = await this.#resources.of(listing, file, companion);
     const part = await this.#part(wanted, listing, resource, file);
     if (part !== undefined) return part;
     const answer = await this.#listed.read(wanted, listing, resource, file);
@@ -180,6 +185,8 @@ export class FileService {
     // What upstream has now under the name of a kept file may be another one.
     if (field === undefined || companion !== undefined || kept || !passing.has(index)) return undefined;
     const last = lastByteOf({ field, sizeBytes });
+    // It failed a moment ago: that is what the client is to hear, and upstream is not asked.
+    if (readThrough.trouble(resource.key)?.waiting === true) return undefined;
     const arrives = last !== undefined && (readThrough.arrivedBytes(resource.key) ?? 0) > last;
     if (last === undefined || arrives || (await readThrough.held(resource)) !== undefined) return undefined;
     return this.#parts.pass(resource.key, { field, sizeBytes, ask: () => source.part(index, url, field) });

@@ -31,6 +31,8 @@ export interface FileResource {
   readonly url: string;
   /** Where other mirrors of the index are known to have it. */
   readonly elsewhere: readonly string[];
+  /** Asks the other mirrors of the index where they have it, when the known places do not give it. Never rejects. */
+  readonly further?: ((signal: AbortSignal) => Promise<readonly string[]>) | undefined;
   readonly profile: Profile;
   readonly expected: Expectation | undefined;
   readonly sizeBytes: number | undefined;
@@ -38,6 +40,9 @@ export interface FileResource {
 
 /** A file's first byte reaches pip within 14 s, its page included: pip gives up at 15 s. */
 const HEADERS_TIMEOUT_MS = 9_000;
+
+/** With less time left the other mirrors are not asked where they have a file. */
+const WORTH_ASKING_MS = 500;
 
 export class FileSource {
   readonly #options: FileSourceOptions;
@@ -85,24 +90,49 @@ export class FileSource {
     return contentLength(response);
   }
 
-  /** From the mirror whose page lists it, else from those that are known to have it: the hash judges all alike. */
+  /**
+   * From the mirror whose page lists it, else from those that are known to have it, else from those that say so when
+   * they are asked: the hash judges all alike.
+   */
   async #fetch(file: FileResource, ask: Ask): Promise<IncomingResponse> {
     const { url, elsewhere } = file;
-    if (elsewhere.length === 0 || file.expected === undefined) return this.#ask(file, url, ask, HEADERS_TIMEOUT_MS);
+    if (file.expected === undefined) return this.#ask(file, url, ask, HEADERS_TIMEOUT_MS);
+    const deadline = performance.now() + HEADERS_TIMEOUT_MS;
     // Wrong bytes came from the one: the others are asked first.
-    const places = ask.avoid.size > 0 ? [...elsewhere, url] : [url, ...elsewhere];
-    const last = places.pop()!;
-    const timeoutMs = HEADERS_TIMEOUT_MS / (places.length + 1);
+    const isWrong = ask.avoid.size > 0 && ask.fromByte === 0;
+    const others = isWrong && elsewhere.length === 0 ? await this.#further(file, ask, deadline) : elsewhere;
+    const known = ask.avoid.size > 0 ? [...others, url] : [url, ...others];
+    const outcome = await this.#askInTurn(file, known, ask, deadline);
+    if (isGood(outcome) || others !== elsewhere) return answerOf(outcome);
+    const further = (await this.#further(file, ask, deadline)).filter((place) => !known.includes(place));
+    if (further.length === 0) return answerOf(outcome);
+    const second = await this.#askInTurn(file, further, ask, deadline);
+    if (!isGood(second)) return answerOf(outcome);
+    discardOutcome(outcome);
+    return answerOf(second);
+  }
+
+  #further(file: FileResource, ask: Ask, deadline: number): Promise<readonly string[]> {
+    const leftMs = deadline - performance.now();
+    if (file.further === undefined || ask.signal.aborted || leftMs < WORTH_ASKING_MS) return Promise.resolve([]);
+    return file.further(AbortSignal.any([ask.signal, AbortSignal.timeout(Math.ceil(leftMs / 2))]));
+  }
+
+  /** The first good answer, else the last outcome. */
+  async #askInTurn(file: FileResource, places: readonly string[], ask: Ask, deadline: number): Promise<Outcome> {
+    const timeoutMs = (deadline - performance.now()) / places.length;
+    let last: Outcome | undefined;
     for (const place of places) {
+      if (last !== undefined) discardOutcome(last);
       try {
-        const response = await this.#ask(file, place, ask, timeoutMs);
-        if (response.status < 400) return response;
-        response.body.destroy();
+        last = { response: await this.#ask(file, place, ask, Math.max(1, timeoutMs)) };
       } catch (error) {
         if (!(error instanceof UpstreamFailure) || error.kind === 'aborted') throw error;
+        last = { failure: error };
       }
+      if (isGood(last)) return last;
     }
-    return this.#ask(file, last, ask, timeoutMs);
+    return last!;
   }
 
   /** Asks for parts of a file, whatever the answers are. */
@@ -141,7 +171,7 @@ export class FileSource {
     // Identity: a coding on the way would change the bytes that the hash is about.
     const fields = ['accept', '*/*', 'accept-encoding', 'identity', ...ask.conditions];
     const { pauses } = this.#options;
-    pauses.requireNone(url);
+    pauses.requireNone(kind, url);
     try {
       const response = await this.#options.client.fetch({
         ...this.#common(index, url),
@@ -152,7 +182,7 @@ export class FileSource {
         ...(ask.avoid.size > 0 ? { avoidSources: ask.avoid, freshConnection: true } : {}),
       });
       if (response.status === 429) discard(response.body);
-      pauses.heed(url, response);
+      pauses.heed(kind, url, response);
       this.#options.onAnswer(kind, resultOf(response.status));
       return response;
     } catch (error) {
@@ -180,6 +210,21 @@ export class FileSource {
 function placeOf(url: string): string {
   const query = url.indexOf('?');
   return query < 0 ? url : url.slice(0, query);
+}
+
+type Outcome = { readonly response: IncomingResponse } | { readonly failure: UpstreamFailure };
+
+function isGood(outcome: Outcome): boolean {
+  return 'response' in outcome && outcome.response.status < 400;
+}
+
+function discardOutcome(outcome: Outcome): void {
+  if ('response' in outcome) outcome.response.body.destroy();
+}
+
+function answerOf(outcome: Outcome): IncomingResponse {
+  if ('failure' in outcome) throw outcome.failure;
+  return outcome.response;
 }
 
 function resultOf(status: number): 'ok' | 'not-modified' | 'missing' | 'status' {

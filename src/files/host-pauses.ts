@@ -1,5 +1,5 @@
 // Hosts of files that answered 429 are left alone for as long as they asked (RFC 6585 4): one that counts our requests
-// would only count on.
+// would only count on. Files and their metadata are two kinds: a pause for the one keeps the other going.
 
 import { UpstreamFailure } from '../errors.ts';
 import type { ResponseHead } from '../http-message.ts';
@@ -12,6 +12,8 @@ export interface HostPausesOptions {
   readonly random: () => number;
 }
 
+export type FileKind = 'file' | 'metadata';
+
 export class HostPauses {
   readonly #options: HostPausesOptions;
   readonly #until = new Map<string, number>();
@@ -20,21 +22,21 @@ export class HostPauses {
     this.#options = options;
   }
 
-  /** Throws UpstreamFailure 'rate-limited' while the URL's host wants to be left alone. */
-  requireNone(url: string): void {
+  /** Throws UpstreamFailure 'rate-limited' while the URL's host wants to be left alone about this kind. */
+  requireNone(kind: FileKind, url: string): void {
     const { host } = new URL(url);
-    const pauseMs = (this.#until.get(host) ?? 0) - this.#options.now();
+    const pauseMs = (this.#until.get(`${kind} ${host}`) ?? 0) - this.#options.now();
     if (pauseMs > 0) throw rateLimited(host, pauseMs);
   }
 
   /** Notes the pause that the answer asks for. Throws UpstreamFailure 'rate-limited' when it does. */
-  heed(url: string, answer: ResponseHead): void {
+  heed(kind: FileKind, url: string, answer: ResponseHead): void {
     if (answer.status !== 429) return;
     const { now, random } = this.#options;
     const pauseMs = requestedPause(answer, now(), random()) ?? 0;
     const { host } = new URL(url);
     for (const [known, until] of this.#until) if (until <= now()) this.#until.delete(known);
-    this.#until.set(host, now() + pauseMs);
+    this.#until.set(`${kind} ${host}`, now() + pauseMs);
     throw rateLimited(host, pauseMs);
   }
 }

@@ -48,25 +48,30 @@ export class ListedRead {
       // The bytes that clients know are neither here nor upstream any more.
       if (file.kept && (error.kind === 'wrong-digest' || isGone(error))) throw changedFile(project, wanted.filename);
       if (!isGone(error)) throw error;
-      return this.#retryListed(wanted, project, resource, file);
+      return this.#retryListed(wanted, project, resource, file, error);
     }
   }
 
   /** Upstream refuses what its page lists: a signed URL may have run out, or the file has moved. Ask the page once. */
-  async #retryListed(wanted: Wanted, project: ProjectName, resource: Resource, file: ListedFile): Promise<Answer> {
+  async #retryListed(
+    wanted: Wanted,
+    project: ProjectName,
+    resource: Resource,
+    file: ListedFile,
+    refused: UpstreamFailure,
+  ): Promise<Answer> {
     const listing = await this.#options.finder.again(wanted, project);
     const now = listing.at;
-    const again =
-      now === undefined || now.url === file.url
-        ? resource
-        : await this.#options.resources.of(listing.index, now, wanted.companion);
     try {
-      return await this.#options.readThrough.read(again);
+      const hasMoved = now !== undefined && now.url !== file.url;
+      // What is gone stays gone; a refusal may be that of a signature which a redirect makes anew.
+      if (!hasMoved && isMissing(refused)) throw refused;
+      const again = hasMoved ? await this.#options.resources.of(listing, now, wanted.companion) : resource;
+      return await this.#options.readThrough.read(again, { anew: hasMoved });
     } catch (error) {
       // Storage also says 403 of what it does not have; pip fails the install over a claim that comes to nothing.
       if (wanted.companion === '.metadata') this.#options.index.noteMetadata(listing, file, false);
-      const status = error instanceof UpstreamFailure ? error.upstreamStatus : undefined;
-      if (status === 404 || status === 410) throw fileNotFound();
+      if (error instanceof UpstreamFailure && isMissing(error)) throw fileNotFound();
       throw error;
     }
   }
@@ -97,4 +102,8 @@ export function hasOtherBytes({ body, facts }: Entry, expected: Expectation | un
 
 function isGone(error: UpstreamFailure): boolean {
   return error.upstreamStatus !== undefined && [401, 403, 404, 410].includes(error.upstreamStatus);
+}
+
+function isMissing({ upstreamStatus }: UpstreamFailure): boolean {
+  return upstreamStatus === 404 || upstreamStatus === 410;
 }

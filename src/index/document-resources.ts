@@ -6,7 +6,7 @@ import { NotFound } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
 import { DOCUMENT_TYPES, type DocumentKind } from './documents.ts';
 import type { PageSource } from './page-reader.ts';
-import type { IndexUnderName } from './page-resources.ts';
+import { type IndexUnderName, isInvalidBody } from './page-resources.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import type { ProjectName } from './project-name.ts';
 import type { ProvenancePlace } from './provenance.ts';
@@ -46,7 +46,7 @@ export class DocumentResources {
   }
 
   #resource(key: string, index: string, project: ProjectName, path: string, kind: DocumentKind): Resource {
-    const { upstream, base } = this.#options.indexes.get(index)!;
+    const { upstreams, base } = this.#options.indexes.get(index)!;
     if (!SIMPLE_BASE.test(base)) {
       throw new NotFound('The index behind has its simple API only, and no such documents.', 'no-such-document');
     }
@@ -57,22 +57,25 @@ export class DocumentResources {
       profile: this.#options.profile,
       request: { method: 'GET', url: new URL(relative, base).href, fields: [] },
       fetch: (ask: Ask) =>
-        upstream.fetchPage(
+        upstreams[kind].fetchPage(
           relative,
           (base) => [...conditionsAt(ask, base), 'accept', DOCUMENT_TYPES[kind]],
           ask.signal,
         ),
       check: (response, body, digest) =>
-        this.#check(index, kind, response, pageSource(response, body, project, digest)),
+        this.#check(index, kind, relative, response, pageSource(response, body, project, digest)),
       onWrongBody: () => {},
     };
   }
 
-  async #check(index: string, kind: DocumentKind, response: IncomingResponse, source: PageSource) {
+  async #check(index: string, kind: DocumentKind, path: string, response: IncomingResponse, source: PageSource) {
+    const upstream = this.#options.indexes.get(index)!.upstreams[kind];
     try {
-      return await this.#options.workshop.checkDocument(source, kind);
+      const facts = await this.#options.workshop.checkDocument(source, kind);
+      upstream.reportValidPage(response.source, path);
+      return facts;
     } catch (error) {
-      this.#options.indexes.get(index)!.upstream.reportInvalidPage(response.source, source.project ?? '');
+      if (isInvalidBody(error)) upstream.reportInvalidPage(response.source, path);
       throw error;
     }
   }

@@ -164,6 +164,15 @@ export class IndexService {
     }
   }
 
+  /**
+   * Where other mirrors of the index have a file, by their own pages: with a hash that the known record has too. Empty
+   * for an index of one upstream, and where nobody says so. Never rejects.
+   */
+  otherPlaces(listing: FileListing, file: ListedFile, signal: AbortSignal): Promise<readonly string[]> {
+    const { index, project, answer } = listing;
+    return this.#options.resources.otherPlaces(index, { project, file, listedAt: answer.entry.url }, signal);
+  }
+
   /** Whether the core metadata that the page claims for a file could be had: pages claim only what is there. */
   noteMetadata({ index, project }: FileListing, { link }: ListedFile, isThere: boolean): void {
     const { withdrawn } = this.#options;

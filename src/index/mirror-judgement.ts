@@ -13,9 +13,11 @@ import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { Refusal } from '../upstream/mirror.ts';
 import type { ChangedFiles, KnownFacts, Notes } from './changed-files.ts';
 import type { Move } from './compare-pages.ts';
+import { fileKey } from './file-links.ts';
+import { InvalidPage } from './invalid-page.ts';
 import type { Claim } from './known-hashes.ts';
 import { type PageFacts, PLAUSIBLE_CHANGES } from './page.ts';
-import type { HeldComparison } from './page-reader.ts';
+import type { HeldComparison, ListedFile } from './page-reader.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import type { ProjectName } from './project-name.ts';
 import { type HeldPage, pageSource } from './stored-page.ts';
@@ -34,6 +36,14 @@ export interface MirrorJudgementOptions {
   readonly acceptsChangedFiles: boolean;
   /** Told of each file whose other hash was accepted. */
   readonly onChanged: (project: ProjectName, filename: string) => void;
+}
+
+/** A file that the mirror whose page lists it does not give. */
+export interface SoughtFile {
+  readonly project: ProjectName;
+  readonly file: ListedFile;
+  /** The URL of the page that lists it. */
+  readonly listedAt: string;
 }
 
 /** What was refused, kept in case that all mirrors say the same. */
@@ -83,7 +93,7 @@ export class MirrorJudgement {
       } catch (error) {
         // A body that broke off or is no page: the next mirror may do better.
         if (!(error instanceof UpstreamFailure) || error.kind === 'aborted') throw error;
-        if (error.kind === 'invalid-body') upstream.reportInvalidPage(response.source, project);
+        if (error.kind === 'invalid-body') upstream.reportInvalidPage(response.source, `${project}/`);
         failure = error;
       }
     }
@@ -93,6 +103,29 @@ export class MirrorJudgement {
   /** What was found out about an answer that came from here; undefined for one without a page. */
   judgedOf(response: IncomingResponse): JudgedPage | undefined {
     return this.#judged.get(response);
+  }
+
+  /** Where mirrors other than the one whose page lists the file have it, by the first of them that says so. */
+  async places({ project, file, listedAt }: SoughtFile, signal: AbortSignal): Promise<string[]> {
+    const { upstream, bases, maxPageBytes, workshop } = this.#options;
+    const asked = new Set(bases.filter((base) => listedAt.startsWith(base)));
+    try {
+      while (asked.size < bases.length) {
+        const response = await upstream.fetchPage(`${project}/`, [], signal, asked);
+        asked.add(upstream.mirrorOf(response)!);
+        if (response.status !== 200) {
+          response.body.destroy();
+          continue;
+        }
+        const body = await collect(response, maxPageBytes);
+        const source = pageSource(response, body, project, await digestInPieces(body));
+        const { named } = await workshop.find(source, fileKey(file.link), file.filename);
+        if (named !== undefined && named.url !== file.url && shareHash(named.hashes, file.hashes)) return [named.url];
+      }
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure) && !(error instanceof InvalidPage)) throw error;
+    }
+    return [];
   }
 
   async #judge(
@@ -144,6 +177,12 @@ export class MirrorJudgement {
     const { reason, claim } = judged;
     return { response: whole, refusal: { reason, claim, response: whole, serial: facts.serial ?? -1 } };
   }
+}
+
+/** One hash that both have, and none in which they differ. */
+function shareHash(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
+  const common = Object.keys(one).filter((algorithm) => other[algorithm] !== undefined);
+  return common.length > 0 && common.every((algorithm) => one[algorithm] === other[algorithm]);
 }
 
 /** Why a page is not accepted in the place of the held one; undefined when it is. */

@@ -4,7 +4,7 @@
 import type { Answer } from '../cache/answer.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { ReadOptions, ReadThrough } from '../cache/read-through.ts';
-import { UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
+import { OwnFault, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
 import type { NameRouting } from './name-routing.ts';
 import type { PageResources } from './page-resources.ts';
 import type { ProjectName } from './project-name.ts';
@@ -34,12 +34,12 @@ export class PageFinder {
    * them said so cleanly, UpstreamFailure when one that had to be asked could not answer.
    */
   async find(indexes: readonly string[], name: ProjectName, options: ReadOptions): Promise<FoundPage> {
-    let unsure: UpstreamFailure | undefined;
+    let unsure: UpstreamFailure | OwnFault | undefined;
     const missing: Answer[] = [];
     for (const index of this.#options.routing.allowed(name, indexes)) {
       const resource = this.#options.resources.detail(index, name);
       const answer = await this.#readUnlessMissing(resource, options);
-      if (answer instanceof UpstreamFailure) {
+      if (answer instanceof Error) {
         unsure ??= answer;
         continue;
       }
@@ -57,13 +57,14 @@ export class PageFinder {
    * did before the outage. Its failure is returned, not thrown: if no later index has the project either, it must not
    * become a 404, for the project may have been created since.
    */
-  async #readUnlessMissing(resource: Resource, options: ReadOptions): Promise<Answer | UpstreamFailure> {
+  async #readUnlessMissing(resource: Resource, options: ReadOptions): Promise<Answer | UpstreamFailure | OwnFault> {
     try {
       return await this.#options.readThrough.read(resource, options);
     } catch (error) {
-      const held = error instanceof UpstreamFailure ? await this.#options.readThrough.held(resource) : undefined;
+      if (!(error instanceof UpstreamFailure || error instanceof OwnFault)) throw error;
+      const held = await this.#options.readThrough.held(resource);
       if (held?.status !== 404 && held?.status !== 410) throw error;
-      return error as UpstreamFailure;
+      return error;
     }
   }
 

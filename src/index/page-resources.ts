@@ -7,19 +7,26 @@ import type { EntryStore } from '../cache/entry-store.ts';
 import { type Ask, conditionsAt, type Profile, type Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { UnreadableBlob } from '../cache/stored-blob.ts';
+import { UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse, RequestHead } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { ChangedFiles } from './changed-files.ts';
-import type { JudgedPage, MirrorJudgement } from './mirror-judgement.ts';
+import type { JudgedPage, MirrorJudgement, SoughtFile } from './mirror-judgement.ts';
 import type { PageSource } from './page-reader.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import { type ProjectName, parseProjectName } from './project-name.ts';
 import { type HeldPage, pageSource, readAll, storedSource } from './stored-page.ts';
 
+/** Kinds of documents that an index has beside its files: trouble with one is no trouble with the others. */
+export type IndexDocumentKind = 'page' | 'list' | 'legacy-json' | 'provenance';
+
 export interface IndexUnderName {
-  readonly upstream: Pick<IndexUpstream, 'fetchPage' | 'reportValidPage' | 'reportInvalidPage'>;
   /** Under which its data is kept: see `indexScope`. */
   readonly scope: string;
+  /** Who asks for each kind of document: each has its own circuit and pauses. */
+  readonly upstreams: Readonly<
+    Record<IndexDocumentKind, Pick<IndexUpstream, 'fetchPage' | 'reportValidPage' | 'reportInvalidPage'>>
+  >;
   /** The base URL by which its pages are known to the cache engine. */
   readonly base: string;
 }
@@ -66,6 +73,11 @@ export class PageResources {
     return this.#resource(`list:${this.#scopeOf(index)}`, index, '', undefined);
   }
 
+  /** See IndexService.otherPlaces. */
+  async otherPlaces(index: string, sought: SoughtFile, signal: AbortSignal): Promise<readonly string[]> {
+    return (await this.#options.mirrors.get(index)?.places(sought, signal)) ?? [];
+  }
+
   /** The project whose page lists `filename` although the name leads to another one. */
   async alias(indexes: readonly string[], filename: string): Promise<ProjectName | undefined> {
     for (const index of indexes) {
@@ -81,7 +93,8 @@ export class PageResources {
   }
 
   #resource(key: string, index: string, path: string, project: ProjectName | undefined): Resource {
-    const { upstream, base } = this.#options.indexes.get(index)!;
+    const { upstreams, base } = this.#options.indexes.get(index)!;
+    const upstream = project === undefined ? upstreams.list : upstreams.page;
     const request: RequestHead = { method: 'GET', url: base + path, fields: [] };
     const judgement = project === undefined ? undefined : this.#options.mirrors.get(index);
     const resource: Resource = {
@@ -126,10 +139,12 @@ export class PageResources {
     response: IncomingResponse,
     source: PageSource,
   ): Promise<Json> {
-    const { upstream } = this.#options.indexes.get(index)!;
+    const { upstreams } = this.#options.indexes.get(index)!;
+    const upstream = project === undefined ? upstreams.list : upstreams.page;
+    const path = project === undefined ? '' : `${project}/`;
     try {
       const checked = await this.#options.workshop.check(source);
-      upstream.reportValidPage(response.source);
+      upstream.reportValidPage(response.source, path);
       if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', checked.remarks);
       if (project !== undefined) await this.#storeAliases(index, project, checked.strays);
       if (project === undefined) return checked.facts;
@@ -141,7 +156,7 @@ export class PageResources {
       this.#options.changedFiles.remember(facts, judged.notes);
       return facts;
     } catch (error) {
-      if (!(error instanceof UnreadableBlob)) upstream.reportInvalidPage(response.source, project ?? '');
+      if (isInvalidBody(error)) upstream.reportInvalidPage(response.source, path);
       throw error;
     }
   }
@@ -199,4 +214,9 @@ function aliasKey(scope: string, filename: string): string {
 
 function unreadable(error: unknown): undefined {
   if (!(error instanceof UnreadableBlob)) throw error;
+}
+
+/** What upstream sent is not what was asked for; any other error in reading it is a fault of our own. */
+export function isInvalidBody(error: unknown): boolean {
+  return error instanceof UpstreamFailure && error.kind === 'invalid-body';
 }

@@ -63,7 +63,7 @@ export class AddressBook {
       // Without a permit it was a last resort: the address stays set aside until its own time.
       if (permit === undefined) return;
       if (result === 'good') known.succeeded(permit);
-      else if (result === 'bad') known.failed(permit);
+      else if (result === 'bad') permit.probe ? known.failed(permit) : known.trip();
       else known.abandoned(permit);
     };
   }
@@ -90,7 +90,7 @@ export class AddressBook {
   #breaker(source: string): Breaker {
     const known = this.#breakers.get(source);
     if (known !== undefined) return known;
-    const breaker = new Breaker({ now: this.#now, random: this.#random, failures: 1 });
+    const breaker = new Breaker({ now: this.#now, random: this.#random });
     this.#breakers.set(source, breaker);
     return breaker;
   }

@@ -1,4 +1,5 @@
-// Decides whether to ask a server that has been failing. Closed: ask. Open: do not, until the probe time. Then half-open:
+// Decides whether to ask a server that has been failing; when that is so is decided elsewhere (witnesses.ts, addresses.ts)
+// and said by `trip`. Closed: ask. Open: do not, until the probe time. Then half-open:
 // one request at a time is let through as the probe; its success closes the circuit, its failure doubles the wait.
 // A server that asked us to stay away (Retry-After) is open for exactly as long. Pure but for the injected clock.
 
@@ -6,9 +7,6 @@ export interface BreakerOptions {
   readonly now: () => number;
   /** In [0, 1): spreads the probes of many processes by ±20 %. */
   readonly random: () => number;
-  /** That many failures within the window open the circuit. */
-  readonly failures?: number;
-  readonly windowMs?: number;
   readonly firstProbeMs?: number;
   readonly lastProbeMs?: number;
 }
@@ -25,13 +23,9 @@ const PERMIT: Permit = { probe: false };
 export class Breaker {
   readonly #now: () => number;
   readonly #random: () => number;
-  readonly #failures: number;
-  readonly #windowMs: number;
   readonly #firstProbeMs: number;
   /** From the start of one probe to the next at the latest: what is well again is noticed within half a minute. */
   readonly #lastProbeMs: number;
-  /** Times of the failures that are still inside the window, oldest first. */
-  #recent: number[] = [];
   /** Open until then; undefined while closed. */
   #probeAt: number | undefined;
   /** The wait before the next probe, should this one fail. */
@@ -43,8 +37,6 @@ export class Breaker {
   constructor(options: BreakerOptions) {
     this.#now = options.now;
     this.#random = options.random;
-    this.#failures = options.failures ?? 5;
-    this.#windowMs = options.windowMs ?? 10_000;
     this.#firstProbeMs = options.firstProbeMs ?? 5_000;
     this.#lastProbeMs = options.lastProbeMs ?? 25_000;
     this.#waitMs = this.#firstProbeMs;
@@ -59,6 +51,11 @@ export class Breaker {
   /** Since when the circuit is closed, or is not. */
   get since(): number {
     return this.#since;
+  }
+
+  /** Whether a probe is under way. */
+  get isProbing(): boolean {
+    return this.#probe !== undefined && this.#now() < this.#probe.lostAt;
   }
 
   /** When the next request would be let through; now or earlier means at once. */
@@ -82,24 +79,16 @@ export class Breaker {
     if (this.#probe?.permit !== permit) return;
     this.#probeAt = undefined;
     this.#probe = undefined;
-    this.#recent = [];
     this.#waitMs = this.#firstProbeMs;
     this.#since = this.#now();
   }
 
-  /** A failure that speaks against the server. */
+  /** A failure that speaks against the server: the probe's makes the next one wait longer, others open nothing. */
   failed(permit: Permit): void {
-    const now = this.#now();
-    if (this.#probe?.permit === permit) {
-      const tookMs = Math.max(0, now - this.#probe.startedAt);
-      this.#probe = undefined;
-      this.#open(Math.min(this.#spread(this.#waitMs), Math.max(this.#firstProbeMs, this.#lastProbeMs - tookMs)));
-      return;
-    }
-    if (this.#probeAt !== undefined) return;
-    this.#recent = this.#recent.filter((time) => now - time < this.#windowMs);
-    this.#recent.push(now);
-    if (this.#recent.length >= this.#failures) this.trip();
+    if (this.#probe?.permit !== permit) return;
+    const tookMs = Math.max(0, this.#now() - this.#probe.startedAt);
+    this.#probe = undefined;
+    this.#open(Math.min(this.#spread(this.#waitMs), Math.max(this.#firstProbeMs, this.#lastProbeMs - tookMs)));
   }
 
   /** The caller gave up before it knew: another request may probe at once. */
@@ -107,7 +96,7 @@ export class Breaker {
     if (this.#probe?.permit === permit) this.#probe = undefined;
   }
 
-  /** Opens a closed circuit now, for a reason that was counted elsewhere. */
+  /** Opens a closed circuit now. */
   trip(): void {
     if (this.#probeAt === undefined) this.#open(this.#spread(this.#waitMs));
   }
@@ -125,7 +114,6 @@ export class Breaker {
     if (this.#probeAt === undefined) this.#since = now;
     this.#probeAt = now + waitMs;
     this.#waitMs = Math.min(this.#waitMs * 2, this.#lastProbeMs);
-    this.#recent = [];
   }
 
   #spread(milliseconds: number): number {

@@ -23,6 +23,9 @@ function kindOf(code: string, phase: Phase): FailureKind {
   return PROTOCOL_CODES.has(code) || code.startsWith('HPE_') ? 'protocol' : 'reset';
 }
 
+/** What the runtime throws over code that is wrong; the network's errors have a code. */
+const BUGS = [TypeError, ReferenceError, RangeError, SyntaxError] as const;
+
 const SENTENCES: Readonly<Record<Phase, string>> = {
   dns: 'the name could not be resolved',
   connect: 'no connection could be made',
@@ -31,12 +34,14 @@ const SENTENCES: Readonly<Record<Phase, string>> = {
 };
 
 /**
- * The failure for `thrown`; one that is an UpstreamFailure already comes back unchanged.
+ * The failure for `thrown`; one that is an UpstreamFailure already comes back unchanged. Throws what is a bug of ours:
+ * upstream must not be blamed for it.
  * `host` is named in the message, which clients see; the original error stays as its `cause` for our log.
  */
 export function toUpstreamFailure(thrown: unknown, phase: Phase, host: string): UpstreamFailure {
   if (thrown instanceof UpstreamFailure) return thrown;
   const code = codeOf(thrown);
+  if (code === '' && BUGS.some((bug) => thrown instanceof bug)) throw thrown;
   const detail = code === '' ? '' : ` (${code})`;
   return new UpstreamFailure(kindOf(code, phase), `${host}: ${SENTENCES[phase]}${detail}`, { cause: thrown });
 }

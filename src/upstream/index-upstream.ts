@@ -6,9 +6,9 @@ import { BadRequest, type FailureKind, UpstreamFailure } from '../errors.ts';
 import type { Fields, IncomingResponse } from '../http-message.ts';
 import type { Permit } from './breaker.ts';
 import { discard } from './discard.ts';
-import { toUpstreamFailure } from './failures.ts';
 import { type Ask, firstAnswer } from './first-answer.ts';
 import { HedgeBudget } from './hedge-budget.ts';
+import { Inquiry } from './inquiry.ts';
 import type { MinimumRate } from './minimum-rate.ts';
 import { Mirror, type MirrorEvent, type MirrorStatus, type Refusal } from './mirror.ts';
 import { asConfigured, byLatency, leaderOf, type MirrorOrder } from './mirror-order.ts';
@@ -22,12 +22,15 @@ export interface MirrorResult {
   readonly mirror: string;
   readonly result: 'ok' | 'not-modified' | 'missing' | FailureKind;
   readonly hedge: boolean;
+  /** Nobody wanted it: it was to show whether the mirror works. */
+  readonly neutral?: true;
   /** Until the head of the answer or the failure. */
   readonly latencyMs: number;
 }
 
 /** Whether the mirror answered for itself: a page, its confirmation, or that there is none. */
-export function isAnswer({ result }: MirrorResult): boolean {
+export function isAnswer({ result, neutral }: MirrorResult): boolean {
+  if (neutral === true) return false;
   return result === 'ok' || result === 'not-modified' || result === 'missing';
 }
 
@@ -50,6 +53,13 @@ export interface IndexUpstreamOptions {
   readonly random: () => number;
   readonly onEvent?: (event: MirrorEvent) => void;
   readonly count?: (result: MirrorResult) => void;
+  /**
+   * What may be asked for when the server itself is in doubt, beside what was well lately: '' for the project list;
+   * undefined where there is nothing of this kind that every server has.
+   */
+  readonly neutralPath?: string;
+  /** Rejects with UpstreamFailure 'invalid-body' when a whole body is not what the path is for. */
+  readonly check?: (path: string, response: IncomingResponse, body: Buffer) => Promise<void>;
   /** No answer for that long: a second request is sent beside the first, within the hedge budget. */
   readonly hedgeAfterMs?: number;
   /** The head of the answer arrives within that, over all mirrors and attempts, or the fetch fails. */
@@ -63,9 +73,12 @@ const NONE: ReadonlySet<string> = new Set();
 /** A page may be asked for at several mirrors: what they share. */
 interface PageRequest {
   readonly path: string;
+  readonly subject: string;
   readonly conditions: (base: string) => Fields;
   readonly deadline: number;
   readonly tried: Set<Mirror>;
+  /** Neutral probes that had to be sent first. */
+  readonly probes: Promise<void>[];
   readonly running: Set<Attempt>;
 }
 
@@ -93,6 +106,7 @@ export class IndexUpstream {
   readonly #mirrorOf = new LRUCache<string, Mirror>({ max: 1000 });
 
   readonly #answeredBy = new WeakMap<IncomingResponse, string>();
+  readonly #inquiry: Inquiry;
 
   constructor(options: IndexUpstreamOptions) {
     this.#options = options;
@@ -100,6 +114,11 @@ export class IndexUpstream {
     this.#mirrors = options.bases.map(({ url }) => new Mirror({ url, now, random, onEvent }));
     this.#rules = { missing: new Set(options.missingStatuses), now, random };
     this.#pageHosts = new Set(options.pageOrigins.map((origin) => URL.parse(origin)?.host || origin));
+    this.#inquiry = new Inquiry({
+      neutralPath: options.neutralPath,
+      check: options.check,
+      ask: (mirror, path) => this.#askNeutrally(mirror, path),
+    });
   }
 
   /**
@@ -114,16 +133,65 @@ export class IndexUpstream {
     signal: AbortSignal,
     except: ReadonlySet<string> = NONE,
   ): Promise<IncomingResponse> {
+    const deadline = performance.now() + (this.#options.totalMs ?? 9_200);
+    const ask = (excluded: ReadonlySet<string>) => this.#fetchOne(path, conditions, signal, deadline, excluded);
+    const response = await ask(except);
+    return isMissing(response) ? this.#secondOpinion(response, except, signal, ask) : response;
+  }
+
+  /**
+   * A 404 of one mirror is that mirror's opinion: the next is heard before it counts. Where the others say the same, or
+   * cannot be asked, it does.
+   */
+  async #secondOpinion(
+    response: IncomingResponse,
+    except: ReadonlySet<string>,
+    signal: AbortSignal,
+    ask: (except: ReadonlySet<string>) => Promise<IncomingResponse>,
+  ): Promise<IncomingResponse> {
+    const lacking = this.mirrorOf(response)!;
+    const asked = new Set([...except, lacking]);
+    if (this.#mirrors.every(({ url }) => asked.has(url))) return response;
+    let other: IncomingResponse;
+    try {
+      other = await ask(asked);
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure) || signal.aborted) throw error;
+      return response;
+    }
+    if (isMissing(other)) {
+      discard(other.body);
+      return response;
+    }
+    discard(response.body);
+    this.setAside(lacking, 'missing');
+    return other;
+  }
+
+  async #fetchOne(
+    path: string,
+    conditions: Fields | ((base: string) => Fields),
+    signal: AbortSignal,
+    deadline: number,
+    except: ReadonlySet<string>,
+  ): Promise<IncomingResponse> {
     const page: PageRequest = {
       path,
+      subject: subjectOf(path),
       conditions: typeof conditions === 'function' ? conditions : () => conditions,
-      deadline: performance.now() + (this.#options.totalMs ?? 9_200),
+      deadline,
       tried: new Set(this.#mirrors.filter(({ url }) => except.has(url))),
+      probes: [],
       running: new Set(),
     };
     pageUrl(path, this.#mirrors[0]!.url);
-    const first = this.#askNext(page, false);
-    if (first === undefined) throw this.#circuitOpen();
+    let first = this.#askNext(page, false);
+    if (first === undefined && page.probes.length > 0) {
+      // Who failed itself is no probe; when the neutral one is well, it is this one's turn.
+      await Promise.race([Promise.all(page.probes), aborted(signal)]);
+      first = this.#askNext(page, false);
+    }
+    if (first === undefined) throw this.#circuitOpen(page.subject);
     this.#budget.earn();
     return firstAnswer({
       first,
@@ -148,14 +216,16 @@ export class IndexUpstream {
     this.#mirrors.find(({ url }) => url === base)?.setAside(reason);
   }
 
-  /** The body that `source` sent was a page. */
-  reportValidPage(source: string): void {
-    this.#mirrorOf.get(source)?.validPage();
+  /** The body that `source` sent for this path was what it should be. */
+  reportValidPage(source: string, path: string): void {
+    this.#mirrorOf.get(source)?.valid(subjectOf(path), path);
   }
 
-  /** The body that `source` sent for this project was no page. */
-  reportInvalidPage(source: string, project: string): void {
-    this.#mirrorOf.get(source)?.invalidPage(project);
+  /** The body that `source` sent for this path was not what it should be. */
+  reportInvalidPage(source: string, path: string): void {
+    const mirror = this.#mirrorOf.get(source);
+    mirror?.invalid(subjectOf(path));
+    if (mirror !== undefined) this.#inquiry.afterFailure(mirror);
   }
 
   status(): MirrorStatus[] {
@@ -177,7 +247,11 @@ export class IndexUpstream {
   #askNext(page: PageRequest, hedge: boolean): Ask<IncomingResponse> | undefined {
     for (const mirror of this.#inOrder()) {
       if (page.tried.has(mirror)) continue;
-      const permit = mirror.begin();
+      if (mirror.needsNeutralProbe(page.subject) && this.#inquiry.canProbe(mirror)) {
+        page.probes.push(this.#inquiry.probe(mirror));
+        continue;
+      }
+      const permit = mirror.begin(page.subject);
       if (permit === undefined) continue;
       page.tried.add(mirror);
       return (signal) => this.#ask(page, attemptAt(mirror, permit, hedge), signal);
@@ -188,7 +262,7 @@ export class IndexUpstream {
   /** The silent mirror once more, at another address or over a new connection. Never beside a probe. */
   #askAgain(page: PageRequest): Ask<IncomingResponse> | undefined {
     const [silent] = page.running;
-    const permit = silent?.mirror.begin();
+    const permit = silent?.mirror.begin(page.subject);
     if (silent === undefined || permit === undefined) return undefined;
     return (signal) => this.#ask(page, attemptAt(silent.mirror, permit, true), signal);
   }
@@ -207,15 +281,19 @@ export class IndexUpstream {
       mirror.answered(performance.now() - (attempt.sent ?? started));
       this.#mirrorOf.set(answer.source, mirror);
       this.#answeredBy.set(answer, mirror.url);
-      finish(answer.status === 200 ? 'ok' : answer.status === 304 ? 'not-modified' : 'missing');
-      settleWithBody(answer, mirror, permit);
+      finish(resultOf(answer));
+      this.#settle(answer, page, attempt);
       if (hedge) this.#overtaken(page, attempt);
       return answer;
     } catch (error) {
-      const failure = toUpstreamFailure(error, 'exchange', url.host);
-      mirror.failed(permit, failure);
-      finish(failure.kind);
-      throw failure;
+      if (!(error instanceof UpstreamFailure)) {
+        // A fault of our own says nothing of the mirror.
+        mirror.abandoned(permit);
+        throw error;
+      }
+      this.#failed(page, attempt, error);
+      finish(error.kind);
+      throw error;
     } finally {
       page.running.delete(attempt);
     }
@@ -259,8 +337,61 @@ export class IndexUpstream {
     }
   }
 
-  #circuitOpen(): UpstreamFailure {
-    const nextTry = Math.min(...this.#mirrors.map((mirror) => mirror.nextTry));
+  /** Asks a mirror for something that nobody wants, to learn whether it works. */
+  async #askNeutrally(mirror: Mirror, path: string): Promise<IncomingResponse> {
+    const page: PageRequest = {
+      path,
+      subject: subjectOf(path),
+      conditions: () => [],
+      deadline: performance.now() + (this.#options.totalMs ?? 9_200),
+      tried: new Set(),
+      probes: [],
+      running: new Set(),
+    };
+    const attempt = attemptAt(mirror, { probe: false }, false);
+    const url = pageUrl(path, mirror.url);
+    const finish = (result: MirrorResult['result']): void =>
+      this.#options.count?.({
+        mirror: mirror.url,
+        result,
+        hedge: false,
+        neutral: true,
+        latencyMs: performance.now() - attempt.started,
+      });
+    try {
+      const response = await this.#fetch(page, attempt, url, [], new AbortController().signal);
+      const answer = pageAnswer(response, url.host, this.#rules);
+      finish(resultOf(answer));
+      return answer;
+    } catch (error) {
+      if (error instanceof UpstreamFailure) finish(error.kind);
+      throw error;
+    }
+  }
+
+  #failed({ subject }: PageRequest, { mirror, permit }: Attempt, failure: UpstreamFailure): void {
+    mirror.failed(permit, failure, subject);
+    this.#inquiry.afterFailure(mirror);
+  }
+
+  /** A page that breaks off speaks against the mirror as much as none; only a whole one closes its circuit. */
+  #settle({ status, body }: IncomingResponse, page: PageRequest, attempt: Attempt): void {
+    const { mirror, permit } = attempt;
+    if (status !== 200) {
+      mirror.succeeded(permit);
+      if (status === 304) mirror.valid(page.subject, page.path);
+      else mirror.answeredForItself();
+      return;
+    }
+    body.once('close', () => {
+      if (body.readableEnded) mirror.succeeded(permit);
+      else if (body.errored instanceof UpstreamFailure) this.#failed(page, attempt, body.errored);
+      else mirror.abandoned(permit);
+    });
+  }
+
+  #circuitOpen(subject: string): UpstreamFailure {
+    const nextTry = Math.min(...this.#mirrors.map((mirror) => mirror.nextTry(subject)));
     const pauseMs = Math.max(0, nextTry - this.#options.now());
     const hosts = this.#mirrors.map(({ url }) => new URL(url).host).join(', ');
     return new UpstreamFailure('circuit-open', `${hosts}: not asked, because it failed repeatedly or wants a pause`, {
@@ -280,15 +411,22 @@ function pageUrl(path: string, base: string): URL {
   return url;
 }
 
-/** A page that breaks off speaks against the mirror as much as none; only a whole one closes its circuit. */
-function settleWithBody({ status, body }: IncomingResponse, mirror: Mirror, permit: Permit): void {
-  if (status !== 200) {
-    mirror.succeeded(permit);
-    return;
-  }
-  body.once('close', () => {
-    if (body.readableEnded) mirror.succeeded(permit);
-    else if (body.errored instanceof UpstreamFailure) mirror.failed(permit, body.errored);
-    else mirror.abandoned(permit);
+/** Whose failure it is: a page's own, and for documents beside the simple API (`../pypi/numpy/…`) their project's. */
+function subjectOf(path: string): string {
+  return path.startsWith('../') ? path.split('/').slice(0, 3).join('/') : path;
+}
+
+function resultOf({ status }: IncomingResponse): 'ok' | 'not-modified' | 'missing' {
+  return status === 200 ? 'ok' : status === 304 ? 'not-modified' : 'missing';
+}
+
+function isMissing({ status }: IncomingResponse): boolean {
+  return status === 404 || status === 410;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }

@@ -4,10 +4,10 @@ import type { FailureKind, UpstreamFailure } from '../errors.ts';
 import { Breaker, type BreakerState, type Permit } from './breaker.ts';
 import { isUnhealthy } from './failures.ts';
 import { type Candidate, REMEASURE_MS } from './mirror-order.ts';
+import { Witnesses } from './witnesses.ts';
 
-/** A body that is no page is one project's trouble, until that many projects show it within the window. */
-const INVALID_PROJECTS = 5;
-const INVALID_WINDOW_MS = 60_000;
+/** Projects whose pages are left alone because their answer asked for it; beyond it the oldest is forgotten. */
+const MAX_PAUSED = 1_000;
 
 /** A mirror that lost against a hedge is asked after the others for that long. */
 const DEMOTED_MS = 30_000;
@@ -20,6 +20,9 @@ const SET_ASIDE_MS = 300_000;
 
 /** Why a mirror's page was refused: older than ours, another hash, files or the whole project gone, a serial beyond belief. */
 export const REFUSALS = ['lagging', 'changed-hash', 'files-left', 'missing', 'serial-jump'] as const;
+/** A probe's answer is waited for so long before one looks again, at nobody's expense. */
+const PROBE_ANSWERS_MS = 1_000;
+
 export type Refusal = (typeof REFUSALS)[number];
 
 /** What happened to a mirror's circuit; for the log and the list of events. */
@@ -63,7 +66,9 @@ export class Mirror implements Candidate {
   readonly #now: () => number;
   readonly #onEvent: ((event: MirrorEvent) => void) | undefined;
   readonly #breaker: Breaker;
-  readonly #invalid = new Map<string, number>();
+  readonly #witnesses = new Witnesses();
+  /** Until when a subject is left alone, by its own wish; milliseconds since the epoch. */
+  readonly #paused = new Map<string, number>();
   #demotedUntil = 0;
   #lastSuccess: number | undefined;
   #lastFailure: MirrorStatus['lastFailure'];
@@ -79,15 +84,53 @@ export class Mirror implements Candidate {
     this.#breaker = new Breaker(options);
   }
 
-  /** The right to ask it once; undefined while its circuit is open. */
-  begin(): Permit | undefined {
+  /** The right to ask it once about that subject; undefined while its circuit is open or the subject is left alone. */
+  begin(subject: string): Permit | undefined {
+    if ((this.#paused.get(subject) ?? 0) > this.#now()) return undefined;
+    return this.#begin();
+  }
+
+  /** The right to probe it with something neutral; undefined when it is not time for a probe. */
+  beginProbe(): Permit | undefined {
+    return this.#breaker.state === 'half-open' ? this.#begin() : undefined;
+  }
+
+  #begin(): Permit | undefined {
     const permit = this.#breaker.begin();
     if (permit !== undefined) this.#lastAsked = this.#now();
     return permit;
   }
 
-  get nextTry(): number {
-    return this.#breaker.nextTry;
+  /**
+   * When it may be asked about the subject. While a probe is under way that is soon: its answer decides, and not the
+   * time when it would count as lost.
+   */
+  nextTry(subject: string): number {
+    const breaker = this.#breaker.isProbing ? this.#now() + PROBE_ANSWERS_MS : this.#breaker.nextTry;
+    return Math.max(breaker, this.#paused.get(subject) ?? 0);
+  }
+
+  /** Whether a probe is due and this subject would be a bad one, for it failed itself. */
+  needsNeutralProbe(subject: string): boolean {
+    return this.#breaker.state === 'half-open' && !this.#breaker.isProbing && this.#witnesses.isAgainst(subject);
+  }
+
+  /** Whether so many distinct subjects failed that the server itself may be what fails. */
+  get isSuspect(): boolean {
+    return this.#breaker.state === 'closed' && this.#witnesses.isSuspect(this.#now());
+  }
+
+  /** Paths that were well lately. */
+  get neutralPaths(): string[] {
+    return this.#witnesses.neutral;
+  }
+
+  /** Nothing neutral is well either: the server is what fails. It may have asked to be left alone for `pauseMs`. */
+  trip(pauseMs: number): void {
+    this.#watchOpening(this.#lastFailure?.kind ?? 'status', () => {
+      this.#breaker.trip();
+      if (pauseMs > 0) this.#breaker.pause(pauseMs);
+    });
   }
 
   get isDemoted(): boolean {
@@ -114,6 +157,7 @@ export class Mirror implements Candidate {
     this.#lastMeasured = now;
   }
 
+  /** The answer came whole. Whether a body is what was asked for, `valid` or `invalid` says later. */
   succeeded(permit: Permit): void {
     this.#lastSuccess = this.#now();
     const before = this.#breaker.state;
@@ -121,23 +165,41 @@ export class Mirror implements Candidate {
     if (before !== 'closed' && this.#breaker.state === 'closed') this.#onEvent?.({ kind: 'closed', mirror: this.url });
   }
 
-  /** Any failure: what it means for the circuit follows from its kind. A client error is a sign of life. */
-  failed(permit: Permit, failure: UpstreamFailure): void {
+  /** What was asked for at that path is here, and right: the server works. */
+  valid(subject: string, path: string): void {
+    this.#witnesses.good(subject, path);
+  }
+
+  /** It said that there is nothing, or something else that only a working server says. */
+  answeredForItself(): void {
+    this.#witnesses.answered();
+  }
+
+  /**
+   * Any failure: what it means for the circuit follows from its kind. 429 is about us and pauses everything of this kind;
+   * a 503 that asks for a pause may be one project's trouble, and pauses that, unless a neutral probe got it (`subject` is
+   * undefined then). A client error is a sign of life.
+   */
+  failed(permit: Permit, failure: UpstreamFailure, subject: string | undefined): void {
     // It was not reached, for reasons of our own.
     if (failure.kind === 'aborted' || failure.kind === 'crowded') {
       this.#breaker.abandoned(permit);
       return;
     }
     this.#lastFailure = { kind: failure.kind, time: this.#now() };
-    if (failure.pauseMs !== undefined) {
+    if (failure.pauseMs !== undefined && (failure.upstreamStatus === 429 || subject === undefined)) {
       const { kind, pauseMs } = failure;
       const isNews = this.#breaker.state !== 'open';
       this.#breaker.pause(pauseMs);
       if (isNews) this.#onEvent?.({ kind: 'paused', mirror: this.url, reason: kind, pauseMs });
-    } else if (isUnhealthy(failure)) {
-      this.#watchOpening(failure.kind, () => this.#breaker.failed(permit));
+    } else if (isUnhealthy(failure) || failure.kind === 'invalid-body') {
+      this.#breaker.failed(permit);
+      if (subject === undefined) return;
+      this.#witnesses.bad(subject, this.#now());
+      if (failure.pauseMs !== undefined) this.#pause(subject, failure.pauseMs);
     } else {
       this.#breaker.succeeded(permit);
+      this.#witnesses.answered();
     }
   }
 
@@ -159,21 +221,11 @@ export class Mirror implements Candidate {
     this.#onEvent?.({ kind: 'set-aside', mirror: this.url, refusal: reason });
   }
 
-  /** What it sent was a page: it is no portal, and those that were none are faults of single projects. */
-  validPage(): void {
-    this.#invalid.clear();
-  }
-
-  /** What it sent for this project was no page. */
-  invalidPage(project: string): void {
-    const now = this.#now();
-    this.#invalid.delete(project);
-    this.#invalid.set(project, now);
-    for (const [name, time] of this.#invalid) if (now - time >= INVALID_WINDOW_MS) this.#invalid.delete(name);
-    if (this.#invalid.size < INVALID_PROJECTS) return;
-    this.#invalid.clear();
-    this.#lastFailure = { kind: 'invalid-body', time: now };
-    this.#watchOpening('invalid-body', () => this.#breaker.trip());
+  /** What it sent for this subject was not what was asked for. */
+  invalid(subject: string): void {
+    const time = this.#now();
+    this.#lastFailure = { kind: 'invalid-body', time };
+    this.#witnesses.bad(subject, time);
   }
 
   status(leads: boolean): MirrorStatus {
@@ -188,6 +240,12 @@ export class Mirror implements Candidate {
       latencyMs: this.#latencyMs,
       leads,
     };
+  }
+
+  #pause(subject: string, pauseMs: number): void {
+    this.#paused.delete(subject);
+    this.#paused.set(subject, this.#now() + pauseMs);
+    if (this.#paused.size > MAX_PAUSED) this.#paused.delete(this.#paused.keys().next().value!);
   }
 
   #watchOpening(reason: FailureKind, change: () => void): void {

@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { UpstreamFailure } from '../../src/errors.ts';
 import { fieldValue } from '../../src/http-message.ts';
 import { IndexUpstream, type IndexUpstreamOptions, type MirrorResult } from '../../src/upstream/index-upstream.ts';
 import type { MirrorEvent } from '../../src/upstream/mirror.ts';
 import { OriginRights } from '../../src/upstream/origin-rights.ts';
 import { FakeServer, type FakeServerOptions } from '../support/fake-server.ts';
 import * as faults from '../support/faults.ts';
+import { until } from '../support/until.ts';
 import { bytesOf, failureOf, fixed, upstreamClient } from '../support/upstream-client.ts';
 
 const NEVER = new AbortController().signal;
@@ -33,6 +35,8 @@ interface World {
   advance(ms: number): void;
   /** Asks for a page and reads it: status and text. */
   page(path?: string): Promise<string>;
+  /** Asks for pages of distinct projects until the circuits of these mirrors have opened: their texts or failures. */
+  untilOpen(...mirrors: readonly number[]): Promise<unknown[]>;
 }
 
 /** An index of `count` mirrors that answer with their number. */
@@ -58,6 +62,7 @@ async function world(
     client: upstreamClient(context),
     bases: mirrors.map(({ origin }) => ({ url: `${origin}/simple/` })),
     missingStatuses: [],
+    neutralPath: '',
     pageOrigins: [],
     accept: 'any',
     maxPageBytes: 1 << 20,
@@ -67,6 +72,10 @@ async function world(
     count: (result) => results.push(result),
     ...options,
   });
+  const page = async (path = 'a/') => {
+    const response = await index.fetchPage(path, [], NEVER);
+    return `${response.status} ${await bytesOf(response.body)}`;
+  };
   return {
     mirrors,
     index,
@@ -75,9 +84,12 @@ async function world(
     advance: (ms) => {
       ahead += ms;
     },
-    page: async (path = 'a/') => {
-      const response = await index.fetchPage(path, [], NEVER);
-      return `${response.status} ${await bytesOf(response.body)}`;
+    page,
+    untilOpen: async (...which) => {
+      const outcomes: unknown[] = [];
+      for (let i = 0; i < 5; i += 1) outcomes.push(await page(`project-${i}/`).catch((error: unknown) => error));
+      await until(() => which.every((mirror) => index.status()[mirror]!.state === 'open'));
+      return outcomes;
     },
   };
 }
@@ -151,13 +163,15 @@ test('the next mirror answers when one is down, broken, refusing or misconfigure
   assert.equal(await page(), '200 mirror 1');
 });
 
-test('after five failures a mirror is not asked again before its probe, which brings it back', async (t) => {
-  const { mirrors, page, index, events, advance } = await world(t, 2);
+test('when five projects fail a mirror is not asked again before its probe, which brings it back', async (t) => {
+  const { mirrors, page, index, events, advance, untilOpen } = await world(t, 2);
   const [first] = mirrors;
   first!.fault(/./, faults.hangUp('rst'));
+  assert.deepEqual(await untilOpen(0), Array(5).fill('200 mirror 1'));
+  // Five requests and a neutral one, each tried twice.
+  assert.equal(first!.log.count(), 12);
   for (let i = 0; i < 8; i += 1) assert.equal(await page(), '200 mirror 1');
-  // Five requests, each tried twice.
-  assert.equal(first!.log.count(), 10);
+  assert.equal(first!.log.count(), 12);
   assert.equal(index.status()[0]?.state, 'open');
   assert.equal(index.status()[0]?.lastFailure?.kind, 'reset');
   first!.clearFaults();
@@ -170,10 +184,10 @@ test('after five failures a mirror is not asked again before its probe, which br
 });
 
 test('while every circuit is open the failure comes at once and says when to come back', async (t) => {
-  const { mirrors, page, index, advance } = await world(t, 1);
+  const { mirrors, page, index, advance, untilOpen } = await world(t, 1);
   const [mirror] = mirrors;
   mirror!.fault(/./, faults.status(500));
-  for (let i = 0; i < 5; i += 1) assert.equal((await failureOf(page())).upstreamStatus, 500);
+  for (const failure of await untilOpen(0)) assert.equal((failure as UpstreamFailure).upstreamStatus, 500);
   mirror!.log.clear();
   const failure = await failureOf(page());
   assert.equal(failure.kind, 'circuit-open');
@@ -216,7 +230,25 @@ test('a pause that upstream asks for is kept: nobody asks before, and 429 alone 
     advance(2_000);
     assert.equal(await page(), '200 mirror 0');
   }
-  assert.equal(events.filter(({ kind }) => kind === 'paused').length, 3);
+  // 503 may be one project's trouble: that one is left alone, and the others are not.
+  assert.equal(events.filter(({ kind }) => kind === 'paused').length, 2);
+});
+
+test('a 503 that asks for a pause closes its own project only, and an unhealthy index for as long as it asked', async (t) => {
+  const { mirrors, page, advance, index, untilOpen } = await world(t, 1);
+  const [mirror] = mirrors;
+  mirror!.fault('/simple/bad/', faults.status(503, ['retry-after', '60']));
+  assert.equal((await failureOf(page('bad/'))).kind, 'rate-limited');
+  assert.equal((await failureOf(page('bad/'))).kind, 'circuit-open');
+  assert.equal(await page('good/'), '200 mirror 0');
+  assert.equal(mirror!.log.count('/simple/bad/'), 1);
+  mirror!.fault(/./, faults.status(503, ['retry-after', '60']));
+  await untilOpen(0);
+  mirror!.log.clear();
+  advance(58_000);
+  assert.equal((await failureOf(page('good/'))).kind, 'circuit-open');
+  assert.equal(mirror!.log.count(), 0);
+  assert.equal(index.status()[0]?.state, 'open');
 });
 
 test('a mirror that stays silent is overtaken by the next one, its request cancelled, and asked last for a while', async (t) => {
@@ -260,10 +292,10 @@ test('the second request of a single mirror is never sent over a connection that
 });
 
 test('a probe that its caller gives up neither closes the circuit nor keeps the next probe waiting', async (t) => {
-  const { mirrors, index, page, advance } = await world(t, 1);
+  const { mirrors, index, page, advance, untilOpen } = await world(t, 1);
   const [mirror] = mirrors;
   mirror!.fault(/./, faults.status(500));
-  for (let i = 0; i < 5; i += 1) await failureOf(page());
+  await untilOpen(0);
   advance(5_000);
   mirror!.fault(/./, faults.silence(), { times: 1 });
   mirror!.log.clear();
@@ -338,26 +370,22 @@ test('opening connections does not count as latency', async (t) => {
   for (const { latencyMs } of index.status()) assert.ok(latencyMs! < 50, `${latencyMs} ms`);
 });
 
-test('when nobody answers the failure comes at the total deadline, and five of them open the circuits', async (t) => {
+test('when nobody answers the failure comes at the total deadline, and five projects of them open the circuits', async (t) => {
   const { mirrors, page, index } = await world(t, 2, { hedgeAfterMs: 30, totalMs: 150 });
   for (const mirror of mirrors) mirror.fault(/./, faults.silence());
   const started = performance.now();
-  const failures = await Promise.all(Array.from({ length: 5 }, () => failureOf(page())));
+  const failures = await Promise.all(Array.from({ length: 5 }, (_, i) => failureOf(page(`project-${i}/`))));
   assert.deepEqual(new Set(failures.map(({ kind }) => kind)), new Set(['timeout']));
   assert.ok(performance.now() - started < 1_000);
-  assert.deepEqual(
-    index.status().map(({ state }) => state),
-    ['open', 'open'],
-  );
+  await until(() => index.status().every(({ state }) => state === 'open'));
   for (const mirror of mirrors) await mirror.log.waitFor(() => mirror.openConnections === 0);
 });
 
 test('a page that breaks off counts against its mirror, and a probe is passed by a whole page only', async (t) => {
-  const { mirrors, page, index, advance } = await world(t, 1);
+  const { mirrors, page, index, advance, untilOpen } = await world(t, 1);
   const [mirror] = mirrors;
   mirror!.fault(/./, faults.truncated(3));
-  for (let i = 0; i < 5; i += 1) await failureOf(page());
-  assert.equal(index.status()[0]?.state, 'open');
+  await untilOpen(0);
   advance(5_000);
   await failureOf(page());
   assert.equal(index.status()[0]?.state, 'open');
@@ -367,19 +395,27 @@ test('a page that breaks off counts against its mirror, and a probe is passed by
   assert.equal(index.status()[0]?.state, 'closed');
 });
 
-test('bodies that are no pages count once five projects in a row showed one within a minute', async (t) => {
-  const { index, page, advance, events } = await world(t, 1);
+test('bodies that are no pages count as every other failure, and a neutral one that is none either', async (t) => {
+  const check = async (_path: string, _response: unknown, body: Buffer) => {
+    if (body.includes('Sign in')) throw new UpstreamFailure('invalid-body', 'no page');
+  };
+  const { index, mirrors, page, advance, events } = await world(t, 1, { neutralPath: '', check });
   const { source } = await index.fetchPage('a/', [], NEVER);
   await page();
-  for (const project of ['a', 'b', 'c', 'd', 'd', 'd']) index.reportInvalidPage(source, project);
+  for (const project of ['a', 'b', 'c', 'd', 'd', 'd']) index.reportInvalidPage(source, `${project}/`);
   advance(60_000);
-  for (const project of ['e', 'f', 'g', 'h']) index.reportInvalidPage(source, project);
+  for (const project of ['e', 'f', 'g', 'h']) index.reportInvalidPage(source, `${project}/`);
+  index.reportValidPage(source, 'well/');
+  for (const project of ['i', 'j', 'k', 'l']) index.reportInvalidPage(source, `${project}/`);
+  assert.equal(mirrors[0]!.log.count('/simple/well/') + mirrors[0]!.log.count('/simple/'), 0, 'nobody was suspected');
+  index.reportInvalidPage(source, 'm/');
+  await mirrors[0]!.log.waitFor(() => mirrors[0]!.log.count('/simple/well/') === 1);
   assert.equal(index.status()[0]?.state, 'closed');
-  index.reportValidPage(source);
-  for (const project of ['i', 'j', 'k', 'l']) index.reportInvalidPage(source, project);
-  assert.equal(index.status()[0]?.state, 'closed');
-  index.reportInvalidPage(source, 'm');
-  assert.equal(index.status()[0]?.state, 'open');
+  mirrors[0]!.fault(/./, faults.loginPage());
+  await until(() => {
+    for (const project of ['n', 'o', 'p', 'q', 'r']) index.reportInvalidPage(source, `${project}/`);
+    return index.status()[0]?.state === 'open';
+  });
   assert.deepEqual(
     events.map(({ kind, reason }) => [kind, reason]),
     [['opened', 'invalid-body']],

@@ -9,8 +9,8 @@ export interface ListedFile {
   /** Absolute, or relative to the page. */
   readonly url: string;
   readonly hashes: Readonly<Record<string, string>>;
-  /** What the page claims; the size of the bytes unless a test wants it to lie. */
-  readonly size: number;
+  /** What the page claims; the size of the bytes unless a test wants it to lie or to say nothing. */
+  readonly size: number | undefined;
   readonly uploadTime: string;
   readonly yanked: boolean | string;
   /** What the page says of core metadata; false: nothing. */

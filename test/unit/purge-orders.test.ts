@@ -104,7 +104,7 @@ class Play {
     unkept: new UnkeptBodies(),
     now: () => this.now,
     random: () => 0.5,
-    observe: { integrityFailure: () => {}, diskFailure: assert.fail, received: () => {} },
+    observe: { integrityFailure: () => {}, diskFailure: assert.fail, received: () => {}, ownFault: assert.fail },
     onCollapsed: () => {},
   });
 

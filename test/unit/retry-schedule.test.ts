@@ -102,6 +102,40 @@ it('remembers a bounded number of keys, the newest', () => {
   assert.ok(retries.lastFailure('key 100009') !== undefined);
 });
 
+it('lets what nobody holds be tried again at once, then after 2, 4, 8, 16, 25 seconds, and anew a minute later', () => {
+  const { clock, retries } = schedule();
+  const cause = new UpstreamFailure('status', 'down', { upstreamStatus: 500 });
+  for (const expected of [0, 2, 4, 8, 16, 25, 25]) {
+    retries.failed('key', { ...FAILURE, cause, held: false });
+    assert.equal(waitMs(clock, retries), expected * 1000);
+  }
+  clock.advance(61_000);
+  retries.failed('key', { ...FAILURE, cause, held: false });
+  assert.equal(waitMs(clock, retries), 0);
+});
+
+it('tells a client of what nobody holds how it failed and when to come back, and a client that insists 5 s later not', () => {
+  const { clock, retries } = schedule();
+  const cause = new UpstreamFailure('wrong-digest', 'other bytes');
+  for (let i = 0; i < 4; i += 1) retries.failed('key', { ...FAILURE, cause, held: false });
+  const told = retries.refusal('key', false) as UpstreamFailure;
+  assert.deepEqual([told.kind, told.message, told.retryAfterSeconds], ['wrong-digest', 'other bytes', 5]);
+  clock.advance(4_999);
+  assert.ok(retries.refusal('key', true) !== undefined);
+  clock.advance(1);
+  assert.equal(retries.refusal('key', true), undefined);
+  assert.equal((retries.refusal('key', false) as UpstreamFailure).retryAfterSeconds, 3);
+});
+
+it('refuses nothing of which nothing was learned: not asked, given up, a copy that is doubted', () => {
+  const { retries } = schedule();
+  const kinds = ['circuit-open', 'crowded', 'aborted'] as const;
+  for (const cause of [...kinds.map((kind) => new UpstreamFailure(kind, 'no')), 'missing']) {
+    for (let i = 0; i < 3; i += 1) retries.failed('key', { ...FAILURE, cause, held: false });
+    assert.equal(retries.refusal('key', false), undefined);
+  }
+});
+
 it('remembers few of the keys that nobody holds, for there may be any number of them', () => {
   const { retries } = schedule();
   retries.failed('held', FAILURE);
