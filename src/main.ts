@@ -3,7 +3,14 @@
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check.ts';
 import { clientCommand } from './commands/client.ts';
-import { CommandFailure, type ExitCode, outJson, type Terminal, WRONG_USAGE } from './commands/command-line.ts';
+import {
+  CommandFailure,
+  type ExitCode,
+  outJson,
+  type Terminal,
+  terminalOutput,
+  WRONG_USAGE,
+} from './commands/command-line.ts';
 import { completionCommand } from './commands/completion.ts';
 import { drillCommand } from './commands/drill.ts';
 import { envCommand } from './commands/env.ts';
@@ -107,6 +114,8 @@ process.exitCode = await main(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),
   home: checkoutFolder() ?? process.cwd(),
-  out: (line) => process.stdout.write(`${line}\n`),
-  error: (line) => process.stderr.write(`wheelkeep: ${line.replaceAll('\n', '\nwheelkeep: ')}\n`),
+  ...terminalOutput({
+    out: (text) => process.stdout.write(text),
+    error: (text) => process.stderr.write(text),
+  }),
 });

@@ -4,6 +4,7 @@ import { Administrator } from '../administration.ts';
 import type { LeaseDesk } from '../cache/lease.ts';
 import { AdminApi } from '../http/admin-api.ts';
 import { adminToken, readAdminToken } from '../http/admin-token.ts';
+import { allowedHostsFor } from '../http/allowed-hosts.ts';
 import { Dispatch } from '../http/dispatch.ts';
 import { FileHandler } from '../http/file-handler.ts';
 import { JsonHandler } from '../http/json-handler.ts';
@@ -96,6 +97,7 @@ export async function listen(
     now,
     publicUrl: config.publicUrl,
     isElsewhere: config.adminListen !== undefined,
+    limitsNames: allowedHostsFor(config.host, config) !== undefined,
     quotaBytes: config.diskQuotaBytes,
     upstreams: askers,
     entries,

@@ -2,7 +2,7 @@
 
 import type { AddressInfo } from 'node:net';
 import type { ListenAddress } from '../config/config.ts';
-import { AllowedHosts } from '../http/allowed-hosts.ts';
+import { allowedHostsFor } from '../http/allowed-hosts.ts';
 import type { ClientAddress } from '../http/client-address.ts';
 import type { ClientGate } from '../http/client-gate.ts';
 import { clientNetwork } from '../http/client-network.ts';
@@ -51,10 +51,11 @@ export async function openServers(
     await Promise.all(opened.map((server) => server.close(graceMs)));
   };
   const clientOf = ({ user, request }: Exchange) => user ?? clientNetwork(addresses.of(request));
-  const hosts = config.allowedHosts.length === 0 ? undefined : new AllowedHosts(config.allowedHosts);
+  const isGuarded = gate !== undefined;
   const open = async ({ host, port }: ListenAddress, answers: Answers) => {
+    const hosts = allowedHostsFor(host, config);
     const tls = config.tls && { identity: identity!.value, minVersion: config.tls.minVersion };
-    const server = new HttpServer({ metrics, log, via, ledger, tls, hosts, clientOf, ...answers });
+    const server = new HttpServer({ metrics, log, via, ledger, tls, hosts, clientOf, isGuarded, ...answers });
     opened.push(server);
     const url = `${tls === undefined ? 'http' : 'https'}://${authorityOf(await server.listen(host, port))}${answers.basePath ?? ''}/`;
     return url;

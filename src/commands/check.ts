@@ -37,7 +37,7 @@ export function checkCommand(terminal: Terminal): Command {
       for (const warning of warnings) terminal.error(`warning: ${warning}`);
       if (given.print === true) {
         const { effectiveYaml } = await import('../config/effective.ts');
-        return terminal.out(effectiveYaml(loaded).trimEnd());
+        return terminal.outText(effectiveYaml(loaded).trimEnd());
       }
       const adminUrl = config.adminListen && administrationUrl(read.settings);
       const facts = { url: clientUrl(read.settings), adminUrl, version: packageVersion() };

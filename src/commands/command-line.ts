@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { OptionKey } from '../config/options.ts';
 import type { ConfigInput } from '../config/settings.ts';
+import { harmlessLine } from '../observe/redact.ts';
 
 /** Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong, else those of shells. */
 export const FAILED = 1;
@@ -16,8 +17,30 @@ export interface Terminal {
   readonly cwd: string;
   /** As in ConfigInput. */
   readonly home: string;
+  /** Prints one line: whatever others wrote into it stays in it, and steers neither terminal nor CI system. */
   out(line: string): void;
-  error(line: string): void;
+  /** The same for a text of several lines of ours, such as JSON. */
+  outText(text: string): void;
+  /** For people, on standard error; lines of it are ours. */
+  error(text: string): void;
+}
+
+/** The one way of commands to the streams of the process; each gets whole lines with their newlines. */
+export function terminalOutput(streams: {
+  readonly out: (text: string) => void;
+  readonly error: (text: string) => void;
+}): Pick<Terminal, 'out' | 'outText' | 'error'> {
+  const linesOf = (text: string) => text.split('\n').map(harmlessLine);
+  return {
+    out: (line) => streams.out(`${harmlessLine(line)}\n`),
+    outText: (text) => streams.out(`${linesOf(text).join('\n')}\n`),
+    error: (text) =>
+      streams.error(
+        linesOf(text)
+          .map((line) => `wheelkeep: ${line}\n`)
+          .join(''),
+      ),
+  };
 }
 
 /** A command sets this and returns; nothing but main.ts ends the process. */
@@ -39,8 +62,8 @@ export function withJsonFlag(command: Command, description = 'print the result a
   return command.option('--json', description);
 }
 
-export function outJson(terminal: Pick<Terminal, 'out'>, value: unknown): void {
-  terminal.out(JSON.stringify(value, undefined, 2));
+export function outJson(terminal: Pick<Terminal, 'outText'>, value: unknown): void {
+  terminal.outText(JSON.stringify(value, undefined, 2));
 }
 
 /** The few options that one types; each is the option of the same name in the file. */

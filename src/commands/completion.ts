@@ -37,14 +37,14 @@ export interface CompletedOption {
   readonly choices: readonly string[];
 }
 
-export function completionCommand(terminal: Pick<Terminal, 'out'>): Command {
+export function completionCommand(terminal: Pick<Terminal, 'outText'>): Command {
   return new Command('completion')
     .description('print what makes the Tab key of a shell complete wheelkeep')
     .addArgument(new Argument('<shell>', 'the shell').choices(Object.keys(SCRIPTS)))
     .addHelpText('after', EXAMPLES)
     .action((shell: string, _given: unknown, command: Command) => {
       const commands = command.parent!.commands.map(completed);
-      terminal.out(SCRIPTS[shell]!(commands));
+      terminal.outText(SCRIPTS[shell]!(commands));
     });
 }
 

@@ -130,7 +130,7 @@ function tell(terminal: Terminal, lock: WalkedLock, verdict: Verdict): void {
     terminal.out(`  others   ${others.served} of ${others.wanted}, which only other platforms ask for`);
   if (live !== undefined) {
     terminal.out(`  live     ${live.succeeded ? 'installed' : 'could NOT be installed'} by ${live.installer}`);
-    if (!live.succeeded) for (const line of live.output.trimEnd().split('\n')) terminal.out(`    ${line}`);
+    if (!live.succeeded) for (const line of live.output.trimEnd().split(/\r?\n/)) terminal.out(`    ${line}`);
   }
   for (const note of lockNotes(lock)) terminal.out(`  ${note}`);
 }

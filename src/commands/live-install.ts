@@ -4,7 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { namedProgram, withoutAddedCode } from '../config/installed-programs.ts';
 import type { LockedVersion } from '../locks/lock.ts';
 import { indexRequirements } from '../locks/requirements.ts';
 import { installedOn, type Target } from '../locks/target.ts';
@@ -51,23 +52,31 @@ export async function liveInstall(
     ran(program, args, { cwd, env: cleanEnvironment(terminal.env, folder), signal });
   try {
     await mkdir(join(folder, 'temporary'));
-    const hasUv = (await run('uv', ['--version'])).code === 0;
-    const { lines, flags } = await requirementsOf(lock, resolve(terminal.cwd, lock.path), target, hasUv, run);
+    const named = (program: string) => namedProgram(program, terminal);
+    const uv = await named('uv');
+    const hasUv = isAbsolute(uv) && (await run(uv, ['--version'])).code === 0;
+    const asUv = hasUv ? (args: readonly string[], cwd: string) => run(uv, args, cwd) : undefined;
+    const { lines, flags } = await requirementsOf(lock, resolve(terminal.cwd, lock.path), target, asUv);
     const requirements = join(folder, 'requirements.txt');
     await writeFile(requirements, `${lines.join('\n')}\n`);
-    const named = lines.filter((line) => !line.startsWith('-'));
+    const pins = lines.filter((line) => !line.startsWith('-'));
     // Only with all hashes may it be required that there are any.
-    if (named.length > 0 && named.every((line) => line.includes('--hash'))) flags.push('--require-hashes');
+    if (pins.length > 0 && pins.every((line) => line.includes('--hash'))) flags.push('--require-hashes');
     const own = join(folder, 'environment', 'bin', 'python');
     const made = hasUv
-      ? await run('uv', ['venv', '--quiet', ...(python === undefined ? [] : ['--python', python]), 'environment'])
-      : await run(python ?? 'python3', ['-m', 'venv', 'environment']);
+      ? await run(uv, [
+          'venv',
+          '--quiet',
+          ...(python === undefined ? [] : ['--python', await named(python)]),
+          'environment',
+        ])
+      : await run(await named(python ?? 'python3'), ['-I', '-m', 'venv', 'environment']);
     if (made.code !== 0) {
       throw new NotInstallable(`an environment cannot be made (${made.output.trim()}); is uv or python3 installed?`);
     }
     const installed = hasUv
-      ? await run('uv', ['pip', 'install', '--python', own, '--default-index', indexUrl, ...flags, '-r', requirements])
-      : await run(own, ['-m', 'pip', 'install', '--index-url', indexUrl, ...flags, '-r', requirements]);
+      ? await run(uv, ['pip', 'install', '--python', own, '--default-index', indexUrl, ...flags, '-r', requirements])
+      : await run(own, ['-I', '-m', 'pip', 'install', '--index-url', indexUrl, ...flags, '-r', requirements]);
     return { installer: hasUv ? 'uv' : 'pip', succeeded: installed.code === 0, output: installed.output };
   } finally {
     // What an installer that was ended had started may write for a moment more.
@@ -87,16 +96,15 @@ async function requirementsOf(
   { lock, path }: NamedLock,
   fullPath: string,
   target: Target | undefined,
-  hasUv: boolean,
-  run: (program: string, args: readonly string[], cwd: string) => Promise<Ran>,
+  uv: ((args: readonly string[], cwd: string) => Promise<Ran>) | undefined,
 ): Promise<Requirements> {
   if (/\.(?:txt|in)$/.test(path)) return { lines: indexRequirements(await readFile(fullPath, 'utf8')), flags: [] };
-  if (basename(path) !== 'uv.lock' || !hasUv) {
+  if (basename(path) !== 'uv.lock' || uv === undefined) {
     // A lock is whole: what it does not name is not to be installed.
     return { lines: [...installedOn(target, lock)].map(pinOf), flags: ['--no-deps'] };
   }
   const args = ['export', '--frozen', '--offline', '--quiet', '--no-emit-workspace', '--all-extras', '--all-groups'];
-  const { code, stdout, output } = await run('uv', args, dirname(fullPath));
+  const { code, stdout, output } = await uv(args, dirname(fullPath));
   if (code !== 0) throw new NotInstallable(`${path}: uv cannot export it: ${output.trim()}`);
   return { lines: indexRequirements(stdout), flags: [] };
 }
@@ -109,11 +117,15 @@ function pinOf({ project, version, files }: LockedVersion): string {
 
 /** Without settings that name other indexes or caches: what is installed can come from the one index only. */
 function cleanEnvironment(env: Terminal['env'], folder: string): NodeJS.ProcessEnv {
-  const kept = Object.entries(env).filter(([name]) => !/^(?:UV|PIP)_|^(?:all|https?|no)_proxy$/i.test(name));
+  const kept = Object.entries(withoutAddedCode(env)).filter(
+    ([name]) => !/^(?:UV|PIP)_|^(?:all|https?|no)_proxy$/i.test(name),
+  );
   return {
     ...Object.fromEntries(kept),
     UV_NO_CONFIG: '1',
     UV_CACHE_DIR: join(folder, 'cache'),
+    // A project's own environment is not looked into: what lies there as its Python would be run.
+    UV_PROJECT_ENVIRONMENT: join(folder, 'environment'),
     // Where builds are made: they go with the folder.
     TMPDIR: join(folder, 'temporary'),
     UV_PYTHON_DOWNLOADS: 'never',

@@ -2,6 +2,7 @@
 // of the one within its pip.
 
 import { execFile } from 'node:child_process';
+import { NEUTRAL_FOLDER, namedProgram, withoutAddedCode } from '../config/installed-programs.ts';
 import { type Target, targetOf } from '../locks/target.ts';
 import type { Terminal } from './command-line.ts';
 
@@ -28,10 +29,10 @@ export async function askPython(
   python: string,
   { env, cwd }: Pick<Terminal, 'env' | 'cwd'>,
 ): Promise<Target | undefined> {
+  const program = await namedProgram(python, { env, cwd });
+  const asked = { env: withoutAddedCode(env), cwd: NEUTRAL_FOLDER, timeout: ANSWER_MS };
   const printed = await new Promise<string | undefined>((resolve) => {
-    execFile(python, ['-I', '-c', PROGRAM], { env: { ...env }, cwd, timeout: ANSWER_MS }, (error, stdout) =>
-      resolve(error === null ? stdout : undefined),
-    );
+    execFile(program, ['-I', '-c', PROGRAM], asked, (error, stdout) => resolve(error === null ? stdout : undefined));
   });
   if (printed === undefined) return undefined;
   const { environment, tags } = JSON.parse(printed) as {

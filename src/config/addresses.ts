@@ -69,9 +69,12 @@ export const basePath: Unit<string> = {
 export const hostName: Unit<string> = {
   name: 'host name',
   parse: (input) => {
+    if (input === '*') return input;
     const url = URL.parse(`http://${input}/`);
     if (url !== null && url.host === url.hostname && /^[\w.-]+$/.test(input)) return url.hostname.replace(/\.$/, '');
-    throw new InvalidValue('expected a name without scheme, port and path, for example wheels.example');
+    throw new InvalidValue(
+      'expected a name without scheme, port and path, for example wheels.example, or * for every name',
+    );
   },
   format: (value) => value,
 };

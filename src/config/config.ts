@@ -116,6 +116,8 @@ export interface Config extends ListenAddress {
   readonly graceMs: number;
   /** Names that `Host` may have, in lower case; none: every name may. */
   readonly allowedHosts: readonly string[];
+  /** Without allowed_hosts: what listeners on loopback are called beside localhost; undefined for any name. */
+  readonly loopbackNames?: readonly string[];
   /** Where orders of the administration are written down. */
   readonly auditLog?: string;
   /** 406 in the place of HTML for who accepts no format of an index page. */

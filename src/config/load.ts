@@ -38,7 +38,7 @@ export async function loadConfig(
   const dataDir = pathOf(read, 'dataDir', read.sources.dataDir === 'default' ? input.home : input.cwd)!;
   const credentials = new CredentialsReader({ env: input.env, folder: file ? dirname(file.path) : input.cwd });
   const builder = file && new StructureBuilder({ file, credentials, problems });
-  const machine = options.machine ?? thisMachine(input.env, { dataDir, notes: options.notes });
+  const machine = options.machine ?? thisMachine(input.env, { dataDir, cwd: input.cwd, notes: options.notes });
   const { indexes, foundIn } = await chooseIndexes(read, { builder, credentials, machine, problems });
   const names = indexes.map((index) => index.name);
   const structures = file?.structures;
@@ -88,6 +88,7 @@ export async function loadConfig(
     drainMs: settings.drain,
     graceMs: settings.grace,
     allowedHosts: settings.allowedHosts,
+    loopbackNames: settings.publicUrl === undefined ? [] : [new URL(settings.publicUrl).hostname],
     ...(auditLog !== undefined && { auditLog }),
     strictAccept: settings.strictAccept,
     uploads: settings.uploads,

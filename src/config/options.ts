@@ -177,7 +177,8 @@ export const OPTIONS = {
   allowedHosts: option('allowed_hosts', list(hostName), '', {
     description:
       'Names by which clients may call the server; another one in `Host` is answered 421. Addresses and `localhost` may ' +
-      'always; unset, every name may.',
+      'always; `*` allows every name. Unset, listeners on loopback allow the name in `public_url` and no other, the rest ' +
+      'every name.',
     example: 'wheels.example',
   }),
   auditLog: optional('audit_log', path, {

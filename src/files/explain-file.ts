@@ -41,7 +41,7 @@ export async function explainFile(
     listed: true,
     verdict: verdictOn(file, stored !== undefined),
     url: withoutQuery(url),
-    ...(link !== url && { link }),
+    ...(link !== url && { link: withoutQuery(link) }),
     hashes,
     ...(sizeBytes !== undefined && { sizeBytes }),
     yanked,

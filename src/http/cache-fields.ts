@@ -4,7 +4,6 @@
 import type { Answer } from '../cache/answer.ts';
 import { cacheStatus } from '../cache/cache-status.ts';
 import { UpstreamFailure } from '../errors.ts';
-import { type Fields, fieldValue, withField, withoutFields } from '../http-message.ts';
 import type { Sharing } from './exchange.ts';
 
 /** Cache-Status of an answer. */
@@ -42,17 +41,4 @@ export function pageCacheFields(answer: Answer, sharing: Sharing): string[] {
   const fields = ['cache-control', control, 'age', String(age), 'cache-status', statusOf(answer)];
   if (answer.stale !== undefined) fields.push('x-wheelkeep-stale', answer.stale.reason);
   return fields;
-}
-
-/** What has no meaning beside `private`. */
-const SHARING = /^(?:public|s-maxage *=.*)$/i;
-
-/** An origin's fields for a known client: no cache in front may give them to others, whatever the origin allows. */
-export function privateFields(fields: Fields): Fields {
-  const control = fieldValue(fields, 'cache-control');
-  const kept = (control ?? '').split(',').map((directive) => directive.trim());
-  const directives = ['private', ...kept.filter((directive) => directive !== '' && !SHARING.test(directive))];
-  // Targeted fields (RFC 9213) would count in the place of Cache-Control.
-  const plain = withoutFields(fields, new Set(['cdn-cache-control', 'surrogate-control']));
-  return withField(plain, 'cache-control', directives.join(', '));
 }

@@ -13,18 +13,15 @@ export function isClientName(name: string): boolean {
   return NAME.test(name);
 }
 
-/** Checked for a name that is not in the file: guessing names must take as long as guessing passwords. */
-const NOBODY: SecretHash = {
-  kind: 'password',
-  cost: { ln: 15, r: 8, p: 3 },
-  salt: Buffer.alloc(16),
-  hash: Buffer.alloc(32),
-};
-
 export class ClientList {
-  readonly #secrets = new Map<string, SecretHash[]>();
+  readonly #names = new Set<string>();
+  readonly #passwords = new Map<string, PasswordHash[]>();
   /** Names by the hash of their token: a token is looked up, for nobody can guess parts of what was hashed. */
   readonly #tokens = new Map<string, string>();
+  /** Hashed in the place of what a name lacks: each attempt costs the same, whatever the name has (S54). */
+  #nobody: PasswordHash = NOBODY;
+  /** Passwords of the name that has most; one, but while one is exchanged. */
+  #mostPasswords = 1;
 
   /** Throws UnusableClients, also when there is not one client: half a file must not shut everybody out. */
   constructor(text: string) {
@@ -39,30 +36,83 @@ export class ClientList {
           `line ${index + 1} is no client; expected lines as "wheelkeep client <name>" prints them`,
         );
       }
-      this.#secrets.set(name, [...(this.#secrets.get(name) ?? []), secret]);
+      this.#names.add(name);
       if (secret.kind === 'token') this.#tokens.set(secret.hash.toString('base64url'), name);
+      else this.#passwords.set(name, [...(this.#passwords.get(name) ?? []), secret]);
     }
-    if (this.#secrets.size === 0) {
+    const all = [...this.#passwords.values()];
+    // As dear as the dearest: all are alike but for lines that another version made.
+    const [dearest] = [NOBODY, ...all.flat()].sort((one, other) => costOf(other) - costOf(one));
+    this.#nobody = { ...NOBODY, cost: dearest!.cost };
+    this.#mostPasswords = Math.max(1, ...all.map(({ length }) => length));
+    if (this.#names.size === 0) {
       throw new UnusableClients('names no client; expected lines as "wheelkeep client <name>" prints them');
     }
   }
 
   get size(): number {
-    return this.#secrets.size;
+    return this.#names.size;
   }
 
-  /** The name of the client whose Authorization field this is. */
-  async nameOf(field: string): Promise<string | undefined> {
-    const [, scheme = '', value = ''] = /^(\w+) +(\S+) *$/.exec(field) ?? [];
-    if (scheme.toLowerCase() === 'bearer') return this.#tokens.get(sha256(value).toString('base64url'));
-    if (scheme.toLowerCase() !== 'basic') return undefined;
-    const given = Buffer.from(value, 'base64').toString('utf8');
-    const colon = given.indexOf(':');
-    if (colon < 0) return undefined;
-    const name = given.slice(0, colon);
-    for (const secret of this.#secrets.get(name) ?? [NOBODY]) {
-      if (await isSecret(given.slice(colon + 1), secret)) return name;
-    }
-    return undefined;
+  /**
+   * The name of the client whose Authorization field this is, where a token tells it: as bearer token, or as the
+   * password of its own name. Costs no more than one sha256, so that it waits for no password.
+   */
+  nameByToken(field: string): string | undefined {
+    const { name, secret } = credentialIn(field);
+    if (secret === undefined) return undefined;
+    const owner = this.#tokens.get(sha256(secret).toString('base64url'));
+    return name === undefined || name === owner ? owner : undefined;
   }
+
+  /** Whether the field has a password, whose check takes a slow hash. */
+  hasPassword(field: string): boolean {
+    return credentialIn(field).name !== undefined;
+  }
+
+  /** The name of the client whose Authorization field this is, by its token or its password. */
+  async nameOf(field: string): Promise<string | undefined> {
+    return this.nameByToken(field) ?? (await this.#nameByPassword(field));
+  }
+
+  /** As much is hashed for every name, known or not, for a right password and for a wrong one (S54). */
+  async #nameByPassword(field: string): Promise<string | undefined> {
+    const { name, secret } = credentialIn(field);
+    if (name === undefined || secret === undefined) return undefined;
+    const known = this.#passwords.get(name) ?? [];
+    let isRight = false;
+    for (let i = 0; i < this.#mostPasswords; i++) {
+      const matches = await isSecret(secret, known[i] ?? this.#nobody);
+      isRight ||= matches && i < known.length;
+    }
+    return isRight ? name : undefined;
+  }
+}
+
+type PasswordHash = Extract<SecretHash, { readonly kind: 'password' }>;
+
+const NOBODY: PasswordHash = {
+  kind: 'password',
+  cost: { ln: 15, r: 8, p: 3 },
+  salt: Buffer.alloc(16),
+  hash: Buffer.alloc(32),
+};
+
+function costOf({ cost: { ln, r, p } }: PasswordHash): number {
+  return 2 ** ln * r * p;
+}
+
+interface Credential {
+  /** Only of basic credentials. */
+  readonly name?: string;
+  readonly secret?: string;
+}
+
+function credentialIn(field: string): Credential {
+  const [, scheme = '', value = ''] = /^(\w+) +(\S+) *$/.exec(field) ?? [];
+  if (scheme.toLowerCase() === 'bearer') return { secret: value };
+  if (scheme.toLowerCase() !== 'basic') return {};
+  const given = Buffer.from(value, 'base64').toString('utf8');
+  const colon = given.indexOf(':');
+  return colon < 0 ? {} : { name: given.slice(0, colon), secret: given.slice(colon + 1) };
 }

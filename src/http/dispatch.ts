@@ -9,6 +9,7 @@ import type { AdminApi } from './admin-api.ts';
 import type { Exchange } from './exchange.ts';
 import type { FileHandler } from './file-handler.ts';
 import { answerLive, answerReady, type Readiness } from './health.ts';
+import { isolated } from './isolated-fields.ts';
 import type { JsonHandler } from './json-handler.ts';
 import { sendLastModified } from './last-modified.ts';
 import { answerMetrics, type MetricsEndpointOptions } from './metrics-endpoint.ts';
@@ -122,7 +123,9 @@ export class Dispatch {
       kind: 'passthrough',
       // Who uploads proves who he is to the index, not to us.
       credentials: exchange.request.headers.authorization,
-      addFields: ['cache-status', cacheStatus({ fwd: 'method' })],
+      // A form on any page of the web can make a browser show this answer under our name.
+      adapt: (fields) =>
+        exchange.fieldsForClient([...isolated(fields, 'shared'), 'cache-status', cacheStatus({ fwd: 'method' })]),
     });
   }
 }

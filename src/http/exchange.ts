@@ -1,7 +1,9 @@
 // One request on its way through: what was asked, and what is noted for the access log and the metrics.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Fields, fieldValue } from '../http-message.ts';
 import type { Kind, Outcome } from '../observe/metric-table.ts';
+import { privateFields } from './private-fields.ts';
 import { type ReadyMessage, sendReady } from './ready-message.ts';
 
 export type Sharing = 'public' | 'private';
@@ -22,9 +24,13 @@ export class Exchange {
   /** Milliseconds on the monotonic clock; 0 while nothing was sent. */
   firstByteAt = 0;
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  /** Whether clients have to prove who they are: then no answer is for others, whatever it is. */
+  readonly #isGuarded: boolean;
+
+  constructor(request: IncomingMessage, response: ServerResponse, isGuarded = false) {
     this.request = request;
     this.response = response;
+    this.#isGuarded = isGuarded;
     this.target = request.url ?? '';
     this.startedAt = performance.now();
   }
@@ -38,9 +44,9 @@ export class Exchange {
     }
   }
 
-  /** Whether a cache in front may give the answer to others: not what only known clients get. */
+  /** Whether a cache in front may give the answer to others: not while clients have to prove who they are. */
   get sharing(): Sharing {
-    return this.user === undefined ? 'public' : 'private';
+    return this.#isGuarded ? 'private' : 'public';
   }
 
   /** One of our Cache-Control values, for this client. */
@@ -52,11 +58,19 @@ export class Exchange {
     return this.request.method === 'HEAD';
   }
 
+  /** The fields of an answer as this client gets them: `private` on every one while clients prove who they are (S56). */
+  fieldsForClient(fields: Fields): Fields {
+    if (!this.#isGuarded) return fields;
+    // What strangers get, such as the 401 itself, is theirs to forget.
+    const isForNobody = this.user === undefined && fieldValue(fields, 'cache-control') === 'no-store';
+    return isForNobody ? fields : privateFields(fields);
+  }
+
   /** Sends the head. `fields` is a flat list. */
   head(status: number, fields: readonly string[]): void {
     this.firstByteAt = performance.now();
     // Node takes a flat list as it is; its type only allows a mutable one.
-    this.response.writeHead(status, fields as string[]);
+    this.response.writeHead(status, this.fieldsForClient(fields) as string[]);
   }
 
   /** Sends a whole answer; a HEAD gets the head alone. */

@@ -42,8 +42,8 @@ export interface PassthroughTarget {
    * `response.writeContinue()`; without it the expectation counts as met by our server and is not forwarded.
    */
   readonly onInformational?: (status: number, fields: Fields) => void;
-  /** Fields that we add to the response, such as Cache-Status. */
-  readonly addFields?: Fields;
+  /** Makes of upstream's fields those that the client gets. */
+  readonly adapt?: (fields: Fields) => Fields;
 }
 
 /** Methods whose body Node's client frames only when its length is known (it would send the bytes as a next request). */
@@ -195,12 +195,13 @@ export class Passthrough {
   }
 
   async #deliver(answer: IncomingMessage, response: ServerResponse, target: PassthroughTarget): Promise<void> {
-    const fields = [...responseFields(answer.rawHeaders, target.kind), ...(target.addFields ?? [])];
+    const received = responseFields(answer.rawHeaders, target.kind);
+    const fields = target.adapt?.(received) ?? received;
     const status = answer.statusCode!;
-    await target.onResponse?.(status, fieldsFromRaw(fields));
+    await target.onResponse?.(status, fieldsFromRaw(received));
     try {
       // Node refuses control characters in the reason and in values: nobody can split a response through us (S09).
-      response.writeHead(status, answer.statusMessage, fields);
+      response.writeHead(status, answer.statusMessage, fields as string[]);
     } catch (error) {
       response.statusMessage = '';
       throw new UpstreamFailure('protocol', 'upstream sent a head that cannot be passed on', { cause: error });

@@ -53,6 +53,8 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
     status === 404 ? `max-age=${error instanceof ProjectNotFound ? error.freshSeconds : NEGATIVE_SECONDS}` : 'no-store',
     'x-content-type-options',
     'nosniff',
+    'content-security-policy',
+    'sandbox',
     'cache-status',
     cacheStatus({ detail: code }),
   ];

@@ -8,7 +8,7 @@ import type { Resource } from '../cache/profile.ts';
 import { type ByteRange, parseRange } from '../files/byte-range.ts';
 import { type Fields, fieldValue, type IncomingResponse, withField, withoutFields } from '../http-message.ts';
 import type { RawService } from '../raw/raw-service.ts';
-import { privateFields, statusOf } from './cache-fields.ts';
+import { statusOf } from './cache-fields.ts';
 import type { Exchange } from './exchange.ts';
 import { responseFields } from './forwarded-fields.ts';
 import { sendBody } from './send-body.ts';
@@ -18,6 +18,8 @@ export interface RawReplyOptions {
   readonly service: RawService;
   readonly resource: Resource;
   readonly overridden: boolean;
+  /** Makes of the origin's fields those that the client gets. */
+  readonly adapt: (fields: Fields) => Fields;
 }
 
 /** A range that begins further behind what has arrived is asked for by itself. */
@@ -36,7 +38,7 @@ export class RawReply {
     if (answer.passing !== undefined) return this.#pass(answer, answer.passing);
     if (evaluatePreconditions(resource.request, answer.entry) === 'not-modified') {
       answer.arriving?.reader.leave();
-      return exchange.send(304, notModifiedFields(this.#fields(answer)));
+      return exchange.send(304, this.#options.adapt(notModifiedFields(this.#fields(answer))));
     }
     if (answer.arriving !== undefined) return this.#follow(answer, answer.arriving);
     if (exchange.isHead) return exchange.send(answer.entry.status, this.#sized(answer, answer.entry.body?.sizeBytes));
@@ -46,7 +48,8 @@ export class RawReply {
   /** Nothing was stored: the body goes straight through. */
   async #pass(answer: Answer, passing: IncomingResponse): Promise<void> {
     const { exchange } = this.#options;
-    const fields = this.#forClient([...responseFields(passing.fields, 'raw'), 'cache-status', this.#status(answer)]);
+    const received = responseFields(passing.fields, 'raw');
+    const fields = [...this.#options.adapt(received), 'cache-status', this.#status(answer)];
     try {
       exchange.head(passing.status, fields);
       const chunks = passing.body[Symbol.asyncIterator]();
@@ -153,16 +156,12 @@ export class RawReply {
     const fields = received === undefined ? entry.fields : responseFields(received, 'raw');
     // RFC 9111 5.1: Age says that the answer was not made for this request; what has just come has one if it came so.
     const justCame = received !== undefined && fieldValue(received, 'age') === undefined;
-    return this.#forClient([
+    return this.#options.adapt([
       ...withoutFields(fields, new Set(['age'])),
       ...(justCame ? [] : ['age', String(answer.ageSeconds)]),
       'cache-status',
       this.#status(answer),
     ]);
-  }
-
-  #forClient(fields: Fields): Fields {
-    return this.#options.exchange.user === undefined ? fields : privateFields(fields);
   }
 
   /** Appended as a line of its own: what caches nearer to the origin said stays (RFC 9211 2). */

@@ -10,6 +10,7 @@ import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { AllowedHosts } from './allowed-hosts.ts';
 import { ConnectionShares } from './connection-shares.ts';
+import { declineUpgrade } from './declined-upgrade.ts';
 import { doubtAbout } from './doubtful-request.ts';
 import { Exchange } from './exchange.ts';
 import { end, refuse, stopParsing } from './last-words.ts';
@@ -35,6 +36,8 @@ export interface HttpServerOptions {
   readonly via: string;
   /** Lets the exchange in, or throws or rejects; a promise where that takes a moment. Without it everybody is. */
   readonly admit?: ((exchange: Exchange) => Promise<void> | undefined) | undefined;
+  /** Whether clients have to prove who they are: no answer is then for others. */
+  readonly isGuarded: boolean;
   /** Present: nothing is served under another name. */
   readonly hosts?: AllowedHosts | undefined;
   /** Nothing is served that is not below it. */
@@ -68,6 +71,7 @@ export class HttpServer {
   readonly #handshaking = new Set<Socket>();
   /** Connections on which a request had a doubtful end: what follows on them is no request. */
   readonly #refused = new WeakSet<Socket>();
+  readonly #admitted = new WeakSet<Socket>();
   readonly #shares = new ConnectionShares();
   /** Requests that stand behind another one of their connection. */
   readonly #pipelined = new WeakMap<Socket, number>();
@@ -105,7 +109,8 @@ export class HttpServer {
       options.metrics.meters.rejectedRequests.inc({ reason: 'overloaded' });
       this.#makeRoom();
     });
-    // An offer to switch protocols is answered without switching (RFC 9110 7.8), a tunnel is refused (S07).
+    this.#server.on('upgrade', (request, _socket, behind: Buffer) => declineUpgrade(this.#server, request, behind));
+    // A tunnel is refused (S07).
     this.#server.on('connect', (_request, socket) =>
       end(socket, '405 Method Not Allowed', 'method-not-allowed', 'allow: GET, HEAD\r\n'),
     );
@@ -171,6 +176,9 @@ export class HttpServer {
   }
 
   #admit(socket: Socket): void {
+    // It comes again behind an offer to switch protocols.
+    if (this.#admitted.has(socket)) return;
+    this.#admitted.add(socket);
     const admitted = this.#shares.admit(socket);
     if (!admitted || this.#shares.isCrowded) this.#makeRoom();
     if (admitted) return;
@@ -206,7 +214,7 @@ export class HttpServer {
       socket.destroy();
       return;
     }
-    const exchange = new Exchange(request, response);
+    const exchange = new Exchange(request, response, this.#options.isGuarded);
     if (this.#draining) response.shouldKeepAlive = false;
     response.on('close', () => this.#done(exchange));
     // A broken connection is told by 'close'; without a listener the error would end the process.

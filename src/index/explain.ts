@@ -125,7 +125,8 @@ function pageOf(entry: Entry, remaining: number, now: number): NonNullable<Index
     validatedAt: new Date(entry.responseTime).toISOString(),
     ageSeconds: Math.round(currentAgeSeconds(entry, now)),
     remainingSeconds: Math.round(remaining),
-    url: entry.url,
+    // A query may be a signature: of a page that was redirected to a bucket.
+    url: entry.url.split('?', 1)[0]!,
     source: entry.source,
     ...(entry.body !== undefined && { sizeBytes: entry.body.sizeBytes }),
     ...(facts !== null && facts !== undefined && { facts: withFilenames(facts) }),

@@ -1,14 +1,17 @@
 // One raw mount: any other origin, cached by RFC 9111 alone. Reading goes through the one read-through flow; what may
 // not be shared goes straight through, and what changes the origin makes us forget.
 
+import { askingClient } from '../asking-client.ts';
 import type { Answer, Forward } from '../cache/answer.ts';
 import type { Entry } from '../cache/entry.ts';
 import { invalidatedUrls } from '../cache/freshness/invalidate.ts';
 import { readRequest } from '../cache/freshness/request.ts';
+import { askedBy } from '../cache/freshness/vary.ts';
 import type { Profile, Resource } from '../cache/profile.ts';
 import type { AnswerBody, ReadThrough } from '../cache/read-through.ts';
 import { BadRequest, GatewayTimeout, UpstreamFailure } from '../errors.ts';
 import { fieldValue, type IncomingResponse, type RequestHead, type ResponseHead } from '../http-message.ts';
+import { hidesDotSegment } from './dot-segments.ts';
 import type { OnInformational, RawSource } from './raw-source.ts';
 
 export interface RawServiceOptions {
@@ -34,8 +37,10 @@ export class RawService {
   urlOf(rest: string): string {
     const { origin } = this.#options;
     const url = URL.parse(origin + rest);
-    // Dot segments have been resolved by now, in all their spellings (S01).
-    if (url === null || !url.href.startsWith(origin)) throw new BadRequest('The path leads out of this mount.');
+    // The plain dot segments have been resolved by now; what is left is a spelling that only the origin may read as one.
+    if (url === null || !url.href.startsWith(origin) || hidesDotSegment(url.pathname)) {
+      throw new BadRequest('The path leads out of this mount.');
+    }
     url.hash = '';
     return url.href;
   }
@@ -47,7 +52,7 @@ export class RawService {
       key: this.#keyOf(request.url),
       upstream: name,
       profile,
-      request,
+      request: askedBy(request, askingClient()),
       fetch: (ask) => source.fetch(request, ask, onInformational),
       onWrongBody: () => {},
     };

@@ -20,6 +20,8 @@ export interface StatusSources {
   readonly publicUrl: string | undefined;
   /** Whether the index is at another address than this page. */
   readonly isElsewhere: boolean;
+  /** Whether the server answers to some names only. */
+  readonly limitsNames: boolean;
   readonly quotaBytes: number;
   readonly upstreams: ReadonlyMap<string, Pick<IndexUpstream, 'status'>>;
   readonly entries: Pick<EntryStore, 'status'>;
@@ -51,6 +53,8 @@ export interface StatusFacts {
   readonly publicUrl: string | undefined;
   /** Whether the index is at another address than this page. */
   readonly isElsewhere: boolean;
+  /** Whether the server answers to some names only. */
+  readonly limitsNames: boolean;
   readonly indexes: readonly { readonly name: string; readonly mirrors: readonly MirrorStatus[] }[];
   readonly hours: readonly Period[];
   readonly days: readonly Period[];
@@ -85,7 +89,7 @@ const MOST_EVENTS = 500;
 const MOST_HOT = 50;
 
 export function factsOf(sources: StatusSources, startedAt: number): StatusFacts {
-  const { version, publicUrl, isElsewhere, quotaBytes, upstreams, traffic, recentlyStale } = sources;
+  const { version, publicUrl, isElsewhere, limitsNames, quotaBytes, upstreams, traffic, recentlyStale } = sources;
   sources.settle();
   const now = sources.now();
   const { records, redis } = sources.entries.status();
@@ -96,6 +100,7 @@ export function factsOf(sources: StatusSources, startedAt: number): StatusFacts 
     processes: [{ pid: process.pid, startedAt, flights: sources.flights() }],
     publicUrl,
     isElsewhere,
+    limitsNames,
     indexes: [...upstreams].map(([name, upstream]) => ({ name, mirrors: upstream.status() })),
     hours: traffic.hours(now),
     days: traffic.days(now),

@@ -45,7 +45,7 @@ ${upstreamsHtml(facts)}
 ${chartsHtml(facts)}
 ${storeHtml(facts)}
 ${eventsHtml(facts)}
-${settingsHtml(facts.publicUrl, facts.isElsewhere)}
+${settingsHtml(facts.publicUrl, facts.isElsewhere, facts.limitsNames)}
 ${TOKEN_HTML}
 </main>
 <footer><p><a href="simple/">The index</a> · <a href="metrics">Metrics</a> · <a href="local-stats/">Served by day, as JSON</a></p></footer>
@@ -79,7 +79,7 @@ ${chartHtml({ id: 'days', title: 'The last 31 days', unit: 'day', periods: days,
 /** Only a script can send a token; it shows the forms. */
 const TOKEN_HTML = `<section aria-labelledby="inside"><h2 id="inside">Look inside</h2>
 <noscript><p>Asking for a project takes a script here; <code>wheelkeep explain &lt;project&gt;</code> tells the same.</p></noscript>
-<form id="token-form" hidden><p>With the token (the file <code>admin-token</code> in the data folder) this page names projects and explains what is held of them. It stays in this tab.</p>
+<form id="token-form" hidden><p>With the token (the file <code>admin-token</code> in the data folder) this page names projects and explains what is held of them. It stays in this page, and is gone when the page is left.</p>
 <label for="token">Token</label><input id="token" type="password" autocomplete="off" required><button>Use it</button></form>
 <div id="unlocked" hidden><form id="search"><label for="project">Project</label><input id="project" autocomplete="off" spellcheck="false" required><button>Explain</button><button type="button" id="forget">Forget the token</button></form>
 <div id="explained"></div><div id="stale"></div><div id="busiest"></div></div>

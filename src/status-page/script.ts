@@ -5,7 +5,8 @@ import { EVENT_WEIGHTS } from './events.ts';
 
 export const SCRIPT = `'use strict';
 (() => {
-  const KEY = 'wheelkeep-token';
+  // Kept nowhere but here: another document of this origin can read every storage and every cookie of it, and no closure.
+  let token;
   const WEIGHTS = ${JSON.stringify(EVENT_WEIGHTS)};
   const CLOSED = 'The server in front of Wheelkeep does not pass this on. Open the page at the address of Wheelkeep itself.';
   const base = new URL('.', location.href);
@@ -46,24 +47,24 @@ export const SCRIPT = `'use strict';
 
   // The administration.
   const showForms = () => {
-    const hasToken = sessionStorage.getItem(KEY) !== null;
+    const hasToken = token !== undefined;
     byId('token-form').hidden = hasToken;
     byId('unlocked').hidden = !hasToken;
   };
   const forget = () => {
-    sessionStorage.removeItem(KEY);
+    token = undefined;
     byId('explained').replaceChildren();
     byId('stale').replaceChildren();
     byId('busiest').replaceChildren();
     showForms();
   };
   const ask = async (what) => {
-    const token = sessionStorage.getItem(KEY);
-    const headers = { authorization: 'Bearer ' + token };
+    const used = token;
+    const headers = { authorization: 'Bearer ' + used };
     const answer = await fetch(new URL('-/api/' + what, base), { headers, cache: 'no-store' });
     if (answer.status === 401) {
       // It speaks of the token it was asked with: a late answer must not take a later token away.
-      if (sessionStorage.getItem(KEY) === token) forget();
+      if (token === used) forget();
       throw new Error('This is not the token.');
     }
     // Not our own words: a server in front keeps the administration to itself.
@@ -181,7 +182,7 @@ export const SCRIPT = `'use strict';
 
   byId('token-form').addEventListener('submit', (event) => {
     event.preventDefault();
-    sessionStorage.setItem(KEY, byId('token').value.trim());
+    token = byId('token').value.trim();
     byId('token').value = '';
     attempt(async () => {
       await unlock();
@@ -198,6 +199,5 @@ export const SCRIPT = `'use strict';
     location.reload();
   });
   showForms();
-  if (sessionStorage.getItem(KEY) !== null) attempt(unlock);
 })();
 `;

@@ -58,8 +58,9 @@ export const SETTINGS: readonly Settings[] = [
 /**
  * The box as it is without a script: for the address that the configuration names, or with a gap to fill. With
  * `isElsewhere` the index is not at the address of this page, so that the script has nothing to fill in.
+ * `limitsNames`: whether the server answers to some names only.
  */
-export function settingsHtml(publicUrl: string | undefined, isElsewhere: boolean): string {
+export function settingsHtml(publicUrl: string | undefined, isElsewhere: boolean, limitsNames = false): string {
   const url = publicUrl === undefined ? undefined : new URL(publicUrl);
   const where = isElsewhere ? "the index's" : 'this';
   const index = url === undefined ? `http://<${where} address>/simple/` : `${url.href}simple/`;
@@ -78,6 +79,9 @@ export function settingsHtml(publicUrl: string | undefined, isElsewhere: boolean
     url === undefined
       ? `<p id="gap">Put the address of ${isElsewhere ? 'the index' : 'this page'} in the place of <code>&lt;${where} address&gt;</code>. What names a trusted host or switches verification off is for plain http from another machine only.</p>`
       : '';
+  const names = limitsNames
+    ? '<p>By other names than <code>localhost</code> this server answers where <code>allowed_hosts</code> lists them.</p>'
+    : '';
   return `<section aria-labelledby="settings"><h2 id="settings">Use it</h2>${gap}
-<div class="settings"${isElsewhere ? ' data-elsewhere' : ''}>${blocks.join('\n')}</div></section>`;
+<div class="settings"${isElsewhere ? ' data-elsewhere' : ''}>${blocks.join('\n')}</div>${names}</section>`;
 }

@@ -401,7 +401,7 @@ test('the caller learns of the head before the client and may add fields to it',
     t,
     (_request, response) => response.writeHead(201, { 'X-Serial': '7' }).end(),
     () => ({
-      addFields: ['Cache-Status', 'wheelkeep; fwd=method'],
+      adapt: (fields) => [...fields, 'Cache-Status', 'wheelkeep; fwd=method'],
       onResponse: (status, fields) => {
         head = [status, lines(fields, 'x-serial')];
       },

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { CHROMIUM, Chromium, type View } from '../support/chromium.ts';
 import { RunningClock } from '../support/clock.ts';
 import { FakeIndex } from '../support/fake-index.ts';
+import { FakeServer } from '../support/fake-server.ts';
 import { get } from '../support/http-client.ts';
 import { type RunningProxy, startProxy } from '../support/proxy.ts';
 import { wheel } from '../support/wheels.ts';
@@ -52,9 +53,6 @@ const textOf = (selector: string) =>
 
 /** Opens the page as somebody who has not given the token. */
 async function visit(view: View = DESKTOP): Promise<void> {
-  await browser.open(page, view);
-  if (view.script === false) return;
-  await browser.evaluate('sessionStorage.clear()');
   await browser.open('about:blank', view);
   await browser.open(page, view);
 }
@@ -196,7 +194,49 @@ test('with the token it explains a project and names what is stale; without the 
   // The page is loaded anew: the mark is in the old one.
   await browser.evaluate(`{ window.isOld = true; setTimeout(() => document.getElementById('forget').click()); }`);
   await browser.until(`window.isOld === undefined && document.getElementById('token-form')?.hidden === false`);
-  assert.equal(await browser.evaluate('sessionStorage.length'), 0);
+});
+
+test('the token is in the page that it was given to, and in nothing that another document could read', {
+  skip,
+}, async () => {
+  await visit();
+  await enter('#token', token);
+  await browser.until(`!document.getElementById('unlocked').hidden`);
+  const places = await browser.evaluate<string>(`(async () => JSON.stringify([
+    { ...localStorage }, { ...sessionStorage }, document.cookie, location.href, history.state, window.name,
+    document.documentElement.outerHTML, [...document.querySelectorAll('input')].map(({ value }) => value),
+    Object.getOwnPropertyNames(window).map((name) => { try { return String(window[name]); } catch { return ''; } }),
+    await indexedDB.databases(), await caches.keys().catch(() => []),
+  ]))()`);
+  assert.ok(!places.includes(token));
+  await browser.open('about:blank', DESKTOP);
+  await browser.open(page, DESKTOP);
+  assert.equal(await browser.evaluate(`document.getElementById('token-form').hidden`), false);
+});
+
+test('what a raw mount serves runs no script beside the status page, opened or framed', { skip }, async (t) => {
+  const evil = `<!doctype html><title>quiet</title><p id="x">x</p><script>document.title = 'ran'</script>
+    <img src="data:," onerror="document.title = 'ran'"><svg onload="document.title = 'ran'"></svg>`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg"><title>quiet</title><script>document.documentElement.setAttribute('id', 'ran')</script></svg>`;
+  const fields = (type: string) => ['content-type', type, 'cache-control', 'max-age=60'];
+  const origin = await FakeServer.start({
+    respond: ({ url }) =>
+      url.endsWith('.svg')
+        ? { status: 200, fields: fields('image/svg+xml'), body: Buffer.from(svg) }
+        : { status: url.endsWith('404') ? 404 : 200, fields: fields('text/html'), body: Buffer.from(evil) },
+  });
+  t.after(() => origin.close());
+  const raw = [{ name: 'other', origin: `${origin.origin}/`, maxBodyBytes: 1e6, redirectOrigins: [] }];
+  const mounted = await startProxy({ upstreams: [index.url], config: { raw } });
+  t.after(() => mounted.close());
+  for (const path of ['page.html', 'page.html', '404', 'image.svg']) {
+    await browser.open(`${mounted.url}/raw/other/${path}`, DESKTOP);
+    assert.equal(await browser.evaluate('self.origin'), 'null', path);
+    assert.equal(await browser.evaluate(`document.title === 'ran' || document.documentElement.id === 'ran'`), false);
+  }
+  // The same page does run its script where nothing tells the browser otherwise: the test would see it.
+  await browser.open(`${origin.origin}/page.html`, DESKTOP);
+  assert.equal(await browser.evaluate('document.title'), 'ran');
 });
 
 test('everything that can be used has a name, is reached by the keyboard and shows that it has the focus', {

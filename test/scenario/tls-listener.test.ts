@@ -200,3 +200,16 @@ test('workers share the listener, all exchange the certificate, and commands tru
   assert.equal(code, 1);
   assert.match(stderr, /shows another certificate than/);
 });
+
+test('over TLS, too, what follows an offer to switch protocols in the same packet is answered', async (t) => {
+  const { proxy } = await secured(t);
+  const { hostname, port } = new URL(proxy.url);
+  const socket = connect({ host: hostname, port: Number(port), ca });
+  t.after(() => socket.destroy());
+  const ask = (fields: string) => `GET /simple/demo/ HTTP/1.1\r\nHost: 127.0.0.1\r\n${fields}\r\n`;
+  const offer = 'Connection: Upgrade\r\nUpgrade: h2c\r\n';
+  socket.write(ask(offer) + ask('') + ask(offer) + ask('Connection: close\r\n'));
+  let text = '';
+  for await (const chunk of socket.setEncoding('latin1')) text += chunk;
+  assert.equal(text.match(/HTTP\/1\.1 200/g)?.length, 4);
+});

@@ -43,6 +43,7 @@ function facts(change: Partial<StatusFacts> = {}): StatusFacts {
     startedAt: NOW - 7_200_000,
     processes: [{ pid: 1, startedAt: NOW - 7_200_000, flights: 0 }],
     isElsewhere: false,
+    limitsNames: false,
     publicUrl: undefined,
     indexes: [{ name: 'default', mirrors: [MIRROR] }],
     hours: traffic.hours(NOW),

@@ -5,7 +5,7 @@ import { isStrong, weakMatch } from './entity-tag.ts';
 import { parseHttpDate } from './http-date.ts';
 import type { StoredHead, TimedHead } from './rules.ts';
 import { storedFields } from './storable.ts';
-import { varyNames } from './vary.ts';
+import { selectingNames } from './vary.ts';
 
 /** `mismatch`: the 304 speaks of another representation; ask again without conditions and store that answer. */
 export type Validation<T> = { readonly kind: 'updated'; readonly entry: T } | { readonly kind: 'mismatch' };
@@ -31,9 +31,9 @@ export function conditions(stored: StoredHead): Fields {
 export function freshen<T extends StoredHead>(stored: T, notModified: TimedHead): Validation<T> {
   if (!selectedBy(notModified, stored)) return { kind: 'mismatch' };
   const entry = updated(stored, notModified);
-  // 4.1: had the 304 begun to vary by more fields, their values in the original request would be unknown to us.
-  const known = varyNames(stored.fields);
-  const named = varyNames(entry.fields);
+  // 4.1: had the 304 begun to vary by more fields, or to set cookies, their values in the original request would be unknown to us.
+  const known = selectingNames(stored.fields);
+  const named = selectingNames(entry.fields);
   if (known === '*' || named === '*' || named.some((name) => !known.includes(name))) return { kind: 'mismatch' };
   return { kind: 'updated', entry };
 }
@@ -53,7 +53,7 @@ export function freshenFromHead<T extends StoredHead>(stored: T, head: TimedHead
     if (held === undefined || !same(received, held, stored.responseTime)) return { ...stored, outdated: true };
   }
   const entry = updated(stored, head);
-  const sameVariant = String(varyNames(entry.fields)) === String(varyNames(stored.fields));
+  const sameVariant = String(selectingNames(entry.fields)) === String(selectingNames(stored.fields));
   return sameVariant ? entry : { ...stored, outdated: true };
 }
 

@@ -12,9 +12,29 @@ export const varyNames: (fields: Fields) => readonly string[] | '*' = oncePer((f
   return names.includes('*') ? '*' : [...new Set(names)];
 });
 
+/** A pseudo-field that no request on the wire can have: who asks, where an answer may be for that client alone. */
+const CLIENT = ':client';
+
+/** The request as this client's, so that answers which set cookies are found again by no other one. */
+export function askedBy(request: RequestHead, client: string): RequestHead {
+  return { ...request, fields: [...request.fields, CLIENT, client] };
+}
+
+/**
+ * What has to be equal for a stored response to answer a request. RFC 9111 lets an answer with Set-Cookie be stored and
+ * used for everybody (7.3 warns of it); a session that is handed to the next client is worth no saved request, so it
+ * answers the client that got it, with the cookies that it had, and nobody else.
+ */
+export const selectingNames: (fields: Fields) => readonly string[] | '*' = oncePer((fields: Fields) => {
+  const names = varyNames(fields);
+  if (names === '*') return names;
+  const setsCookies = fieldValue(fields, 'set-cookie') ?? fieldValue(fields, 'set-cookie2');
+  return setsCookies === undefined ? names : [...new Set([...names, 'cookie', CLIENT])];
+});
+
 /** The selecting fields of the original request, normalised, to be kept beside the stored response. */
 export function varyingFields(request: RequestHead, response: ResponseHead): Fields {
-  const names = varyNames(response.fields);
+  const names = selectingNames(response.fields);
   if (names === '*') return [];
   const kept: string[] = [];
   for (const name of names) {
@@ -40,7 +60,7 @@ function isNewer(a: StoredHead, b: StoredHead): boolean {
 }
 
 function matches(request: RequestHead, stored: StoredHead): boolean {
-  const names = varyNames(stored.fields);
+  const names = selectingNames(stored.fields);
   if (names === '*') return false;
   // A field that is absent from one request matches only a request from which it is absent too.
   return names.every((name) => selectingValue(request.fields, name) === fieldValue(stored.varying, name));
