@@ -223,7 +223,9 @@ function confirms(other: Refused, judged: { readonly reason: Refusal; readonly c
  * believes them when they are repeated for long enough; a changed hash is never believed of one mirror alone.
  */
 function lastResort(refused: readonly Refused[], failure: unknown): IncomingResponse {
-  const usable = refused.filter(({ reason }) => reason !== 'changed-hash');
+  const unchanged = refused.filter(({ reason }) => reason !== 'changed-hash');
+  const plausible = unchanged.filter(({ reason }) => reason !== 'serial-jump');
+  const usable = plausible.length > 0 ? plausible : unchanged;
   if (usable.length > 0) return usable.reduce((best, other) => (other.serial > best.serial ? other : best)).response;
   if (refused.length > 0) {
     throw new UpstreamFailure('invalid-body', 'The mirrors give a file another hash than the one that is known.');
