@@ -98,6 +98,16 @@ test('what one node knows another one knows, whichever of them knows more', asyn
   }
 });
 
+test('what two nodes have seen apart, while Redis was empty, is known to both', async () => {
+  const { shared, node } = stores();
+  const [one, two] = [node(), node()];
+  await see(one.known, [claim('a', right(1))]);
+  shared.clear();
+  await see(two.known, [claim('b', right(2))]);
+  assert.deepEqual(await see(one.known, [claim('b', right(3)), claim('a', right(1))]), ['b']);
+  assert.deepEqual(await see(two.known, [claim('a', right(3)), claim('b', right(2))]), ['a']);
+});
+
 test('a page that was overtaken by a purge writes nothing down', async () => {
   const { own, known } = stores().node();
   const { notes } = await known.judge('main', DEMO, batchesOf([claim('a', right(1))]), never);
