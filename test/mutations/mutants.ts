@@ -782,8 +782,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a fault of our own serves the good copy',
     file: 'src/cache/stand-in.ts',
-    before: ' && !(cause instanceof OwnFault);',
-    after: ';',
+    before: '[UpstreamFailure, OwnFault, UnreadableBlob]',
+    after: '[UpstreamFailure, UnreadableBlob]',
     tests: scenario('own-faults'),
     only: 'held page is served',
   },

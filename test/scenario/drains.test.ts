@@ -79,7 +79,7 @@ describe('SIGTERM', { concurrency: true }, () => {
     const stalled = connect(proxy.port, '127.0.0.1');
     test.after(() => stalled.destroy());
     stalled.on('error', () => {});
-    stalled.write(`GET ${new URL(file).pathname} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    stalled.write(`GET ${new URL(file).pathname} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`);
     await once(stalled, 'readable');
     const since = performance.now();
     assert.equal(await proxy.stop('SIGTERM'), 0);

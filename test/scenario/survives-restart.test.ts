@@ -82,7 +82,7 @@ describe('after a restart with upstream down', () => {
   }
 
   it('a page whose body is damaged is an error, not wrong bytes, and is fetched again when upstream is back', async (test) => {
-    const { index, dataDir, start } = await setting(test);
+    const { clock, index, dataDir, start } = await setting(test);
     const first = await start();
     const before = await everything(first);
     await first.close();
@@ -92,6 +92,8 @@ describe('after a restart with upstream down', () => {
     test.after(() => second.close());
     for (const { status } of await everything(second)) assert.equal(status, 502);
     await index.up();
+    // What failed twice in a row is left alone for two seconds.
+    clock.advance(2_500);
     assert.deepEqual(await everything(second), before);
   });
 
