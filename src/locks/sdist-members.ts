@@ -52,7 +52,7 @@ async function* tarred(archive: Readable, wanted: (path: string) => boolean): As
       held = held.subarray(skipped);
       skip -= skipped;
       if (skip > 0 || held.length < BLOCK_BYTES) break;
-      const sizeBytes = Number.parseInt(held.toString('latin1', 124, 136), 8) || 0;
+      const sizeBytes = tarSize(held);
       const path = belowFolder(tarPath(held));
       const isWanted = sizeBytes <= MAX_MEMBER_BYTES && wanted(path);
       if (isWanted && held.length < BLOCK_BYTES + sizeBytes) break;
@@ -60,6 +60,16 @@ async function* tarred(archive: Readable, wanted: (path: string) => boolean): As
       skip = BLOCK_BYTES + Math.ceil(sizeBytes / BLOCK_BYTES) * BLOCK_BYTES;
     }
   }
+}
+
+/**
+ * Octal digits between spaces and NULs (POSIX 1003.1, ustar); an empty field is 0. A sign would move the reading
+ * position back, and the same header would be read again without end.
+ */
+function tarSize(header: Buffer): number {
+  const text = header.toString('latin1', 124, 136).replace(/^[ \0]+|[ \0]+$/g, '');
+  if (!/^[0-7]*$/.test(text)) throw new UnreadableSdist(`a tar member has the size ${JSON.stringify(text)}`);
+  return Number.parseInt(text, 8) || 0;
 }
 
 /** The name field, behind that of its folder where there is one. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { buildSystemOf, TELLING_FILES } from '../../src/locks/build-requires.ts';
 import { candidates, offerOf } from '../../src/locks/candidates.ts';
 import { PIP } from '../../src/locks/installer-rules.ts';
@@ -128,6 +128,18 @@ test('requirements are read as PEP 508 writes them', () => {
   assert.deepEqual(parseRequirement('plain'), { project: 'plain', extras: [], specifier: '', marker: undefined });
   assert.equal(parseRequirement('name @ https://files.example/name.whl'), undefined);
   assert.equal(parseRequirement(''), undefined);
+});
+
+test('a tar member whose size is no octal number ends the reading of its archive', async () => {
+  for (const size of ['-0000001000', '-1', '0x10', '1e3', '99999999999', '12 34', '\x80\0\0\x01']) {
+    const tar = gunzipSync(tarGz([{ path: 'a-1/setup.py', bytes: Buffer.from('x') }]));
+    tar.fill(0, 124, 136).write(size, 124, 'latin1');
+    await assert.rejects(
+      sdistMembers('a-1.tar.gz', Readable.from([gzipSync(tar)]), () => false),
+      UnreadableSdist,
+      size,
+    );
+  }
 });
 
 test('a source distribution tells what its build requires, and says setuptools by saying nothing', async () => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { digestOf } from '../../src/cache/digest.ts';
 import { UpstreamFailure } from '../../src/errors.ts';
 import { PageReader, type PageSource } from '../../src/index/page-reader.ts';
@@ -126,14 +126,32 @@ test('a bomb of some kilobytes does not hold up this thread', async (t) => {
   await workshop.check(page('files.example', 1_500));
   const body = gzipSync(Buffer.alloc(60 << 20));
   assert.ok(body.length < 96 * 1024);
+  const bomb = { ...page('files.example', 1_500), body, digest: digestOf(body), contentEncoding: 'gzip' };
   const startedAt = performance.now();
-  const checking = workshop.check({
-    ...page('files.example', 1_500),
-    body,
-    digest: digestOf(body),
-    contentEncoding: 'gzip',
-  });
+  const checking = workshop.check(bomb);
   const busyMs = performance.now() - startedAt;
   await assert.rejects(checking, UpstreamFailure);
   assert.ok(busyMs < (performance.now() - startedAt) / 4, `${busyMs} ms`);
+});
+
+test('a coding that was not asked for is no page, and neither is a body that grows a hundredfold beyond 1 MB', async (t) => {
+  const { workshop } = both(t);
+  const plain = page('files.example', 1_500);
+  const sent = (body: Buffer, contentEncoding: string | undefined) => ({
+    ...plain,
+    body,
+    digest: digestOf(body),
+    contentEncoding,
+  });
+  const invalid = { kind: 'invalid-body' };
+  const text = Buffer.from(plain.body);
+  for (const coding of ['zstd', 'br', 'deflate', 'gzip, gzip', 'compress']) {
+    await assert.rejects(workshop.check(sent(zstdCompressSync(text), coding)), invalid, coding);
+  }
+  for (const coding of [undefined, '', 'identity', 'gzip']) await workshop.check(sent(text, coding));
+  await workshop.check(sent(gzipSync(text), 'gzip'));
+  // A page that would be accepted if it came as it is.
+  const padded = (bytes: number) => gzipSync(Buffer.concat([text, Buffer.alloc(bytes, ' ')]));
+  await workshop.check(sent(padded(500_000), 'gzip'));
+  await assert.rejects(workshop.check(sent(padded(60 << 20), 'gzip')), invalid);
 });
