@@ -39,25 +39,6 @@ type Client = ReturnType<typeof connectionTo>;
 /** Redis has no command for it before 8.4 (redis.io, "Distributed locks"). */
 const REMOVE_IF_SAME = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
 
-/**
- * The entries of a stream behind a position. An oversized value comes as an empty one, so that it never leaves Redis;
- * and a call ends after the entry that brings it beyond 8 MB, so that a few of 64 MB cost a call each. XRANGE begins with
- * the position itself; to leave it out in the command takes Redis 6.2.
- */
-const ADDED_BEHIND = `
-local found, at, bytes = {}, ARGV[1], 0
-while #found < tonumber(ARGV[2]) and bytes < 8388608 do
-  local two = redis.call('xrange', KEYS[1], at, '+', 'COUNT', 2)
-  local one = two[1]
-  if one and one[1] == at then one = two[2] end
-  if not one then break end
-  local value = one[2][2]
-  at = one[1]
-  bytes = bytes + #value
-  found[#found + 1] = {at, #value <= tonumber(ARGV[3]) and value or ''}
-end
-return found`;
-
 /** Values as bytes under the keys as they are: no envelope of Keyv's, no prefix, no expiry. */
 class ByteStore extends KeyvRedis<Buffer> {
   readonly #client: Client;
@@ -139,22 +120,27 @@ export class RedisLink {
     return true;
   }
 
-  /** What was added to the stream behind the position, oldest first; at most `most`. A larger value than `maxBytes` is empty. */
-  async appended(
-    key: string,
-    position: string,
-    most: number,
-    maxBytes: number,
-  ): Promise<{ position: string; bytes: Buffer }[]> {
+  /** What the key occupies in Redis, bytes; 0 when there is none, or when Redis does not tell this user. */
+  async sizeOf(key: string): Promise<number> {
     this.#requireReady();
-    const reply = await this.#client.eval(ADDED_BEHIND, {
-      keys: [key],
-      arguments: [position, String(most), String(maxBytes)],
-    });
-    return (reply as unknown as [Buffer, Buffer][]).map(([id, bytes]) => ({
+    try {
+      return Number(await this.#client.sendCommand(['MEMORY', 'USAGE', key, 'SAMPLES', '0']));
+    } catch (error) {
+      if (!isReply(error)) throw error;
+      return 0;
+    }
+  }
+
+  /** What was added to the stream behind the position, oldest first; at most `most`. */
+  async appended(key: string, position: string, most: number): Promise<{ position: string; bytes: Buffer }[]> {
+    this.#requireReady();
+    const reply = await this.#client.sendCommand(['XRANGE', key, position, '+', 'COUNT', String(most)]);
+    const added = (reply as unknown as [Buffer, Buffer[]][]).map(([id, fields]) => ({
       position: String(id),
-      bytes,
+      bytes: fields[1]!,
     }));
+    // XRANGE begins with the position itself; to leave it out in the command takes Redis 6.2.
+    return added.filter((one) => one.position !== position);
   }
 
   /** Ends the connection without waiting for a server that does not answer. */

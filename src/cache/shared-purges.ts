@@ -4,10 +4,10 @@
 
 import type { PurgeOrder } from './purge-marks.ts';
 import type { RedisLink } from './redis-link.ts';
-import { FRAME_BYTES, type SharedEnvelope } from './shared-envelope.ts';
+import type { SharedEnvelope } from './shared-envelope.ts';
 
 export interface SharedPurgesOptions {
-  readonly link: Pick<RedisLink, 'append' | 'appended' | 'remove'>;
+  readonly link: Pick<RedisLink, 'append' | 'appended' | 'remove' | 'sizeOf'>;
   readonly envelope: SharedEnvelope;
   /** Runs one command within the deadline and the breaker; undefined when Redis is away, fails or says no. */
   readonly attempt: <T>(command: () => Promise<T>) => Promise<T | undefined>;
@@ -31,6 +31,8 @@ export interface FoundOrders {
 const STREAM = 'wheelkeep:1:purges';
 const MOST_ORDERS = 1_000;
 const MAX_ORDER_BYTES = 1_000;
+/** Twice what as many of the largest orders occupy as are read at a time. */
+const MAX_STREAM_BYTES = 4 * MOST_ORDERS * MAX_ORDER_BYTES;
 export const BEFORE_ALL = '0-0';
 
 export class SharedPurges {
@@ -50,7 +52,15 @@ export class SharedPurges {
   /** What stands behind a position; undefined when Redis is away. */
   async after(position: string): Promise<FoundOrders | undefined> {
     const { link, attempt } = this.#options;
-    const found = await attempt(() => link.appended(STREAM, position, 2 * MOST_ORDERS, MAX_ORDER_BYTES + FRAME_BYTES));
+    // The size is asked before any byte is read. A stream of that size is not ours, and whoever made it so could have
+    // removed our orders as well.
+    const sizeBytes = await attempt(() => link.sizeOf(STREAM));
+    if (sizeBytes === undefined) return undefined;
+    if (sizeBytes > MAX_STREAM_BYTES) {
+      await this.startOver();
+      return { orders: [], last: undefined };
+    }
+    const found = await attempt(() => link.appended(STREAM, position, 2 * MOST_ORDERS));
     if (found === undefined) return undefined;
     const orders = await Promise.all(found.map((one) => this.#open(one.position, one.bytes)));
     return { orders: orders.filter((order) => order !== undefined), last: found.at(-1)?.position };

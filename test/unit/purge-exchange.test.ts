@@ -28,6 +28,7 @@ function stream() {
       const at = entries.findIndex((one) => one.position === position);
       return entries.slice(at + 1);
     },
+    sizeOf: async () => entries.reduce((sum, { bytes }) => sum + bytes.length, 0),
     remove: async () => {
       entries = [];
     },
