@@ -5,12 +5,12 @@ import { readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PurgeMarks, PurgeOrder } from './cache/purge-marks.ts';
-import { BEFORE_ALL, isBehind, type SharedPurges } from './cache/shared-purges.ts';
+import { BEFORE_ALL, isBehind, type SharedPurges, timeOf } from './cache/shared-purges.ts';
 import type { ProjectName } from './index/project-name.ts';
 import type { Purger } from './purger.ts';
 
 export interface PurgeExchangeOptions {
-  readonly shared: Pick<SharedPurges, 'tell' | 'after'>;
+  readonly shared: Pick<SharedPurges, 'tell' | 'after' | 'startOver'>;
   readonly marks: PurgeMarks;
   /** Reaches all processes of this node. */
   readonly purger: Pick<Purger, 'purge'>;
@@ -26,6 +26,8 @@ const POLL_MS = 1_000;
 const FIRST_POLL_MS = 50;
 /** What may lie between the clocks of two nodes: what was validated so shortly after an order is asked for once more. */
 const CLOCKS_MS = 5_000;
+/** How far the clock of Redis may be ahead of ours. A position beyond that was made up. */
+const REDIS_CLOCK_MS = 60 * 60 * 1_000;
 /** Orders that wait for Redis. */
 const MOST_WAITING = 1_000;
 /** Holds how far this node has read; when it is lost, orders are carried out once more, which removes nothing newer. */
@@ -73,21 +75,36 @@ export class PurgeExchange {
       if (!(await shared.tell(node, order))) return;
       this.#waiting.shift();
     }
-    const orders = await shared.after(this.#position);
-    if (orders === undefined) return;
+    const found = await shared.after(this.#position);
+    if (found === undefined) return;
     this.#hasRead = true;
-    if (orders.length === 0) return;
+    const { orders, last } = found;
+    if (last === undefined) return;
     // By this node, before its start or by another one of its processes.
-    const carriedOut = seenBefore(dataDir);
+    const seen = seenBefore(dataDir);
+    const carriedOut = this.#isBelievable(seen) ? seen : BEFORE_ALL;
     const due = new Map<string | undefined, number>();
-    for (const { from, project, until, position } of orders) {
+    for (const { from, project, until: claimed, position } of orders) {
+      // No order speaks of what is validated after it arrived, whatever its sender's clock says.
+      const until = Math.min(claimed, this.#options.now() + CLOCKS_MS);
       marks.note({ project, until });
       if (from === node || !isBehind(position, carriedOut)) continue;
       due.set(project, Math.max(due.get(project) ?? 0, until));
     }
     for (const [project, until] of due) await purger.purge(project as ProjectName | undefined, until);
-    this.#position = orders.at(-1)!.position;
+    if (!this.#isBelievable(last)) {
+      // Redis gives no position before the last one. A node that took this one over would see no order of the real
+      // time any more, so the stream begins anew, and so does the reading.
+      await shared.startOver();
+      this.#position = BEFORE_ALL;
+      return;
+    }
+    this.#position = last;
     await this.#remember(this.#position);
+  }
+
+  #isBelievable(position: string): boolean {
+    return timeOf(position) <= this.#options.now() + REDIS_CLOCK_MS;
   }
 
   async #remember(position: string): Promise<void> {

@@ -120,13 +120,24 @@ export class RedisLink {
     return true;
   }
 
+  /** What the key occupies in Redis, bytes; 0 when there is none, or when Redis does not tell this user. */
+  async sizeOf(key: string): Promise<number> {
+    this.#requireReady();
+    try {
+      return Number(await this.#client.sendCommand(['MEMORY', 'USAGE', key, 'SAMPLES', '0']));
+    } catch (error) {
+      if (!isReply(error)) throw error;
+      return 0;
+    }
+  }
+
   /** What was added to the stream behind the position, oldest first; at most `most`. */
   async appended(key: string, position: string, most: number): Promise<{ position: string; bytes: Buffer }[]> {
     this.#requireReady();
     const reply = await this.#client.sendCommand(['XRANGE', key, position, '+', 'COUNT', String(most)]);
-    const added = (reply as unknown as [Buffer, [Buffer, Buffer]][]).map(([id, [, bytes]]) => ({
+    const added = (reply as unknown as [Buffer, Buffer[]][]).map(([id, fields]) => ({
       position: String(id),
-      bytes,
+      bytes: fields[1]!,
     }));
     // XRANGE begins with the position itself; to leave it out in the command takes Redis 6.2.
     return added.filter((one) => one.position !== position);

@@ -7,7 +7,7 @@ import type { RedisLink } from './redis-link.ts';
 import type { SharedEnvelope } from './shared-envelope.ts';
 
 export interface SharedPurgesOptions {
-  readonly link: Pick<RedisLink, 'append' | 'appended'>;
+  readonly link: Pick<RedisLink, 'append' | 'appended' | 'remove' | 'sizeOf'>;
   readonly envelope: SharedEnvelope;
   /** Runs one command within the deadline and the breaker; undefined when Redis is away, fails or says no. */
   readonly attempt: <T>(command: () => Promise<T>) => Promise<T | undefined>;
@@ -20,9 +20,19 @@ export interface FoundOrder extends PurgeOrder {
   readonly position: string;
 }
 
+/** What was read from the stream. */
+export interface FoundOrders {
+  /** Those that one of us gave, oldest first. */
+  readonly orders: readonly FoundOrder[];
+  /** Of the last entry, whether or not it verified; undefined when there was none. */
+  readonly last: string | undefined;
+}
+
 const STREAM = 'wheelkeep:1:purges';
 const MOST_ORDERS = 1_000;
 const MAX_ORDER_BYTES = 1_000;
+/** Twice what as many of the largest orders occupy as are read at a time. */
+const MAX_STREAM_BYTES = 4 * MOST_ORDERS * MAX_ORDER_BYTES;
 export const BEFORE_ALL = '0-0';
 
 export class SharedPurges {
@@ -39,13 +49,26 @@ export class SharedPurges {
     return (await attempt(() => link.append(STREAM, frame, MOST_ORDERS))) === true;
   }
 
-  /** The orders behind a position, oldest first; undefined when Redis is away. */
-  async after(position: string): Promise<readonly FoundOrder[] | undefined> {
+  /** What stands behind a position; undefined when Redis is away. */
+  async after(position: string): Promise<FoundOrders | undefined> {
     const { link, attempt } = this.#options;
+    // The size is asked before any byte is read. A stream of that size is not ours, and whoever made it so could have
+    // removed our orders as well.
+    const sizeBytes = await attempt(() => link.sizeOf(STREAM));
+    if (sizeBytes === undefined) return undefined;
+    if (sizeBytes > MAX_STREAM_BYTES) {
+      await this.startOver();
+      return { orders: [], last: undefined };
+    }
     const found = await attempt(() => link.appended(STREAM, position, 2 * MOST_ORDERS));
     if (found === undefined) return undefined;
     const orders = await Promise.all(found.map((one) => this.#open(one.position, one.bytes)));
-    return orders.filter((order) => order !== undefined);
+    return { orders: orders.filter((order) => order !== undefined), last: found.at(-1)?.position };
+  }
+
+  /** Removes the stream, so that Redis names positions by its clock again. */
+  async startOver(): Promise<void> {
+    await this.#options.attempt(() => this.#options.link.remove(STREAM));
   }
 
   async #open(position: string, bytes: Buffer): Promise<FoundOrder | undefined> {
@@ -55,6 +78,11 @@ export class SharedPurges {
     const { from, project, until } = JSON.parse(String(text)) as Omit<FoundOrder, 'position'>;
     return { from, project, until, position };
   }
+}
+
+/** The time of a position by the clock of Redis; milliseconds since the epoch. */
+export function timeOf(position: string): number {
+  return Number(position.split('-')[0]);
 }
 
 /** Whether the first position lies behind the second: `<milliseconds>-<count>`. */

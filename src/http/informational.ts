@@ -6,13 +6,16 @@ import type { Fields } from '../http-message.ts';
 import type { Exchange } from './exchange.ts';
 import { responseFields } from './forwarded-fields.ts';
 
+/** Interim answers are dropped beyond this many bytes that the client has not read: they are hints, and have no end. */
+const MAX_UNREAD_BYTES = 64 * 1024;
+
 /** Does nothing once the final answer has begun, or while an earlier answer has the connection. */
 export function sendInformational({ request, response }: Exchange, status: number, fields: Fields): void {
   // RFC 9110 15.2: HTTP/1.0 knows no 1xx. 101 would hand over the connection, which nobody has asked for.
   if (request.httpVersion === '1.0' || status === 101 || response.headersSent) return;
   const { socket } = response;
   // A pipelined request whose turn has not come has no connection yet (RFC 9112 9.3.2).
-  if (socket === null || socket.destroyed) return;
+  if (socket === null || socket.destroyed || socket.writableLength > MAX_UNREAD_BYTES) return;
   if (status === 100) {
     response.writeContinue();
     return;

@@ -49,6 +49,9 @@ export interface PassthroughTarget {
 /** Methods whose body Node's client frames only when its length is known (it would send the bytes as a next request). */
 const SIZED_BODY_ONLY: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']);
 
+/** More interim answers (1xx) to one request end the exchange: each restarts the idle timeout, so they could go on for ever. */
+const MAX_INTERIM_ANSWERS = 1_000;
+
 /** All that one request's way through here needs. */
 interface Exchange {
   readonly request: IncomingMessage;
@@ -129,6 +132,7 @@ export class Passthrough {
     return new Promise((resolve, reject) => {
       const { expect } = request.headers;
       let timedOut = false;
+      let interim = 0;
       const failureOf = (error: Error) => {
         if (error instanceof ProxyError) return error;
         if (timedOut) return new UpstreamFailure('timeout', `${url.host}: no answer in time`, { cause: error });
@@ -153,6 +157,14 @@ export class Passthrough {
           timedOut = true;
         });
         outgoing.on('information', ({ statusCode, rawHeaders }) => {
+          interim += 1;
+          if (interim > MAX_INTERIM_ANSWERS) {
+            fail(
+              new UpstreamFailure('protocol', `${url.host}: more than ${MAX_INTERIM_ANSWERS} interim answers (1xx)`),
+            );
+            outgoing.destroy();
+            return;
+          }
           target.onInformational?.(statusCode, fieldsFromRaw(rawHeaders));
         });
         outgoing.once('response', resolve);

@@ -20,6 +20,7 @@ interface SourceTextJson {
 const sourceTextJson = JSON as unknown as SourceTextJson;
 
 const QUOTE = 0x22;
+const COMMA = 0x2c;
 const MINUS = 0x2d;
 const DOT = 0x2e;
 const DIGIT_0 = 0x30;
@@ -32,13 +33,21 @@ const LOWER_E = 0x65;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
+/**
+ * Values of one text, objects and arrays included, counted before anything is built. A page of 40,000 files has about a
+ * million, a list of 600,000 projects 1.8 million; 60 MB of `{},` have 20 million and take gigabytes.
+ */
+const MAX_VALUES = 4_000_000;
+/** Where numbers are kept each value costs a call. */
+const MAX_VALUES_KEEPING_NUMBERS = 2_000_000;
+
 /** Every integer of this many digits is a safe one. */
 const SAFE_DIGITS = 15;
 
 /**
  * The value of a UTF-8 JSON text, with or without a byte order mark. Key order is kept but for keys that are array
- * indexes (`"7"`), which JavaScript moves to the front. Throws InvalidPage when the text is not JSON, is not UTF-8, or
- * nests deeper than `maxDepth`.
+ * indexes (`"7"`), which JavaScript moves to the front. Throws InvalidPage when the text is not JSON, is not UTF-8,
+ * nests deeper than `maxDepth` or has more than MAX_VALUES values.
  */
 export function parseExactJson(bytes: Buffer, maxDepth: number): unknown {
   const body = withoutByteOrderMark(bytes);
@@ -78,6 +87,7 @@ function scan(body: Buffer, maxDepth: number): boolean {
   let depth = 0;
   let digits = 0;
   let found = false;
+  let values = 1;
   for (let i = 0; i < body.length; i++) {
     const byte = body[i]!;
     if (byte >= DIGIT_0 && byte <= DIGIT_9) {
@@ -85,10 +95,13 @@ function scan(body: Buffer, maxDepth: number): boolean {
       if (digits > SAFE_DIGITS) found = true;
       continue;
     }
-    if (byte === QUOTE) {
+    if (byte === COMMA) {
+      values += 1;
+    } else if (byte === QUOTE) {
       for (i += 1; i < body.length && body[i] !== QUOTE; i++) if (body[i] === BACKSLASH) i += 1;
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       depth += 1;
+      values += 1;
       if (depth > maxDepth) throw new InvalidPage(`the JSON nests deeper than ${maxDepth} levels`);
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
       depth -= 1;
@@ -97,5 +110,7 @@ function scan(body: Buffer, maxDepth: number): boolean {
     }
     digits = 0;
   }
+  const most = found ? MAX_VALUES_KEEPING_NUMBERS : MAX_VALUES;
+  if (values > most) throw new InvalidPage(`the JSON has more than ${most} values`);
   return found;
 }

@@ -29,6 +29,8 @@ export interface HtmlDocument {
 /** The parser's cost grows with the depth of open elements; a page has a handful. */
 const MAX_OPEN_ELEMENTS = 256;
 const MAX_ATTRIBUTES = 32;
+/** Elements and attributes of the whole document, of whatever kind; a list of 600,000 projects has 1.8 million. */
+const MAX_PARTS = 4_000_000;
 const MAX_HEADINGS = 16;
 const DATA_ATTRIBUTE = /^data-[a-z0-9_.-]+$/;
 const SERIAL_COMMENT = /^\s*SERIAL\s+([0-9]+)\s*$/;
@@ -54,6 +56,11 @@ export function readHtml(text: string, maxAnchors: number): HtmlDocument {
   let base: string | undefined;
   let serial: string | undefined;
   let openElements = 0;
+  let parts = 0;
+  const countPart = (): void => {
+    parts += 1;
+    if (parts > MAX_PARTS) throw new InvalidPage(`the HTML has more than ${MAX_PARTS} elements and attributes`);
+  };
 
   let element = '';
   let href: string | undefined;
@@ -73,6 +80,7 @@ export function readHtml(text: string, maxAnchors: number): HtmlDocument {
 
   const parser = new Parser({
     onopentagname(name) {
+      countPart();
       openElements += 1;
       if (openElements > MAX_OPEN_ELEMENTS)
         throw new InvalidPage(`the HTML nests deeper than ${MAX_OPEN_ELEMENTS} elements`);
@@ -92,6 +100,7 @@ export function readHtml(text: string, maxAnchors: number): HtmlDocument {
       }
     },
     onattribute(name, value) {
+      countPart();
       if (element === 'a') {
         if (name === 'href') href ??= value;
         else if (isNewDataAttribute(name, attributes)) attributes.push(name, value);

@@ -2,6 +2,7 @@
 // one worker thread, so that a page of 40,000 files keeps nobody else waiting.
 
 import { Worker } from 'node:worker_threads';
+import { digestOf } from '../cache/digest.ts';
 import { UpstreamFailure } from '../errors.ts';
 import type { Move } from './compare-pages.ts';
 import type { DocumentForm, DocumentKind } from './documents.ts';
@@ -65,8 +66,22 @@ const PARSED_BYTES = 256 * 1024;
  */
 const SWOLLEN_BYTES = 48 * 1024 * 1024;
 const RETIRE_AFTER_MS = 2_000;
+/** For one job, the start of the thread included. A page of 40,000 files takes a second or two. */
+const DEADLINE_MS = 15_000;
+/** Of the thread's heap; a list of 600,000 projects takes a quarter of it. */
+const MAX_HEAP_MB = 1_536;
+/** A rejected body is not read again for so long. */
+const REMEMBERED_MS = 60_000;
+const MOST_REMEMBERED = 256;
+
+/** Where tests set other times than the usual ones; milliseconds. */
+export interface WorkshopTimes {
+  readonly retireAfterMs?: number;
+  readonly deadlineMs?: number;
+}
 
 interface Waiting {
+  readonly job: PageJob;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -74,15 +89,20 @@ interface Waiting {
 export class PageWorkshop {
   readonly #limits: ReaderLimits;
   readonly #retireAfterMs: number;
+  readonly #deadlineMs: number;
   readonly #inline: PageReader;
+  /** In the order of their turns: the thread is at the first one. */
   readonly #waiting = new Map<number, Waiting>();
+  readonly #rejected = new Map<string, { readonly problem: string; readonly until: number }>();
+  #deadline: NodeJS.Timeout | undefined;
   #worker: Worker | undefined;
   #jobs = 0;
   #retirement: NodeJS.Timeout | undefined;
 
-  constructor(limits: ReaderLimits, retireAfterMs = RETIRE_AFTER_MS) {
+  constructor(limits: ReaderLimits, times: WorkshopTimes = {}) {
     this.#limits = limits;
-    this.#retireAfterMs = retireAfterMs;
+    this.#retireAfterMs = times.retireAfterMs ?? RETIRE_AFTER_MS;
+    this.#deadlineMs = times.deadlineMs ?? DEADLINE_MS;
     this.#inline = new PageReader(limits, PARSED_BYTES);
   }
 
@@ -139,15 +159,28 @@ export class PageWorkshop {
 
   async close(): Promise<void> {
     clearTimeout(this.#retirement);
+    clearTimeout(this.#deadline);
     await this.#worker?.terminate();
   }
 
   async #run<T>(job: PageJob, inline: (reader: PageReader) => T): Promise<T> {
     if (sizeOf(job) <= INLINE_BYTES) return inline(this.#inline);
-    const result = await this.#send(job);
+    const bad = rejectionKey(job);
+    const known = bad === undefined ? undefined : this.#rejected.get(bad);
+    if (known !== undefined && performance.now() < known.until) throw new InvalidPage(known.problem);
+    const result = await this.#send(job).catch((error: unknown) => {
+      if (bad !== undefined && error instanceof InvalidPage) this.#remember(bad, error.message);
+      throw error;
+    });
     return (
       result instanceof Uint8Array ? Buffer.from(result.buffer, result.byteOffset, result.byteLength) : result
     ) as T;
+  }
+
+  #remember(key: string, problem: string): void {
+    this.#rejected.delete(key);
+    this.#rejected.set(key, { problem, until: performance.now() + REMEMBERED_MS });
+    if (this.#rejected.size > MOST_REMEMBERED) this.#rejected.delete(this.#rejected.keys().next().value!);
   }
 
   #send(job: PageJob): Promise<unknown> {
@@ -156,18 +189,30 @@ export class PageWorkshop {
     const id = this.#jobs++;
     clearTimeout(this.#retirement);
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      this.#waiting.set(id, { job, resolve, reject });
+      if (this.#waiting.size === 1) this.#beginTurn(worker);
       worker.ref();
       worker.postMessage({ id, job });
     });
   }
 
+  /** The thread comes to the first of the jobs that wait. */
+  #beginTurn(worker: Worker): void {
+    clearTimeout(this.#deadline);
+    if (this.#waiting.size === 0) return;
+    const tooLong = new TooCostly(`it takes longer than ${this.#deadlineMs} ms to read`);
+    this.#deadline = setTimeout(() => this.#lost(worker, tooLong), this.#deadlineMs).unref();
+  }
+
   #start(): Worker {
     // The name of this file ends as it runs: .ts from the sources, .js in the package.
     const file = new URL(`./page-worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url);
-    const worker = new Worker(file, { workerData: this.#limits });
+    const worker = new Worker(file, {
+      workerData: this.#limits,
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+    });
     worker.on('message', (reply: JobReply) => this.#settle(worker, reply));
-    worker.on('error', (error) => this.#lost(worker, error as Error));
+    worker.on('error', (error) => this.#lost(worker, asCost(error as Error)));
     worker.on('exit', () => this.#lost(worker, new Error('the page worker ended')));
     worker.unref();
     return worker;
@@ -176,6 +221,7 @@ export class PageWorkshop {
   #settle(worker: Worker, reply: JobReply): void {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
+    this.#beginTurn(worker);
     // An idle worker must not keep the process alive.
     if (this.#waiting.size === 0) {
       worker.unref();
@@ -192,13 +238,57 @@ export class PageWorkshop {
     void worker.terminate();
   }
 
-  /** A worker that died (out of memory, most likely) fails its jobs; the next job starts another one. */
+  /**
+   * A thread that died or takes too long fails the job it was at. The jobs behind that one are not its fault: another
+   * thread begins with them.
+   */
   #lost(worker: Worker, error: Error): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
-    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    void worker.terminate();
+    clearTimeout(this.#deadline);
+    const waiting = [...this.#waiting.entries()];
     this.#waiting.clear();
+    if (waiting.length === 0) return;
+    // Checks of the page that was too costly fail together: each would cost as much again.
+    const tooCostly = error instanceof TooCostly ? rejectionKey(waiting[0]![1].job) : undefined;
+    const failure = tooCostly === undefined ? error : new InvalidPage(error.message);
+    const fails = ([, { job }]: [number, Waiting], at: number): boolean =>
+      at === 0 || (tooCostly !== undefined && rejectionKey(job) === tooCostly);
+    const others = waiting.filter((one, at) => !fails(one, at));
+    for (const [, { reject }] of waiting.filter(fails)) reject(failure);
+    if (others.length === 0) return;
+    const next = this.#start();
+    this.#worker = next;
+    next.ref();
+    for (const [id, one] of others) {
+      this.#waiting.set(id, one);
+      next.postMessage({ id, job: one.job });
+    }
+    this.#beginTurn(next);
   }
+}
+
+/** A job went beyond the thread's time or memory. */
+class TooCostly extends Error {}
+
+function asCost(error: Error): Error {
+  const isMemory = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY';
+  return isMemory ? new TooCostly(`it takes more than ${MAX_HEAP_MB} MB of memory to read`) : error;
+}
+
+/**
+ * What a rejection is remembered under; undefined for work on pages that were accepted once: too much time on a busy
+ * machine does not make them invalid.
+ */
+function rejectionKey(job: PageJob): string | undefined {
+  if (job.task !== 'check' && job.task !== 'check-document') return undefined;
+  const { digest, contentType, contentEncoding, url, project } = job.source;
+  return digestOf(
+    Buffer.from(
+      JSON.stringify([digest, contentType, contentEncoding, url, project, job.task === 'check' ? '' : job.kind]),
+    ),
+  );
 }
 
 function sizeOf(job: PageJob): number {

@@ -8,7 +8,7 @@ import { UpstreamFailure } from '../errors.ts';
 import { type Fields, fieldValue, type ResponseHead } from '../http-message.ts';
 import { ArrivingBody, type BodyLimits, tooLarge } from './arriving-body.ts';
 import { toUpstreamFailure } from './failures.ts';
-import { HeadLimit, MAX_FIELDS, MAX_HEAD_BYTES } from './head-limit.ts';
+import { HeadLimit, MAX_FIELDS, PARSER_LIMIT_BYTES } from './head-limit.ts';
 
 /** By its own path: the package's index loads fetch, WebSocket and mocks as well, 5 MB and a twelfth of a start. */
 const UndiciClient: typeof Client = createRequire(import.meta.url)('undici/lib/dispatcher/client.js');
@@ -47,14 +47,19 @@ export class Connection {
     // Until undici has the socket nobody else listens, and ours is destroyed with an error.
     socket.on('error', () => {});
     this.#headLimit = new HeadLimit(socket, () => {
-      socket.destroy(new UpstreamFailure('protocol', `${new URL(origin).host}: the head of the answer is too large`));
+      socket.destroy(
+        new UpstreamFailure(
+          'protocol',
+          `${new URL(origin).host}: the head or the trailers of the answer are too large`,
+        ),
+      );
     });
     let fresh = true;
     this.#client = new UndiciClient(origin, {
       allowH2: false,
       pipelining: 1,
       // By undici's way of counting less than by ours: it is never reached.
-      maxHeaderSize: MAX_HEAD_BYTES,
+      maxHeaderSize: PARSER_LIMIT_BYTES,
       // Deadlines are ours: undici's timers are coarse and stop while a body is paused.
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -136,7 +141,10 @@ export class Connection {
           );
           resolve({ status, fields, body });
         },
-        onResponseData: (_controller, chunk) => body?.accept(chunk),
+        onResponseData: (_controller, chunk) => {
+          this.#headLimit.bodyArrived();
+          body?.accept(chunk);
+        },
         onResponseEnd: () => {
           exchange.signal.removeEventListener('abort', onAbort);
           // undici takes a reset for the end of a body that only the connection's end delimits; it is a cut.

@@ -4,6 +4,14 @@
 
 import type { Socket } from 'node:net';
 
+/**
+ * Bytes behind the head that may be read in a row without any byte of the body: chunk sizes, chunk extensions and
+ * trailers (RFC 9112 7.1), of which nobody needs more.
+ */
+const MAX_FRAMING_BYTES = 16 * 1024;
+/** The head, and the framing with what one read can add to it, stay below this. */
+export const PARSER_LIMIT_BYTES = 1024 * 1024;
+
 /** Nobody needs more, and everything here is kept in memory. */
 export const MAX_HEAD_BYTES = 64 * 1024;
 export const MAX_FIELDS = 256;
@@ -24,13 +32,15 @@ export class HeadLimit {
   #lineBytes = 0;
   #isFirstLine = true;
   #isInterim = false;
+  /** Read since the last byte of the body. */
+  #framingBytes = 0;
 
   /** Whatever is read from the socket from now on goes through here. `onExceeded` has to destroy it. */
   constructor(socket: Socket, onExceeded: () => void) {
     const read = socket.read.bind(socket);
     socket.read = (size?: number) => {
       const chunk: Buffer | null = read(size);
-      if (chunk === null || !this.#awaited || this.#isWithin(chunk)) return chunk;
+      if (chunk === null || (this.#awaited ? this.#isWithin(chunk) : this.#isBodyOrShort(chunk))) return chunk;
       this.#awaited = false;
       onExceeded();
       return null;
@@ -42,7 +52,20 @@ export class HeadLimit {
     this.#awaited = true;
     this.#bytes = 0;
     this.#lines = 0;
+    this.#framingBytes = 0;
     this.#beginHead();
+  }
+
+  /** The parser found bytes of the body in what was read. */
+  bodyArrived(): void {
+    this.#framingBytes = 0;
+  }
+
+  /** What this chunk holds is not known yet: those before it are judged. */
+  #isBodyOrShort(chunk: Buffer): boolean {
+    const isWithin = this.#framingBytes <= MAX_FRAMING_BYTES;
+    this.#framingBytes += chunk.length;
+    return isWithin;
   }
 
   #isWithin(chunk: Buffer): boolean {

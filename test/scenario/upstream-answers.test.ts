@@ -59,7 +59,7 @@ test('a head of hundreds of kilobytes is a failure at once', async (t) => {
   const failure = await failureOf(upstreamClient(t).fetch(get(`${it.origin}/a`)));
   assert.deepEqual(
     [failure.kind, failure.message],
-    ['protocol', `127.0.0.1:${it.port}: the head of the answer is too large`],
+    ['protocol', `127.0.0.1:${it.port}: the head or the trailers of the answer are too large`],
   );
   assert.ok(performance.now() - startedAt < 1_000);
 });

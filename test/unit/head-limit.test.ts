@@ -18,7 +18,11 @@ function passes(text: string, pieceBytes: number): boolean {
   const limit = new HeadLimit(socket as unknown as Socket, () => exceeded++);
   limit.awaitHead();
   let read = 0;
-  for (let piece = socket.read(); piece !== null && exceeded === 0; piece = socket.read()) read += piece.length;
+  for (let piece = socket.read(); piece !== null && exceeded === 0; piece = socket.read()) {
+    read += piece.length;
+    // The parser hands on what follows the head.
+    limit.bodyArrived();
+  }
   assert.ok(exceeded === 1 || (exceeded === 0 && read === bytes.length));
   return exceeded === 0;
 }
@@ -44,3 +48,18 @@ for (const pieceBytes of [1, 7, 1_000, 65_536]) {
     assert.ok(!passes('HTTP/1.1 100 Continue\r\n\r\n'.repeat(200), pieceBytes));
   });
 }
+
+test('framing and trailers without end are not read, a body of any length is', () => {
+  const chunk = Buffer.from('t: x\r\n'.repeat(2_000));
+  let exceeded = 0;
+  const socket = { read: (): Buffer | null => chunk };
+  const limit = new HeadLimit(socket as unknown as Socket, () => exceeded++);
+  for (let i = 0; i < 100; i += 1) {
+    assert.equal(socket.read(), chunk);
+    limit.bodyArrived();
+  }
+  let pieces = 0;
+  while (pieces < 100 && socket.read() !== null) pieces += 1;
+  assert.ok(exceeded > 0 && pieces < 4);
+  limit.awaitHead();
+});
