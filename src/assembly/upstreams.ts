@@ -45,6 +45,7 @@ export function connectUpstreams(basics: Basics, { agreement, lookup, cut }: Ups
         bases: index.upstreams,
         ...(index.order !== undefined && { order: index.order }),
         missingStatuses: index.missingStatuses,
+        missingRedirects: index.missingRedirects === true,
         pageOrigins: index.pageOrigins,
         accept: index.accept,
         maxPageBytes: config.maxPageBytes,

@@ -12,6 +12,8 @@ import type { Ask, Resource } from './profile.ts';
 
 /** How often a body that was cut short is continued before the fill gives up. */
 const MAX_RESUMPTIONS = 4;
+/** How often one that arrives too slowly is: each time costs its readers up to a minute. */
+const MAX_SLOW_RESUMPTIONS = 1;
 
 export interface Filled {
   readonly digest: Digest;
@@ -38,6 +40,7 @@ export async function fill(filling: Filling): Promise<Filled> {
   const { resource, growing } = filling;
   const hash = new BodyHash(resource.expected);
   let { response, chunks } = filling;
+  let slow = 0;
   for (let resumptions = 0; ; resumptions++) {
     try {
       if (resumptions > 0) {
@@ -49,7 +52,9 @@ export async function fill(filling: Filling): Promise<Filled> {
       break;
     } catch (error) {
       response.body.destroy();
-      if (filling.signal.aborted || resumptions === MAX_RESUMPTIONS || !canResume(error, filling)) throw error;
+      if (error instanceof UpstreamFailure && error.kind === 'too-slow') slow++;
+      const isLast = resumptions === MAX_RESUMPTIONS || slow > MAX_SLOW_RESUMPTIONS;
+      if (filling.signal.aborted || isLast || !canResume(error, filling)) throw error;
     }
   }
   const { digest, match } = hash.finish();

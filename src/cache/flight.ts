@@ -25,21 +25,27 @@ export class Flight {
   readonly #held: Entry | undefined;
   readonly #keeper: BodyKeeper;
   readonly #alone: boolean;
+  readonly #afresh: boolean;
   readonly #abort = new AbortController();
   #overtaken = false;
+  #givenUp: UpstreamFailure | undefined;
 
-  /** `alone`: the request of one reader, whose own conditions and range may go along when nothing is held. */
+  /**
+   * `alone`: the request of one reader, whose own conditions and range may go along when nothing is held. `afresh`: no
+   * conditions, although something is held.
+   */
   constructor(
     tools: FlightTools,
     resource: Resource,
     stored: { readonly record: EntryRecord | undefined; readonly held: Entry | undefined },
-    alone = false,
+    { alone = false, afresh = false }: { readonly alone?: boolean; readonly afresh?: boolean } = {},
   ) {
     this.#tools = tools;
     this.#resource = resource;
     this.#record = stored.record;
     this.#held = stored.held;
     this.#alone = alone && stored.held === undefined;
+    this.#afresh = afresh;
     this.#keeper = new BodyKeeper(tools, resource);
   }
 
@@ -52,6 +58,12 @@ export class Flight {
     this.#abort.abort();
   }
 
+  /** Ends a request that takes too long; `cause` is what those hear who still wait for it. */
+  giveUp(cause: UpstreamFailure): void {
+    this.#givenUp = cause;
+    this.abort();
+  }
+
   /** The resource was changed or purged after this request went out: its answer is not stored any more. */
   overtake(): void {
     this.#overtaken = true;
@@ -59,8 +71,16 @@ export class Flight {
 
   /** Asks upstream. Rejects with an UpstreamFailure, which never changed anything that is stored. */
   async land(): Promise<Landing> {
+    try {
+      return await this.#land();
+    } catch (error) {
+      throw this.#givenUp ?? error;
+    }
+  }
+
+  async #land(): Promise<Landing> {
     const held = this.#held;
-    if (held !== undefined) {
+    if (held !== undefined && !this.#afresh) {
       const response = await this.#ask({ conditions: conditions(held) });
       if (response.status !== 304) return this.#receive(response);
       response.body.destroy();

@@ -23,6 +23,14 @@ const MAX_UNSHAREABLE = 10_000;
 /** So many under way, and what nobody holds yet has to be asked for later: before memory grows, not after. */
 const MAX_FLIGHTS = 2_000;
 
+/**
+ * From then on the request takes longer than any client waits for it. It goes on behind them, so that those who come back
+ * find what a slow upstream sent, while no more than so many of one upstream do, and up to a limit.
+ */
+const OVERDUE_MS = 10_000;
+const MAX_OVERDUE = 24;
+const LONGEST_MS = 100_000;
+
 /** How long a disk may take for that at the end. */
 const IN_PLACE_MS = 5_000;
 
@@ -67,6 +75,8 @@ export class Flights {
   /** Those of one reader. */
   readonly #alone = new Map<Flight, Promise<Landing>>();
   readonly #unshareable = new Map<string, number>();
+  /** By upstream, how many take longer than any client waits. */
+  readonly #overdue = new Map<string, number>();
 
   constructor({ tools, others, retries, ahead, onCollapsed, leases }: FlightsOptions) {
     this.#tools = tools;
@@ -86,7 +96,13 @@ export class Flights {
    * The flight for the key: the one that is under way, or a new one. Throws Overloaded when there are too many and the
    * client has its share of them; who holds a copy is let through, for refreshing it keeps clients served.
    */
-  join(resource: Resource, record: EntryRecord | undefined, held: Entry | undefined, byItself = false): Joined {
+  join(
+    resource: Resource,
+    record: EntryRecord | undefined,
+    held: Entry | undefined,
+    byItself = false,
+    afresh = false,
+  ): Joined {
     const running = this.#running.get(resource.key);
     const alone =
       byItself ||
@@ -101,7 +117,8 @@ export class Flights {
       throw new Overloaded('Too much is being fetched from upstream at this moment.');
     }
     const startedAt = performance.now();
-    const flight = new Flight(this.#tools, resource, { record: this.#believed(resource.key, record), held }, alone);
+    const stored = { record: this.#believed(resource.key, record), held };
+    const flight = new Flight(this.#tools, resource, stored, { alone, afresh });
     const landing = this.#land(resource, flight, held, startedAt, byItself ? 'by-itself' : alone ? 'alone' : 'shared');
     if (alone) {
       this.#watchAlone(flight, landing);
@@ -114,12 +131,18 @@ export class Flights {
       this.#shares.giveBack(client);
       if (this.#running.get(resource.key) === started) this.#running.delete(resource.key);
     };
+    // What one origin of a raw mount takes its time for is between it and its clients.
+    if (resource.profile.name !== 'raw') this.#limitTime(flight, resource.upstream, landing);
     // A flight can be joined until its copy is found without it.
     landing.then((landed) => {
       if (landed.kind === 'growing') started.growing = landed;
       afterwards(landed, done);
     }, done);
     return { landing, startedAt, collapsed: false };
+  }
+
+  isUnderWay(key: string): boolean {
+    return this.#running.has(key);
   }
 
   /** Whether the body of this key is arriving, and readers can follow it. */
@@ -146,7 +169,7 @@ export class Flights {
 
   /** A flight for one reader, whose answer nobody else may share. */
   alone(resource: Resource, record: EntryRecord | undefined): Promise<Landing> {
-    const flight = new Flight(this.#tools, resource, { record, held: undefined }, true);
+    const flight = new Flight(this.#tools, resource, { record, held: undefined }, { alone: true });
     const landing = flight.land();
     this.#watchAlone(flight, landing);
     return landing;
@@ -167,6 +190,29 @@ export class Flights {
     for (const flight of this.#alone.keys()) flight.abort();
     // Its client has it already and thinks that it is here.
     await settlesWithin(this.settled(), IN_PLACE_MS);
+  }
+
+  /** Ends the flight when it is overdue and one too many, and at the latest after `LONGEST_MS`. */
+  #limitTime(flight: Flight, upstream: string, landing: Promise<Landing>): void {
+    let counted = false;
+    const giveUp = () =>
+      flight.giveUp(new UpstreamFailure('timeout', `The index ${upstream} has not answered in time. Ask again.`));
+    const last = setTimeout(giveUp, LONGEST_MS);
+    const first = setTimeout(() => {
+      const others = this.#overdue.get(upstream) ?? 0;
+      if (others >= MAX_OVERDUE) return giveUp();
+      counted = true;
+      this.#overdue.set(upstream, others + 1);
+    }, OVERDUE_MS);
+    const done = () => {
+      clearTimeout(first);
+      clearTimeout(last);
+      if (!counted) return;
+      const others = this.#overdue.get(upstream)! - 1;
+      if (others > 0) this.#overdue.set(upstream, others);
+      else this.#overdue.delete(upstream);
+    };
+    landing.then(done, done);
   }
 
   #watchAlone(flight: Flight, landing: Promise<Landing>): void {

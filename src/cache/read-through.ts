@@ -1,6 +1,7 @@
 // The one flow by which everything stored is read: look up, decide (RFC 9111 4), and where the copy does not do, one
 // flight upstream for all who wait. A failed flight never changes what is stored.
 
+import { LRUCache } from 'lru-cache';
 import type { IncomingResponse } from '../http-message.ts';
 import { type Answer, answerOf, type Forward, passingAnswer, staleAnswer } from './answer.ts';
 import type { Blob } from './blob-store.ts';
@@ -24,6 +25,10 @@ import { decide } from './verdict-on-copies.ts';
 export interface ReadOptions extends RevalidationOptions {
   /** The client insists on a validated answer: at most once in five seconds per key, else ignored. */
   readonly insist?: boolean;
+  /** The whole answer is wanted anew, without conditions, for what it is made of has run out; as rarely as `insist`. */
+  readonly afresh?: boolean;
+  /** What is read is another thing now than when it failed last, at another URL perhaps: that failure says nothing. */
+  readonly changed?: boolean;
   /**
    * The answer may come while its copy is still being written, for who has work to do meanwhile. Whoever asks for that
    * waits for `answer.inPlace` before a client is answered: what was answered survives the death of this process.
@@ -48,6 +53,8 @@ export class ReadThrough {
   readonly #retries: RetrySchedule;
   readonly #ahead: RefreshAhead;
   readonly #onPurged: ((key: string) => Promise<void>) | undefined;
+  /** When a key was last asked for without conditions, milliseconds since the epoch. */
+  readonly #askedAfresh = new LRUCache<string, number>({ max: 1_000 });
 
   constructor(
     tools: FlightTools & {
@@ -216,7 +223,14 @@ export class ReadThrough {
   }
 
   async #read(resource: Resource, options: ReadOptions): Promise<Answer> {
+    if (options.changed === true) this.#retries.forget(resource.key);
     const { record, decided, now } = await this.#consult(resource);
+    // A reader that comes while it is being asked for anew joins that.
+    const mayAsk =
+      options.afresh === true && (this.#flights.isUnderWay(resource.key) || this.#mayAskAfresh(resource.key, now));
+    if (mayAsk && 'entry' in decided) {
+      return this.#revalidation.answer(resource, record, decided.entry, 'request', options);
+    }
     switch (decided.kind) {
       case 'fresh':
         return options.insist === true && this.#mayInsist(decided.entry, now)
@@ -256,6 +270,12 @@ export class ReadThrough {
   #whileRefreshing(resource: Resource, record: EntryRecord | undefined, entry: Entry): Answer {
     this.#revalidation.refresh(resource, record, entry);
     return staleAnswer(resource, entry, this.#tools.now(), { reason: 'refreshing' });
+  }
+
+  #mayAskAfresh(key: string, now: number): boolean {
+    if (now - (this.#askedAfresh.get(key) ?? Number.NEGATIVE_INFINITY) < INSIST_INTERVAL_MS) return false;
+    this.#askedAfresh.set(key, now);
+    return true;
   }
 
   #mayInsist(entry: Entry, now: number): boolean {

@@ -20,6 +20,8 @@ export interface RevalidationOptions {
   readonly patienceMs?: number;
   /** The request is its sender's alone (it carries credentials, or forbids storing): no flight is shared. */
   readonly alone?: boolean;
+  /** No conditions go along, although a copy is held. */
+  readonly afresh?: boolean;
 }
 
 export interface RevalidationTools {
@@ -67,7 +69,7 @@ export class Revalidation {
       const fresh = remainingSeconds(entry, now, resource.profile.rules) > 0;
       if (fresh && forward === 'request') throw cause;
     }
-    const joined = this.#flights.join(resource, record, entry, options.alone);
+    const joined = this.#flights.join(resource, record, entry, options.alone, options.afresh);
     const patienceMs = options.patienceMs ?? resource.profile.patienceMs;
     if (!Number.isFinite(patienceMs)) return this.#landed.take(resource, record, entry, joined, forward);
     if (mayStandIn(resource, entry, { kind: 'slow' }, now)) {

@@ -7,8 +7,8 @@ import type { Blob } from '../cache/blob-store.ts';
 import type { BodyReference, Entry } from '../cache/entry.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { AnswerBody } from '../cache/read-through.ts';
-import { NotFound, UnavailableForLegalReasons } from '../errors.ts';
-import { projectOfFilename } from '../index/distribution-name.ts';
+import { NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
+import { projectsOfFilename } from '../index/distribution-name.ts';
 import { filenameOfUrl } from '../index/file-links.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ListedFile } from '../index/page-reader.ts';
@@ -90,8 +90,16 @@ export class FileService {
     if (listing?.at === undefined || wanted.companion !== undefined) return this.open(request);
     const resource = this.#resources.ofUpstream(listing.index, listing.at, undefined);
     if ((await this.#options.readThrough.held(resource)) !== undefined) return this.open(request);
-    const sizeBytes = listing.at.sizeBytes ?? (await this.#options.source.sizeOf(listing.at.url));
-    return { kind: 'known', file: listing.at, sizeBytes };
+    if (listing.at.sizeBytes !== undefined) return { kind: 'known', file: listing.at, sizeBytes: listing.at.sizeBytes };
+    try {
+      return await this.#listed.reread(wanted, listing, listing.at, async (file) => {
+        return { kind: 'known', file, sizeBytes: await this.#options.source.sizeOf(file.url) };
+      });
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure) || error.kind !== 'timeout') throw error;
+      // Its client comes back for it: what is begun now it finds then.
+      return this.open(request);
+    }
   }
 
   /**
@@ -165,10 +173,12 @@ export class FileService {
    * may name the hash that the file of this name had before.
    */
   async #heldUnlisted(wanted: Wanted): Promise<FoundFile | undefined> {
-    const project = projectOfFilename(wanted.filename);
     const { indexes } = wanted.request;
-    const holders = project === undefined ? indexes : await this.#options.index.holders(indexes, project);
-    for (const index of holders) {
+    const { index: service } = this.#options;
+    const readings = projectsOfFilename(wanted.filename);
+    const askable = service.askableForAny(readings, indexes);
+    const holders = readings.length === 0 ? [indexes] : readings.map((project) => service.holders(askable, project));
+    for (const index of new Set((await Promise.all(holders)).flat())) {
       const resource = this.#resources.unlisted(index, wanted);
       const held = await this.#options.readThrough.held(resource);
       if (held?.status === 200 && held.body?.verified === true) {

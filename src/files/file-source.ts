@@ -5,9 +5,11 @@ import { firstByteWithin } from '../asking-client.ts';
 import type { Ask, Expectation, Profile, Resource } from '../cache/profile.ts';
 import { contentLength } from '../cache/whole-body.ts';
 import { type FailureKind, UpstreamFailure } from '../errors.ts';
-import type { IncomingResponse } from '../http-message.ts';
+import { contentCoding, fieldValue, type IncomingResponse } from '../http-message.ts';
 import { discard } from '../upstream/discard.ts';
+import { firstAnswer } from '../upstream/first-answer.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
+import { parseContentRange } from './byte-range.ts';
 import type { HostPauses } from './host-pauses.ts';
 import type { AskPart } from './ranged-wheel.ts';
 
@@ -30,8 +32,18 @@ export interface FileResource {
   readonly sizeBytes: number | undefined;
 }
 
-/** A file's first byte reaches pip within 14 s, its page included: pip gives up at 15 s. */
-const HEADERS_TIMEOUT_MS = 9_000;
+/** Clients are told to come back before; what they come back for is waited for that long. */
+const LONGEST_SILENCE_MS = 30_000;
+/** What a client waits for by itself: the size of a file, or a part of it. */
+const ANSWER_MS = 9_000;
+/** Before it is asked in another way. */
+const HEAD_MS = 3_000;
+/** A request that has not come to its turn at a connection by then fails, and is asked anew with its client. */
+const LONGEST_QUEUE_MS = 9_000;
+/** Another place of the file is asked beside a silent one. */
+const HEDGE_MS = 4_500;
+/** A silent one that is the only one is asked once more: the connection may be lost. By then its client has come back. */
+const ONCE_MORE_MS = 10_000;
 
 export class FileSource {
   readonly #options: FileSourceOptions;
@@ -54,52 +66,105 @@ export class FileSource {
   }
 
   /**
-   * The size upstream tells of a file, in bytes, without sending it; undefined when it does not tell. Rejects with an
-   * UpstreamFailure when there is no file.
+   * The size upstream tells of a file, in bytes, without sending it; undefined when it does not tell. Storage that refuses
+   * HEAD, does not answer it or names no length is asked for the first byte. Rejects with an UpstreamFailure when there
+   * is no file.
    */
   async sizeOf(url: string): Promise<number | undefined> {
-    const headersTimeoutMs = Math.max(1, firstByteWithin(HEADERS_TIMEOUT_MS));
-    const response = await this.#options.client.fetch({
+    return (await this.#sizeByHead(url)) ?? this.#sizeByPart(url);
+  }
+
+  async #sizeByHead(url: string): Promise<number | undefined> {
+    const { client, pauses } = this.#options;
+    pauses.requireNone(url);
+    const headersTimeoutMs = Math.max(1, firstByteWithin(HEAD_MS));
+    const asking = client.fetch({
       ...this.#common(url),
       headersTimeoutMs,
       method: 'HEAD',
       fields: ['accept', '*/*', 'accept-encoding', 'identity'],
       signal: AbortSignal.timeout(headersTimeoutMs + 1_000),
     });
+    const response = await asking.catch((error) => {
+      if (error instanceof UpstreamFailure) return undefined;
+      throw error;
+    });
+    if (response === undefined) return undefined;
     response.body.destroy();
-    if (response.status !== 200) {
-      throw new UpstreamFailure('status', `Upstream answered with status ${response.status}.`, {
-        upstreamStatus: response.status,
-      });
+    pauses.heed(url, response);
+    const tells = (response.status === 200 || response.status === 203) && contentCoding(response.fields) === undefined;
+    return tells ? contentLength(response) : undefined;
+  }
+
+  async #sizeByPart(url: string): Promise<number | undefined> {
+    const ask = { conditions: ['range', 'bytes=0-0'], signal: new AbortController().signal, avoid: new Set<string>() };
+    const response = await this.#exchange('file', url, ask, Math.max(1, firstByteWithin(ANSWER_MS)));
+    discard(response.body);
+    const range = fieldValue(response.fields, 'content-range');
+    if (response.status === 206) return parseContentRange(range)?.sizeBytes;
+    // RFC 9110 15.5.17: a file without a first byte.
+    if (response.status === 416 && range?.trim() === 'bytes */0') return 0;
+    if (response.status === 200) {
+      return contentCoding(response.fields) === undefined ? contentLength(response) : undefined;
     }
-    return contentLength(response);
+    throw new UpstreamFailure('status', `Upstream answered with status ${response.status}.`, {
+      upstreamStatus: response.status,
+    });
   }
 
   /** From the mirror whose page lists it, else from those that are known to have it: the hash judges all alike. */
   async #fetch(file: FileResource, ask: Ask): Promise<IncomingResponse> {
     const { url, elsewhere } = file;
-    if (elsewhere.length === 0 || file.expected === undefined) return this.#ask(file, url, ask, HEADERS_TIMEOUT_MS);
+    if (elsewhere.length === 0 || file.expected === undefined) return this.#askOnePlace(file, ask);
     // Wrong bytes came from the one: the others are asked first.
     const places = ask.avoid.size > 0 ? [...elsewhere, url] : [url, ...elsewhere];
-    const last = places.pop()!;
-    const timeoutMs = HEADERS_TIMEOUT_MS / (places.length + 1);
-    for (const place of places) {
-      try {
-        const response = await this.#ask(file, place, ask, timeoutMs);
-        if (response.status < 400) return response;
-        response.body.destroy();
-      } catch (error) {
-        if (!(error instanceof UpstreamFailure) || error.kind === 'aborted') throw error;
-      }
+    const askNext = () => {
+      const place = places.shift();
+      return place === undefined ? undefined : (signal: AbortSignal) => this.#askForFile(file, place, ask, signal);
+    };
+    try {
+      return await firstAnswer({
+        first: askNext()!,
+        next: askNext,
+        hedgeAfterMs: HEDGE_MS,
+        signal: ask.signal,
+        late: ({ body }) => discard(body),
+      });
+    } catch (error) {
+      if (error instanceof RefusedFile) return error.response;
+      throw error;
     }
-    return this.#ask(file, last, ask, timeoutMs);
+  }
+
+  #askOnePlace(file: FileResource, ask: Ask): Promise<IncomingResponse> {
+    const anew = { ...ask, avoid: new Set([...ask.avoid, NO_SOURCE]) };
+    let isAskedAnew = false;
+    return firstAnswer({
+      first: (signal) => this.#ask(file, file.url, { ...ask, signal }),
+      next: (reason) => {
+        if (reason === 'failover' || isAskedAnew) return undefined;
+        isAskedAnew = true;
+        return (signal) => this.#ask(file, file.url, { ...anew, signal });
+      },
+      hedgeAfterMs: ONCE_MORE_MS,
+      signal: ask.signal,
+      late: ({ body }) => discard(body),
+    });
+  }
+
+  /** Throws RefusedFile for an answer without the file, which is one server's opinion. */
+  async #askForFile(file: FileResource, place: string, ask: Ask, signal: AbortSignal): Promise<IncomingResponse> {
+    const response = await this.#ask(file, place, { ...ask, signal });
+    if (response.status < 400) return response;
+    discard(response.body);
+    throw new RefusedFile(response);
   }
 
   /** Asks for parts of a file, whatever the answers are. */
   partsOf(url: string, signal: AbortSignal): AskPart {
     return ({ first, last }, ifRange) => {
       const conditions = ['range', `bytes=${first}-${last}`, ...(ifRange === undefined ? [] : ['if-range', ifRange])];
-      return this.#exchange('metadata', url, { conditions, signal, avoid: new Set() }, HEADERS_TIMEOUT_MS / 2);
+      return this.#exchange('metadata', url, { conditions, signal, avoid: new Set() }, ANSWER_MS / 2);
     };
   }
 
@@ -107,18 +172,13 @@ export class FileSource {
   part(url: string, range: string): Promise<IncomingResponse> {
     // Whoever reads the body ends it. There must be time left to fetch the whole file instead.
     const { signal } = new AbortController();
-    return this.#exchange(
-      'file',
-      url,
-      { conditions: ['range', range], signal, avoid: new Set() },
-      HEADERS_TIMEOUT_MS / 2,
-    );
+    return this.#exchange('file', url, { conditions: ['range', range], signal, avoid: new Set() }, ANSWER_MS / 2);
   }
 
-  #ask(file: FileResource, url: string, ask: Ask, headersTimeoutMs: number): Promise<IncomingResponse> {
+  #ask(file: FileResource, url: string, ask: Ask): Promise<IncomingResponse> {
     const range = ask.fromByte > 0 ? ['range', `bytes=${ask.fromByte}-`] : [];
     const kind = file.profile.name === 'metadata' ? 'metadata' : 'file';
-    return this.#exchange(kind, url, { ...ask, conditions: [...ask.conditions, ...range] }, headersTimeoutMs);
+    return this.#exchange(kind, url, { ...ask, conditions: [...ask.conditions, ...range] }, LONGEST_SILENCE_MS);
   }
 
   async #exchange(
@@ -135,6 +195,7 @@ export class FileSource {
       const response = await this.#options.client.fetch({
         ...this.#common(url),
         headersTimeoutMs,
+        queueTimeoutMs: Math.min(headersTimeoutMs, LONGEST_QUEUE_MS),
         method: 'GET',
         fields,
         signal: ask.signal,
@@ -143,7 +204,8 @@ export class FileSource {
       if (response.status === 429) discard(response.body);
       pauses.heed(url, response);
       this.#options.onAnswer(kind, resultOf(response.status));
-      return response;
+      // RFC 9110 15.3.4: whether the bytes were changed on their way their hash tells.
+      return response.status === 203 ? { ...response, status: 200 } : response;
     } catch (error) {
       if (error instanceof UpstreamFailure) this.#options.onAnswer(kind, error.kind);
       throw error;
@@ -153,7 +215,6 @@ export class FileSource {
   #common(url: string) {
     return {
       url,
-      headersTimeoutMs: HEADERS_TIMEOUT_MS,
       maxBodyBytes: this.#options.maxFileBytes,
       // Storage often lies elsewhere; the egress guard judges every hop, and the hash judges the bytes.
       mayRedirect: () => true,
@@ -161,6 +222,19 @@ export class FileSource {
       retry: true,
       trusted: 'listed',
     } as const;
+  }
+}
+
+/** Not a source: with it a new connection is used, to whatever address. */
+const NO_SOURCE = '';
+
+/** A place that was asked for a file has answered, without it. */
+class RefusedFile extends Error {
+  readonly response: IncomingResponse;
+
+  constructor(response: IncomingResponse) {
+    super(`the answer was ${response.status}`);
+    this.response = response;
   }
 }
 

@@ -47,28 +47,66 @@ export class ListedRead {
       if (error.cause instanceof UnreadableWheel) this.#options.index.noteMetadata(listing, file, false);
       // The bytes that clients know are neither here nor upstream any more.
       if (file.kept && (error.kind === 'wrong-digest' || isGone(error))) throw changedFile(project, wanted.filename);
-      if (!isGone(error)) throw error;
-      return this.#retryListed(wanted, project, resource, file);
+      return this.#retryListed(wanted, listing, file, error);
     }
   }
 
-  /** Upstream refuses what its page lists: a signed URL may have run out, or the file has moved. Ask the page once. */
-  async #retryListed(wanted: Wanted, project: ProjectName, resource: Resource, file: ListedFile): Promise<Answer> {
-    const listing = await this.#options.finder.again(wanted, project);
-    const now = listing.at;
-    const again =
-      now === undefined || now.url === file.url
-        ? resource
-        : await this.#options.resources.of(listing.index, now, wanted.companion);
+  /** Upstream refuses what its page lists: a signed URL may have run out, or the file has moved. */
+  async #retryListed(
+    wanted: Wanted,
+    listing: FileListing,
+    file: ListedFile,
+    refusal: UpstreamFailure,
+  ): Promise<Answer> {
     try {
-      return await this.#options.readThrough.read(again);
+      const moved = await this.#moved(wanted, listing, file, refusal);
+      if (moved === undefined) throw refusal;
+      const again = await this.#options.resources.of(moved.index, moved.at, wanted.companion);
+      return await this.#options.readThrough.read(again, { changed: true });
     } catch (error) {
+      if (!isRefusal(refusal, file)) throw error;
       // Storage also says 403 of what it does not have; pip fails the install over a claim that comes to nothing.
       if (wanted.companion === '.metadata') this.#options.index.noteMetadata(listing, file, false);
       const status = error instanceof UpstreamFailure ? error.upstreamStatus : undefined;
       if (status === 404 || status === 410) throw fileNotFound();
       throw error;
     }
+  }
+
+  /** Asks for the file by `ask`, and where upstream refuses its URL once more by the one that its page gives now. */
+  async reread<T>(
+    wanted: Wanted,
+    listing: FileListing,
+    file: ListedFile,
+    ask: (file: ListedFile) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await ask(file);
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure)) throw error;
+      const moved = await this.#moved(wanted, listing, file, error);
+      if (moved === undefined) throw error;
+      return ask(moved.at);
+    }
+  }
+
+  /**
+   * Where the page lists the file now, when that is another URL than the one that was refused. The page is asked for
+   * anew; a signature may be new in a page that calls itself unchanged, so then it is asked for without conditions.
+   */
+  async #moved(
+    wanted: Wanted,
+    { project }: FileListing,
+    file: ListedFile,
+    refusal: UpstreamFailure,
+  ): Promise<(FileListing & { readonly at: ListedFile }) | undefined> {
+    if (!isRefusal(refusal, file)) return undefined;
+    for (const how of isSigned(file) ? [{}, { afresh: true }] : [{}]) {
+      const listing = await this.#options.finder.again(wanted, project, how);
+      const { at } = listing;
+      if (at !== undefined && at.url !== file.url) return { ...listing, at };
+    }
+    return undefined;
   }
 
   /**
@@ -91,6 +129,15 @@ function hasOtherBytes({ body, facts }: Entry, expected: Expectation | undefined
   if (body === undefined || expected === undefined) return false;
   if (expected.algorithm === 'sha256') return body.digest !== expected.hex;
   return facts !== null && facts !== undefined && facts !== `${expected.algorithm}:${expected.hex}`;
+}
+
+/** A query is a signature for all that we know, and then 400 may say that it has run out. */
+function isSigned({ url }: ListedFile): boolean {
+  return url.includes('?');
+}
+
+function isRefusal(error: UpstreamFailure, file: ListedFile): boolean {
+  return isGone(error) || (error.upstreamStatus === 400 && isSigned(file));
 }
 
 function isGone(error: UpstreamFailure): boolean {

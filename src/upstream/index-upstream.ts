@@ -1,6 +1,7 @@
 // Asks one index for a page: its mirrors in turn, healthy ones first, the next one when one fails or stays silent.
 // While every mirror's circuit is open it fails at once, so that the cache can serve what it has without waiting.
 
+import { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import { BadRequest, type FailureKind, UpstreamFailure } from '../errors.ts';
 import type { Fields, IncomingResponse } from '../http-message.ts';
@@ -11,11 +12,12 @@ import { toUpstreamFailure } from './failures.ts';
 import { type Ask, firstAnswer } from './first-answer.ts';
 import { HedgeBudget } from './hedge-budget.ts';
 import type { MinimumRate } from './minimum-rate.ts';
-import { Mirror, type MirrorEvent, type MirrorStatus, type Refusal } from './mirror.ts';
+import { Mirror, type MirrorEvent, type MirrorStatus, type Refusal, WatchedRequest } from './mirror.ts';
 import { asConfigured, byLatency, leaderOf, type MirrorOrder } from './mirror-order.ts';
 import { type PageAnswerRules, pageAnswer } from './page-answer.ts';
 import { type AcceptedFormats, pageFields } from './page-fields.ts';
-import type { UpstreamClient } from './upstream-client.ts';
+import { RefusedRedirect } from './redirects.ts';
+import type { FetchRequest, UpstreamClient } from './upstream-client.ts';
 
 /** How one request to one mirror ended; for the metrics. */
 export interface MirrorResult {
@@ -39,6 +41,8 @@ export interface IndexUpstreamOptions {
   readonly order?: MirrorOrder;
   /** Statuses that mean "not here" at this index, beside 404 and 410. */
   readonly missingStatuses: readonly number[];
+  /** Whether a redirect to another origin means "not here", as where those without a session are sent to a login. */
+  readonly missingRedirects?: boolean;
   /** Further hosts (or origins) to which its pages may redirect. */
   readonly pageOrigins: readonly string[];
   readonly accept: AcceptedFormats;
@@ -50,11 +54,19 @@ export interface IndexUpstreamOptions {
   readonly count?: (result: MirrorResult) => void;
   /** No answer for that long: a second request is sent beside the first, within the hedge budget. */
   readonly hedgeAfterMs?: number;
+  /** No answer for that long: another mirror is asked, or the same one over another connection, whatever the budget. */
+  readonly overdueAfterMs?: number;
   /** The head of the answer arrives within that, over all mirrors and attempts, or the fetch fails. */
   readonly totalMs?: number;
-  /** Pages are small and come from near: they are given up sooner than files. */
   readonly minimumRate?: MinimumRate;
 }
+
+/** Clients are told to come back after ten seconds; what they come back for goes on that long. */
+const LONGEST_SILENCE_MS = 30_000;
+/** A request that has not come to its turn at a connection by then fails: its client asks anew. */
+const LONGEST_QUEUE_MS = 9_200;
+/** By then a client has been told to come back. */
+const OVERDUE_MS = 10_000;
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -70,7 +82,7 @@ interface PageRequest {
 /** One request to one mirror. */
 interface Attempt {
   readonly mirror: Mirror;
-  readonly permit: Permit;
+  readonly watched: WatchedRequest;
   readonly hedge: boolean;
   readonly started: number;
   /** When the request was sent, the connection being open; undefined before. */
@@ -115,7 +127,7 @@ export class IndexUpstream {
     const page: PageRequest = {
       path,
       conditions: typeof conditions === 'function' ? conditions : () => conditions,
-      deadline: performance.now() + (this.#options.totalMs ?? 9_200),
+      deadline: performance.now() + (this.#options.totalMs ?? LONGEST_SILENCE_MS),
       tried: new Set(this.#mirrors.filter(({ url }) => except.has(url))),
       running: new Set(),
     };
@@ -123,14 +135,19 @@ export class IndexUpstream {
     const first = this.#askNext(page, false);
     if (first === undefined) throw this.#circuitOpen();
     this.#budget.earn();
+    let isHedged = false;
     return firstAnswer({
       first,
       next: (reason) => {
         if (reason === 'failover') return this.#askNext(page, false);
+        // Rather one request more than a client that comes back in vain.
+        if (reason === 'overdue') return this.#askNext(page, true) ?? (isHedged ? undefined : this.#askAgain(page));
         if (!this.#budget.spend()) return undefined;
+        isHedged = true;
         return this.#askNext(page, true) ?? this.#askAgain(page);
       },
       hedgeAfterMs: this.#options.hedgeAfterMs ?? 4_000,
+      overdueAfterMs: this.#options.overdueAfterMs ?? OVERDUE_MS,
       signal,
       late: ({ body }) => discard(body),
     });
@@ -193,7 +210,7 @@ export class IndexUpstream {
 
   async #ask(page: PageRequest, attempt: Attempt, signal: AbortSignal): Promise<IncomingResponse> {
     const { count } = this.#options;
-    const { mirror, permit, hedge, started } = attempt;
+    const { mirror, watched, hedge, started } = attempt;
     const url = pageUrl(page.path, mirror.url);
     const finish = (result: MirrorResult['result']): void =>
       count?.({ mirror: mirror.url, result, hedge, latencyMs: performance.now() - started });
@@ -206,12 +223,12 @@ export class IndexUpstream {
       this.#mirrorOf.set(answer.source, mirror);
       this.#answeredBy.set(answer, mirror.url);
       finish(answer.status === 200 ? 'ok' : answer.status === 304 ? 'not-modified' : 'missing');
-      settleWithBody(answer, mirror, permit);
+      settleWithBody(answer, watched);
       if (hedge) this.#overtaken(page, attempt);
       return answer;
     } catch (error) {
       const failure = toUpstreamFailure(error, 'exchange', url.host);
-      mirror.failed(permit, failure);
+      watched.failed(failure);
       finish(failure.kind);
       throw failure;
     } finally {
@@ -219,22 +236,24 @@ export class IndexUpstream {
     }
   }
 
-  #fetch(
+  async #fetch(
     page: PageRequest,
     attempt: Attempt,
     url: URL,
     avoid: readonly string[],
     signal: AbortSignal,
   ): Promise<IncomingResponse> {
-    const { client, accept, maxPageBytes, minimumRate } = this.#options;
-    return client.fetch({
+    const { accept, client, maxPageBytes, minimumRate, missingRedirects, now } = this.#options;
+    const requestTime = now();
+    const request: FetchRequest = {
       url: url.href,
       method: 'GET',
       fields: pageFields(accept, attempt.mirror.credentials, page.conditions(attempt.mirror.url)),
       signal,
       headersTimeoutMs: Math.max(1, page.deadline - performance.now()),
+      queueTimeoutMs: LONGEST_QUEUE_MS,
       maxBodyBytes: maxPageBytes,
-      mayRedirect: (from, to) => to.hostname === from.hostname || this.#pageHosts.has(to.host),
+      mayRedirect: (from, to) => this.#pageHosts.has(to.host) || this.#isItself(from, to),
       followRedirects: true,
       retry: true,
       trusted: 'configured',
@@ -243,9 +262,26 @@ export class IndexUpstream {
       onAttempt: (source) => {
         attempt.source = source;
         attempt.sent ??= performance.now();
+        attempt.watched.sent(url.host);
       },
-      minimumRate: minimumRate ?? { bytesPerSecond: 1024, windowMs: 5_000 },
-    });
+      ...(minimumRate !== undefined && { minimumRate }),
+    };
+    try {
+      return await client.fetch(request);
+    } catch (error) {
+      if (!(error instanceof RefusedRedirect) || !leadsAway(error)) throw error;
+      if (missingRedirects !== true) throw redirectedAway(error);
+      const body = Readable.from([]);
+      const source = attempt.source ?? '';
+      return { status: 404, fields: [], url: url.href, source, requestTime, responseTime: now(), body };
+    }
+  }
+
+  /** Whether a redirect stays with the index: on its host, or, where another origin means "not here", on its origin. */
+  #isItself(from: URL, to: URL): boolean {
+    if (to.hostname !== from.hostname) return false;
+    const isUpgrade = from.protocol === 'http:' && to.protocol === 'https:' && from.port === '' && to.port === '';
+    return this.#options.missingRedirects !== true || to.origin === from.origin || isUpgrade;
   }
 
   /** `winner` was sent seconds after those that still run: they are asked last for a while. */
@@ -268,7 +304,18 @@ export class IndexUpstream {
 
 /** A clock that is set while we wait must not lengthen a deadline or a latency (F70). */
 function attemptAt(mirror: Mirror, permit: Permit, hedge: boolean): Attempt {
-  return { mirror, permit, hedge, started: performance.now(), sent: undefined, source: undefined };
+  const watched = new WatchedRequest(mirror, permit);
+  return { mirror, watched, hedge, started: performance.now(), sent: undefined, source: undefined };
+}
+
+function leadsAway({ from, to }: RefusedRedirect): boolean {
+  return to.origin !== from.origin && (to.protocol === 'https:' || to.protocol === 'http:');
+}
+
+/** Names the options by which an operator says what such a redirect means. */
+function redirectedAway({ message, from, to }: RefusedRedirect): RefusedRedirect {
+  const cure = `page_origins: [${to.origin}] of the index follows it, missing_redirects: true reads it as "not here"`;
+  return new RefusedRedirect(from, to, `${message.slice(from.host.length + 1)}; ${cure}`);
 }
 
 function pageUrl(path: string, base: string): URL {
@@ -278,14 +325,14 @@ function pageUrl(path: string, base: string): URL {
 }
 
 /** A page that breaks off speaks against the mirror as much as none; only a whole one closes its circuit. */
-function settleWithBody({ status, body }: IncomingResponse, mirror: Mirror, permit: Permit): void {
+function settleWithBody({ status, body }: IncomingResponse, watched: WatchedRequest): void {
   if (status !== 200) {
-    mirror.succeeded(permit);
+    watched.succeeded();
     return;
   }
   body.once('close', () => {
-    if (body.readableEnded) mirror.succeeded(permit);
-    else if (body.errored instanceof UpstreamFailure) mirror.failed(permit, body.errored);
-    else mirror.abandoned(permit);
+    if (body.readableEnded) watched.succeeded();
+    else if (body.errored instanceof UpstreamFailure) watched.failed(body.errored);
+    else watched.abandoned();
   });
 }

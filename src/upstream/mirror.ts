@@ -1,6 +1,6 @@
 // One of the equivalent servers of an index: its health, and what the status page says of it.
 
-import type { FailureKind, UpstreamFailure } from '../errors.ts';
+import { type FailureKind, UpstreamFailure } from '../errors.ts';
 import { Breaker, type BreakerState, type Permit } from './breaker.ts';
 import type { Credentials } from './credentials.ts';
 import { isUnhealthy } from './failures.ts';
@@ -18,6 +18,11 @@ const LATENCY_WEIGHT = 0.2;
 
 /** A mirror whose page was refused is asked after the others for that long. */
 const SET_ASIDE_MS = 300_000;
+
+/** A request that takes longer speaks against the mirror: by then a client without a copy is told to come back. */
+const SILENT_MS = 9_200;
+/** How long it is remembered that a mirror answers later than that. */
+const KNOWN_SLOW_MS = 600_000;
 
 /** Why a mirror's page was refused: older than ours, another hash, files or the whole project gone. */
 export const REFUSALS = ['lagging', 'changed-hash', 'files-left', 'missing'] as const;
@@ -60,6 +65,53 @@ export interface MirrorOptions {
   readonly onEvent?: ((event: MirrorEvent) => void) | undefined;
 }
 
+/**
+ * One request to a mirror. It speaks against the mirror as soon as it takes longer than a client waits, and goes on all the
+ * same: when it ends well after that, the mirror is slow, and no longer taken for dead.
+ */
+export class WatchedRequest {
+  readonly #mirror: Mirror;
+  readonly #permit: Permit;
+  #sentAt: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #hasFailed = false;
+
+  constructor(mirror: Mirror, permit: Permit) {
+    this.#mirror = mirror;
+    this.#permit = permit;
+  }
+
+  /** It went out now; what it waited for in our own queue is not the mirror's fault. */
+  sent(host: string): void {
+    if (this.#sentAt !== undefined) return;
+    this.#sentAt = performance.now();
+    const { silentMs } = this.#mirror;
+    this.#timer = setTimeout(() => {
+      this.#mirror.failed(this.#permit, new UpstreamFailure('timeout', `${host}: no answer within ${silentMs} ms`));
+      this.#hasFailed = true;
+    }, silentMs).unref();
+  }
+
+  /** The whole answer is here. */
+  succeeded(): void {
+    clearTimeout(this.#timer);
+    if (this.#hasFailed) this.#mirror.answeredLate(performance.now() - this.#sentAt!);
+    else this.#mirror.succeeded(this.#permit);
+  }
+
+  failed(failure: UpstreamFailure): void {
+    clearTimeout(this.#timer);
+    // The same request counts once; a wish to be left alone is heard at any time.
+    if (!this.#hasFailed || failure.pauseMs !== undefined) this.#mirror.failed(this.#permit, failure);
+  }
+
+  /** Nobody wants its answer any more. */
+  abandoned(): void {
+    clearTimeout(this.#timer);
+    if (!this.#hasFailed) this.#mirror.abandoned(this.#permit);
+  }
+}
+
 export class Mirror implements Candidate {
   readonly url: string;
   readonly credentials: Credentials | undefined;
@@ -68,6 +120,9 @@ export class Mirror implements Candidate {
   readonly #breaker: Breaker;
   readonly #invalid = new Map<string, number>();
   #demotedUntil = 0;
+  /** How long the last answer took that came too late for its client, and when that was. */
+  #lateMs = 0;
+  #lateAt = Number.NEGATIVE_INFINITY;
   #lastSuccess: number | undefined;
   #lastFailure: MirrorStatus['lastFailure'];
   #lastRefusal: MirrorStatus['lastRefusal'];
@@ -119,10 +174,19 @@ export class Mirror implements Candidate {
   }
 
   succeeded(permit: Permit): void {
-    this.#lastSuccess = this.#now();
-    const before = this.#breaker.state;
-    this.#breaker.succeeded(permit);
-    if (before !== 'closed' && this.#breaker.state === 'closed') this.#onEvent?.({ kind: 'closed', mirror: this.url });
+    this.#watchClosing(() => this.#breaker.succeeded(permit));
+  }
+
+  /** How long a request may take before it speaks against the mirror, in milliseconds. */
+  get silentMs(): number {
+    return this.#now() - this.#lateAt < KNOWN_SLOW_MS ? Math.max(SILENT_MS, 1.5 * this.#lateMs) : SILENT_MS;
+  }
+
+  /** A whole answer came that many milliseconds after its request, which had been given up for lost. */
+  answeredLate(tookMs: number): void {
+    this.#lateMs = tookMs;
+    this.#lateAt = this.#now();
+    this.#watchClosing(() => this.#breaker.answeredLate());
   }
 
   /** Any failure: what it means for the circuit follows from its kind. A client error is a sign of life. */
@@ -192,6 +256,13 @@ export class Mirror implements Candidate {
       latencyMs: this.#latencyMs,
       leads,
     };
+  }
+
+  #watchClosing(change: () => void): void {
+    this.#lastSuccess = this.#now();
+    const before = this.#breaker.state;
+    change();
+    if (before !== 'closed' && this.#breaker.state === 'closed') this.#onEvent?.({ kind: 'closed', mirror: this.url });
   }
 
   #watchOpening(reason: FailureKind, change: () => void): void {

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { leadsBackTo, namesDistribution, projectOfFilename } from '../../src/index/distribution-name.ts';
+import {
+  leadsBackTo,
+  namesDistribution,
+  projectOfFilename,
+  projectsOfFilename,
+} from '../../src/index/distribution-name.ts';
 import type { ProjectName } from '../../src/index/project-name.ts';
 
 const PROJECTS: readonly [filename: string, project: string][] = [
@@ -34,6 +39,27 @@ test('a file whose name says something else does not lead back', () => {
   assert.equal(leadsBackTo('demo-1.0-1.zip', 'demo' as ProjectName), false);
 });
 
+test('every project that a name allows is known, the likeliest first', () => {
+  for (const [filename, ...projects] of [
+    ['demo_pkg-1.0-py3-none-any.whl', 'demo-pkg'],
+    ['demo_pkg-1.0.tar.gz', 'demo-pkg'],
+    ['cffi-1.0.2-2.tar.gz', 'cffi', 'cffi-1-0-2'],
+    ['demo-pkg-v1.0-1.zip', 'demo-pkg', 'demo-pkg-v1-0'],
+    ['demo-2021-03-04.tar.gz', 'demo-2021-03', 'demo', 'demo-2021'],
+    ['demo-3d-1.0.tar.bz2', 'demo-3d', 'demo'],
+    ['demo-pkg-1.0-py3-none-any.whl', 'demo', 'demo-pkg'],
+    ['demo-1.0-2-py3-none-any.whl', 'demo', 'demo-1-0'],
+    ['demo-one-two.zip', 'demo-one', 'demo'],
+    ['demo.zip', 'demo'],
+    ['.whl'],
+  ] as const) {
+    assert.deepEqual(projectsOfFilename(filename), projects, filename);
+  }
+  for (const [filename, project] of PROJECTS) {
+    assert.ok(projectsOfFilename(filename).includes(project as ProjectName), filename);
+  }
+});
+
 test('a name without a valid project has none', () => {
   for (const filename of ['', '-1.0.zip', '../x-1.0.zip', '__proto__-1.0.zip', '.whl', '%2e-1.zip']) {
     assert.equal(projectOfFilename(filename), undefined, filename);
@@ -51,5 +77,7 @@ test('a hostile name costs linear time', () => {
   const started = performance.now();
   projectOfFilename(`${'-'.repeat(200_000)}.tar.gz`);
   projectOfFilename(`${'-a'.repeat(200_000)}.whl`);
+  projectsOfFilename(`${'-1'.repeat(200_000)}.zip`);
+  projectsOfFilename(`${'-'.repeat(200_000)}.tar.gz`);
   assert.ok(performance.now() - started < 500);
 });
