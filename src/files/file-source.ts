@@ -175,10 +175,15 @@ export class FileSource {
     return this.#exchange('file', url, { conditions: ['range', range], signal, avoid: new Set() }, ANSWER_MS / 2);
   }
 
-  #ask(file: FileResource, url: string, ask: Ask): Promise<IncomingResponse> {
+  async #ask(file: FileResource, url: string, ask: Ask): Promise<IncomingResponse> {
     const range = ask.fromByte > 0 ? ['range', `bytes=${ask.fromByte}-`] : [];
     const kind = file.profile.name === 'metadata' ? 'metadata' : 'file';
-    return this.#exchange(kind, url, { ...ask, conditions: [...ask.conditions, ...range] }, LONGEST_SILENCE_MS);
+    const part = { ...ask, conditions: [...ask.conditions, ...range] };
+    const response = await this.#exchange(kind, url, part, LONGEST_SILENCE_MS);
+    if (!REFUSALS.has(response.status) || response.url === new URL(url).href) return response;
+    // The redirect led to a signature that has run out: the next one has a new one.
+    discard(response.body);
+    return this.#exchange(kind, url, part, LONGEST_SILENCE_MS);
   }
 
   async #exchange(
@@ -224,6 +229,9 @@ export class FileSource {
     } as const;
   }
 }
+
+/** How storage says that a signature has run out. */
+const REFUSALS: ReadonlySet<number> = new Set([400, 401, 403]);
 
 /** Not a source: with it a new connection is used, to whatever address. */
 const NO_SOURCE = '';

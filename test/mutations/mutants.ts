@@ -311,8 +311,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the head of an answer has a limit',
     file: 'src/upstream/head-limit.ts',
-    before: 'this.#isWithin(chunk)) return chunk;',
-    after: 'this.#isWithin(chunk) !== undefined) return chunk;',
+    before: "if (ready === 'exceeded') {",
+    after: "if (ready === 'exceeded' && this.#lines < 0) {",
     tests: ['test/unit/head-limit.test.ts', ...scenario('upstream-answers')],
     only: 'head',
   },
