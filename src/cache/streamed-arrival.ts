@@ -42,6 +42,8 @@ const GATHER_CODED_MS = 60_000;
 const MAX_CODED_BYTES = 64 * 1024 * 1024;
 /** After that the next reader had better begin anew, over another connection, than wait for this one. */
 const LONGEST_SILENCE_MS = 5_000;
+/** The same for a body that is asked for beside when it falls silent. */
+const LONGEST_RESUMABLE_SILENCE_MS = 30_000;
 /** When others are asked beside a source that keeps silent behind its head: soon, and when its client has come back. */
 const BESIDE_MS = [4_000, 10_000];
 
@@ -161,7 +163,7 @@ export class StreamedArrival {
   }
 
   #grow(response: IncomingResponse, chunks: Chunks, sizeBytes: number | undefined): Landing {
-    const { abort, entryOf, keeper, outcome, rule } = this.#options;
+    const { abort, entryOf, keeper, outcome, resource, rule } = this.#options;
     const writer = keeper.create();
     const body = new GrowingBody({
       sizeBytes,
@@ -169,7 +171,8 @@ export class StreamedArrival {
       writer,
       onDiskFailure: keeper.diskFailure,
       onDeserted: () => {
-        if (!worthFinishing(body, sizeBytes, rule.finishAbandonedBytes)) abort();
+        const longestMs = resource.expected === undefined ? LONGEST_SILENCE_MS : LONGEST_RESUMABLE_SILENCE_MS;
+        if (body.silentMs > longestMs || !worthFinishing(body, sizeBytes, rule.finishAbandonedBytes)) abort();
       },
     });
     const arrived = this.#arrive(response, chunks, body, writer);
@@ -239,9 +242,8 @@ function requireContent({ status }: IncomingResponse, { profile }: Resource): vo
   throw new UpstreamFailure(kind, `Upstream answered with status ${status}.`, { upstreamStatus: status });
 }
 
-/** A fill that nobody reads any more goes on when little is left, or when half of it is here, and it is arriving. */
-function worthFinishing({ received, silentMs }: GrowingBody, sizeBytes: number | undefined, maxRestBytes: number) {
-  if (silentMs > LONGEST_SILENCE_MS) return false;
+/** A fill that nobody reads any more goes on when little is left, or when half of it is here. */
+function worthFinishing({ received }: GrowingBody, sizeBytes: number | undefined, maxRestBytes: number): boolean {
   // How much is left of a body without a length nobody knows: as long as little has come, little is risked.
   const restBytes = sizeBytes === undefined ? received : sizeBytes - received;
   return restBytes <= maxRestBytes || restBytes <= received;

@@ -164,7 +164,7 @@ export class FileSource {
   partsOf(url: string, signal: AbortSignal): AskPart {
     return ({ first, last }, ifRange) => {
       const conditions = ['range', `bytes=${first}-${last}`, ...(ifRange === undefined ? [] : ['if-range', ifRange])];
-      return this.#exchange('metadata', url, { conditions, signal, avoid: new Set() }, ANSWER_MS / 2);
+      return this.#exchange('metadata', url, { conditions, signal, avoid: new Set() }, LONGEST_SILENCE_MS);
     };
   }
 

@@ -61,6 +61,7 @@ describe('what takes longer than clients wait is there when they come back', { c
     ['its body 12 s after its head', faults.lateBody(12_000)],
     ['ten bytes every 2 s for 40 s, then everything', faults.trickle(40_000)],
     ['a byte every 3 s for 30 s, then everything', faults.trickle(30_000, 1, 3_000)],
+    ['twenty bytes, and the rest 20 s later', faults.pauseAfter(20, 20_000)],
   ];
   for (const [name, fault] of SLOW) {
     it(`a cold page: ${name}`, async (test) => {
@@ -91,6 +92,18 @@ describe('what takes longer than clients wait is there when they come back', { c
       });
     }
   }
+
+  it('a file that pauses for 20 s in its midst, for clients that leave after 15', async (test) => {
+    const { index, proxy, file, path, url } = await fileWorld(test, { sizeBytes: LARGE });
+    await getPage(proxy, 'demo');
+    index.fault(path, faults.pauseAfter(2_000_000, 20_000));
+    const control = new AbortController();
+    const leaving = fetch(url, { signal: control.signal }).then((answer) => answer.arrayBuffer());
+    setTimeout(() => control.abort(), 15_000);
+    await assert.rejects(leaving);
+    assert.equal((await persist(() => get(url))).sha256, file.sha256);
+    assert.ok(index.requests(path) <= 3, `asked ${index.requests(path)} times`);
+  });
 
   it('a file behind a page, each of which takes 12 s', async (test) => {
     const { index, file, url } = await fileWorld(test);

@@ -63,6 +63,16 @@ export function lateBody(ms: number): Fault {
   };
 }
 
+/** The head and `bytes` of the body at once, the rest after that time. */
+export function pauseAfter(bytes: number, ms: number): Fault {
+  return async ({ answer, socket }) => {
+    socket.write(declaringLength(answer));
+    socket.write(answer.body.subarray(0, bytes));
+    await sleep(ms, undefined, { ref: false });
+    socket.write(answer.body.subarray(bytes));
+  };
+}
+
 /** `bytes` of the body every `everyMs` for so long, then the rest at once: a virus scanner reads it first. */
 export function trickle(forMs: number, bytes = 10, everyMs = 2_000): Fault {
   return async ({ answer, socket }) => {

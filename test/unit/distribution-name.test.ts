@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import {
   leadsBackTo,
   namesDistribution,
   projectOfFilename,
   projectsOfFilename,
 } from '../../src/index/distribution-name.ts';
+import { NameRouting } from '../../src/index/name-routing.ts';
 import type { ProjectName } from '../../src/index/project-name.ts';
 
 const PROJECTS: readonly [filename: string, project: string][] = [
@@ -80,4 +82,40 @@ test('a hostile name costs linear time', () => {
   projectsOfFilename(`${'-1'.repeat(200_000)}.zip`);
   projectsOfFilename(`${'-'.repeat(200_000)}.tar.gz`);
   assert.ok(performance.now() - started < 500);
+});
+
+const WORD = fc.stringMatching(/^[a-z][a-z0-9]{0,5}$/);
+const NUMBERS = fc.array(fc.nat(30), { minLength: 1, maxLength: 3 }).map((parts) => parts.join('.'));
+/** Dashes in versions are those of post releases, dates and pre-releases. */
+const VERSION = fc
+  .tuple(
+    NUMBERS,
+    fc.array(fc.oneof(fc.nat(2100).map(String), fc.constantFrom('rc1', 'beta', 'py2.7')), { maxLength: 2 }),
+  )
+  .map(([release, rest]) => [release, ...rest].join('-'));
+const NAME = fc.array(fc.oneof(WORD, fc.nat(9).map(String)), { minLength: 1, maxLength: 3 }).map((words) => {
+  return /^[a-z]/.test(words[0]!) ? words.join('-') : `a${words.join('-')}`;
+});
+const ENDING = fc.constantFrom('.tar.gz', '.zip', '-py3-none-any.whl', '.win32.exe');
+
+test('whatever dashes stand in name and version, the project is among the readings', () => {
+  fc.assert(
+    fc.property(NAME, VERSION, ENDING, (name, version, ending) => {
+      const readings = projectsOfFilename(`${name}-${version}${ending}`);
+      assert.ok(readings.includes(name as ProjectName), readings.join(' '));
+      assert.equal(new Set(readings).size, readings.length);
+    }),
+  );
+});
+
+test('where one reading of a file is a bound name, no reading may be asked at another index', () => {
+  fc.assert(
+    fc.property(NAME, VERSION, ENDING, (name, version, ending) => {
+      const routing = new NameRouting([{ names: [name], index: 'internal' }]);
+      const readings = projectsOfFilename(`${name}-${version}${ending}`);
+      assert.deepEqual(routing.allowedForAny(readings, ['public', 'internal', 'other']), ['internal']);
+      assert.deepEqual(routing.allowedForAny(readings, ['public']), []);
+      assert.deepEqual(new NameRouting([]).allowedForAny(readings, ['public', 'internal']), ['public', 'internal']);
+    }),
+  );
 });
