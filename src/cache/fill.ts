@@ -76,12 +76,15 @@ interface Transfer {
 async function* heard(filling: Filling, first: Transfer, hash: BodyHash): AsyncGenerator<Buffer> {
   let { response } = first;
   let source = first.chunks[Symbol.asyncIterator]();
+  // Once: what holds bodies back does so again in each transfer, and this one has waited longest.
+  let mayAsk = isResumable(filling);
   try {
     for (;;) {
       const pending = source.next();
       const isSilent = !(await settlesWithin(pending, SILENCE_MS));
       let next: IteratorResult<Buffer>;
-      if (isSilent && isResumable(filling)) {
+      if (isSilent && mayAsk) {
+        mayAsk = false;
         const other = resumed(filling, hash.bytes, response.source);
         const own = pending.then((value) => ({ next: value, transfer: undefined }));
         const winner = await Promise.any([own, other]).catch(() => own);

@@ -18,6 +18,9 @@ import { ownedName, withVariant } from './record.ts';
 import { StreamedArrival } from './streamed-arrival.ts';
 import { collect } from './whole-body.ts';
 
+/** When a page that does not come is asked for once more: its client has come back for it by then. */
+const BESIDE_MS = [14_000, 24_000];
+
 export class Flight {
   readonly #tools: FlightTools;
   readonly #resource: Resource;
@@ -29,6 +32,8 @@ export class Flight {
   readonly #abort = new AbortController();
   #overtaken = false;
   #givenUp: UpstreamFailure | undefined;
+  /** Those that were begun because this one took long. */
+  readonly #beside: Flight[] = [];
 
   /**
    * `alone`: the request of one reader, whose own conditions and range may go along when nothing is held. `afresh`: no
@@ -55,7 +60,7 @@ export class Flight {
 
   /** Ends the request: nobody needs it any more. */
   abort(): void {
-    this.#abort.abort();
+    for (const flight of [this, ...this.#beside]) flight.#abort.abort();
   }
 
   /** Ends a request that takes too long; `cause` is what those hear who still wait for it. */
@@ -66,16 +71,48 @@ export class Flight {
 
   /** The resource was changed or purged after this request went out: its answer is not stored any more. */
   overtake(): void {
-    this.#overtaken = true;
+    for (const flight of [this, ...this.#beside]) flight.#overtaken = true;
   }
 
   /** Asks upstream. Rejects with an UpstreamFailure, which never changed anything that is stored. */
   async land(): Promise<Landing> {
     try {
-      return await this.#land();
+      const isWhole = this.#resource.profile.body.kind === 'whole' && !this.#alone;
+      return await (isWhole ? this.#landOrBeside() : this.#land());
     } catch (error) {
       throw this.#givenUp ?? error;
     }
+  }
+
+  /**
+   * The landing of this flight or of one of those that are begun beside it when it takes long: its connection may be lost,
+   * and what an upstream that is well again answers must not wait for it. What ends well first counts.
+   */
+  #landOrBeside(): Promise<Landing> {
+    const { promise, resolve, reject } = Promise.withResolvers<Landing>();
+    const underWay = new Set<Flight>();
+    const follow = (flight: Flight) => {
+      underWay.add(flight);
+      flight.#land().then(resolve, (error) => {
+        underWay.delete(flight);
+        if (underWay.size === 0) reject(error);
+      });
+    };
+    const timers = BESIDE_MS.map((ms) =>
+      setTimeout(() => {
+        const stored = { record: this.#record, held: this.#held };
+        const other = new Flight(this.#tools, this.#resource, stored, { afresh: this.#afresh });
+        this.#beside.push(other);
+        follow(other);
+      }, ms),
+    );
+    follow(this);
+    const done = () => {
+      for (const timer of timers) clearTimeout(timer);
+      for (const flight of underWay) flight.#abort.abort();
+    };
+    promise.then(done, done);
+    return promise;
   }
 
   async #land(): Promise<Landing> {

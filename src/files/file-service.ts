@@ -93,7 +93,7 @@ export class FileService {
     if (listing.at.sizeBytes !== undefined) return { kind: 'known', file: listing.at, sizeBytes: listing.at.sizeBytes };
     try {
       return await this.#listed.reread(wanted, listing, listing.at, async (file) => {
-        return { kind: 'known', file, sizeBytes: await this.#options.source.sizeOf(file.url) };
+        return { kind: 'known', file, sizeBytes: await this.#options.source.sizeOf(file) };
       });
     } catch (error) {
       if (!(error instanceof UpstreamFailure) || error.kind !== 'timeout') throw error;

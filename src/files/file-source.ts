@@ -70,8 +70,17 @@ export class FileSource {
    * HEAD, does not answer it or names no length is asked for the first byte. Rejects with an UpstreamFailure when there
    * is no file.
    */
-  async sizeOf(url: string): Promise<number | undefined> {
-    return (await this.#sizeByHead(url)) ?? this.#sizeByPart(url);
+  async sizeOf({ url, elsewhere }: Pick<FileResource, 'url' | 'elsewhere'>): Promise<number | undefined> {
+    let failure: UpstreamFailure | undefined;
+    for (const place of [url, ...elsewhere]) {
+      try {
+        return (await this.#sizeByHead(place)) ?? (await this.#sizeByPart(place));
+      } catch (error) {
+        if (!(error instanceof UpstreamFailure)) throw error;
+        failure ??= error;
+      }
+    }
+    throw failure;
   }
 
   async #sizeByHead(url: string): Promise<number | undefined> {

@@ -54,7 +54,7 @@ export interface IndexUpstreamOptions {
   readonly count?: (result: MirrorResult) => void;
   /** No answer for that long: a second request is sent beside the first, within the hedge budget. */
   readonly hedgeAfterMs?: number;
-  /** No answer for that long: another mirror is asked, or the same one over another connection, whatever the budget. */
+  /** No answer for that long: another mirror is asked, whatever the hedge budget. */
   readonly overdueAfterMs?: number;
   /** The head of the answer arrives within that, over all mirrors and attempts, or the fetch fails. */
   readonly totalMs?: number;
@@ -135,15 +135,13 @@ export class IndexUpstream {
     const first = this.#askNext(page, false);
     if (first === undefined) throw this.#circuitOpen();
     this.#budget.earn();
-    let isHedged = false;
     return firstAnswer({
       first,
       next: (reason) => {
         if (reason === 'failover') return this.#askNext(page, false);
         // Rather one request more than a client that comes back in vain.
-        if (reason === 'overdue') return this.#askNext(page, true) ?? (isHedged ? undefined : this.#askAgain(page));
+        if (reason === 'overdue') return this.#askNext(page, true);
         if (!this.#budget.spend()) return undefined;
-        isHedged = true;
         return this.#askNext(page, true) ?? this.#askAgain(page);
       },
       hedgeAfterMs: this.#options.hedgeAfterMs ?? 4_000,

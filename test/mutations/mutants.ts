@@ -598,7 +598,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a size that HEAD does not tell is asked for by a range',
     file: 'src/files/file-source.ts',
-    before: '?? this.#sizeByPart(url)',
+    before: '?? (await this.#sizeByPart(place))',
     after: '',
     tests: scenario('head-of-files'),
     only: 'answered 403',
