@@ -49,6 +49,16 @@ export function fieldValue(fields: Fields, name: string): string | undefined {
   return value;
 }
 
+/** What storages and careless servers write into Content-Encoding although the bytes are as they always were. */
+const PLAIN_LABELS: ReadonlySet<string> = new Set(['', 'identity', 'aws-chunked', 'none', 'binary', 'utf-8', 'utf8']);
+
+/** The content codings of the body as it was sent (RFC 9110 8.4), in lower case; undefined when there are none. */
+export function contentCoding(fields: Fields): string | undefined {
+  const labels = fieldValue(fields, 'content-encoding')?.toLowerCase().split(',') ?? [];
+  const codings = labels.map((label) => label.trim()).filter((label) => !PLAIN_LABELS.has(label));
+  return codings.length === 0 ? undefined : codings.join(', ');
+}
+
 /** The fields without those that are named (lower case). */
 export function withoutFields(fields: Fields, names: ReadonlySet<string>): Fields {
   const kept: string[] = [];

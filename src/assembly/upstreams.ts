@@ -97,6 +97,7 @@ function askersOf(
       rights,
       ...(index.order !== undefined && { order: index.order }),
       missingStatuses: index.missingStatuses,
+      missingRedirects: index.missingRedirects === true,
       pageOrigins: index.pageOrigins,
       accept: index.accept,
       maxPageBytes: config.maxPageBytes,

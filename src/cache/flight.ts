@@ -26,6 +26,9 @@ export interface FlightOptions {
   readonly unconditional?: boolean;
 }
 
+/** When a page that does not come is asked for once more: its client has come back for it by then. */
+const BESIDE_MS = [14_000, 24_000];
+
 export class Flight {
   readonly #tools: FlightTools;
   readonly #resource: Resource;
@@ -37,6 +40,9 @@ export class Flight {
   readonly #unconditional: boolean;
   readonly #pending: PendingStore;
   readonly #abort = new AbortController();
+  #givenUp: UpstreamFailure | undefined;
+  /** Those that were begun because this one took long. */
+  readonly #beside: Flight[] = [];
 
   /**
    * `alone`: the request of one reader, whose own conditions and range may go along when nothing is held. `unreadable`:
@@ -66,7 +72,13 @@ export class Flight {
 
   /** Ends the request: nobody needs it any more. */
   abort(): void {
-    this.#abort.abort();
+    for (const flight of [this, ...this.#beside]) flight.#abort.abort();
+  }
+
+  /** Ends a request that takes too long; `cause` is what those hear who still wait for it. */
+  giveUp(cause: UpstreamFailure): void {
+    this.#givenUp = cause;
+    this.abort();
   }
 
   /** When it was begun; milliseconds since the epoch. */
@@ -76,11 +88,51 @@ export class Flight {
 
   /** Nothing of it will be stored from now on. */
   end(): void {
-    this.#tools.changes.end(this.#pending);
+    for (const flight of [this, ...this.#beside]) flight.#tools.changes.end(flight.#pending);
   }
 
   /** Asks upstream. Rejects with an UpstreamFailure, which never changed anything that is stored. */
   async land(): Promise<Landing> {
+    try {
+      const isWhole = this.#resource.profile.body.kind === 'whole' && !this.#alone;
+      return await (isWhole ? this.#landOrBeside() : this.#land());
+    } catch (error) {
+      throw this.#givenUp ?? error;
+    }
+  }
+
+  /**
+   * The landing of this flight or of one of those that are begun beside it when it takes long: its connection may be lost,
+   * and what an upstream that is well again answers must not wait for it. What ends well first counts.
+   */
+  #landOrBeside(): Promise<Landing> {
+    const { promise, resolve, reject } = Promise.withResolvers<Landing>();
+    const underWay = new Set<Flight>();
+    const follow = (flight: Flight) => {
+      underWay.add(flight);
+      flight.#land().then(resolve, (error) => {
+        underWay.delete(flight);
+        if (underWay.size === 0) reject(error);
+      });
+    };
+    const timers = BESIDE_MS.map((ms) =>
+      setTimeout(() => {
+        const stored = { record: this.#record, held: this.#held };
+        const other = new Flight(this.#tools, this.#resource, stored, { unconditional: this.#unconditional });
+        this.#beside.push(other);
+        follow(other);
+      }, ms),
+    );
+    follow(this);
+    const done = () => {
+      for (const timer of timers) clearTimeout(timer);
+      for (const flight of underWay) flight.#abort.abort();
+    };
+    promise.then(done, done);
+    return promise;
+  }
+
+  async #land(): Promise<Landing> {
     const held = this.#held;
     if (held !== undefined && !this.#unconditional) {
       const { base } = held;

@@ -24,6 +24,14 @@ const MAX_UNSHAREABLE = 10_000;
 /** So many under way, and what nobody holds yet has to be asked for later: before memory grows, not after. */
 const MAX_FLIGHTS = 2_000;
 
+/**
+ * From then on the request takes longer than any client waits for it. It goes on behind them, so that those who come back
+ * find what a slow upstream sent, while no more than so many of one upstream do, and up to a limit.
+ */
+const OVERDUE_MS = 10_000;
+const MAX_OVERDUE = 24;
+const LONGEST_MS = 100_000;
+
 /** How long a disk may take for that at the end. */
 const IN_PLACE_MS = 5_000;
 
@@ -77,6 +85,8 @@ export class Flights {
   /** Those of one reader. */
   readonly #alone = new Map<Flight, Promise<Landing>>();
   readonly #unshareable = new Map<string, number>();
+  /** By upstream, how many take longer than any client waits. */
+  readonly #overdue = new Map<string, number>();
 
   constructor({ tools, others, retries, ahead, onCollapsed, leases }: FlightsOptions) {
     this.#tools = tools;
@@ -132,12 +142,18 @@ export class Flights {
       this.#shares.giveBack(client);
       if (this.#running.get(resource.key) === started) this.#running.delete(resource.key);
     };
+    // What one origin of a raw mount takes its time for is between it and its clients.
+    if (resource.profile.name !== 'raw') this.#limitTime(flight, resource.upstream, landing);
     // A flight can be joined until its copy is found without it.
     landing.then((landed) => {
       if (landed.kind === 'growing') started.growing = landed;
       afterwards(landed, done);
     }, done);
     return { landing, startedAt, collapsed: false };
+  }
+
+  isUnderWay(key: string): boolean {
+    return this.#running.has(key);
   }
 
   /** Whether the body of this key is arriving, and readers can follow it. */
@@ -192,6 +208,29 @@ export class Flights {
     for (const flight of this.#alone.keys()) flight.abort();
     // Its client has it already and thinks that it is here.
     await settlesWithin(this.settled(), IN_PLACE_MS);
+  }
+
+  /** Ends the flight when it is overdue and one too many, and at the latest after `LONGEST_MS`. */
+  #limitTime(flight: Flight, upstream: string, landing: Promise<Landing>): void {
+    let counted = false;
+    const giveUp = () =>
+      flight.giveUp(new UpstreamFailure('timeout', `The index ${upstream} has not answered in time. Ask again.`));
+    const last = setTimeout(giveUp, LONGEST_MS);
+    const first = setTimeout(() => {
+      const others = this.#overdue.get(upstream) ?? 0;
+      if (others >= MAX_OVERDUE) return giveUp();
+      counted = true;
+      this.#overdue.set(upstream, others + 1);
+    }, OVERDUE_MS);
+    const done = () => {
+      clearTimeout(first);
+      clearTimeout(last);
+      if (!counted) return;
+      const others = this.#overdue.get(upstream)! - 1;
+      if (others > 0) this.#overdue.set(upstream, others);
+      else this.#overdue.delete(upstream);
+    };
+    landing.then(done, done);
   }
 
   #watchAlone(flight: Flight, landing: Promise<Landing>): void {

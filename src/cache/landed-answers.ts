@@ -13,7 +13,7 @@ import type { Resource } from './profile.ts';
 import { mayStandIn, nothingInStead, troubleOf } from './stand-in.ts';
 
 /** A reader without a copy waits no longer for one flight, which goes on without it (design: 10 s). */
-const LONGEST_WAIT_MS = 9_500;
+export const LONGEST_WAIT_MS = 9_500;
 
 /** Nothing of it can be sent yet. */
 export class StillOnItsWay extends UpstreamFailure {

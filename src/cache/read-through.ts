@@ -1,6 +1,7 @@
 // The one flow by which everything stored is read: look up, decide (RFC 9111 4), and where the copy does not do, one
 // flight upstream for all who wait. A failed flight never changes what is stored.
 
+import { LRUCache } from 'lru-cache';
 import type { IncomingResponse } from '../http-message.ts';
 import { type Answer, answerOf, type Forward, passingAnswer, staleAnswer } from './answer.ts';
 import type { Blob } from './blob-store.ts';
@@ -53,6 +54,8 @@ export class ReadThrough {
   readonly #onPurged: ((keys: readonly string[]) => Promise<void>) | undefined;
   /** What is being asked for without being kept. */
   readonly #unkept = new Map<string, Promise<unknown>>();
+  /** When a key was last asked for without conditions, milliseconds since the epoch. */
+  readonly #askedUnconditionally = new LRUCache<string, number>({ max: 1_000 });
 
   constructor(
     given: Omit<FlightTools, 'changes'> & {
@@ -277,7 +280,15 @@ export class ReadThrough {
   }
 
   async #read(resource: Resource, options: ReadOptions): Promise<Answer> {
+    if (options.anew === true) this.#retries.forget(resource.key);
     const { record, decided, now } = await this.#consult(resource);
+    // A reader that comes while it is being asked for anew joins that.
+    const mayAsk =
+      options.unconditional === true &&
+      (this.#flights.isUnderWay(resource.key) || this.#mayAskUnconditionally(resource.key, now));
+    if (mayAsk && 'entry' in decided) {
+      return this.#revalidation.answer(resource, record, decided.entry, 'request', options);
+    }
     switch (decided.kind) {
       case 'fresh':
         return options.insist === true && this.#mayInsist(decided.entry, now)
@@ -325,6 +336,12 @@ export class ReadThrough {
   #whileRefreshing(resource: Resource, record: EntryRecord | undefined, entry: Entry): Answer {
     this.#revalidation.refresh(resource, record, entry);
     return staleAnswer(resource, entry, this.#tools.now(), { reason: 'refreshing' });
+  }
+
+  #mayAskUnconditionally(key: string, now: number): boolean {
+    if (now - (this.#askedUnconditionally.get(key) ?? Number.NEGATIVE_INFINITY) < INSIST_INTERVAL_MS) return false;
+    this.#askedUnconditionally.set(key, now);
+    return true;
   }
 
   #mayInsist(entry: Entry, now: number): boolean {

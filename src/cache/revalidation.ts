@@ -8,7 +8,7 @@ import type { Entry, EntryRecord } from './entry.ts';
 import { type Flights, leave } from './flights.ts';
 import { currentAgeSeconds, remainingSeconds } from './freshness/age.ts';
 import { selectVariant } from './freshness/vary.ts';
-import type { LandedAnswers } from './landed-answers.ts';
+import { type LandedAnswers, LONGEST_WAIT_MS, StillOnItsWay } from './landed-answers.ts';
 import type { Resource } from './profile.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 import type { RetrySchedule } from './retry-schedule.ts';
@@ -83,10 +83,15 @@ export class Revalidation {
         leave(joined);
         return staleAnswer(resource, entry, this.#now(), { reason: known ? 'refreshing' : 'patience' });
       }
-    } else if (failure?.cause instanceof UpstreamFailure && !(await settlesWithin(joined.landing, patienceMs))) {
+    } else {
       // A stored "there is none" may not stand in for upstream, but neither is known trouble waited out for it.
-      leave(joined);
-      throw nothingInStead(resource, entry, failure.cause);
+      const isBounded = resource.profile.name !== 'raw';
+      const isOverdue = isBounded && performance.now() - joined.startedAt > LONGEST_WAIT_MS;
+      const trouble = isOverdue ? new StillOnItsWay() : failure?.cause;
+      if (trouble instanceof UpstreamFailure && !(await settlesWithin(joined.landing, patienceMs))) {
+        leave(joined);
+        throw nothingInStead(resource, entry, trouble);
+      }
     }
     return this.#landed.take(resource, record, entry, joined, forward);
   }

@@ -2,9 +2,9 @@
 // sent while it arrives. What is wrong before a client has seen anything of it is asked for again, elsewhere.
 
 import { randomUUID } from 'node:crypto';
-import { UpstreamFailure } from '../errors.ts';
+import { type FailureKind, UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
-import { fieldValue } from '../http-message.ts';
+import { contentCoding } from '../http-message.ts';
 import { type Chunks, gather } from './arriving-chunks.ts';
 import type { BlobWriter } from './blob-store.ts';
 import type { BodyKeeper } from './body-keeper.ts';
@@ -37,10 +37,19 @@ export interface StreamedArrivalOptions {
 const MAX_ATTEMPTS = 3;
 /** A small body that takes longer is sent while it arrives, so that no client hears nothing for long. */
 const GATHER_MS = 4_000;
+/** A body that has to be here whole before anything of it can be sent may take that long: its clients come back. */
+const GATHER_CODED_MS = 60_000;
 /** A body with a content coding that nobody asked for is undone in memory, up to this size. */
 const MAX_CODED_BYTES = 64 * 1024 * 1024;
 /** After that the next reader had better begin anew, over another connection, than wait for this one. */
 const LONGEST_SILENCE_MS = 5_000;
+/** The same for a body that is asked for beside when it falls silent. */
+const LONGEST_RESUMABLE_SILENCE_MS = 30_000;
+/** When others are asked beside a source that keeps silent behind its head: soon, and when its client has come back. */
+const BESIDE_MS = [4_000, 10_000];
+
+/** After these another attempt is of no use: it says the same, or would be too late. */
+const FINAL: ReadonlySet<FailureKind> = new Set(['too-large', 'status', 'too-slow']);
 
 export class StreamedArrival {
   readonly #options: StreamedArrivalOptions;
@@ -56,17 +65,58 @@ export class StreamedArrival {
     let response = first;
     for (let attempt = 1; ; attempt++) {
       try {
+        if (rule.shared) response = await this.#audible(response, avoid);
         return await this.#receive(response, attempt);
       } catch (error) {
         response.body.destroy();
         if (!(error instanceof UpstreamFailure)) throw error;
         if (error.kind === 'wrong-digest') this.#wrongBody(response);
         // Without a digest there is nothing to be found wrong with another copy: one try, as any cache would do.
-        const another = rule.shared && error.kind !== 'too-large' && error.kind !== 'status' && !signal.aborted;
+        const another = rule.shared && !FINAL.has(error.kind) && !signal.aborted;
         if (!another || attempt === MAX_ATTEMPTS) throw error;
         avoid.add(response.source);
         response = await ask(avoid);
       }
+    }
+  }
+
+  /**
+   * The answer whose body is the first to say something: beside one that keeps silent behind its head others are asked,
+   * and the silent one is waited for all the same, for its server may be slow. Rejects when the last one has failed.
+   */
+  async #audible(first: IncomingResponse, avoid: ReadonlySet<string>): Promise<IncomingResponse> {
+    if (first.body.readableLength > 0 || first.body.readableEnded) return first;
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingResponse>();
+    const silent = new Set<IncomingResponse>();
+    const listen = (response: IncomingResponse) => {
+      silent.add(response);
+      response.body.once('readable', () => resolve(response));
+      response.body.once('error', (error) => {
+        silent.delete(response);
+        if (silent.size === 0) reject(error);
+      });
+    };
+    let isOver = false;
+    const askBeside = async () => {
+      try {
+        const other = await this.#options.ask(new Set([...avoid, ...[...silent].map(({ source }) => source)]));
+        if (isOver || this.#options.resource.profile.meaning(other.status) !== 'content') other.body.destroy();
+        else listen(other);
+      } catch (error) {
+        // The one beside which it was asked is still waited for.
+        if (!(error instanceof UpstreamFailure)) reject(error);
+      }
+    };
+    listen(first);
+    const timers = BESIDE_MS.map((ms) => setTimeout(() => void askBeside(), ms));
+    try {
+      const heard = await promise;
+      silent.delete(heard);
+      return heard;
+    } finally {
+      isOver = true;
+      for (const timer of timers) clearTimeout(timer);
+      for (const { body } of silent) body.destroy();
     }
   }
 
@@ -80,7 +130,7 @@ export class StreamedArrival {
     const promised = decisive ? resource.expectedSizeBytes : undefined;
     // A coding that nobody asked for must be undone before anything can be said about the bytes; where the length is
     // the promised one, it merely describes the file.
-    const coded = fieldValue(response.fields, 'content-encoding') !== undefined && announced !== promised;
+    const coded = contentCoding(response.fields) !== undefined && announced !== promised;
     if (rule.shared && coded) return this.#receiveCoded(response);
     if (promised !== undefined && announced !== undefined && promised !== announced) {
       throw new UpstreamFailure('wrong-digest', `Upstream announces ${announced} bytes, its index ${promised}.`);
@@ -97,7 +147,7 @@ export class StreamedArrival {
 
   async #receiveCoded(response: IncomingResponse): Promise<Landing> {
     const maxBytes = Math.min(this.#options.rule.maxBytes, MAX_CODED_BYTES);
-    const gathered = await gather(response, { maxBytes, waitMs: GATHER_MS });
+    const gathered = await gather(response, { maxBytes, waitMs: GATHER_CODED_MS });
     if ('whole' in gathered) return this.#keepWhole(response, Buffer.concat(gathered.whole));
     throw new UpstreamFailure('protocol', 'Upstream sent a large file with a content coding that nobody asked for.');
   }
@@ -116,7 +166,7 @@ export class StreamedArrival {
   }
 
   #grow(response: IncomingResponse, chunks: Chunks, sizeBytes: number | undefined): Landing {
-    const { abort, entryOf, keeper, outcome, rule } = this.#options;
+    const { abort, entryOf, keeper, outcome, resource, rule } = this.#options;
     const writer = keeper.create();
     const body = new GrowingBody({
       sizeBytes,
@@ -124,7 +174,8 @@ export class StreamedArrival {
       writer,
       onDiskFailure: keeper.diskFailure,
       onDeserted: () => {
-        if (!worthFinishing(body, sizeBytes, rule.finishAbandonedBytes)) abort();
+        const longestMs = resource.expected === undefined ? LONGEST_SILENCE_MS : LONGEST_RESUMABLE_SILENCE_MS;
+        if (body.silentMs > longestMs || !worthFinishing(body, sizeBytes, rule.finishAbandonedBytes)) abort();
       },
     });
     const arrived = this.#arrive(response, chunks, body, writer);
@@ -196,9 +247,9 @@ function requireContent({ status }: IncomingResponse, { profile }: Resource): vo
   throw new UpstreamFailure(kind, `Upstream answered with status ${status}.`, { upstreamStatus: status });
 }
 
-/** A fill that nobody reads any more goes on when little is left, or when half of it is here, and it is arriving. */
-function worthFinishing({ received, silentMs }: GrowingBody, sizeBytes: number | undefined, maxRestBytes: number) {
-  if (silentMs > LONGEST_SILENCE_MS) return false;
-  const restBytes = sizeBytes === undefined ? Number.POSITIVE_INFINITY : sizeBytes - received;
+/** A fill that nobody reads any more goes on when little is left, or when half of it is here. */
+function worthFinishing({ received }: GrowingBody, sizeBytes: number | undefined, maxRestBytes: number): boolean {
+  // How much is left of a body without a length nobody knows: as long as little has come, little is risked.
+  const restBytes = sizeBytes === undefined ? received : sizeBytes - received;
   return restBytes <= maxRestBytes || restBytes <= received;
 }

@@ -3,7 +3,7 @@
 import { gunzipSync } from 'node:zlib';
 import { UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse, ResponseHead } from '../http-message.ts';
-import { fieldValue } from '../http-message.ts';
+import { contentCoding, fieldValue } from '../http-message.ts';
 import { BodyHash } from './body-hash.ts';
 import { joined } from './large-bytes.ts';
 import type { Expectation, Resource } from './profile.ts';
@@ -47,7 +47,7 @@ export function requireRight(
   if (announced !== undefined && announced !== sent.length) {
     throw new UpstreamFailure('reset', `Upstream sent ${sent.length} bytes instead of ${announced}.`);
   }
-  const bytes = undoUnaskedCoding(sent, fieldValue(response.fields, 'content-encoding'), resource.expected, maxBytes);
+  const bytes = undoUnaskedCoding(sent, contentCoding(response.fields), resource.expected, maxBytes);
   const { expected, expectedSizeBytes = bytes.length } = resource;
   if (expected === undefined ? bytes.length !== expectedSizeBytes : !matches(bytes, expected)) {
     throw new UpstreamFailure('wrong-digest', 'Upstream sent bytes that do not match what its index says of the file.');

@@ -44,6 +44,8 @@ export interface IndexConfig {
   readonly extractMetadata?: boolean;
   /** Pass on ranges of its files that are not here, unverified, instead of fetching the file first. */
   readonly passRanges?: boolean;
+  /** A redirect of a page to another origin means "not here". */
+  readonly missingRedirects?: boolean;
 }
 
 /** A name pattern (`*` matches any run) that is only ever asked at one index. */

@@ -55,6 +55,7 @@ export class StructureBuilder {
         ...(index.order !== 'configured' && { order: index.order }),
         ...(index.extract_metadata && { extractMetadata: true }),
         ...(index.pass_ranges && { passRanges: true }),
+        ...(index.missing_redirects && { missingRedirects: true }),
       });
     }
     return indexes;

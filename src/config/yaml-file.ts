@@ -71,6 +71,8 @@ const index = record({
   accept: z.enum(['any', 'json', 'html'], { error: 'expected any, json or html' }).default('any'),
   extract_metadata: z.boolean({ error: 'expected true or false' }).default(false),
   pass_ranges: z.boolean({ error: 'expected true or false' }).default(false),
+  /** A redirect of a page to another origin, a login above all, means "not here". */
+  missing_redirects: z.boolean({ error: 'expected true or false' }).default(false),
 });
 
 const PATTERN = 'expected a project name in which * stands for any run, for example acme-*';

@@ -3,7 +3,7 @@
 
 import { collect } from '../cache/whole-body.ts';
 import { UpstreamFailure } from '../errors.ts';
-import { fieldValue, type IncomingResponse } from '../http-message.ts';
+import { contentCoding, fieldValue, type IncomingResponse } from '../http-message.ts';
 import { discard } from '../upstream/discard.ts';
 import { type ByteRange, parseContentRange } from './byte-range.ts';
 import { TAIL_BYTES, UnreadableWheel, type WheelBytes } from './zip-members.ts';
@@ -107,7 +107,7 @@ async function sizeOf(ask: AskPart): Promise<number> {
 function totalOf(response: IncomingResponse, { first, last }: ByteRange): number {
   const { status, fields } = response;
   const part = parseContentRange(fieldValue(fields, 'content-range'));
-  const isCoded = fieldValue(fields, 'content-encoding') !== undefined;
+  const isCoded = contentCoding(fields) !== undefined;
   if (status === 206 && part?.first === first && part.last === last && !isCoded) return part.sizeBytes;
   discard(response.body);
   if (status < 400 || REFUSALS.has(status)) throw new NoRanges(`the answer to a range was ${status}`);

@@ -191,7 +191,9 @@ function fileRoute(index: string | undefined, rawPath: string, rest: readonly st
   return { kind: 'file', index, scheme, authority, rawPath: path };
 }
 
-function legacyJsonRoute(index: string | undefined, rest: readonly string[]): Route {
+function legacyJsonRoute(index: string | undefined, segments: readonly string[]): Route {
+  // Both spellings have one answer, as at the public index.
+  const rest = segments.at(-1) === '' ? segments.slice(0, -1) : segments;
   if (rest.length < 2 || rest.length > 3 || rest.at(-1) !== 'json') {
     throw new NotFound('The legacy JSON is at /pypi/<name>/json and /pypi/<name>/<version>/json.', 'no-such-route');
   }

@@ -24,12 +24,39 @@ export function namesDistribution(filename: string): boolean {
  *   platform suffixes (`-amd64`, `-py2.7`) stay with the version; without such a dash, up to the last dash.
  */
 export function projectOfFilename(filename: string): ProjectName | undefined {
+  return parseProjectName(readingOf(filename))?.name;
+}
+
+/** The part of the name that is the project's by the one reading. */
+function readingOf(filename: string): string {
   const length = stemLength(filename);
   let stem = length > 0 ? filename.slice(0, length) : filename;
   const ending = filename.slice(filename.lastIndexOf('.') + 1).toLowerCase();
-  if (ending === 'whl' || ending === 'egg') return parseProjectName(before(stem, stem.indexOf('-')))?.name;
+  if (ending === 'whl' || ending === 'egg') return before(stem, stem.indexOf('-'));
   if (ending === 'rpm') stem = before(stem, stem.lastIndexOf('-'));
-  return parseProjectName(before(stem, dashOfVersion(stem)))?.name;
+  return before(stem, dashOfVersion(stem));
+}
+
+/** What ends in a version, as `cffi-1.0.2`, hardly is a name. */
+const ENDS_LIKE_VERSION = /-v?\d+(?:\.\d+)+$/i;
+/** Names with more dashes are none of a distribution. */
+const MAX_DASHES = 64;
+
+/**
+ * Every project that the name allows, the likeliest first: the one reading, and every part before a dash that a digit
+ * follows, for a dash may stand in a version (`cffi-1.0.2-2.tar.gz` is a post release) and in the name of an old wheel.
+ * Without such a dash it is every part before a dash.
+ */
+export function projectsOfFilename(filename: string): readonly ProjectName[] {
+  const length = stemLength(filename);
+  const stem = length > 0 ? filename.slice(0, length) : filename;
+  const dashes = [...stem.matchAll(/-/g)].map(({ index }) => index).slice(0, MAX_DASHES);
+  const beforeDigits = dashes.filter((dash) => /^-v?\d/i.test(stem.slice(dash, dash + 3)));
+  const others = beforeDigits.length > 0 ? beforeDigits : dashes;
+  const parts = [readingOf(filename), ...others.map((dash) => stem.slice(0, dash))];
+  const likely = parts.filter((part) => !ENDS_LIKE_VERSION.test(part));
+  const names = [...likely, ...parts].flatMap((part) => parseProjectName(part)?.name ?? []);
+  return [...new Set(names)];
 }
 
 /** Whether the one reading of `filename` finds `project`; if not, the page must leave an alias. */

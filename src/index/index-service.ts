@@ -204,6 +204,25 @@ export class IndexService {
     return { answer, page };
   }
 
+  /** See NameRouting.allowedForAny. */
+  askableForAny(names: readonly ProjectName[], indexes: readonly string[]): readonly string[] {
+    return this.#options.routing.allowedForAny(names, indexes);
+  }
+
+  /** The first of `names` whose page is held, at an index where it may be asked, and lists the file; asks nobody. */
+  async heldLister(
+    indexes: readonly string[],
+    names: readonly ProjectName[],
+    file: { readonly key: string; readonly filename: string },
+  ): Promise<ProjectName | undefined> {
+    for (const name of names) {
+      for (const index of this.#options.routing.allowed(name, indexes)) {
+        if ((await this.findHeld(index, name, file))?.at !== undefined) return name;
+      }
+    }
+    return undefined;
+  }
+
   /** See PageFinder.holders. */
   holders(indexes: readonly string[], name: ProjectName): Promise<readonly string[]> {
     return this.#finder.holders(indexes, name);

@@ -35,6 +35,15 @@ export class NameRouting {
     return indexes.includes(bound) ? [bound] : [];
   }
 
+  /**
+   * Of the indexes that a request may ask, those at which all of `names` may be asked: what could be a bound name, in
+   * any reading, is asked where that one is bound, and no other reading of it anywhere else.
+   */
+  allowedForAny(names: readonly ProjectName[], indexes: readonly string[]): readonly string[] {
+    const bound = new Set(names.map((name) => this.boundTo(name)).filter((index) => index !== undefined));
+    return bound.size === 0 ? indexes : indexes.filter((index) => bound.has(index));
+  }
+
   #add(pattern: string, index: string): void {
     if (pattern.includes('*')) this.#patterns.push({ matches: wildcard(pattern), index });
     else if (this.boundTo(pattern as ProjectName) === undefined) this.#exact.set(pattern, index);

@@ -10,7 +10,7 @@ import type { Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { UnreadableBlob } from '../cache/stored-blob.ts';
 import { UpstreamFailure } from '../errors.ts';
-import { fieldValue, type ResponseHead } from '../http-message.ts';
+import { contentCoding, fieldValue, type ResponseHead } from '../http-message.ts';
 import type { PageFacts } from './page.ts';
 import type { PageSource } from './page-reader.ts';
 import type { ProjectName } from './project-name.ts';
@@ -96,7 +96,7 @@ export function pageSource(
     digest,
     body,
     contentType: fieldValue(page.fields, 'content-type'),
-    contentEncoding: fieldValue(page.fields, 'content-encoding'),
+    contentEncoding: contentCoding(page.fields),
     serialHeader: fieldValue(page.fields, 'x-pypi-last-serial'),
     url: page.url,
     project,

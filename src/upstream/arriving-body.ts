@@ -37,7 +37,10 @@ export class ArrivingBody extends Readable {
     this.#limits = limits;
     const { minimumRate } = limits;
     this.#meter = new RateMeter(minimumRate, performance.now());
-    this.#watch = setInterval(() => this.#check(), Math.max(1, minimumRate.windowMs / 10)).unref();
+    this.#watch = setInterval(
+      () => this.#check(),
+      Math.max(1, (minimumRate.silenceMs ?? minimumRate.windowMs) / 10),
+    ).unref();
     // A body that nobody reads any more may still fail; that must not end the process. Readers see the error as usual.
     this.on('error', () => {});
   }
@@ -85,7 +88,8 @@ export class ArrivingBody extends Readable {
   #check(): void {
     if (!this.#meter.isTooSlow(performance.now())) return;
     const { host, minimumRate } = this.#limits;
-    const rule = `${minimumRate.bytesPerSecond} bytes/s over ${minimumRate.windowMs / 1000} s`;
+    const { bytesPerSecond, windowMs, silenceMs = windowMs } = minimumRate;
+    const rule = `${bytesPerSecond} bytes/s over ${windowMs / 1000} s, or nothing for ${silenceMs / 1000} s`;
     this.destroy(new UpstreamFailure('too-slow', `${host}: the body arrived slower than ${rule}`));
   }
 }

@@ -32,6 +32,8 @@ export class Breaker {
   #waitMs: number;
   /** The probe under way, and when it counts as lost: a holder that never reports must not close the door for ever. */
   #probe: { readonly permit: Permit; readonly startedAt: number; readonly lostAt: number } | undefined;
+  /** A pause that the server asked for lasts until then. */
+  #pausedUntil = 0;
   #since: number;
 
   constructor(options: BreakerOptions) {
@@ -76,11 +78,15 @@ export class Breaker {
 
   /** A clean answer. Only the probe's closes the circuit: others may have been sent before it opened. */
   succeeded(permit: Permit): void {
-    if (this.#probe?.permit !== permit) return;
-    this.#probeAt = undefined;
-    this.#probe = undefined;
-    this.#waitMs = this.#firstProbeMs;
-    this.#since = this.#now();
+    if (this.#probe?.permit === permit) this.#close();
+  }
+
+  /**
+   * A clean answer to a request that had counted as failed because it took so long: the server is slow, and alive.
+   * A pause that it asked for stands.
+   */
+  answeredLate(): void {
+    if (this.#probeAt !== undefined && this.#now() >= this.#pausedUntil) this.#close();
   }
 
   /** A failure that speaks against the server: the probe's makes the next one wait longer, others open nothing. */
@@ -105,8 +111,16 @@ export class Breaker {
   pause(milliseconds: number): void {
     this.#probe = undefined;
     const until = this.#now() + milliseconds;
+    this.#pausedUntil = Math.max(this.#pausedUntil, until);
     if (this.#probeAt === undefined) this.#since = this.#now();
     this.#probeAt = Math.max(this.#probeAt ?? 0, until);
+  }
+
+  #close(): void {
+    this.#probeAt = undefined;
+    this.#probe = undefined;
+    this.#waitMs = this.#firstProbeMs;
+    this.#since = this.#now();
   }
 
   #open(waitMs: number): void {

@@ -9,6 +9,7 @@ import { type Fields, fieldValue, type ResponseHead } from '../http-message.ts';
 import { ArrivingBody, type BodyLimits, tooLarge } from './arriving-body.ts';
 import { toUpstreamFailure } from './failures.ts';
 import { HeadLimit, MAX_FIELDS, PARSER_LIMIT_BYTES } from './head-limit.ts';
+import { withoutEqualLines } from './repeated-lines.ts';
 
 /** By its own path: the package's index loads fetch, WebSocket and mocks as well, 5 MB and a twelfth of a start. */
 const UndiciClient: typeof Client = createRequire(import.meta.url)('undici/lib/dispatcher/client.js');
@@ -168,7 +169,9 @@ export class Connection {
 /** Names in lower case; undefined when there are too many lines. CR, LF and NUL the parser has refused already. */
 function fieldsFromBytes(raw: readonly Buffer[]): Fields | undefined {
   if (raw.length > MAX_FIELDS * 2) return undefined;
-  return raw.map((bytes, i) => (i % 2 === 0 ? bytes.toString('latin1').toLowerCase() : bytes.toString('latin1')));
+  return withoutEqualLines(
+    raw.map((bytes, i) => (i % 2 === 0 ? bytes.toString('latin1').toLowerCase() : bytes.toString('latin1'))),
+  );
 }
 
 /** Whether only the end of the connection ends this body (RFC 9112 6.3, rule 8). */

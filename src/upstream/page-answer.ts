@@ -19,7 +19,9 @@ export interface PageAnswerRules {
 
 /** The answer as the cache shall see it. Throws UpstreamFailure for one that says nothing about the page. */
 export function pageAnswer(response: IncomingResponse, host: string, rules: PageAnswerRules): IncomingResponse {
-  const { status } = response;
+  // RFC 9110 15.3.4: changed on its way, perhaps; whether it is a page its body tells.
+  const status = response.status === 203 ? 200 : response.status;
+  if (status !== response.status) return { ...response, status };
   if (UNDERSTOOD.has(status)) return response;
   discard(response.body);
   if (rules.missing.has(status)) return { ...response, status: 404, fields: [], body: Readable.from([]) };

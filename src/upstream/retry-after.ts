@@ -8,13 +8,15 @@ const LONGEST_PAUSE_MS = 600_000;
 /** What a 429 without Retry-After means, before jitter. */
 const DEFAULT_PAUSE_MS = 30_000;
 
+/** RFC 9110 5.6.7, but for the form of asctime, which names no zone; Date.parse alone makes a date of almost anything. */
+const HTTP_DATE =
+  /^(?:[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4}|[A-Z][a-z]{2,5}day, \d\d-[A-Z][a-z]{2}-\d\d) \d\d:\d\d:\d\d GMT$/;
+
 /** The value of Retry-After in milliseconds from `now`: whole seconds or an HTTP date; undefined when it is neither. */
 export function parseRetryAfter(value: string, now: number): number | undefined {
   const text = value.trim();
-  const delay = /^\d{1,15}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
-  // A bare negative or fractional number would be read by Date.parse as a year: a date always names a weekday.
-  if (Number.isNaN(delay) || !/^\d+$|^[A-Z][a-z]{2}/.test(text)) return undefined;
-  return Math.min(LONGEST_PAUSE_MS, Math.max(0, delay));
+  const delay = /^\d{1,15}$/.test(text) ? Number(text) * 1000 : HTTP_DATE.test(text) ? Date.parse(text) - now : NaN;
+  return Number.isNaN(delay) ? undefined : Math.min(LONGEST_PAUSE_MS, Math.max(0, delay));
 }
 
 /**

@@ -2,7 +2,14 @@
 // reused or a new connection to the best address. Everything that goes wrong leaves as an UpstreamFailure.
 
 import { UpstreamFailure } from '../errors.ts';
-import { type Fields, fieldValue, type IncomingResponse, withField, withoutFields } from '../http-message.ts';
+import {
+  type Fields,
+  fieldLines,
+  fieldValue,
+  type IncomingResponse,
+  withField,
+  withoutFields,
+} from '../http-message.ts';
 import { AddressBook, type AddressStatus } from './addresses.ts';
 import type { Answer } from './connection.ts';
 import type { PoolStatus } from './connection-pool.ts';
@@ -36,6 +43,8 @@ export interface FetchRequest {
   readonly signal: AbortSignal;
   /** Until the head of the final answer, over all hops and attempts. */
   readonly headersTimeoutMs: number;
+  /** Until the request is sent, where that is less: it waits in our own queue until then. */
+  readonly queueTimeoutMs?: number;
   readonly maxBodyBytes: number;
   readonly mayRedirect: MayRedirect;
   readonly followRedirects: boolean;
@@ -90,6 +99,9 @@ const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 const NONE: ReadonlySet<string> = new Set();
 
+/** A virus scanner on the way lets single bytes through until it has read the whole body; nobody else is so slow. */
+const MINIMUM_RATE: MinimumRate = { bytesPerSecond: 1024, windowMs: 60_000, silenceMs: 30_000 };
+
 export class UpstreamClient implements Fetcher {
   readonly #options: UpstreamClientOptions;
   readonly #addresses: AddressBook;
@@ -114,6 +126,12 @@ export class UpstreamClient implements Fetcher {
     const giveUp = (): void => control.abort(abortedFailure(url.host));
     const late = (): void => control.abort(noAnswer(url, request.headersTimeoutMs));
     const deadline = setTimeout(late, request.headersTimeoutMs);
+    const { queueTimeoutMs = request.headersTimeoutMs } = request;
+    const queued = setTimeout(() => control.abort(noAnswer(url, queueTimeoutMs)), queueTimeoutMs);
+    const onAttempt = (source: string): void => {
+      clearTimeout(queued);
+      request.onAttempt?.(source);
+    };
     const release = (): void => {
       request.signal.removeEventListener('abort', giveUp);
       this.#running.delete(giveUp);
@@ -122,7 +140,7 @@ export class UpstreamClient implements Fetcher {
     this.#running.add(giveUp);
     if (request.signal.aborted || this.#closed) giveUp();
     try {
-      const response = await this.#follow(url, request, control.signal);
+      const response = await this.#follow(url, { ...request, onAttempt }, control.signal);
       response.body.once('close', release);
       return response;
     } catch (error) {
@@ -130,6 +148,7 @@ export class UpstreamClient implements Fetcher {
       throw toUpstreamFailure(error, 'exchange', url.host);
     } finally {
       clearTimeout(deadline);
+      clearTimeout(queued);
     }
   }
 
@@ -205,7 +224,9 @@ export class UpstreamClient implements Fetcher {
     if (fieldValue(complete, 'user-agent') === undefined) {
       complete = withField(complete, 'user-agent', this.#options.userAgent);
     }
-    if (this.#options.via !== undefined) complete = [...complete, 'via', `1.1 ${this.#options.via}`];
+    // Once, however often a redirect makes us ask.
+    const via = this.#options.via === undefined ? undefined : `1.1 ${this.#options.via}`;
+    if (via !== undefined && !fieldLines(complete, 'via').includes(via)) complete = [...complete, 'via', via];
     if (authorization === undefined || fieldValue(complete, 'authorization') !== undefined) return complete;
     return withField(complete, 'authorization', authorization);
   }
@@ -263,7 +284,7 @@ export class UpstreamClient implements Fetcher {
           limits: {
             host: url.host,
             maxBodyBytes: request.maxBodyBytes,
-            minimumRate: request.minimumRate ?? this.#options.minimumRate ?? { bytesPerSecond: 1024, windowMs: 30_000 },
+            minimumRate: request.minimumRate ?? this.#options.minimumRate ?? MINIMUM_RATE,
           },
           onInformational: request.onInformational,
           signal: hop.signal,

@@ -466,3 +466,16 @@ test('a caller that gives up ends every request at once and harms no health', as
   for (const mirror of mirrors) await mirror.log.waitFor(() => mirror.openConnections === 0);
   assert.ok(index.status().every(({ state }) => state === 'closed'));
 });
+
+test('a mirror that is silent when nothing may be hedged any more is left for the next one', async (t) => {
+  const { mirrors, page, index } = await world(t, 2, { hedgeAfterMs: 20, overdueAfterMs: 300 });
+  const last = mirrors.at(-1)!;
+  for (const mirror of mirrors) mirror.fault(/./, faults.silence());
+  const control = new AbortController();
+  const lost = Array.from({ length: 5 }, () => failureOf(index.fetchPage('a/', [], control.signal)));
+  await last.log.waitFor(() => last.log.count('/simple/a/') === 5);
+  last.clearFaults();
+  assert.equal(await page('b/'), '200 mirror 1');
+  control.abort();
+  await Promise.all(lost);
+});

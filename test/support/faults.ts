@@ -54,6 +54,39 @@ export function rate(bytesPerSecond: number): Fault {
   };
 }
 
+/** The head at once, the body after that time. */
+export function lateBody(ms: number): Fault {
+  return async ({ answer, socket }) => {
+    socket.write(declaringLength(answer));
+    await sleep(ms, undefined, { ref: false });
+    socket.write(answer.body);
+  };
+}
+
+/** The head and `bytes` of the body at once, the rest after that time. */
+export function pauseAfter(bytes: number, ms: number): Fault {
+  return async ({ answer, socket }) => {
+    socket.write(declaringLength(answer));
+    socket.write(answer.body.subarray(0, bytes));
+    await sleep(ms, undefined, { ref: false });
+    socket.write(answer.body.subarray(bytes));
+  };
+}
+
+/** `bytes` of the body every `everyMs` for so long, then the rest at once: a virus scanner reads it first. */
+export function trickle(forMs: number, bytes = 10, everyMs = 2_000): Fault {
+  return async ({ answer, socket }) => {
+    socket.write(declaringLength(answer));
+    const end = performance.now() + forMs;
+    let sent = 0;
+    for (; performance.now() < end && !socket.destroyed; sent += bytes) {
+      socket.write(answer.body.subarray(sent, sent + bytes));
+      await sleep(everyMs, undefined, { ref: false });
+    }
+    socket.write(answer.body.subarray(sent));
+  };
+}
+
 /** Announces the whole length, sends `bytes`, then ends or resets the connection [F23]. */
 export function truncated(bytes: number, ending: 'fin' | 'rst' = 'fin'): Fault {
   return async (exchange) => {

@@ -30,6 +30,28 @@ test('silence after a fast start is noticed one window after the last byte', () 
   assert.ok(verdict !== undefined && verdict >= 30_000 && verdict <= 31_000, String(verdict));
 });
 
+test('a body that says single bytes is waited for longer than one that says nothing', () => {
+  const rate = { bytesPerSecond: 1_000, windowMs: 60_000, silenceMs: 10_000 };
+  const scanned = (ms: number): number => (ms > 40_000 ? 100_000 : ms % 2_000 === 0 ? 10 : 0);
+  assert.equal(tooSlowAfter(new RateMeter(rate, 0), scanned, 60_000), undefined);
+  assert.equal(
+    tooSlowAfter(new RateMeter(rate, 0), () => 0, 60_000),
+    10_000,
+  );
+  assert.equal(
+    tooSlowAfter(new RateMeter(rate, 0), (ms) => (ms % 2_000 === 0 ? 10 : 0), 90_000),
+    60_000,
+  );
+  const meter = new RateMeter(rate, 0);
+  meter.pause();
+  assert.equal(meter.isTooSlow(30_000), false);
+  meter.resume(30_000);
+  assert.equal(
+    tooSlowAfter(meter, () => 0, 10_000),
+    undefined,
+  );
+});
+
 test('no rhythm that brings the minimum in every second is ever too slow', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 60, maxLength: 60 }), (places) => {

@@ -15,6 +15,8 @@ for (const [value, expected] of [
   ['-5', undefined],
   ['1.5', undefined],
   ['soon', undefined],
+  ['Tomorrow 2099-01-01', undefined],
+  ['Sun 2099', undefined],
   ['', undefined],
 ] as const) {
   test(`Retry-After: ${value || '(empty)'} means ${expected} ms`, () => {
