@@ -11,7 +11,7 @@ import {
   type ProjectList,
   type ProjectStatus,
 } from './page.ts';
-import { apiVersionOf, FileChecks, htmlVersionOf, serialOf } from './page-fields.ts';
+import { apiVersionOf, FileChecks, htmlVersionOf, isUploadTime, serialOf, uploadTimeOf } from './page-fields.ts';
 import type { PageInput, PageLimits } from './page-input.ts';
 import { type ProjectName, parseProjectName } from './project-name.ts';
 
@@ -184,6 +184,9 @@ function mended(item: JsonObject, filename: string, checks: FileChecks): JsonObj
     // Hashes that are no text still claim that the metadata exists.
     if (wrong.includes(key) && isJsonObject(item[key])) kept[key] = textsOf(item[key]);
   }
+  const time =
+    wrong.includes('upload-time') && isText(item['upload-time']) ? uploadTimeOf(item['upload-time']) : undefined;
+  if (time !== undefined) kept['upload-time'] = time;
   return isHashes(item.hashes) ? kept : { ...kept, hashes: textsOf(item.hashes) };
 }
 
@@ -197,7 +200,7 @@ const VALUES_OF_FILES: readonly (readonly [string, Test])[] = [
   ['size', isSize],
   ['yanked', (value) => isFlag(value) || isText(value)],
   ['hashes', isHashes],
-  ['upload-time', isText],
+  ['upload-time', (value) => isText(value) && isUploadTime(value)],
   ['requires-python', isTextOrNull],
   ['gpg-sig', (value) => value === null || isFlag(value)],
   ['provenance', isTextOrNull],
