@@ -4,7 +4,7 @@
 import type { Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { canExtract } from '../index/extracted-metadata.ts';
-import { fileKey } from '../index/file-links.ts';
+import { addressOf, fileKey } from '../index/file-links.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import { expectationOf } from './expectation.ts';
 import type { FileProfiles } from './file-profile.ts';
@@ -47,7 +47,10 @@ export class FileResources {
     const wheel = this.ofUpstream(index, file, undefined);
     if (!this.extracts(index, file)) return this.#wheelMetadata.orExtracted(resource, wheel);
     const { source } = this.#options;
-    return this.#wheelMetadata.extracted(resource, { wheel, askPart: (signal) => source.partsOf(file.url, signal) });
+    return this.#wheelMetadata.extracted(resource, {
+      wheel,
+      askPart: (signal) => source.partsOf(addressOf(file), signal),
+    });
   }
 
   /** As upstream has it. */
@@ -73,6 +76,7 @@ export class FileResources {
       key: resourceKey(index, fileKey(file.link), companion),
       index,
       url: withCompanion(file.url, companion),
+      userInfo: file.userInfo,
       elsewhere: file.elsewhere.map((place) => withCompanion(place, companion)),
       profile,
       expected,

@@ -6,6 +6,7 @@ import type { Ask, Expectation, Profile, Resource } from '../cache/profile.ts';
 import { contentLength } from '../cache/whole-body.ts';
 import { type FailureKind, UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
+import { addressOf } from '../index/file-links.ts';
 import { discard } from '../upstream/discard.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import type { HostPauses } from './host-pauses.ts';
@@ -23,6 +24,8 @@ export interface FileResource {
   readonly key: string;
   readonly index: string;
   readonly url: string;
+  /** `user:password` for that URL's origin, as the page gives it. */
+  readonly userInfo?: string | undefined;
   /** Where other mirrors of the index are known to have it. */
   readonly elsewhere: readonly string[];
   readonly profile: Profile;
@@ -77,7 +80,8 @@ export class FileSource {
 
   /** From the mirror whose page lists it, else from those that are known to have it: the hash judges all alike. */
   async #fetch(file: FileResource, ask: Ask): Promise<IncomingResponse> {
-    const { url, elsewhere } = file;
+    const { elsewhere } = file;
+    const url = addressOf(file);
     if (elsewhere.length === 0 || file.expected === undefined) return this.#ask(file, url, ask, HEADERS_TIMEOUT_MS);
     // Wrong bytes came from the one: the others are asked first.
     const places = ask.avoid.size > 0 ? [...elsewhere, url] : [url, ...elsewhere];

@@ -6,6 +6,7 @@ import type { Entry } from '../cache/entry.ts';
 import type { Expectation, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { UpstreamFailure } from '../errors.ts';
+import { addressOf } from '../index/file-links.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import type { ProjectName } from '../index/project-name.ts';
@@ -57,7 +58,7 @@ export class ListedRead {
     const listing = await this.#options.finder.again(wanted, project);
     const now = listing.at;
     const again =
-      now === undefined || now.url === file.url
+      now === undefined || addressOf(now) === addressOf(file)
         ? resource
         : await this.#options.resources.of(listing.index, now, wanted.companion);
     try {

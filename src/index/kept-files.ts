@@ -2,6 +2,7 @@
 // on listing them by the records that clients know, until the operator purges the project. Files that left a page are
 // remembered in the same form, in case that they come back as others.
 
+import { addressOf } from './file-links.ts';
 import type { FileRecord, ProjectDetail } from './page.ts';
 import { DEFAULT_PAGE_LIMITS } from './page-input.ts';
 import { parseDetailJson } from './parse-json.ts';
@@ -27,7 +28,9 @@ export function keptFiles(held: ProjectDetail, filenames: readonly string[]): Ke
   if (filenames.length === 0) return undefined;
   const names = new Set(filenames);
   const { name, apiVersion, htmlVersion } = held;
-  const files = held.files.filter(({ filename }) => names.has(filename));
+  const files = held.files
+    .filter(({ filename }) => names.has(filename))
+    .map((file) => (file.userInfo === undefined ? file : { ...file, url: addressOf(file) }));
   const page: ProjectDetail = { ...NOTHING_ELSE, name, apiVersion, htmlVersion, files, source: {} };
   return { filenames, page: detailJson(page, { fileLink: (url) => url }) };
 }

@@ -1,6 +1,6 @@
 // What the two readers of pages share: the meaning of single values, whatever format they came in.
 
-import { absoluteFileUrl } from './file-links.ts';
+import { type FileLocation, locateFile } from './file-links.ts';
 import { InvalidPage } from './invalid-page.ts';
 import type { Problem, Remark } from './page.ts';
 
@@ -87,8 +87,10 @@ export class FileChecks {
     this.#base = base;
   }
 
-  note(subject: string, problem: Problem): void {
-    this.remarks.push({ subject: subject.slice(0, MAX_REMARK_LENGTH), problem });
+  /** `reason`: why the file cannot be served, where the problem alone does not say it. */
+  note(subject: string, problem: Problem, reason?: string): void {
+    const remark = { subject: subject.slice(0, MAX_REMARK_LENGTH), problem };
+    this.remarks.push(reason === undefined ? remark : { ...remark, reason });
   }
 
   /** False, with a remark, for a name that must not be shown to clients. */
@@ -99,32 +101,30 @@ export class FileChecks {
     return safe;
   }
 
-  /** The absolute URL of a link; undefined, with a remark, when the file cannot be served from it. */
-  fileUrl(link: string): string | undefined {
-    const url = absoluteFileUrl(link, this.#base);
-    if (url === undefined) {
-      this.note(withoutSecrets(link), 'unusable-url');
+  /** Where the link of the file leads; undefined, with a remark, when the file cannot be served from there. */
+  location(link: string, filename: string): FileLocation | undefined {
+    const location = locateFile(link, this.#base);
+    if ('unservable' in location) {
+      this.note(filename, 'unusable-url', location.unservable);
       return undefined;
     }
+    const { url } = location;
     const query = url.indexOf('?');
     if (query >= 0) {
       // Links carry no query: of two files that differ in nothing else only the first can be addressed.
       const path = url.slice(0, query);
       const first = this.#withQuery.get(path);
       if (first !== undefined && first !== url) {
-        this.note(withoutSecrets(link), 'ambiguous-url');
+        this.note(filename, 'ambiguous-url', "another file's link differs from it in its query alone");
         return undefined;
       }
       this.#withQuery.set(path, url);
     }
-    return url;
+    return location;
   }
 }
 
-/** A link as it may be logged: without user information, query and fragment, which may hold credentials. */
-function withoutSecrets(link: string): string {
-  return link
-    .slice(0, MAX_REMARK_LENGTH)
-    .replace(/[?#].*$/s, '')
-    .replace(/^([^/@]*:)?\/*[^/]*@/, '$1//');
+/** A URL as it may be shown to clients. */
+export function withoutUserInfo(url: string): string {
+  return url.includes('@') ? url.replace(/^([a-z][a-z0-9+.-]*:)?([\\/]{2,})[^\\/?#]*@/i, '$1$2') : url;
 }

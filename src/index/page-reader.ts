@@ -7,13 +7,13 @@ import { type Comparison, comparePages, type Move, mover, otherPlaces } from './
 import { leadsBackTo } from './distribution-name.ts';
 import { checkDocument, type DocumentForm, type DocumentKind, renderDocument } from './documents.ts';
 import { canExtract } from './extracted-metadata.ts';
-import { fileKey, fileLink, filenameOfUrl } from './file-links.ts';
+import { fileKey, fileLink, filenameOfUrl, flattenedKey, isFlattened } from './file-links.ts';
 import { InvalidPage } from './invalid-page.ts';
 import { departedFiles, type KeptFiles, keptFiles, withDepartedFiles, withKeptFiles } from './kept-files.ts';
 import { mergeLists } from './merge-lists.ts';
 import { type NameRoute, NameRouting } from './name-routing.ts';
 import type { PageFormat } from './negotiate.ts';
-import { type FileRecord, type PageFacts, type ProjectDetail, pageFacts } from './page.ts';
+import { type FileRecord, type PageFacts, type ProjectDetail, pageFacts, unservedFiles, whyUnserved } from './page.ts';
 import { parsePage, parseProjectList } from './parse-page.ts';
 import type { ProjectName } from './project-name.ts';
 import { provenanceLink } from './provenance.ts';
@@ -54,7 +54,7 @@ export interface SourceOfIndex {
 export interface ListedFile
   extends Pick<
     FileRecord,
-    'filename' | 'url' | 'hashes' | 'sizeBytes' | 'uploadTime' | 'coreMetadata' | 'yanked' | 'provenance'
+    'filename' | 'url' | 'userInfo' | 'hashes' | 'sizeBytes' | 'uploadTime' | 'coreMetadata' | 'yanked' | 'provenance'
   > {
   /** The URL by which clients know it: `url`, unless another mirror's was given out first. */
   readonly link: string;
@@ -70,6 +70,8 @@ export interface FoundRecords {
   readonly named?: ListedFile;
   /** At this URL the index has a file whose hash has changed, which is not accepted. */
   readonly refused?: true;
+  /** The page lists a file of this name that cannot be served: why, as part of a sentence. */
+  readonly unserved?: string;
 }
 
 /** How a page differs from the one that is held, and the known records of the files that have changed or left. */
@@ -83,6 +85,8 @@ export interface Checked {
   readonly facts: PageFacts;
   readonly strays: readonly string[];
   readonly remarks: number;
+  /** How many of its files cannot be served; the facts tell of the first few why. */
+  readonly unserved: number;
 }
 
 /** A page whose decoded body would be larger than this is refused: a bomb, or nothing an installer could use. */
@@ -124,7 +128,12 @@ export class PageReader {
         strays.push(filenameOfUrl(file.url));
       }
     }
-    return { facts: pageFacts(page), strays, remarks: page.remarks.length };
+    return {
+      facts: pageFacts(page),
+      strays,
+      remarks: page.remarks.length,
+      unserved: unservedFiles(page.remarks).count,
+    };
   }
 
   render(source: PageSource, format: PageFormat): Buffer {
@@ -185,8 +194,16 @@ export class PageReader {
     const { files } = parsed.index;
     const at = files.get(key);
     if (at !== undefined) return { at };
-    const named = [...files.values()].find((file) => file.filename === filename);
-    if (named === undefined) return {};
+    const records = [...files.entries()];
+    // A client that was sent to a path which it cannot write would come back with the same one, time and again.
+    const meant = flattenedKey(key);
+    const flattened = records.find(([known]) => !isFlattened(known) && flattenedKey(known) === meant)?.[1];
+    if (flattened !== undefined) return { at: flattened };
+    const named = records.find(([, file]) => file.filename === filename)?.[1];
+    if (named === undefined) {
+      const remark = parsed.page.remarks.find((one) => one.subject === filename && whyUnserved(one) !== undefined);
+      return remark === undefined ? {} : { unserved: whyUnserved(remark)! };
+    }
     const known = mover(moves);
     const refused = named.kept && parsed.page.files.some(({ url }) => fileKey(known(url)) === key);
     return { named, ...(refused && { refused }) };
@@ -204,7 +221,7 @@ export class PageReader {
       files: list.names.length,
       apiVersion: list.apiVersion,
     };
-    return { facts, strays: [], remarks: list.remarks.length };
+    return { facts, strays: [], remarks: list.remarks.length, unserved: 0 };
   }
 
   #readList(source: PageSource) {
@@ -248,8 +265,9 @@ export class PageReader {
 }
 
 function listed(file: FileRecord, link: string, elsewhere: readonly string[]): ListedFile {
-  const { filename, url, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance } = file;
-  return { filename, url, link, elsewhere, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance };
+  const { filename, url, userInfo, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance } = file;
+  const record = { filename, url, link, elsewhere, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance };
+  return userInfo === undefined ? record : { ...record, userInfo };
 }
 
 /** The first of two records with one key wins: they differ in nothing that a URL can say. */

@@ -10,7 +10,7 @@ import type { IncomingResponse, RequestHead } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { ChangedFiles } from './changed-files.ts';
 import type { MirrorJudgement } from './mirror-judgement.ts';
-import type { PageSource } from './page-reader.ts';
+import type { Checked, PageSource } from './page-reader.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import { type ProjectName, parseProjectName } from './project-name.ts';
 import { type HeldPage, pageSource, readAll, storedSource } from './stored-page.ts';
@@ -19,6 +19,14 @@ export interface IndexUnderName {
   readonly upstream: Pick<IndexUpstream, 'fetchPage' | 'reportValidPage' | 'reportInvalidPage'>;
   /** The base URL by which its pages are known to the cache engine. */
   readonly base: string;
+}
+
+/** What was left out of a page, or mended. */
+export interface PageRemarks {
+  readonly count: number;
+  /** How many files cannot be served; of the first few `name: why`. */
+  readonly unserved: number;
+  readonly told: readonly string[];
 }
 
 export interface PageResourcesOptions {
@@ -34,7 +42,7 @@ export interface PageResourcesOptions {
   readonly entries: EntryStore;
   readonly now: () => number;
   /** Told of a page that was refused, and of files left out of one that was accepted. */
-  readonly onRemarks: (index: string, project: string, remarks: number) => void;
+  readonly onRemarks: (index: string, project: string, remarks: PageRemarks) => void;
 }
 
 /** Resources kept ready: of so many projects the pages are hot at a time, and another one costs a microsecond. */
@@ -117,7 +125,7 @@ export class PageResources {
     try {
       const checked = await this.#options.workshop.check(source);
       upstream.reportValidPage(response.source);
-      if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', checked.remarks);
+      if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', remarksOf(checked));
       if (project !== undefined) await this.#storeAliases(index, project, checked.strays);
       const judgement = this.#options.mirrors.get(index);
       if (judgement !== undefined) return { ...checked.facts, ...judgement.factsOf(response) };
@@ -147,6 +155,10 @@ export class PageResources {
       await this.#options.entries.set(aliasKey(index, filename), { format: 1, variants: [entry] });
     }
   }
+}
+
+function remarksOf({ remarks, unserved, facts }: Checked): PageRemarks {
+  return { count: remarks, unserved, told: facts.unserved ?? [] };
 }
 
 function aliasKey(index: string, filename: string): string {

@@ -6,7 +6,15 @@ import { filenameOfUrl } from './file-links.ts';
 import { type Anchor, decodeHtml, type HtmlDocument, readHtml } from './html-document.ts';
 import { InvalidPage } from './invalid-page.ts';
 import type { FileRecord, Hashes, ProjectDetail, ProjectList, ProjectStatus } from './page.ts';
-import { apiVersionOf, FileChecks, HASH_ALGORITHMS, htmlVersionOf, serialOf, uploadTimeOf } from './page-fields.ts';
+import {
+  apiVersionOf,
+  FileChecks,
+  HASH_ALGORITHMS,
+  htmlVersionOf,
+  serialOf,
+  uploadTimeOf,
+  withoutUserInfo,
+} from './page-fields.ts';
 import type { PageInput, PageLimits } from './page-input.ts';
 import { parseProjectName } from './project-name.ts';
 
@@ -117,17 +125,18 @@ function projectOfLink(href: string, folder: URL): string | undefined {
 function readAnchor({ href, attributes, text }: Anchor, checks: FileChecks): FileRecord | undefined {
   const hash = href.indexOf('#');
   const link = hash < 0 ? href : href.slice(0, hash);
+  const shown = withoutUserInfo(link);
   const hashes = hash < 0 ? NO_HASHES : hashesIn(href.slice(hash + 1));
-  const fromLink = filenameOfUrl(link);
+  const fromLink = filenameOfUrl(shown);
   // Installers read the file name off the link; a link that ends otherwise (a download address) is named by its text.
   const filename = namesDistribution(fromLink) || text === '' ? fromLink : text;
   if (hashes === NO_HASHES && !namesDistribution(filename)) {
-    checks.note(link.replace(/\?.*$/s, ''), 'names-no-distribution');
+    checks.note(shown.replace(/\?.*$/s, ''), 'names-no-distribution');
     return undefined;
   }
   if (!checks.acceptsFilename(filename)) return undefined;
-  const url = checks.fileUrl(link);
-  return url === undefined ? undefined : fileRecord({ filename, url, hashes }, attributes, checks);
+  const location = checks.location(link, filename);
+  return location === undefined ? undefined : fileRecord({ filename, hashes, ...location }, attributes, checks);
 }
 
 /** The hashes of a fragment, `sha256=…`, or `egg=…&md5=…` on old pages. */
@@ -141,17 +150,19 @@ function hashesIn(fragment: string): Hashes {
 }
 
 function fileRecord(
-  { filename, url, hashes }: Pick<FileRecord, 'filename' | 'url' | 'hashes'>,
+  named: Pick<FileRecord, 'filename' | 'url' | 'userInfo' | 'hashes'>,
   attributes: readonly string[],
   checks: FileChecks,
 ): FileRecord {
+  const { filename, url, hashes } = named;
   const requiresPython = attribute(attributes, 'data-requires-python');
   const reason = attribute(attributes, 'data-yanked');
   const coreMetadata = coreMetadataOf(
     attribute(attributes, 'data-core-metadata') ?? attribute(attributes, 'data-dist-info-metadata'),
   );
   const gpgSig = gpgSigOf(attribute(attributes, 'data-gpg-sig'));
-  const provenance = attribute(attributes, 'data-provenance');
+  const claimed = attribute(attributes, 'data-provenance');
+  const provenance = claimed === undefined ? undefined : withoutUserInfo(claimed);
   const yanked = reason === undefined ? false : reason === '' ? true : reason;
   const sizeBytes = sizeOf(attributes, filename, checks);
   const uploadTime = uploadTimeIn(attributes, filename, checks);
@@ -164,9 +175,7 @@ function fileRecord(
   if (sizeBytes !== undefined) source.size = sizeBytes;
   if (uploadTime !== undefined) source['upload-time'] = uploadTime;
   return {
-    filename,
-    url,
-    hashes,
+    ...named,
     sizeBytes,
     uploadTime,
     requiresPython,
