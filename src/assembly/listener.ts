@@ -19,6 +19,7 @@ import { Purger } from '../purger.ts';
 import { factsOf, type StatusFacts } from '../status-page/facts.ts';
 import { SeenLast } from '../status-page/seen-last.ts';
 import { StatusPage } from '../status-page/status-page.ts';
+import { UploadedProjects } from '../uploaded-projects.ts';
 import { type Basics, memoryShare } from './basics.ts';
 import { openClients } from './current-clients.ts';
 import { openForwarding } from './forwarding.ts';
@@ -26,7 +27,7 @@ import { openNotes } from './notes.ts';
 import { openServers } from './servers.ts';
 import type { Services } from './services.ts';
 import type { Stores } from './stores.ts';
-import { indexOrigins, type Upstreams } from './upstreams.ts';
+import { indexOrigins, type Upstreams, uploadUrl } from './upstreams.ts';
 
 /** What one of several worker processes has from its fellows. */
 export interface Fellows {
@@ -76,7 +77,7 @@ export async function listen(
   const { config, now, log, version, node, metrics, events, telemetry } = basics;
   const { blobs, entries } = stores;
   const { client, askers } = upstreams;
-  const { readThrough, index, documents, files, explain } = services;
+  const { readThrough, resources, index, documents, files, explain } = services;
   const [origin] = indexOrigins(config);
   let draining = false;
   const ready = new ReadyAnswers({
@@ -116,12 +117,20 @@ export async function listen(
     events,
     now,
   });
+  const uploads = new UploadedProjects({
+    indexNames: config.indexes.map(({ name }) => name),
+    resources,
+    entries,
+    readThrough,
+    exchange: () => purges,
+  });
   const purges =
     entries.purges &&
     new PurgeExchange({
       shared: entries.purges,
       marks: stores.purgeMarks,
       purger,
+      outdate: (project) => uploads.outdate(project),
       node,
       dataDir: config.dataDir,
       now,
@@ -178,7 +187,8 @@ export async function listen(
     lastAgreed: () => agreement.oldest(config.defaultIndexes),
     servedDays: async () => (await facts()).served,
     indexNames: new Set(config.indexes.map(({ name }) => name)),
-    uploadsTo: config.uploads ? new URL('/legacy/', origin).href : undefined,
+    uploadsTo: config.uploads ? (name) => uploadUrl(config, name) : undefined,
+    onUploaded: (projects) => uploads.uploaded(projects),
     xmlRpcTo: config.xmlRpc ? new URL('/pypi', origin).href : undefined,
   });
   const clients = config.clients && (await openClients(config.clients, addresses, basics));

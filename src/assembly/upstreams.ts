@@ -69,6 +69,12 @@ export function indexOrigins({ indexes }: Config): string[] {
   return indexes.flatMap(({ upstreams }) => upstreams.map(({ url }) => new URL(url).origin));
 }
 
+/** Where an index takes uploads, the first one without a name; `/legacy/` of its first upstream unless it is configured. */
+export function uploadUrl({ indexes }: Config, name: string | undefined): string {
+  const { uploadUrl, upstreams } = indexes.find((index) => name === undefined || index.name === name)!;
+  return uploadUrl ?? new URL('/legacy/', upstreams[0]!.url).href;
+}
+
 function boundCredentials({ upstreams }: IndexConfig): BoundCredentials[] {
   return upstreams.flatMap(({ url, credentials }) => (credentials === undefined ? [] : [{ url, credentials }]));
 }

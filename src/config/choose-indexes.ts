@@ -42,7 +42,9 @@ async function choose(read: ReadSettings, means: Means, isOwn: (url: string) => 
   const { builder, credentials, machine, problems } = means;
   const mirrorsOf = async (addresses: readonly UpstreamConfig[]): Promise<IndexConfig[]> => {
     const upstreams = await Promise.all(addresses.map((address) => withCredentials(address, undefined, credentials)));
-    return [{ name: ONLY_INDEX, upstreams, missingStatuses: [], pageOrigins: [], accept: 'any' }];
+    const { uploadUrl } = settings;
+    const only: IndexConfig = { name: ONLY_INDEX, upstreams, missingStatuses: [], pageOrigins: [], accept: 'any' };
+    return [uploadUrl === undefined ? only : { ...only, uploadUrl }];
   };
   const nothing = { indexes: [], foundIn: 'nowhere' };
   const configured = file?.structures.indexes;

@@ -33,6 +33,8 @@ export interface IndexConfig {
   readonly changedFiles?: 'refuse' | 'accept';
   /** Cut core metadata out of its wheels where its pages offer none. */
   readonly extractMetadata?: boolean;
+  /** Where it takes uploads; `/legacy/` at the origin of its first upstream unless given. */
+  readonly uploadUrl?: string;
   /** Pass on ranges of its files that are not here, unverified, instead of fetching the file first. */
   readonly passRanges?: boolean;
 }

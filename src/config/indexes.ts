@@ -55,6 +55,7 @@ export class StructureBuilder {
         ...(index.order !== 'configured' && { order: index.order }),
         ...(index.extract_metadata && { extractMetadata: true }),
         ...(index.pass_ranges && { passRanges: true }),
+        ...(index.upload_url !== undefined && { uploadUrl: index.upload_url }),
       });
     }
     return indexes;

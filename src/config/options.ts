@@ -1,7 +1,17 @@
 // The one table of options: what each is called in the YAML file and in the environment, its unit, its default and
 // what it is for. Parsing, `wheelkeep check`, the flags of `serve` and README's table all read this.
 
-import { basePath, baseUrl, hostName, listenAddress, network, origin, redisUrl, upstreamAddress } from './addresses.ts';
+import {
+  basePath,
+  baseUrl,
+  exactUrl,
+  hostName,
+  listenAddress,
+  network,
+  origin,
+  redisUrl,
+  upstreamAddress,
+} from './addresses.ts';
 import {
   boolean,
   choice,
@@ -190,8 +200,13 @@ export const OPTIONS = {
     example: 'true',
   }),
   uploads: option('uploads', boolean, 'false', {
-    description: 'Pass uploads (`POST /legacy/`) through to the first upstream.',
+    description: 'Pass uploads through: `POST /legacy/` to the first index, `POST /<index>/legacy/` to that one.',
     example: 'true',
+  }),
+  uploadUrl: optional('upload_url', exactUrl, {
+    description:
+      'Where the index of `upstream` takes uploads; unset, `/legacy/` at its origin. With `indexes` it is a key of each.',
+    example: 'https://index.example/upload/',
   }),
   xmlRpc: option('xml_rpc', boolean, 'false', {
     description: 'Pass XML-RPC calls through to the first upstream.',

@@ -5,7 +5,7 @@
 import { basename } from 'node:path';
 import { isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { baseUrl, listenAddress, origin, upstreamAddress } from './addresses.ts';
+import { baseUrl, exactUrl, listenAddress, origin, upstreamAddress } from './addresses.ts';
 import { OPTIONS, STRUCTURES } from './options.ts';
 import { nearest, type Problem } from './problems.ts';
 import { duration, InvalidValue, size, type Unit } from './units.ts';
@@ -71,6 +71,7 @@ const index = record({
   accept: z.enum(['any', 'json', 'html'], { error: 'expected any, json or html' }).default('any'),
   extract_metadata: z.boolean({ error: 'expected true or false' }).default(false),
   pass_ranges: z.boolean({ error: 'expected true or false' }).default(false),
+  upload_url: inUnit(exactUrl).optional(),
 });
 
 const PATTERN = 'expected a project name in which * stands for any run, for example acme-*';
