@@ -163,6 +163,7 @@ export async function listen(
       service: index,
       defaultIndexes: config.defaultIndexes,
       strict: config.strictAccept,
+      linkRoot: config.absoluteLinks ? config.publicUrl : undefined,
       ready,
       now,
       onStale: (kind, answer) => telemetry.stale(kind, answer),

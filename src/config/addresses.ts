@@ -112,6 +112,13 @@ export const origin: Unit<string> = {
   format: (value) => value,
 };
 
+/** An origin as browsers send it, or `*`. */
+export const browserOrigin: Unit<string> = {
+  name: 'origin or `*`',
+  parse: (input) => (input === '*' ? input : origin.parse(input)),
+  format: (value) => value,
+};
+
 export const redisUrl: Unit<string> = {
   name: 'URL',
   parse: (input) => {

@@ -115,6 +115,10 @@ export interface Config extends ListenAddress {
   readonly uploads: boolean;
   readonly xmlRpc: boolean;
   readonly publicUrl?: string;
+  /** The links of JSON pages begin with `publicUrl`. */
+  readonly absoluteLinks: boolean;
+  /** Origins of pages in browsers that may read what installers read; `*` is every one, none is nobody. */
+  readonly browserOrigins: readonly string[];
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
   /** Proxies for our own upstream connections, as the environment names them. */

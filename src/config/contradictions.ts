@@ -33,6 +33,10 @@ export function contradictions({ settings, sources, file }: ReadSettings): Probl
     problems.push({ key: 'uploads', value: 'true', source: sources.uploads, cure });
   }
   const { basePath, publicUrl } = settings;
+  if (settings.absoluteLinks && publicUrl === undefined) {
+    const cure = 'has no effect without public_url; set it to the address by which clients know this server';
+    problems.push({ key: 'absolute_links', value: 'true', source: sources.absoluteLinks, cure });
+  }
   if (basePath !== undefined && publicUrl !== undefined && !publicUrl.endsWith(`${basePath}/`)) {
     const cure = `expected an address that ends in base_path, which is ${basePath}`;
     problems.push({ key: 'public_url', value: publicUrl, source: sources.publicUrl, cure });

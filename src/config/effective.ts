@@ -75,6 +75,7 @@ function structures(config: Config) {
         ...(index.order === 'latency' && { order: index.order }),
         ...(index.extractMetadata && { extract_metadata: true }),
         ...(index.passRanges && { pass_ranges: true }),
+        ...(index.uploadUrl !== undefined && { upload_url: index.uploadUrl }),
       },
     ]),
   );

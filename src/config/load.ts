@@ -92,6 +92,8 @@ export async function loadConfig(
     uploads: settings.uploads,
     xmlRpc: settings.xmlRpc,
     ...(settings.publicUrl !== undefined && { publicUrl: settings.publicUrl }),
+    absoluteLinks: settings.absoluteLinks,
+    browserOrigins: settings.browserOrigins,
     logLevel: settings.logLevel,
     logFormat: settings.logFormat,
     proxy,

@@ -4,6 +4,7 @@
 import {
   basePath,
   baseUrl,
+  browserOrigin,
   exactUrl,
   hostName,
   listenAddress,
@@ -215,6 +216,18 @@ export const OPTIONS = {
   publicUrl: optional('public_url', baseUrl, {
     description: 'The address by which clients know us; the legacy JSON needs it for absolute links.',
     example: 'https://wheels.example/',
+  }),
+  absoluteLinks: option('absolute_links', boolean, 'false', {
+    description:
+      'Write links in JSON pages in full, beginning with `public_url`, for clients that do not resolve relative ones ' +
+      '(micropip).',
+    example: 'true',
+  }),
+  browserOrigins: option('browser_origins', list(browserOrigin), '', {
+    description:
+      'Origins of web pages whose scripts may read index pages, files and metadata (CORS), or `*`. Unset, none may: with ' +
+      "it such a page in a colleague's browser reads what only your network can reach.",
+    example: 'https://notebooks.example',
   }),
   caFile: optional('ca_file', path, {
     description: 'PEM file of further certificate authorities for upstream, beside those of the system.',

@@ -15,6 +15,8 @@ export class Exchange {
   readonly startedAt: number;
   /** The name of the client, where clients have to prove who they are; see ClientGate. */
   user: string | undefined;
+  /** What every answer to this exchange has beside its own fields; a flat list. */
+  addedFields: readonly string[] = [];
   kind: Kind = 'other';
   outcome: Outcome = 'hit';
   /** Bytes of the body handed to the connection. */
@@ -56,7 +58,10 @@ export class Exchange {
   head(status: number, fields: readonly string[]): void {
     this.firstByteAt = performance.now();
     // Node takes a flat list as it is; its type only allows a mutable one.
-    this.response.writeHead(status, fields as string[]);
+    this.response.writeHead(
+      status,
+      (this.addedFields.length === 0 ? fields : fields.concat(this.addedFields)) as string[],
+    );
   }
 
   /** Sends a whole answer; a HEAD gets the head alone. */

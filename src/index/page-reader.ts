@@ -32,6 +32,8 @@ export interface PageSource {
   readonly project: ProjectName | undefined;
   /** What links to provenance begin with; upstream's own are kept without it. */
   readonly provenanceRoot?: string;
+  /** What file links begin with; without it they are relative to the page. */
+  readonly linkRoot?: string;
   /** Core metadata is announced where upstream has none, for we cut it out of wheels. */
   readonly extractsMetadata?: boolean;
   /** Files, by the URL that clients know, whose core metadata upstream claims and does not have. */
@@ -138,11 +140,11 @@ export class PageReader {
 
   render(source: PageSource, format: PageFormat): Buffer {
     if (source.project === undefined) return renderProjectList(this.#readList(source), format);
-    const { provenanceRoot, extractsMetadata, withdrawnMetadata, moves = [] } = source;
+    const { provenanceRoot, linkRoot, extractsMetadata, withdrawnMetadata, moves = [] } = source;
     const known = mover(moves);
     const isOffered = (file: FileRecord): boolean => withdrawnMetadata?.has(known(file.url)) !== true;
     return renderProjectDetail(this.#shown(source), format, {
-      fileLink: (url) => fileLink(known(url)),
+      fileLink: (url) => fileLink(known(url), linkRoot),
       ...(extractsMetadata && { extractsCoreMetadata: (file) => canExtract(file) && isOffered(file) }),
       ...(withdrawnMetadata !== undefined && { offersCoreMetadata: isOffered }),
       ...(provenanceRoot !== undefined && { provenanceLink: (url) => provenanceLink(url, provenanceRoot) }),
