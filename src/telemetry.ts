@@ -169,6 +169,12 @@ export class Telemetry implements FlightObserver {
     );
   }
 
+  redisDenied(commands: readonly string[], cure: string): void {
+    this.#options.log.warn(`redis does not let its user run ${commands.join(', ')}; grant it: ${cure}`, {
+      event: 'redis-denied',
+    });
+  }
+
   entriesDamaged(): void {
     this.#meters.integrityFailures.inc({ kind: 'damaged-entry' });
     this.#tell(

@@ -230,7 +230,7 @@ export const OPTIONS = {
     example: 'https://notebooks.example',
   }),
   caFile: optional('ca_file', path, {
-    description: 'PEM file of further certificate authorities for upstream, beside those of the system.',
+    description: 'PEM file of further certificate authorities for upstreams and Redis, beside those of the system.',
     example: '/etc/ssl/company.pem',
   }),
   logLevel: option('log_level', choice('debug', 'info', 'warn', 'error'), 'info', {
