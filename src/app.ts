@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import type { Basics } from './assembly/basics.ts';
+import { ClientCertificates } from './assembly/client-certificates.ts';
 import { type Fellows, listen } from './assembly/listener.ts';
 import { buildServices } from './assembly/services.ts';
 import { openStores, sweepWorthless } from './assembly/stores.ts';
@@ -92,21 +93,26 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
 
   const stores = await openStores(basics);
   const agreement = new Agreement({ entries: stores.entries, now });
+  const clientCertificates = new ClientCertificates(basics);
+  await clientCertificates.start();
+  const { identityFor } = clientCertificates;
   const upstreams = connectUpstreams(basics, {
     agreement,
+    identityFor,
     lookup: overrides.lookup,
     cut: overrides.upstreamCut ?? false,
   });
   const services = buildServices(basics, stores, upstreams, overrides.workers);
   const release = async () => {
     stopCollecting();
+    clientCertificates.close();
     await services.readThrough.close();
     const { blobs, entries, unkept } = stores;
     await unkept.close();
     await Promise.all([upstreams.client.close(), services.workshop.close(), blobs.close(), entries.close()]);
   };
   const { sink, workers: fellows } = overrides;
-  const parts = { stores, upstreams, services, agreement, sink, fellows };
+  const parts = { stores, identityFor, upstreams, services, agreement, sink, fellows };
   const listeners = await listen(basics, parts).catch(async (error) => {
     await release();
     throw error;

@@ -5,6 +5,7 @@ import { Passthrough } from '../http/passthrough.ts';
 import { RawHandler } from '../http/raw-handler.ts';
 import { rawServices } from '../raw/raw-mounts.ts';
 import { authorization } from '../upstream/credentials.ts';
+import type { IdentityFor } from '../upstream/open-socket.ts';
 import { PassthroughAgents } from '../upstream/passthrough-agents.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
 import type { Basics } from './basics.ts';
@@ -23,10 +24,12 @@ export function openForwarding(
   { config, via, telemetry }: Basics,
   readThrough: ReadThrough,
   client: UpstreamClient,
+  identityFor: IdentityFor,
 ): Forwarding {
   const agents = new PassthroughAgents({
     proxy: config.proxy,
     extraCertificates: config.extraCertificates,
+    identityFor,
     connectTimeoutMs: 3_000,
     maxSockets: 32,
   });

@@ -20,6 +20,7 @@ import { factsOf, type StatusFacts } from '../status-page/facts.ts';
 import { SeenLast } from '../status-page/seen-last.ts';
 import { StatusPage } from '../status-page/status-page.ts';
 import { UploadedProjects } from '../uploaded-projects.ts';
+import type { IdentityFor } from '../upstream/open-socket.ts';
 import { type Basics, memoryShare } from './basics.ts';
 import { openClients } from './current-clients.ts';
 import { openForwarding } from './forwarding.ts';
@@ -42,6 +43,8 @@ export interface Fellows {
 
 export interface ListenerParts {
   readonly stores: Stores;
+  /** The client certificates for upstreams. */
+  readonly identityFor: IdentityFor;
   readonly upstreams: Upstreams;
   readonly services: Services;
   readonly agreement: Agreement;
@@ -72,7 +75,7 @@ export interface Listeners {
 /** Listens. Rejects with the system's error when an address cannot be used. */
 export async function listen(
   basics: Basics,
-  { stores, upstreams, services, agreement, sink, fellows }: ListenerParts,
+  { stores, identityFor, upstreams, services, agreement, sink, fellows }: ListenerParts,
 ): Promise<Listeners> {
   const { config, now, log, version, node, metrics, events, telemetry } = basics;
   const { blobs, entries } = stores;
@@ -86,7 +89,7 @@ export async function listen(
     maxBytes: memoryShare(basics, 'readyAnswers'),
   });
   const { ledger, addresses, ...noted } = openNotes(basics, sink);
-  const forwarding = openForwarding(basics, readThrough, client);
+  const forwarding = openForwarding(basics, readThrough, client, identityFor);
   const { passthrough, raw } = forwarding;
   const startedAt = now();
   const sources = {

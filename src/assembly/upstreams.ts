@@ -5,6 +5,7 @@ import type { Agreement } from '../index/agreement.ts';
 import type { IndexUnderName } from '../index/page-resources.ts';
 import type { BoundCredentials } from '../upstream/credentials.ts';
 import { IndexUpstream, isAnswer } from '../upstream/index-upstream.ts';
+import type { IdentityFor } from '../upstream/open-socket.ts';
 import type { Lookup } from '../upstream/resolver.ts';
 import { UpstreamClient } from '../upstream/upstream-client.ts';
 import type { Basics } from './basics.ts';
@@ -17,13 +18,14 @@ export interface Upstreams {
 
 export interface UpstreamsOptions {
   readonly agreement: Agreement;
+  readonly identityFor: IdentityFor;
   /** Resolves the names of upstreams, in tests. */
   readonly lookup: Lookup | undefined;
   /** No upstream can be reached: an outage, as a drill plays it. */
   readonly cut: boolean;
 }
 
-export function connectUpstreams(basics: Basics, { agreement, lookup, cut }: UpstreamsOptions): Upstreams {
+export function connectUpstreams(basics: Basics, { agreement, identityFor, lookup, cut }: UpstreamsOptions): Upstreams {
   const { config, now, random, telemetry, version, via } = basics;
   const client = new UpstreamClient({
     now,
@@ -34,6 +36,7 @@ export function connectUpstreams(basics: Basics, { agreement, lookup, cut }: Ups
     configuredOrigins: [...indexOrigins(config), ...config.fileOrigins],
     proxy: config.proxy,
     extraCertificates: config.extraCertificates,
+    identityFor,
     ...(lookup === undefined ? {} : { lookup }),
     cut,
   });

@@ -13,6 +13,8 @@ export interface UpstreamConfig {
   /** The base of its simple API, with the final slash and without user information. */
   readonly url: string;
   readonly credentials?: Credentials;
+  /** What proves us to it where it wants a client certificate; the files may change. */
+  readonly clientCertificate?: TlsFiles;
   /** Where its files lie, with the final slash: clients know them at the place of the first upstream's. */
   readonly filesBase?: string;
 }

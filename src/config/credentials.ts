@@ -40,7 +40,7 @@ export class CredentialsReader {
   }
 
   #netrcPath(): string {
-    return this.#env.NETRC || join(this.#env.HOME || homedir(), '.netrc');
+    return this.#env.NETRC || join(this.#env.HOME || homeFolder(), '.netrc');
   }
 
   async #file(key: string, path: string): Promise<string> {
@@ -59,6 +59,16 @@ export class CredentialsReader {
       if (value) return value;
       throw new InvalidValue(`the variable ${name} is not set`);
     });
+  }
+}
+
+/** The home of this process's user; the root folder for a user that no account describes, as in many containers. */
+function homeFolder(): string {
+  try {
+    return homedir();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
+    return '/';
   }
 }
 

@@ -59,12 +59,18 @@ function structures(config: Config) {
     config.indexes.map((index) => [
       index.name,
       {
-        upstreams: index.upstreams.map(({ url, credentials, filesBase }) =>
-          credentials || filesBase
+        upstreams: index.upstreams.map(({ url, credentials, filesBase, clientCertificate }) =>
+          credentials || filesBase || clientCertificate
             ? {
                 url,
                 ...(credentials && { credentials: hidden(credentials) }),
                 ...(filesBase && { files_base: filesBase }),
+                ...(clientCertificate && {
+                  client_certificate: {
+                    cert_file: clientCertificate.certFile,
+                    key_file: clientCertificate.keyFile,
+                  },
+                }),
               }
             : url,
         ),

@@ -1,7 +1,6 @@
 // Finds the connection for a request: who may be asked (egress guard), by which door (proxy), at which addresses
 // (resolver, health), and whether an idle connection serves or a new one is opened.
 
-import type { SecureContext } from 'node:tls';
 import { askingClient } from '../asking-client.ts';
 import { UpstreamFailure } from '../errors.ts';
 import { type Fields, withField } from '../http-message.ts';
@@ -12,7 +11,7 @@ import { proxyAuthorization } from './credentials.ts';
 import { type Dialled, dial } from './dialer.ts';
 import { EgressGuard, type Trust } from './egress-guard.ts';
 import { crowdedFailure } from './failures.ts';
-import { openSocket, secureContext } from './open-socket.ts';
+import { type IdentityFor, openSocket, SecureContexts } from './open-socket.ts';
 import { type ProxyOptions, proxyChooser } from './proxies.ts';
 import { type Lookup, Resolver } from './resolver.ts';
 
@@ -24,6 +23,8 @@ export interface ConnectorOptions {
   readonly proxy: ProxyOptions;
   /** PEM texts of certificate authorities to trust beside Node's and the system's. */
   readonly extraCertificates: readonly string[];
+  /** Asked for every new connection, for certificates are renewed. */
+  readonly identityFor?: IdentityFor | undefined;
   readonly lookup?: Lookup;
   readonly connectTimeoutMs?: number;
   readonly raceAfterMs?: number;
@@ -54,7 +55,7 @@ export class Connector {
   readonly #pool: ConnectionPool;
   readonly #guard: EgressGuard;
   readonly #proxyFor: (target: URL) => URL | undefined;
-  #context: SecureContext | undefined;
+  readonly #contexts: SecureContexts;
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
@@ -62,6 +63,7 @@ export class Connector {
     this.#pool = new ConnectionPool({ now: options.now, connectionsPerOrigin: options.connectionsPerOrigin ?? 64 });
     this.#guard = new EgressGuard(options.configuredOrigins);
     this.#proxyFor = proxyChooser(options.proxy);
+    this.#contexts = new SecureContexts(options.extraCertificates);
   }
 
   /** An idle connection to a good address, else a new one to the best. Throws UpstreamFailure. */
@@ -134,11 +136,12 @@ export class Connector {
       port: portOf(proxy ?? url),
       proxy,
       proxyAuthorization: proxy === undefined ? undefined : proxyAuthorization(proxy),
+      identity: this.#options.identityFor?.(url),
     };
     return dial(
       ranked,
       (source, attemptSignal) =>
-        openSocket({ ...route, address: doors.get(source)! }, () => this.#secureContext(), attemptSignal),
+        openSocket({ ...route, address: doors.get(source)! }, this.#contexts.of, attemptSignal),
       signal,
       {
         addresses: this.#options.addresses,
@@ -146,12 +149,6 @@ export class Connector {
         raceAfterMs: this.#options.raceAfterMs ?? 300,
       },
     );
-  }
-
-  /** Reading all certificate authorities takes tens of milliseconds: once, and only when TLS is spoken at all. */
-  #secureContext(): SecureContext {
-    this.#context ??= secureContext(this.#options.extraCertificates);
-    return this.#context;
   }
 }
 

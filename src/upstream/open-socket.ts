@@ -15,19 +15,60 @@ export interface Route {
   readonly proxy: URL | undefined;
   /** The value of Proxy-Authorization, when the proxy wants one. */
   readonly proxyAuthorization: string | undefined;
+  /** What proves us to the target; never shown to a proxy. */
+  readonly identity?: ClientIdentity | undefined;
+}
+
+/** PEM texts of a certificate, with those that lead to its authority, and of its private key. */
+export interface ClientIdentity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** The client certificate that belongs to a URL's origin; undefined where none does. */
+export type IdentityFor = (url: URL) => ClientIdentity | undefined;
+
+/** How servers are trusted, and by which certificate we prove ourselves to them. */
+export class SecureContexts {
+  readonly #extraCertificates: readonly string[];
+  readonly #withIdentity = new WeakMap<ClientIdentity, SecureContext>();
+  #plain: SecureContext | undefined;
+
+  /** PEM texts of certificate authorities to trust beside Node's and the system's. */
+  constructor(extraCertificates: readonly string[]) {
+    this.#extraCertificates = extraCertificates;
+  }
+
+  /** Reading all authorities takes tens of milliseconds: once for each identity, and only when TLS is spoken at all. */
+  readonly of = (identity?: ClientIdentity): SecureContext => {
+    if (identity === undefined) {
+      this.#plain ??= secureContext(this.#extraCertificates);
+      return this.#plain;
+    }
+    let context = this.#withIdentity.get(identity);
+    if (context === undefined) {
+      context = secureContext(this.#extraCertificates, identity);
+      this.#withIdentity.set(identity, context);
+    }
+    return context;
+  };
 }
 
 /** The certificate authorities to trust: Node's own, the system's, and the operator's, which add and never replace. */
-export function secureContext(extraCertificates: readonly string[]): SecureContext {
+function secureContext(extraCertificates: readonly string[], identity?: ClientIdentity): SecureContext {
   const ca = new Set([...getCACertificates('default'), ...getCACertificates('system'), ...extraCertificates]);
-  return createSecureContext({ ca: [...ca], minVersion: 'TLSv1.2' });
+  return createSecureContext({ ca: [...ca], minVersion: 'TLSv1.2', ...identity });
 }
 
 /**
  * A socket on which HTTP/1.1 may begin. Throws UpstreamFailure 'connect' or 'tls', or the signal's reason; then nothing
  * stays open. The signal must carry an UpstreamFailure as its reason.
  */
-export async function openSocket(route: Route, context: () => SecureContext, signal: AbortSignal): Promise<Socket> {
+export async function openSocket(
+  route: Route,
+  contextOf: (identity?: ClientIdentity) => SecureContext,
+  signal: AbortSignal,
+): Promise<Socket> {
   let phase: Phase = 'connect';
   let socket: Socket | undefined;
   const giveUp = (): void => void socket?.destroy(signal.reason);
@@ -38,13 +79,13 @@ export async function openSocket(route: Route, context: () => SecureContext, sig
     await once(socket, 'connect');
     if (route.proxy?.protocol === 'https:') {
       phase = 'tls';
-      socket = await startTls(socket, route.proxy.hostname, context());
+      socket = await startTls(socket, route.proxy.hostname, contextOf());
     }
     if (route.target.protocol === 'https:') {
       phase = 'connect';
       if (route.proxy !== undefined) await openTunnel(socket, route);
       phase = 'tls';
-      socket = await startTls(socket, route.target.hostname, context());
+      socket = await startTls(socket, route.target.hostname, contextOf(route.identity));
     }
     signal.throwIfAborted();
     return socket;

@@ -4,16 +4,17 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
-import type { SecureContext } from 'node:tls';
 import { UpstreamFailure } from '../errors.ts';
 import { proxyAuthorization } from './credentials.ts';
-import { openSocket, secureContext } from './open-socket.ts';
+import { type IdentityFor, openSocket, SecureContexts } from './open-socket.ts';
 import { type ProxyOptions, proxyChooser } from './proxies.ts';
 
 export interface PassthroughAgentsOptions {
   readonly proxy: ProxyOptions;
   /** PEM texts of certificate authorities to trust beside Node's and the system's. */
   readonly extraCertificates: readonly string[];
+  /** Asked for every new connection, for certificates are renewed. */
+  readonly identityFor?: IdentityFor | undefined;
   readonly connectTimeoutMs: number;
   /** Connections to one origin at a time. */
   readonly maxSockets: number;
@@ -33,11 +34,12 @@ export class PassthroughAgents {
   readonly #options: PassthroughAgentsOptions;
   readonly #proxyFor: (target: URL) => URL | undefined;
   readonly #agents = new Map<string, http.Agent>();
-  #context: SecureContext | undefined;
+  readonly #contexts: SecureContexts;
 
   constructor(options: PassthroughAgentsOptions) {
     this.#options = options;
     this.#proxyFor = proxyChooser(options.proxy);
+    this.#contexts = new SecureContexts(options.extraCertificates);
   }
 
   readonly wayTo = (url: URL): Way => {
@@ -87,8 +89,9 @@ export class PassthroughAgents {
           port: Number(door.port || (door.protocol === 'https:' ? 443 : 80)),
           proxy,
           proxyAuthorization: proxy === undefined ? undefined : proxyAuthorization(proxy),
+          identity: this.#options.identityFor?.(target),
         },
-        () => (this.#context ??= secureContext(this.#options.extraCertificates)),
+        this.#contexts.of,
         control.signal,
       );
     } finally {
