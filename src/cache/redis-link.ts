@@ -54,8 +54,9 @@ const PROBES: readonly (readonly string[])[] = [
   ['XRANGE', PROBED_KEY, '-', '+', 'COUNT', '1'],
 ];
 
-/** Redis has no command for it before 8.4 (redis.io, "Distributed locks"). */
-const REMOVE_IF_SAME = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
+/** Redis has no command for it before 8.4 (redis.io, "Distributed locks"). Its commands are ones that we need anyway. */
+const REMOVE_IF_SAME =
+  "if redis.call('getrange', KEYS[1], 0, -1) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
 
 /** Values as bytes under the keys as they are: no envelope of Keyv's, no prefix, no expiry. */
 class ByteStore extends KeyvRedis<Buffer> {

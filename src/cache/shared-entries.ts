@@ -197,7 +197,7 @@ export class SharedEntries {
   async #askPermissions({ redis, onDenied }: SharedEntriesOptions): Promise<void> {
     try {
       const denied = await this.#link.denied();
-      this.#mayRelease = !denied.includes('EVAL') || !(denied.includes('DEL') || denied.includes('GETRANGE'));
+      this.#mayRelease = !denied.includes('DEL') && !denied.includes('GETRANGE');
       if (denied.length === 0) return;
       const { username } = parseRedisAddress(redis.url);
       onDenied?.(

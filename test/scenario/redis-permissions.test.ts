@@ -15,6 +15,8 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
 import { wheel } from '../support/wheels.ts';
 
+/** How many leases are held. */
+const LEASES = "return #redis.call('keys', 'wheelkeep:1:lease:*')";
 const ALL = ['getrange', 'set', 'del', 'unlink', 'eval', 'xadd', 'xrange'];
 
 async function node(t: TestContext, upstream: string, redis: string, extraCertificates: readonly string[] = []) {
@@ -30,14 +32,23 @@ async function node(t: TestContext, upstream: string, redis: string, extraCertif
   return { proxy, warnings };
 }
 
-async function pageMs(proxy: RunningProxy): Promise<number> {
-  const started = performance.now();
-  assert.equal((await get(`${proxy.url}/simple/demo/`, { 'cache-control': 'no-cache' })).status, 200);
-  return performance.now() - started;
+/** Asks for the page, which has to be asked about each time: a copy in its place means that the client waited in vain. */
+async function refresh(proxy: RunningProxy): Promise<void> {
+  const answer = await get(`${proxy.url}/simple/demo/`);
+  assert.equal(answer.status, 200);
+  assert.equal(answer.field('x-wheelkeep-stale'), undefined);
 }
 
 describe('a Redis user with an ACL', { skip: redisMissing }, () => {
-  for (const without of [['eval'], ['xadd', 'xrange'], ['eval', 'del'], ['eval', 'xadd', 'unlink'], ['getrange'], []]) {
+  for (const without of [
+    ['eval'],
+    ['xadd', 'xrange'],
+    ['eval', 'del'],
+    ['del'],
+    ['eval', 'xadd', 'unlink'],
+    ['getrange'],
+    [],
+  ]) {
     test(`without ${without.join(', ') || 'nothing'}: it is said what is missing, and no refresh waits`, async (t) => {
       const index = await FakeIndex.start();
       t.after(() => index.close());
@@ -62,8 +73,9 @@ describe('a Redis user with an ACL', { skip: redisMissing }, () => {
       }
       // One node after the other refreshes, which takes and gives back a lease each time.
       for (let round = 0; round < 6; round++) {
-        const ms = await pageMs(nodes[round % 2]!.proxy);
-        assert.ok(ms < 1_500, `round ${round} took ${ms} ms`);
+        await refresh(nodes[round % 2]!.proxy);
+        // It is given back when what was stored under it is there, and nobody waits for its end.
+        await until(async () => (await redis.command('EVAL', LEASES, '0')) === 0, 'no lease is left', 1_000);
       }
       if (without.length === 0) {
         for (const { warnings } of nodes) assert.ok(!warnings.some((line) => line.includes('does not let')));
