@@ -6,6 +6,7 @@ import { type Ask, conditionsAt, type Expectation, type Profile, type Resource }
 import { contentLength } from '../cache/whole-body.ts';
 import { type FailureKind, UpstreamFailure } from '../errors.ts';
 import type { IncomingResponse } from '../http-message.ts';
+import { addressOf } from '../index/file-links.ts';
 import { discard } from '../upstream/discard.ts';
 import type { OriginRights } from '../upstream/origin-rights.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
@@ -29,6 +30,8 @@ export interface FileResource {
   /** With the companion's ending. */
   readonly filename: string;
   readonly url: string;
+  /** `user:password` for that URL's origin, as the page gives it. */
+  readonly userInfo?: string | undefined;
   /** Where other mirrors of the index are known to have it. */
   readonly elsewhere: readonly string[];
   /** Asks the other mirrors of the index where they have it, when the known places do not give it. Never rejects. */
@@ -95,7 +98,8 @@ export class FileSource {
    * they are asked: the hash judges all alike.
    */
   async #fetch(file: FileResource, ask: Ask): Promise<IncomingResponse> {
-    const { url, elsewhere } = file;
+    const { elsewhere } = file;
+    const url = addressOf(file);
     if (file.expected === undefined) return this.#ask(file, url, ask, HEADERS_TIMEOUT_MS);
     const deadline = performance.now() + HEADERS_TIMEOUT_MS;
     // Wrong bytes came from the one: the others are asked first.

@@ -6,6 +6,7 @@ import type { Entry } from '../cache/entry.ts';
 import type { Expectation, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { UpstreamFailure } from '../errors.ts';
+import { addressOf } from '../index/file-links.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import type { ProjectName } from '../index/project-name.ts';
@@ -63,7 +64,7 @@ export class ListedRead {
     const listing = await this.#options.finder.again(wanted, project);
     const now = listing.at;
     try {
-      const hasMoved = now !== undefined && now.url !== file.url;
+      const hasMoved = now !== undefined && addressOf(now) !== addressOf(file);
       // What is gone stays gone; a refusal may be that of a signature which a redirect makes anew.
       if (!hasMoved && isMissing(refused)) throw refused;
       const again = hasMoved ? await this.#options.resources.of(listing, now, wanted.companion) : resource;
