@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import type { Basics } from './assembly/basics.ts';
+import { ClientCertificates } from './assembly/client-certificates.ts';
 import { CurrentSecrets } from './assembly/current-secrets.ts';
 import { type Fellows, listen } from './assembly/listener.ts';
 import { buildServices } from './assembly/services.ts';
@@ -97,11 +98,15 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const scopes = scopesOf(config);
   const agreement = new Agreement({ entries: stores.entries, scopeOf: (index) => scopes.get(index)!, now });
   const secrets = new CurrentSecrets(basics);
+  const clientCertificates = new ClientCertificates(basics);
+  await clientCertificates.start();
+  const { identityFor } = clientCertificates;
   const workshop = new PageWorkshop({ maxDecodedBytes: config.maxPageBytes });
   const upstreams = connectUpstreams(basics, {
     agreement,
     secrets,
     workshop,
+    identityFor,
     lookup: overrides.lookup,
     cut: overrides.upstreamCut ?? false,
   });
@@ -109,13 +114,14 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const release = async () => {
     stopCollecting();
     secrets.close();
+    clientCertificates.close();
     await services.readThrough.close();
     const { blobs, entries, unkept } = stores;
     await unkept.close();
     await Promise.all([upstreams.client.close(), workshop.close(), blobs.close(), entries.close()]);
   };
   const { sink, workers: fellows } = overrides;
-  const parts = { stores, secrets, upstreams, services, agreement, sink, fellows };
+  const parts = { stores, secrets, identityFor, upstreams, services, agreement, sink, fellows };
   await secrets.start();
   const listeners = await listen(basics, parts).catch(async (error) => {
     await release();

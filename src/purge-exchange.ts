@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PurgeMarks, PurgeOrder } from './cache/purge-marks.ts';
 import { BEFORE_ALL, isBehind, type SharedPurges, timeOf } from './cache/shared-purges.ts';
 import type { ProjectName } from './index/project-name.ts';
@@ -14,6 +15,8 @@ export interface PurgeExchangeOptions {
   readonly marks: PurgeMarks;
   /** Reaches all processes of this node. */
   readonly purger: Pick<Purger, 'purge'>;
+  /** Marks this node's copies of a project that was written to. */
+  readonly outdate: (project: ProjectName) => Promise<void>;
   /** Names this node; the same in all its processes. */
   readonly node: string;
   readonly dataDir: string;
@@ -21,7 +24,9 @@ export interface PurgeExchangeOptions {
   readonly onUnexpected: (error: unknown) => void;
 }
 
-const POLL_MS = 1_000;
+const POLL_MS = 500;
+/** By then a node that reads has read: one pause, and the reading itself. */
+const HEARD_MS = POLL_MS + 100;
 /** Until the first read: what was purged while we were away must not be served for a second. */
 const FIRST_POLL_MS = 50;
 /** What may lie between the clocks of two nodes: what was validated so shortly after an order is asked for once more. */
@@ -47,7 +52,7 @@ export class PurgeExchange {
     this.#options = options;
   }
 
-  /** Reads what there is as soon as it can, and from then on once a second; never rejects. */
+  /** Reads what there is as soon as it can, and from then on twice a second; never rejects. */
   async start(): Promise<void> {
     await this.#exchange().catch(this.#options.onUnexpected);
     if (this.#closed) return;
@@ -60,9 +65,19 @@ export class PurgeExchange {
   }
 
   /** `later`: Redis does not take it now, and is told when it does, as long as this process lives. */
-  async tell(project: ProjectName | undefined): Promise<'told' | 'later'> {
-    const { marks, now, shared, node } = this.#options;
-    const order = { project, until: now() + CLOCKS_MS };
+  tell(project: ProjectName | undefined): Promise<'told' | 'later'> {
+    return this.#tell({ project, until: this.#options.now() + CLOCKS_MS });
+  }
+
+  /** The project was written to. With 'told' the other nodes that are there know it when this resolves. */
+  async tellWritten(project: ProjectName): Promise<'told' | 'later'> {
+    const told = await this.#tell({ project, until: this.#options.now() + CLOCKS_MS, keep: true });
+    if (told === 'told') await sleep(HEARD_MS);
+    return told;
+  }
+
+  async #tell(order: PurgeOrder): Promise<'told' | 'later'> {
+    const { marks, shared, node } = this.#options;
     marks.note(order);
     if (await shared.tell(node, order)) return 'told';
     if (this.#waiting.length < MOST_WAITING) this.#waiting.push(order);
@@ -70,7 +85,7 @@ export class PurgeExchange {
   }
 
   async #exchange(): Promise<void> {
-    const { shared, marks, purger, node, dataDir } = this.#options;
+    const { shared, marks, purger, outdate, node, dataDir } = this.#options;
     for (let order = this.#waiting[0]; order !== undefined; order = this.#waiting[0]) {
       if (!(await shared.tell(node, order))) return;
       this.#waiting.shift();
@@ -84,13 +99,16 @@ export class PurgeExchange {
     const seen = seenBefore(dataDir);
     const carriedOut = this.#isBelievable(seen) ? seen : BEFORE_ALL;
     const due = new Map<string | undefined, number>();
-    for (const { from, project, until: claimed, position } of orders) {
+    const written = new Set<string>();
+    for (const { from, project, until: claimed, position, keep } of orders) {
       // No order speaks of what is validated after it arrived, whatever its sender's clock says.
       const until = Math.min(claimed, this.#options.now() + CLOCKS_MS);
       marks.note({ project, until });
       if (from === node || !isBehind(position, carriedOut)) continue;
-      due.set(project, Math.max(due.get(project) ?? 0, until));
+      if (keep === true && project !== undefined) written.add(project);
+      else due.set(project, Math.max(due.get(project) ?? 0, until));
     }
+    for (const project of written) await outdate(project as ProjectName);
     for (const [project, until] of due) await purger.purge(project as ProjectName | undefined, until);
     if (!this.#isBelievable(last)) {
       // Redis gives no position before the last one. A node that took this one over would see no order of the real

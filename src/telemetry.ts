@@ -7,6 +7,7 @@ import type { Resource } from './cache/profile.ts';
 import type { RedisState } from './cache/shared-entries.ts';
 import type { StoreEvent } from './cache/store-event.ts';
 import type { FailureKind } from './errors.ts';
+import type { PageRemarks } from './index/page-resources.ts';
 import type { EventKind, Events } from './observe/events.ts';
 import type { Log, LogFields } from './observe/log.ts';
 import type { RedisResultLabel } from './observe/metric-table.ts';
@@ -122,12 +123,16 @@ export class Telemetry implements FlightObserver {
     if (ageSeconds >= this.oldestStaleSeconds) this.#oldestStale = { ageSeconds, servedAt: this.#options.now() };
   }
 
-  pageRemarks(index: string, project: string, remarks: number): void {
-    this.#options.log.info('a page has files that cannot be served or values that were mended', {
-      index,
-      project,
-      remarks,
-    });
+  pageRemarks(index: string, project: string, { count, unserved, told }: PageRemarks): void {
+    const rest = count - unserved;
+    const corrected = `${rest} other ${rest === 1 ? 'entry' : 'entries'} corrected or left out`;
+    if (unserved === 0) {
+      this.#options.log.info(`index page sanitized: ${corrected} (${project})`, { index, project, remarks: count });
+      return;
+    }
+    const dropped = `${unserved} ${unserved === 1 ? 'file' : 'files'} dropped`;
+    const message = `index page sanitized: ${dropped}${rest === 0 ? '' : `, ${corrected}`} (${project})`;
+    this.#options.log.warn(message, { index, project, remarks: count, files: told.join('; ') });
   }
 
   pageRequest({ mirror, result, latencyMs }: MirrorResult, kind: 'page' | 'list' | 'json' = 'page'): void {
@@ -183,6 +188,12 @@ export class Telemetry implements FlightObserver {
       state === 'up' ? 'redis-up' : 'redis-down',
       state === 'up' ? 'redis answers' : `redis is away: ${reason}`,
     );
+  }
+
+  redisDenied(commands: readonly string[], cure: string): void {
+    this.#options.log.warn(`redis does not let its user run ${commands.join(', ')}; grant it: ${cure}`, {
+      event: 'redis-denied',
+    });
   }
 
   entriesDamaged(): void {

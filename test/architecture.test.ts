@@ -47,7 +47,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/main.ts', 'src/commands'],
   yaml: ['src/config', 'src/commands'],
   zod: ['src/config'],
-  'smol-toml': ['src/locks', 'src/commands/named-locks.ts'],
+  'smol-toml': ['src/config', 'src/locks', 'src/commands/named-locks.ts'],
   'lru-cache': ['src/cache', 'src/upstream', 'src/index', 'src/http'],
 };
 

@@ -4,6 +4,7 @@ import type { ReadThrough } from '../cache/read-through.ts';
 import { Passthrough } from '../http/passthrough.ts';
 import { RawHandler } from '../http/raw-handler.ts';
 import { rawServices } from '../raw/raw-mounts.ts';
+import type { IdentityFor } from '../upstream/open-socket.ts';
 import { OriginRights } from '../upstream/origin-rights.ts';
 import { PassthroughAgents } from '../upstream/passthrough-agents.ts';
 import type { UpstreamClient } from '../upstream/upstream-client.ts';
@@ -25,10 +26,12 @@ export function openForwarding(
   readThrough: ReadThrough,
   client: UpstreamClient,
   secrets: CurrentSecrets,
+  identityFor: IdentityFor,
 ): Forwarding {
   const agents = new PassthroughAgents({
     proxy: config.proxy,
     extraCertificates: secrets.certificates,
+    identityFor,
     connectTimeoutMs: 3_000,
     maxSockets: 32,
   });

@@ -21,6 +21,8 @@ import { Purger } from '../purger.ts';
 import { factsOf, type StatusFacts } from '../status-page/facts.ts';
 import { SeenLast } from '../status-page/seen-last.ts';
 import { StatusPage } from '../status-page/status-page.ts';
+import { UploadedProjects } from '../uploaded-projects.ts';
+import type { IdentityFor } from '../upstream/open-socket.ts';
 import { type Basics, memoryShare } from './basics.ts';
 import { openClients } from './current-clients.ts';
 import type { CurrentSecrets } from './current-secrets.ts';
@@ -29,7 +31,7 @@ import { openNotes } from './notes.ts';
 import { openServers } from './servers.ts';
 import type { Services } from './services.ts';
 import type { Stores } from './stores.ts';
-import { indexOrigins, type Upstreams } from './upstreams.ts';
+import { indexOrigins, scopesOf, type Upstreams, uploadUrl } from './upstreams.ts';
 
 /** What one of several worker processes has from its fellows. */
 export interface Fellows {
@@ -45,6 +47,8 @@ export interface Fellows {
 export interface ListenerParts {
   readonly stores: Stores;
   readonly secrets: CurrentSecrets;
+  /** The client certificates for upstreams. */
+  readonly identityFor: IdentityFor;
   readonly upstreams: Upstreams;
   readonly services: Services;
   readonly agreement: Agreement;
@@ -75,12 +79,12 @@ export interface Listeners {
 /** Listens. Rejects with the system's error when an address cannot be used. */
 export async function listen(
   basics: Basics,
-  { stores, secrets, upstreams, services, agreement, sink, fellows }: ListenerParts,
+  { stores, secrets, identityFor, upstreams, services, agreement, sink, fellows }: ListenerParts,
 ): Promise<Listeners> {
   const { config, now, log, version, node, metrics, events, telemetry } = basics;
   const { blobs, entries } = stores;
   const { client, askers } = upstreams;
-  const { readThrough, index, documents, files, explain } = services;
+  const { readThrough, resources, index, documents, files, explain } = services;
   const [origin] = indexOrigins(config);
   let draining = false;
   const ready = new ReadyAnswers({
@@ -89,7 +93,7 @@ export async function listen(
     maxBytes: memoryShare(basics, 'readyAnswers'),
   });
   const { ledger, addresses, ...noted } = openNotes(basics, sink);
-  const forwarding = openForwarding(basics, readThrough, client, secrets);
+  const forwarding = openForwarding(basics, readThrough, client, secrets, identityFor);
   const { passthrough, raw } = forwarding;
   const startedAt = now();
   const sources = {
@@ -121,12 +125,20 @@ export async function listen(
     now,
     overtakeElsewhere: async (scope, until) => fellows?.purged({ kind: 'overtake', scope, until }),
   });
+  const uploads = new UploadedProjects({
+    scopes: scopesOf(config),
+    resources,
+    entries,
+    readThrough,
+    exchange: () => purges,
+  });
   const purges =
     entries.purges &&
     new PurgeExchange({
       shared: entries.purges,
       marks: stores.purgeMarks,
       purger,
+      outdate: (project) => uploads.outdate(project),
       node,
       dataDir: config.dataDir,
       now,
@@ -159,6 +171,7 @@ export async function listen(
       service: index,
       defaultIndexes: config.defaultIndexes,
       strict: config.strictAccept,
+      linkRoot: config.absoluteLinks ? config.publicUrl : undefined,
       ready,
       now,
       onStale: (kind, answer) => telemetry.stale(kind, answer),
@@ -183,7 +196,8 @@ export async function listen(
     lastAgreed: () => agreement.oldest(config.defaultIndexes),
     servedDays: async () => (await facts()).served,
     indexNames: new Set(config.indexes.map(({ name }) => name)),
-    uploadsTo: config.uploads ? new URL('/legacy/', origin).href : undefined,
+    uploadsTo: config.uploads ? (name) => uploadUrl(config, name) : undefined,
+    onUploaded: (projects) => uploads.uploaded(projects),
     xmlRpcTo: config.xmlRpc ? new URL('/pypi', origin).href : undefined,
   });
   const clients = config.clients && (await openClients(config.clients, addresses, basics));

@@ -3,6 +3,7 @@
 import type { AddressInfo } from 'node:net';
 import type { ListenAddress } from '../config/config.ts';
 import { allowedHostsFor } from '../http/allowed-hosts.ts';
+import { BrowserOrigins } from '../http/browser-origins.ts';
 import type { ClientAddress } from '../http/client-address.ts';
 import type { ClientGate } from '../http/client-gate.ts';
 import { clientNetwork } from '../http/client-network.ts';
@@ -26,7 +27,7 @@ export interface ServersParts {
   readonly gate: ClientGate | undefined;
 }
 
-type Answers = Pick<HttpServerOptions, 'handle' | 'ready' | 'admit' | 'basePath'>;
+type Answers = Pick<HttpServerOptions, 'handle' | 'ready' | 'admit' | 'basePath' | 'browsers'>;
 
 export interface Servers {
   readonly url: string;
@@ -69,7 +70,9 @@ export async function openServers(
   try {
     const served = adminListen === undefined ? 'everything' : 'indexes';
     const admit = admitting(({ request }) => isOpenToAll(request.url ?? '', indexNames));
-    const url = await open(config, { ...serve(served), ready, admit, basePath });
+    const { browserOrigins } = config;
+    const browsers = browserOrigins.length === 0 ? undefined : new BrowserOrigins(browserOrigins, indexNames);
+    const url = await open(config, { ...serve(served), ready, admit, basePath, browsers });
     const adminUrl = adminListen && (await open(adminListen, serve('administration')));
     const rawUrls = new Map<string, string>();
     for (const { name, listen } of config.raw) {

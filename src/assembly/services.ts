@@ -32,6 +32,7 @@ export interface Services {
   readonly readThrough: ReadThrough;
   readonly workshop: PageWorkshop;
   readonly rendered: RenderedPages;
+  readonly resources: PageResources;
   readonly index: IndexService;
   readonly documents: DocumentService;
   readonly files: FileService;
@@ -131,7 +132,7 @@ export function buildServices(
     onRefusedFile: (project, filename) => onChanged(project, filename, false),
   });
   const explain = new Explain({ routing, resources, readThrough, entries, now });
-  return { readThrough, workshop, rendered, index, documents, files, explain };
+  return { readThrough, workshop, rendered, resources, index, documents, files, explain };
 }
 
 /** Pages of several mirrors are measured by one another. */

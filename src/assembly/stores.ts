@@ -43,12 +43,13 @@ export async function openStores(basics: Basics): Promise<Stores> {
   const entries = await TieredEntryStore.open({
     dataDir: config.dataDir,
     memoryBytes: memoryShare(basics, 'entries'),
-    ...(config.redis === undefined ? {} : { redis: config.redis }),
+    ...(config.redis === undefined ? {} : { redis: { ...config.redis, certificates: config.extraCertificates } }),
     now,
     isPurged: (key, validatedAt) => purgeMarks.isPurged(key, validatedAt),
     count: (event) => telemetry.storeEvent(event),
     onDamaged: () => telemetry.entriesDamaged(),
     onRedisState: (state, reason) => telemetry.redisState(state, reason),
+    onRedisDenied: (commands, cure) => telemetry.redisDenied(commands, cure),
   });
   const recent = new RecentBodies({ maxBytes: memoryShare(basics, 'recentBodies') });
   return { blobs, entries, recent, unkept, purgeMarks };

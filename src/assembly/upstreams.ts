@@ -10,6 +10,7 @@ import type { PageWorkshop } from '../index/page-workshop.ts';
 import { parseProjectName } from '../index/project-name.ts';
 import { pageSource } from '../index/stored-page.ts';
 import { IndexUpstream, isAnswer } from '../upstream/index-upstream.ts';
+import type { IdentityFor } from '../upstream/open-socket.ts';
 import { OriginRights } from '../upstream/origin-rights.ts';
 import type { Lookup } from '../upstream/resolver.ts';
 import { UpstreamClient } from '../upstream/upstream-client.ts';
@@ -28,6 +29,7 @@ export interface UpstreamsOptions {
   readonly agreement: Agreement;
   readonly secrets: CurrentSecrets;
   readonly workshop: PageWorkshop;
+  readonly identityFor: IdentityFor;
   /** Resolves the names of upstreams, in tests. */
   readonly lookup: Lookup | undefined;
   /** No upstream can be reached: an outage, as a drill plays it. */
@@ -35,7 +37,7 @@ export interface UpstreamsOptions {
 }
 
 export function connectUpstreams(basics: Basics, options: UpstreamsOptions): Upstreams {
-  const { lookup, cut } = options;
+  const { identityFor, lookup, cut } = options;
   const { config, now, random, version, via } = basics;
   const client = new UpstreamClient({
     now,
@@ -45,6 +47,7 @@ export function connectUpstreams(basics: Basics, options: UpstreamsOptions): Ups
     configuredOrigins: config.fileOrigins,
     proxy: config.proxy,
     extraCertificates: options.secrets.certificates,
+    identityFor,
     ...(lookup === undefined ? {} : { lookup }),
     cut,
   });
@@ -137,4 +140,10 @@ async function checkNeutral(
 /** The origins of all upstreams of all indexes, in the order of the configuration. */
 export function indexOrigins({ indexes }: Config): string[] {
   return indexes.flatMap(({ upstreams }) => upstreams.map(({ url }) => new URL(url).origin));
+}
+
+/** Where an index takes uploads, the first one without a name; `/legacy/` of its first upstream unless it is configured. */
+export function uploadUrl({ indexes }: Config, name: string | undefined): string {
+  const { uploadUrl, upstreams } = indexes.find((index) => name === undefined || index.name === name)!;
+  return uploadUrl ?? new URL('/legacy/', upstreams[0]!.url).href;
 }

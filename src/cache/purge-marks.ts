@@ -6,6 +6,8 @@ export interface PurgeOrder {
   readonly project: string | undefined;
   /** What was validated until then is forgotten; milliseconds since the epoch. */
   readonly until: number;
+  /** True: copies stay, and are validated before they are used again, for the project was written to. */
+  readonly keep?: boolean;
 }
 
 export class PurgeMarks {

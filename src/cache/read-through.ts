@@ -220,6 +220,20 @@ export class ReadThrough {
     for (const key of this.#flights.overtake(isMeant, until)) this.#endWaiting(key);
   }
 
+  /**
+   * What is stored under the key stays, and is validated before it is used again: it was written to. A flight that began
+   * before that may have brought the old:
+   *   1. Another process's flight is answered.  2. The write is answered here.  3. That flight stores what it has.
+   * So the others end theirs before the copy is marked, and read the mark afterwards.
+   */
+  async outdate(key: string): Promise<void> {
+    this.overtake((each) => each === key, Number.POSITIVE_INFINITY);
+    this.#endWaiting(key);
+    await this.#onPurged?.([key]);
+    this.#copies.outdate(key);
+    await this.#onPurged?.([key]);
+  }
+
   /** Another process on this data folder has purged these keys: only what this one remembers is left of them. */
   purgedElsewhere(keys: readonly string[]): void {
     const meant = new Set(keys);
@@ -296,8 +310,12 @@ export class ReadThrough {
           : this.#hit(resource, decided.entry, now);
       case 'stale-while-revalidate':
         return this.#whileRefreshing(resource, record, decided.entry);
-      case 'revalidate':
-        return this.#revalidation.answer(resource, record, decided.entry, decided.forward, options);
+      case 'revalidate': {
+        // A copy that is known to be of before a change is worth waiting for its successor.
+        const patient =
+          decided.entry.outdated === true ? { patienceMs: Number.POSITIVE_INFINITY, ...options } : options;
+        return this.#revalidation.answer(resource, record, decided.entry, decided.forward, patient);
+      }
       case 'miss': {
         this.#requireDue(resource, options);
         const joined = this.#flights.join(resource, record, undefined, options);

@@ -2,6 +2,8 @@
 // A command is sent only while the connection is ready, so nothing queues; reconnecting is ours, one attempt at a
 // time with a back-off, for the client's own loop can neither be cut short at close nor be told from a frozen server.
 
+import { isIP } from 'node:net';
+import { getCACertificates } from 'node:tls';
 import KeyvRedis, { createClient } from '@keyv/redis';
 import { Keyv } from 'keyv';
 import { parseRedisAddress } from './redis-address.ts';
@@ -14,12 +16,16 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 1000;
 /** A connection that lived this long has earned a quick first retry; a flapping one has not. */
 const STEADY_MS = 5000;
+/** What Redis says to a user whose ACL lacks a command or a key (redis.io, "ACL"). */
+const NO_PERMISSION = 'NOPERM';
 /** RESP type of bulk strings, `$` (redis.io, "RESP protocol description"): values are bytes, not text. */
 const BULK_STRING = 36;
 
 export interface RedisLinkOptions {
   /** `redis://` or `rediss://`, with user information and database number where needed. */
   readonly url: string;
+  /** PEM texts of certificate authorities to trust beside Node's and the system's. */
+  readonly certificates?: readonly string[] | undefined;
   readonly now: () => number;
   /** `reason` is a code (`ECONNREFUSED`, `WRONGPASS`), never a message: messages may hold credentials. */
   readonly onChange: (ready: boolean, reason: string) => void;
@@ -36,8 +42,21 @@ export class RedisAway extends Error {
 
 type Client = ReturnType<typeof connectionTo>;
 
-/** Redis has no command for it before 8.4 (redis.io, "Distributed locks"). */
-const REMOVE_IF_SAME = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
+/** What we say to Redis, in words that change nothing but what this key holds for a millisecond. */
+const PROBED_KEY = 'wheelkeep:1:permissions';
+const PROBES: readonly (readonly string[])[] = [
+  ['GETRANGE', PROBED_KEY, '0', '0'],
+  ['SET', PROBED_KEY, '1', 'NX', 'PX', '1'],
+  ['DEL', PROBED_KEY],
+  ['UNLINK', PROBED_KEY],
+  ['EVAL', 'return 0', '1', PROBED_KEY],
+  ['XADD', PROBED_KEY, 'NOMKSTREAM', '*', 'frame', '1'],
+  ['XRANGE', PROBED_KEY, '-', '+', 'COUNT', '1'],
+];
+
+/** Redis has no command for it before 8.4 (redis.io, "Distributed locks"). Its commands are ones that we need anyway. */
+const REMOVE_IF_SAME =
+  "if redis.call('getrange', KEYS[1], 0, -1) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
 
 /** Values as bytes under the keys as they are: no envelope of Keyv's, no prefix, no expiry. */
 class ByteStore extends KeyvRedis<Buffer> {
@@ -76,7 +95,7 @@ export class RedisLink {
   /** Starts to connect and returns at once. Throws TypeError, without the URL, when the URL is none of Redis. */
   constructor(options: RedisLinkOptions) {
     this.#options = options;
-    this.#client = connectionTo(options.url);
+    this.#client = connectionTo(options);
     this.#client.on('error', (error: unknown) => this.#lost(error));
     this.#client.on('connect', () => this.#connected());
     this.#connect();
@@ -109,7 +128,30 @@ export class RedisLink {
   /** Removes the key if it still holds these bytes. */
   async removeIfSame(key: string, bytes: Buffer): Promise<void> {
     this.#requireReady();
-    await this.#client.eval(REMOVE_IF_SAME, { keys: [key], arguments: [bytes as never] });
+    try {
+      await this.#client.eval(REMOVE_IF_SAME, { keys: [key], arguments: [bytes as never] });
+    } catch (error) {
+      if (codeOf(error) !== NO_PERMISSION) throw error;
+      // Without scripts in two steps: what another node may put there in between it has to do without.
+      const held = (await this.#client.getRange(key, 0, bytes.length)) as unknown as Buffer;
+      if (held.equals(bytes)) await this.#client.del(key);
+    }
+  }
+
+  /** The commands of ours that this user may not run, or not on our keys. Rejects when the connection is lost. */
+  async denied(): Promise<string[]> {
+    const denied: string[] = [];
+    for (const words of PROBES) {
+      this.#requireReady();
+      try {
+        await this.#client.sendCommand([...words]);
+      } catch (error) {
+        // An older Redis may not know a word of it: that is another trouble, and told elsewhere.
+        if (!isReply(error)) throw error;
+        if (codeOf(error) === NO_PERMISSION) denied.push(words[0]!);
+      }
+    }
+    return denied;
   }
 
   /** Adds the bytes to the stream under the key, which keeps at least the last `most` of them. */
@@ -232,8 +274,8 @@ export class RedisLink {
 }
 
 /** A client that never queues, never reconnects by itself, and gives values as bytes. */
-function connectionTo(address: string) {
-  const { host, port, tls, username, password, database } = parseRedisAddress(address);
+function connectionTo({ url, certificates = [] }: Pick<RedisLinkOptions, 'url' | 'certificates'>) {
+  const { host, port, tls, username, password, database } = parseRedisAddress(url);
   return createClient({
     socket: {
       host,
@@ -241,7 +283,7 @@ function connectionTo(address: string) {
       connectTimeout: CONNECT_TIMEOUT_MS,
       socketTimeout: SOCKET_TIMEOUT_MS,
       reconnectStrategy: false,
-      ...(tls && { tls: true, ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }) }),
+      ...(tls && { tls: true, ca: authorities(certificates), ...(isIP(host) !== 0 ? {} : { servername: host }) }),
     },
     ...(username !== '' && { username }),
     ...(password !== '' && { password }),
@@ -250,6 +292,11 @@ function connectionTo(address: string) {
     pingInterval: PING_INTERVAL_MS,
     commandOptions: { typeMapping: { [BULK_STRING]: Buffer } },
   });
+}
+
+/** Node's own, the system's, and the operator's, which add and never replace. */
+function authorities(certificates: readonly string[]): string[] {
+  return [...new Set([...getCACertificates('default'), ...getCACertificates('system'), ...certificates])];
 }
 
 /** Node's code (`ECONNREFUSED`), Redis's first word (`NOAUTH`), else the error's class. */

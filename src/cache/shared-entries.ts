@@ -4,6 +4,7 @@
 import { DeadlineExceeded, withinDeadline } from './deadline.ts';
 import { type Digest, digestOf } from './digest.ts';
 import type { LeaseDesk } from './lease.ts';
+import { parseRedisAddress } from './redis-address.ts';
 import { codeOf, isReply, RedisLink } from './redis-link.ts';
 import { SharedBreaker } from './shared-breaker.ts';
 import { FRAME_BYTES, type MacConfig, SharedEnvelope } from './shared-envelope.ts';
@@ -20,6 +21,8 @@ export interface SharedEntriesOptions {
   readonly count: (event: StoreEvent) => void;
   /** `reason` is a code without addresses or credentials: `ECONNREFUSED`, `NOAUTH`, `DEADLINE`, `connected`. */
   readonly onState: (state: RedisState, reason: string) => void;
+  /** Commands of ours that the user may not run, when there are any, and how they are granted. */
+  readonly onDenied?: ((commands: readonly string[], cure: string) => void) | undefined;
 }
 
 const DEADLINE_MS = 100;
@@ -46,6 +49,8 @@ export class SharedEntries {
   readonly #onState: (state: RedisState, reason: string) => void;
   /** Undefined until the first connection stands or has failed: one that is away from the start is told of as well. */
   #state: RedisState | undefined;
+  /** Whether a lease that was taken can be given back: else every other node would wait for its end. */
+  #mayRelease = true;
 
   /** Connects in the background. Throws TypeError when the address is none of a Redis server. */
   constructor(options: SharedEntriesOptions) {
@@ -60,8 +65,10 @@ export class SharedEntries {
     });
     this.#link = new RedisLink({
       url: options.redis.url,
+      certificates: options.redis.certificates,
       now: options.now,
-      onChange: (_ready, reason) => {
+      onChange: (ready, reason) => {
+        if (ready) void this.#askPermissions(options);
         this.#breaker.makeProbeDue();
         this.#noteState(reason);
         this.#probeIfDue();
@@ -78,6 +85,7 @@ export class SharedEntries {
       now: options.now,
       attempt: (command) => this.#attempt(command),
       stored: () => withinDeadline(this.#writes.drained(), STORED_MS).catch(ignoreLate),
+      mayRelease: () => this.#mayRelease,
     });
   }
 
@@ -193,6 +201,22 @@ export class SharedEntries {
       if (isReply(error)) this.#count('redis-write-refused');
       else this.#failed(error);
       return undefined;
+    }
+  }
+
+  /** Asked of every new connection: an ACL changes while we are away, or another Redis is there. */
+  async #askPermissions({ redis, onDenied }: SharedEntriesOptions): Promise<void> {
+    try {
+      const denied = await this.#link.denied();
+      this.#mayRelease = !denied.includes('DEL') && !denied.includes('GETRANGE');
+      if (denied.length === 0) return;
+      const { username } = parseRedisAddress(redis.url);
+      onDenied?.(
+        denied,
+        `ACL SETUSER ${username || 'default'} ~wheelkeep:* ${denied.map((one) => `+${one.toLowerCase()}`).join(' ')}`,
+      );
+    } catch {
+      // The connection is lost again: the next one is asked.
     }
   }
 

@@ -28,6 +28,8 @@ export type MacSource = 'secret' | 'password' | 'fixed';
 export interface MacConfig {
   readonly url: string;
   readonly secret?: string | undefined;
+  /** PEM texts of certificate authorities to trust beside Node's and the system's, for `rediss://`. */
+  readonly certificates?: readonly string[] | undefined;
 }
 
 /** For the line that the start prints. Throws TypeError when the address is none of a Redis server. */

@@ -16,6 +16,8 @@ export interface SharedLeasesOptions {
   readonly attempt: <T>(command: () => Promise<T>) => Promise<T | undefined>;
   /** Resolves when what was stored until now has reached Redis; bounded. */
   readonly stored: () => Promise<void>;
+  /** False: a lease could not be given back, and is not taken. */
+  readonly mayRelease: () => boolean;
 }
 
 const PREFIX = 'wheelkeep:1:lease:';
@@ -31,6 +33,7 @@ export class SharedLeases implements LeaseDesk {
 
   async request(key: string): Promise<LeaseAnswer> {
     const { link, envelope, now, attempt } = this.#options;
+    if (!this.#options.mayRelease()) return { kind: 'unknown' };
     const name = PREFIX + key;
     const frame = await envelope.seal(name, Buffer.from(`${now() + LEASE_MS} ${randomUUID()}`));
     const granted = await attempt(() => link.putIfAbsent(name, frame, LEASE_MS));

@@ -43,9 +43,9 @@ export class SharedPurges {
   }
 
   /** False when the order did not reach Redis, or nobody knows whether it did. */
-  async tell(from: string, { project, until }: PurgeOrder): Promise<boolean> {
+  async tell(from: string, { project, until, keep }: PurgeOrder): Promise<boolean> {
     const { link, envelope, attempt } = this.#options;
-    const frame = await envelope.seal(STREAM, Buffer.from(JSON.stringify({ from, project, until })));
+    const frame = await envelope.seal(STREAM, Buffer.from(JSON.stringify({ from, project, until, keep })));
     return (await attempt(() => link.append(STREAM, frame, MOST_ORDERS))) === true;
   }
 
@@ -75,8 +75,8 @@ export class SharedPurges {
     const text = await this.#options.envelope.open(STREAM, bytes, MAX_ORDER_BYTES);
     if (text === undefined) return undefined;
     // Sealed by one of us: its shape is ours.
-    const { from, project, until } = JSON.parse(String(text)) as Omit<FoundOrder, 'position'>;
-    return { from, project, until, position };
+    const { from, project, until, keep } = JSON.parse(String(text)) as Omit<FoundOrder, 'position'>;
+    return { from, project, until, position, ...(keep === true && { keep }) };
   }
 }
 

@@ -109,6 +109,16 @@ export class StoredCopies {
     });
   }
 
+  /** Marks what is stored under the key as of before a change (RFC 9111 4.3.5 has the same mark). */
+  outdate(key: string): void {
+    const { entries } = this.#tools;
+    // Past memory, and in one go: another process may have stored something, and nothing may be stored in between.
+    const record = entries.reread(key) ?? entries.peek(key);
+    if (record === undefined) return;
+    const variants = record.variants.map((variant) => ({ ...variant, outdated: true }));
+    void entries.set(key, { ...record, variants });
+  }
+
   /** Forgets an entry whose body is gone, so that it is fetched again. */
   async dropLost({ key }: Resource, entry: Entry): Promise<void> {
     const { changes, entries } = this.#tools;

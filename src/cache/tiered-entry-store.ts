@@ -29,6 +29,8 @@ export interface TieredEntryStoreOptions {
   readonly onDamaged: () => void;
   /** `reason` is a code without addresses or credentials. */
   readonly onRedisState: (state: RedisState, reason: string) => void;
+  /** Redis's user may not run these commands; `cure` is what grants them. */
+  readonly onRedisDenied?: (commands: readonly string[], cure: string) => void;
 }
 
 /** What a record costs in memory beside its text: objects, arrays and the place in the map. */
@@ -219,7 +221,7 @@ export class TieredEntryStore implements EntryStore {
 
 /** Redis's client is loaded only by who has one: it is 0.1 s of processor time at every start and some 8 MB. */
 async function connectShared(redis: MacConfig, options: TieredEntryStoreOptions): Promise<SharedEntries> {
-  const { now, count, onRedisState: onState } = options;
+  const { now, count, onRedisState: onState, onRedisDenied: onDenied } = options;
   const { SharedEntries } = await import('./shared-entries.ts');
-  return new SharedEntries({ redis, now, count, onState });
+  return new SharedEntries({ redis, now, count, onState, onDenied });
 }

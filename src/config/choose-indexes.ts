@@ -13,6 +13,8 @@ export interface ChosenIndexes {
   readonly indexes: readonly IndexConfig[];
   /** Where the addresses were found, for the first lines of the log. */
   readonly foundIn: string;
+  /** Whether it is the index that this machine's installers use. */
+  readonly isInstallers?: boolean;
 }
 
 interface Means {
@@ -42,7 +44,9 @@ async function choose(read: ReadSettings, means: Means, isOwn: (url: string) => 
   const { builder, credentials, machine, problems } = means;
   const mirrorsOf = async (addresses: readonly UpstreamConfig[]): Promise<IndexConfig[]> => {
     const upstreams = await Promise.all(addresses.map((address) => withCredentials(address, undefined, credentials)));
-    return [{ name: ONLY_INDEX, upstreams, missingStatuses: [], pageOrigins: [], accept: 'any' }];
+    const { uploadUrl } = settings;
+    const only: IndexConfig = { name: ONLY_INDEX, upstreams, missingStatuses: [], pageOrigins: [], accept: 'any' };
+    return [uploadUrl === undefined ? only : { ...only, uploadUrl }];
   };
   const nothing = { indexes: [], foundIn: 'nowhere' };
   const configured = file?.structures.indexes;
@@ -60,7 +64,7 @@ async function choose(read: ReadSettings, means: Means, isOwn: (url: string) => 
   }
   if (file?.problems.length || problems.some(meansUpstream)) return nothing;
   const found = await findDefaultUpstream(machine, isOwn);
-  if (found) return { indexes: await mirrorsOf([found.upstream]), foundIn: found.foundIn };
+  if (found) return { indexes: await mirrorsOf([found.upstream]), foundIn: found.foundIn, isInstallers: true };
   problems.push({ key: 'upstream', value: undefined, source: 'nothing found', cure: NO_UPSTREAM });
   return nothing;
 }

@@ -22,6 +22,8 @@ export interface UpstreamConfig {
   readonly credentials?: Credentials;
   /** Where they were found, if that is a file. */
   readonly credentialsFile?: CredentialsFile;
+  /** What proves us to it where it wants a client certificate; the files may change. */
+  readonly clientCertificate?: TlsFiles;
   /** Where its files lie, with the final slash: clients know them at the place of the first upstream's. */
   readonly filesBase?: string;
 }
@@ -42,6 +44,8 @@ export interface IndexConfig {
   readonly changedFiles?: 'refuse' | 'accept';
   /** Cut core metadata out of its wheels where its pages offer none. */
   readonly extractMetadata?: boolean;
+  /** Where it takes uploads; `/legacy/` at the origin of its first upstream unless given. */
+  readonly uploadUrl?: string;
   /** Pass on ranges of its files that are not here, unverified, instead of fetching the file first. */
   readonly passRanges?: boolean;
   /** A redirect of a page to another origin means "not here". */
@@ -127,6 +131,10 @@ export interface Config extends ListenAddress {
   readonly uploads: boolean;
   readonly xmlRpc: boolean;
   readonly publicUrl?: string;
+  /** The links of JSON pages begin with `publicUrl`. */
+  readonly absoluteLinks: boolean;
+  /** Origins of pages in browsers that may read what installers read; `*` is every one, none is nobody. */
+  readonly browserOrigins: readonly string[];
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
   /** Proxies for our own upstream connections, as the environment names them. */

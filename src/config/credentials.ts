@@ -48,7 +48,7 @@ export class CredentialsReader {
 
   /** Absolute. */
   get netrcPath(): string {
-    return resolve(this.#folder, this.#env.NETRC || join(this.#env.HOME || homedir(), '.netrc'));
+    return resolve(this.#folder, this.#env.NETRC || join(this.#env.HOME || homeFolder(), '.netrc'));
   }
 
   async #file(kind: 'basic_file' | 'bearer_file', path: string, url: string): Promise<FoundCredentials> {
@@ -80,6 +80,16 @@ export class CredentialsReader {
 export function credentialsIn({ kind }: CredentialsFile, text: string, url: string): Credentials | undefined {
   if (kind === 'netrc') return netrcCredentials(text, new URL(url).hostname);
   return kind === 'basic_file' ? basic(text.trim(), kind) : bearer(text.trim(), kind);
+}
+
+/** The home of this process's user; the root folder for a user that no account describes, as in many containers. */
+function homeFolder(): string {
+  try {
+    return homedir();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
+    return '/';
+  }
 }
 
 function basic(text: string, key: string): Credentials {

@@ -5,6 +5,7 @@ import { upstreamAddress } from './addresses.ts';
 import type { UpstreamConfig } from './config.ts';
 import { pipConfigPaths, pipFileIndex } from './pip-files.ts';
 import { InvalidValue } from './units.ts';
+import { uvConfigPaths, uvFileIndex } from './uv-files.ts';
 
 export interface Machine {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -29,7 +30,7 @@ export const NO_UPSTREAM =
   'no installer of this machine names an index; set WHEELKEEP_UPSTREAM, for example to https://index.example/simple/';
 
 /**
- * Asks in turn uv's and pip's variables, pip's files, and last pip itself. `isOwn` recognises our own address, which a
+ * Asks in turn uv's and pip's variables, uv's files, pip's files, and last pip itself. `isOwn` recognises our own address, which a
  * user may have given to the installers already: it is skipped, since a proxy that asks itself answers nobody.
  */
 export async function findDefaultUpstream(
@@ -42,6 +43,11 @@ export async function findDefaultUpstream(
   };
   for (const variable of ['UV_DEFAULT_INDEX', 'UV_INDEX_URL', 'PIP_INDEX_URL']) {
     const found = usable(machine.env[variable], variable);
+    if (found) return found;
+  }
+  for (const path of uvConfigPaths(machine.env)) {
+    const content = await machine.readText(path);
+    const found = usable(content && (await uvFileIndex(content)), path);
     if (found) return found;
   }
   const paths = pipConfigPaths(machine.env, machine.platform);

@@ -1,24 +1,27 @@
 // From what the file or the variables name to the indexes, routes and raw mounts of Config, with the checks that
 // concern several keys at once.
 
+import { dirname, resolve } from 'node:path';
 import { RESERVED_NAMES } from '../http/routes.ts';
+import { readIdentity, type TlsFiles, UnusableIdentity } from '../http/tls-identity.ts';
 import type { Config, IndexConfig, RawMountConfig, UpstreamConfig } from './config.ts';
 import type { CredentialsReader, FoundCredentials } from './credentials.ts';
 import { nearest, type Problem } from './problems.ts';
 import { InvalidValue } from './units.ts';
-import type { CredentialsRecord, Structures, YamlFile } from './yaml-file.ts';
+import type { ClientCertificateRecord, CredentialsRecord, Structures, YamlFile } from './yaml-file.ts';
 
 /** The name of the index that `upstream` (or this machine's installers) stands for. */
 export const ONLY_INDEX = 'default';
 
 /** Adds to `problems`; what is returned may only be used when there are none. */
 export class StructureBuilder {
-  readonly #file: YamlFile;
+  readonly #file: YamlFile & { readonly path: string };
+  readonly #clientCertificates = new Map<string, TlsFiles>();
   readonly #credentials: CredentialsReader;
   readonly #problems: Problem[];
 
   constructor(options: {
-    readonly file: YamlFile;
+    readonly file: YamlFile & { readonly path: string };
     readonly credentials: CredentialsReader;
     readonly problems: Problem[];
   }) {
@@ -39,11 +42,22 @@ export class StructureBuilder {
         const cure = 'is missing; the files of the others are known to clients at the place of the first';
         this.#problem(`${key}.upstreams.0.files_base`, undefined, cure);
       }
-      for (const [position, { address, credentials, filesBase }] of index.upstreams.entries()) {
+      for (const [position, given] of index.upstreams.entries()) {
+        const { address, credentials, filesBase } = given;
         const own = credentials ? `${key}.upstreams.${position}.credentials` : `${key}.credentials`;
         const secret = await this.#secret(own, credentials ?? shared, address.url);
         const upstream = await withCredentials(address, secret, this.#credentials);
-        upstreams.push(filesBase === undefined ? upstream : { ...upstream, filesBase });
+        const place = given.clientCertificate ? `${key}.upstreams.${position}` : key;
+        const clientCertificate = await this.#clientCertificate(
+          `${place}.client_certificate`,
+          given.clientCertificate ?? index.client_certificate,
+          address.url,
+        );
+        upstreams.push({
+          ...upstream,
+          ...(filesBase !== undefined && { filesBase }),
+          ...(clientCertificate && { clientCertificate }),
+        });
       }
       indexes.push({
         name,
@@ -56,6 +70,7 @@ export class StructureBuilder {
         ...(index.extract_metadata && { extractMetadata: true }),
         ...(index.pass_ranges && { passRanges: true }),
         ...(index.missing_redirects && { missingRedirects: true }),
+        ...(index.upload_url !== undefined && { uploadUrl: index.upload_url }),
       });
     }
     return indexes;
@@ -103,6 +118,35 @@ export class StructureBuilder {
       this.#problem(key, undefined, error.message);
       return undefined;
     }
+  }
+
+  /** Read here to see that it can be used; the server reads it again, for it changes. */
+  async #clientCertificate(
+    key: string,
+    record: ClientCertificateRecord | undefined,
+    url: string,
+  ): Promise<TlsFiles | undefined> {
+    if (!record) return undefined;
+    const folder = dirname(this.#file.path);
+    const files = { certFile: resolve(folder, record.cert_file), keyFile: resolve(folder, record.key_file) };
+    const { origin, protocol } = new URL(url);
+    if (protocol !== 'https:') {
+      this.#problem(key, undefined, `has no effect for ${origin}, which does not speak TLS; remove it`);
+      return undefined;
+    }
+    const known = this.#clientCertificates.get(origin) ?? files;
+    this.#clientCertificates.set(origin, known);
+    if (known.certFile !== files.certFile || known.keyFile !== files.keyFile) {
+      this.#problem(key, undefined, `another one is configured for ${origin} already; one origin has one`);
+    }
+    try {
+      await readIdentity(files);
+    } catch (error) {
+      if (!(error instanceof UnusableIdentity)) throw error;
+      const name = error.file === 'certFile' ? 'cert_file' : 'key_file';
+      this.#problem(`${key}.${name}`, files[error.file], error.message);
+    }
+    return files;
   }
 
   #known(key: string, name: string, names: readonly string[]): void {

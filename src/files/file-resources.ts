@@ -5,7 +5,7 @@ import { digestOf } from '../cache/digest.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { canExtract } from '../index/extracted-metadata.ts';
-import { fileKey } from '../index/file-links.ts';
+import { addressOf, fileKey } from '../index/file-links.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import { expectationOf } from './expectation.ts';
@@ -58,7 +58,7 @@ export class FileResources {
     const { source } = this.#options;
     return this.#wheelMetadata.extracted(resource, {
       wheel,
-      askPart: (signal) => source.partsOf(index, file.url, signal),
+      askPart: (signal) => source.partsOf(index, addressOf(file), signal),
     });
   }
 
@@ -99,6 +99,7 @@ export class FileResources {
       index,
       filename: file.filename + (companion ?? ''),
       url: withCompanion(file.url, companion),
+      userInfo: file.userInfo,
       elsewhere: file.elsewhere.map((place) => withCompanion(place, companion)),
       further: further && (async (signal) => (await further(signal)).map((place) => withCompanion(place, companion))),
       profile,

@@ -9,7 +9,7 @@ import type { Resource } from '../cache/profile.ts';
 import type { AnswerBody } from '../cache/read-through.ts';
 import { NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
 import { projectsOfFilename } from '../index/distribution-name.ts';
-import { filenameOfUrl } from '../index/file-links.ts';
+import { addressOf, filenameOfUrl } from '../index/file-links.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import type { ProjectName } from '../index/project-name.ts';
@@ -187,9 +187,10 @@ export class FileService {
     { request: { range: field }, companion }: Wanted,
     { index }: FileListing,
     resource: Resource,
-    { sizeBytes, url, kept }: ListedFile,
+    file: ListedFile,
   ): Promise<PassedPart | undefined> {
     const { passing, readThrough, source } = this.#options;
+    const { sizeBytes, kept } = file;
     // What upstream has now under the name of a kept file may be another one.
     if (field === undefined || companion !== undefined || kept || !passing.has(index)) return undefined;
     const last = lastByteOf({ field, sizeBytes });
@@ -197,7 +198,7 @@ export class FileService {
     if (readThrough.trouble(resource.key)?.waiting === true) return undefined;
     const arrives = last !== undefined && (readThrough.arrivedBytes(resource.key) ?? 0) > last;
     if (last === undefined || arrives || (await readThrough.held(resource)) !== undefined) return undefined;
-    return this.#parts.pass(resource.key, { field, sizeBytes, ask: () => source.part(index, url, field) });
+    return this.#parts.pass(resource.key, { field, sizeBytes, ask: () => source.part(index, addressOf(file), field) });
   }
 
   /**

@@ -6,6 +6,7 @@ import { type Ask, conditionsAt, type Expectation, type Profile, type Resource }
 import { contentLength } from '../cache/whole-body.ts';
 import { type FailureKind, UpstreamFailure } from '../errors.ts';
 import { contentCoding, fieldValue, type IncomingResponse } from '../http-message.ts';
+import { addressOf } from '../index/file-links.ts';
 import { discard } from '../upstream/discard.ts';
 import { firstAnswer } from '../upstream/first-answer.ts';
 import type { OriginRights } from '../upstream/origin-rights.ts';
@@ -31,6 +32,8 @@ export interface FileResource {
   /** With the companion's ending. */
   readonly filename: string;
   readonly url: string;
+  /** `user:password` for that URL's origin, as the page gives it. */
+  readonly userInfo?: string | undefined;
   /** Where other mirrors of the index are known to have it. */
   readonly elsewhere: readonly string[];
   /** Asks the other mirrors of the index where they have it, when the known places do not give it. Never rejects. */
@@ -85,12 +88,9 @@ export class FileSource {
    * HEAD, does not answer it or names no length is asked for the first byte. Rejects with an UpstreamFailure when there
    * is no file.
    */
-  async sizeOf(
-    index: string,
-    { url, elsewhere }: Pick<FileResource, 'url' | 'elsewhere'>,
-  ): Promise<number | undefined> {
+  async sizeOf(index: string, file: Pick<FileResource, 'url' | 'userInfo' | 'elsewhere'>): Promise<number | undefined> {
     let failure: UpstreamFailure | undefined;
-    for (const place of [url, ...elsewhere]) {
+    for (const place of [addressOf(file), ...file.elsewhere]) {
       try {
         return (await this.#sizeByHead(index, place)) ?? (await this.#sizeByPart(index, place));
       } catch (error) {
@@ -144,7 +144,8 @@ export class FileSource {
    * they are asked: the hash judges all alike.
    */
   async #fetch(file: FileResource, ask: Ask): Promise<IncomingResponse> {
-    const { url, elsewhere } = file;
+    const { elsewhere } = file;
+    const url = addressOf(file);
     if (file.expected === undefined) return this.#askOnePlace(file, url, ask);
     // Wrong bytes came from the one: the others are asked first.
     const isWrong = ask.avoid.size > 0 && ask.fromByte === 0;

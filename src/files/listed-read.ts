@@ -6,6 +6,7 @@ import type { Entry } from '../cache/entry.ts';
 import type { Expectation, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
 import { UpstreamFailure } from '../errors.ts';
+import { addressOf } from '../index/file-links.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import type { ProjectName } from '../index/project-name.ts';
@@ -99,7 +100,7 @@ export class ListedRead {
     if (!isRefusal(refusal, file)) return undefined;
     const listing = await this.#options.finder.again(wanted, project);
     const { at } = listing;
-    return at !== undefined && at.url !== file.url ? { ...listing, at } : undefined;
+    return at !== undefined && addressOf(at) !== addressOf(file) ? { ...listing, at } : undefined;
   }
 
   /**

@@ -17,6 +17,8 @@ export class Exchange {
   readonly startedAt: number;
   /** The name of the client, where clients have to prove who they are; see ClientGate. */
   user: string | undefined;
+  /** What every answer to this exchange has beside its own fields; a flat list. */
+  addedFields: readonly string[] = [];
   kind: Kind = 'other';
   outcome: Outcome = 'hit';
   /** Bytes of the body handed to the connection. */
@@ -70,7 +72,8 @@ export class Exchange {
   head(status: number, fields: readonly string[]): void {
     this.firstByteAt = performance.now();
     // Node takes a flat list as it is; its type only allows a mutable one.
-    this.response.writeHead(status, this.fieldsForClient(fields) as string[]);
+    const complete = this.addedFields.length === 0 ? fields : fields.concat(this.addedFields);
+    this.response.writeHead(status, this.fieldsForClient(complete) as string[]);
   }
 
   /** Sends a whole answer; a HEAD gets the head alone. */

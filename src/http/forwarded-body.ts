@@ -19,17 +19,24 @@ export class ForwardedBody extends Transform {
   onDestination: ((outgoing: ClientRequest) => void) | undefined;
   #outgoing: ClientRequest | undefined;
   readonly #maxBytes: number;
+  readonly #onBytes: ((chunk: Buffer) => void) | undefined;
   #bytes = 0;
 
-  constructor(maxBytes: number) {
+  /** `onBytes` looks at what passes, and changes nothing. */
+  constructor(maxBytes: number, onBytes?: (chunk: Buffer) => void) {
     super();
     this.#maxBytes = maxBytes;
+    this.#onBytes = onBytes;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.#bytes += chunk.length;
-    if (this.#bytes > this.#maxBytes) done(new ContentTooLarge(this.#maxBytes));
-    else done(null, chunk);
+    if (this.#bytes > this.#maxBytes) {
+      done(new ContentTooLarge(this.#maxBytes));
+      return;
+    }
+    this.#onBytes?.(chunk);
+    done(null, chunk);
   }
 
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {

@@ -35,6 +35,8 @@ export interface PassthroughTarget {
    * `credentials: request.headers.authorization`.
    */
   readonly credentials?: string | undefined;
+  /** Called with each piece of the request's body that passes. */
+  readonly onBytes?: (chunk: Buffer) => void;
   /** Called with the final head, and waited for, before it is sent on. */
   readonly onResponse?: (status: number, fields: Fields) => void | Promise<void>;
   /**
@@ -97,7 +99,7 @@ export class Passthrough {
     this.#refuse(request);
     const url = new URL(target.url);
     const way = this.#options.wayTo(url);
-    const body = new ForwardedBody(this.#options.maxBodyBytes);
+    const body = new ForwardedBody(this.#options.maxBodyBytes, target.onBytes);
     const exchange: Exchange = { request, response, target, url, path: pathOf(target.url), way, body };
     let answer: IncomingMessage | undefined;
     // What is done for this client alone ends with it: who sends nothing more may be waiting, and has mostly gone.

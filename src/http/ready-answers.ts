@@ -140,7 +140,7 @@ export class ReadyAnswers {
     exchange.outcome = answer.outcome;
     const hasIt = isKnown(exchange, answer.etag);
     const isFirst = this.#age(slot, now);
-    if (isFirst || !takesReady(exchange.response)) {
+    if (isFirst || exchange.addedFields.length > 0 || !takesReady(exchange.response)) {
       if (hasIt) exchange.send(304, slot.notModifiedFields);
       else exchange.send(200, slot.fields, answer.bytes);
     } else if (hasIt) {

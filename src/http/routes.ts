@@ -34,13 +34,13 @@ export type Route =
       readonly version: string;
       readonly filename: string;
     }
+  | { readonly kind: 'upload'; readonly index: string | undefined }
   | { readonly kind: 'raw'; readonly mount: string; readonly rest: string }
   | { readonly kind: 'admin'; readonly operation: string; readonly query: URLSearchParams }
   | { readonly kind: FixedKind };
 
 /** What is at one path only. */
 type FixedKind =
-  | 'upload'
   | 'xml-rpc'
   | 'live'
   | 'ready'
@@ -113,6 +113,9 @@ export function routeOf(target: string, indexes: ReadonlySet<string>): Route {
       return legacyJsonRoute(index, rest);
     case 'integrity':
       return provenanceRoute(index, rest);
+    case 'legacy':
+      if (rest.length > 1 || (rest[0] ?? '') !== '') break;
+      return { kind: 'upload', index };
   }
   throw new NotFound('Nothing is served at this path; the index is at /simple/.', 'no-such-route');
 }
@@ -128,8 +131,6 @@ export const FIXED: ReadonlyMap<string, FixedKind> = new Map([
   ['/metrics', 'metrics'],
   ['/-/live', 'live'],
   ['/-/ready', 'ready'],
-  ['/legacy/', 'upload'],
-  ['/legacy', 'upload'],
   ['/pypi', 'xml-rpc'],
   ['/pypi/', 'xml-rpc'],
   ['/RPC2', 'xml-rpc'],

@@ -9,6 +9,7 @@ import { BadRequest, ProxyError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { AllowedHosts } from './allowed-hosts.ts';
+import type { BrowserOrigins } from './browser-origins.ts';
 import { ConnectionShares } from './connection-shares.ts';
 import { declineUpgrade } from './declined-upgrade.ts';
 import { doubtAbout } from './doubtful-request.ts';
@@ -40,6 +41,8 @@ export interface HttpServerOptions {
   readonly isGuarded: boolean;
   /** Present: nothing is served under another name. */
   readonly hosts?: AllowedHosts | undefined;
+  /** Present: pages in browsers may read what installers read. */
+  readonly browsers?: BrowserOrigins | undefined;
   /** Nothing is served that is not below it. */
   readonly basePath?: string | undefined;
   /** Present: TLS is spoken, and nothing else. */
@@ -226,9 +229,10 @@ export class HttpServer {
       return;
     }
     try {
-      const { basePath, admit, hosts } = this.#options;
+      const { basePath, admit, hosts, browsers } = this.#options;
       hosts?.require(request);
       if (basePath !== undefined) request.url = targetBelow(basePath, exchange.target);
+      if (browsers?.admit(exchange) === true) return;
       const admission = admit?.(exchange);
       if (admission === undefined) this.#answerAdmitted(exchange);
       else admission.then(() => this.#answerAdmitted(exchange)).catch((error) => this.#fail(exchange, error));

@@ -76,6 +76,7 @@ export class IndexService {
     name: ProjectName,
     format: PageFormat,
     coding: PageCoding,
+    linkRoot?: string,
   ): PageAnswer | undefined {
     const allowed = this.#options.routing.allowed(name, indexes);
     const first = allowed[0];
@@ -83,12 +84,12 @@ export class IndexService {
     const { resources, readThrough, rendered } = this.#options;
     const answer = readThrough.peek(resources.detail(first, name));
     if (answer === undefined || answer.entry.status !== 200) return undefined;
-    const page = rendered.peek(answer.entry, format, coding, this.#mannerName(first, name));
+    const page = rendered.peek(answer.entry, format, coding, this.#mannerName(first, name, linkRoot));
     return page === undefined ? undefined : { answer, page };
   }
 
   /**
-   * The project's page. Throws NotFound only when every index that may be asked said so cleanly, UpstreamFailure when
+   * The project's page, its links relative or below `linkRoot`. Throws NotFound only when every index that may be asked said so cleanly, UpstreamFailure when
    * one that had to be asked could not answer.
    */
   async projectDetail(
@@ -96,11 +97,11 @@ export class IndexService {
     name: ProjectName,
     format: PageFormat,
     coding: PageCoding,
-    options: ReadOptions = {},
+    { linkRoot, ...options }: ReadOptions & { readonly linkRoot?: string | undefined } = {},
   ): Promise<PageAnswer> {
     const found = await this.#finder.find(indexes, name, { ...options, early: true });
     // What is fetched is rendered while the disk takes it.
-    const [rendered] = await Promise.all([this.#rendered(found, name, format, coding), found.answer.inPlace]);
+    const [rendered] = await Promise.all([this.#rendered(found, name, format, coding, linkRoot), found.answer.inPlace]);
     return rendered;
   }
 
@@ -233,13 +234,14 @@ export class IndexService {
     name: ProjectName | undefined,
     format: PageFormat,
     coding: PageCoding,
+    linkRoot?: string,
   ): Promise<PageAnswer> {
     const { rendered, workshop } = this.#options;
-    const manner = this.#mannerName(found.index, name);
+    const manner = this.#mannerName(found.index, name, linkRoot);
     const ready = rendered.peek(found.answer.entry, format, coding, manner);
     if (ready !== undefined) return { answer: found.answer, page: ready };
     return this.#withPage(found, name, async (source, answer) => {
-      const render = () => workshop.render(source, format);
+      const render = () => workshop.render(linkRoot === undefined ? source : { ...source, linkRoot }, format);
       return { answer, page: await rendered.get(answer.entry, format, coding, render, manner) };
     });
   }
@@ -259,9 +261,9 @@ export class IndexService {
     };
   }
 
-  #mannerName(index: string, name: ProjectName | undefined): string {
+  #mannerName(index: string, name: ProjectName | undefined, linkRoot = ''): string {
     const { provenanceRoot, extracting, withdrawn } = this.#options;
-    const own = provenanceRoot === undefined && extracting.size === 0 ? '' : index;
+    const own = linkRoot + (provenanceRoot === undefined && extracting.size === 0 ? '' : index);
     const links = name === undefined ? undefined : withdrawn.of(index, name);
     return links === undefined || links.size === 0 ? own : `${own} ${linksName(links)}`;
   }

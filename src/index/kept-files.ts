@@ -3,6 +3,7 @@
 // (the file had left, or the project was gone), the hash is known all the same: the file is listed by that, at a URL of
 // its own, and its bytes are served where they are here.
 
+import { addressOf } from './file-links.ts';
 import { hashesOf } from './known-hashes.ts';
 import { CORE_METADATA_KEYS, type FileRecord, type PinnedHashes, type ProjectDetail } from './page.ts';
 import { DEFAULT_PAGE_LIMITS } from './page-input.ts';
@@ -65,7 +66,9 @@ export function withStoredFiles(
 export function keptFiles(held: ProjectDetail, filenames: readonly string[]): KeptFiles | undefined {
   const names = new Set(filenames);
   const { name, apiVersion, htmlVersion } = held;
-  const files = held.files.filter(({ filename }) => names.has(filename));
+  const files = held.files
+    .filter(({ filename }) => names.has(filename))
+    .map((file) => (file.userInfo === undefined ? file : { ...file, url: addressOf(file) }));
   if (files.length === 0) return undefined;
   const page: ProjectDetail = { ...NOTHING_ELSE, name, apiVersion, htmlVersion, files, source: {} };
   const listed = [...new Set(files.map(({ filename }) => filename))];

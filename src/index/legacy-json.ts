@@ -47,8 +47,9 @@ function mapFiles(files: unknown, checks: FileChecks, linkFor: (fileUrl: string)
       checks.note('a file without URL', 'no-file-object');
       continue;
     }
-    const url = checks.fileUrl(file.url);
-    if (url !== undefined) mapped.push({ ...file, url: linkFor(url) });
+    const name = typeof file.filename === 'string' ? file.filename : 'a file without name';
+    const location = checks.location(file.url, name);
+    if (location !== undefined) mapped.push({ ...file, url: linkFor(location.url) });
   }
   return mapped;
 }

@@ -1,6 +1,6 @@
 // What the two readers of pages share: the meaning of single values, whatever format they came in.
 
-import { absoluteFileUrl } from './file-links.ts';
+import { type FileLocation, locateFile } from './file-links.ts';
 import { InvalidPage } from './invalid-page.ts';
 import type { Problem, Remark } from './page.ts';
 
@@ -38,6 +38,43 @@ export function serialOf(text: string | undefined): number | undefined {
   return digits !== undefined && /^[0-9]{1,15}$/.test(digits) ? Number(digits) : undefined;
 }
 
+/** RFC 3339 5.6 with a space for `T` and without a zone, as some servers write times. */
+const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))?$/;
+/** Times that need no mending: every installer reads `T` and a zone. Some of the days 29 to 31 are none. */
+const PLAIN_TIME =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+/** Where the day stands in such a time; up to this one every month has it. */
+const DAY = { start: 8, end: 10, alwaysUpTo: '28' } as const;
+const DIGITS_OF_MICROSECONDS = 6;
+
+/**
+ * A time of upload as PEP 700 wants it, `yyyy-mm-ddThh:mm:ss.ffffffZ`, its fraction as long as upstream's; a time
+ * without zone is read as UTC. Undefined for what is no time of the calendar (RFC 3339 5.6 and 5.7).
+ */
+export function uploadTimeOf(text: string): string | undefined {
+  const match = TIME.exec(text.trim());
+  if (match === null) return undefined;
+  const [, year, month, day, hour, minute, second, fraction, sign, zoneHour = '00', zoneMinute = '00'] = match;
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return undefined;
+  if (Number(zoneHour) > 23 || Number(zoneMinute) > 59) return undefined;
+  // A leap second is one that most readers of JSON refuse.
+  const seconds = second === '60' ? '59' : second;
+  const local = new Date(`${year}-${month}-${day}T${hour}:${minute}:${seconds}Z`);
+  // Date takes 30 February for a day of March.
+  if (Number.isNaN(local.getTime()) || local.getUTCDate() !== Number(day)) return undefined;
+  const offsetMinutes = (sign === '-' ? -1 : 1) * (Number(zoneHour) * 60 + Number(zoneMinute));
+  const whole = new Date(local.getTime() - offsetMinutes * 60_000).toISOString().slice(0, 'yyyy-mm-ddThh:mm:ss'.length);
+  // Beyond the year 9999 or before 0 the offset has made a time that four digits cannot write.
+  if (!/^\d{4}-/.test(whole)) return undefined;
+  return `${whole}${fraction === undefined ? '' : `.${fraction.slice(0, DIGITS_OF_MICROSECONDS)}`}Z`;
+}
+
+/** Whether a time of upload can be shown as it stands; installers refuse a whole page over some others. */
+export function isUploadTime(text: string): boolean {
+  if (!PLAIN_TIME.test(text)) return false;
+  return text.slice(DAY.start, DAY.end) <= DAY.alwaysUpTo || uploadTimeOf(text) !== undefined;
+}
+
 /** Checks names and URLs of one page's files, and keeps account of what was wrong. */
 export class FileChecks {
   readonly remarks: Remark[] = [];
@@ -50,8 +87,10 @@ export class FileChecks {
     this.#base = base;
   }
 
-  note(subject: string, problem: Problem): void {
-    this.remarks.push({ subject: subject.slice(0, MAX_REMARK_LENGTH), problem });
+  /** `reason`: why the file cannot be served, where the problem alone does not say it. */
+  note(subject: string, problem: Problem, reason?: string): void {
+    const remark = { subject: subject.slice(0, MAX_REMARK_LENGTH), problem };
+    this.remarks.push(reason === undefined ? remark : { ...remark, reason });
   }
 
   /** False, with a remark, for a name that must not be shown to clients. */
@@ -62,32 +101,30 @@ export class FileChecks {
     return safe;
   }
 
-  /** The absolute URL of a link; undefined, with a remark, when the file cannot be served from it. */
-  fileUrl(link: string): string | undefined {
-    const url = absoluteFileUrl(link, this.#base);
-    if (url === undefined) {
-      this.note(withoutSecrets(link), 'unusable-url');
+  /** Where the link of the file leads; undefined, with a remark, when the file cannot be served from there. */
+  location(link: string, filename: string): FileLocation | undefined {
+    const location = locateFile(link, this.#base);
+    if ('unservable' in location) {
+      this.note(filename, 'unusable-url', location.unservable);
       return undefined;
     }
+    const { url } = location;
     const query = url.indexOf('?');
     if (query >= 0) {
       // Links carry no query: of two files that differ in nothing else only the first can be addressed.
       const path = url.slice(0, query);
       const first = this.#withQuery.get(path);
       if (first !== undefined && first !== url) {
-        this.note(withoutSecrets(link), 'ambiguous-url');
+        this.note(filename, 'ambiguous-url', "another file's link differs from it in its query alone");
         return undefined;
       }
       this.#withQuery.set(path, url);
     }
-    return url;
+    return location;
   }
 }
 
-/** A link as it may be logged: without user information, query and fragment, which may hold credentials. */
-function withoutSecrets(link: string): string {
-  return link
-    .slice(0, MAX_REMARK_LENGTH)
-    .replace(/[?#].*$/s, '')
-    .replace(/^([^/@]*:)?\/*[^/]*@/, '$1//');
+/** A URL as it may be shown to clients. */
+export function withoutUserInfo(url: string): string {
+  return url.includes('@') ? url.replace(/^([a-z][a-z0-9+.-]*:)?([\\/]{2,})[^\\/?#]*@/i, '$1$2') : url;
 }

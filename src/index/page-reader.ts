@@ -7,14 +7,22 @@ import { type Comparison, comparePages, type Move, mover, otherPlaces } from './
 import { leadsBackTo } from './distribution-name.ts';
 import { checkDocument, type DocumentForm, type DocumentKind, renderDocument } from './documents.ts';
 import { canExtract } from './extracted-metadata.ts';
-import { fileKey, fileLink, filenameOfUrl } from './file-links.ts';
+import { fileKey, fileLink, filenameOfUrl, flattenedKey, isFlattened } from './file-links.ts';
 import { InvalidPage } from './invalid-page.ts';
 import { type KeptFiles, keptFiles, recordsOf, withKnownFiles } from './kept-files.ts';
 import { batchesOf, type Claim, type ClaimBatch, hashTexts, nameOf, uploadedSecondsOf } from './known-hashes.ts';
 import { mergeLists } from './merge-lists.ts';
 import { type NameRoute, NameRouting } from './name-routing.ts';
 import type { PageFormat } from './negotiate.ts';
-import { type FileRecord, type PageFacts, type PinnedHashes, type ProjectDetail, pageFacts } from './page.ts';
+import {
+  type FileRecord,
+  type PageFacts,
+  type PinnedHashes,
+  type ProjectDetail,
+  pageFacts,
+  unservedFiles,
+  whyUnserved,
+} from './page.ts';
 import { parsePage, parseProjectList } from './parse-page.ts';
 import type { ProjectName } from './project-name.ts';
 import { provenanceLink } from './provenance.ts';
@@ -33,6 +41,8 @@ export interface PageSource {
   readonly project: ProjectName | undefined;
   /** What links to provenance begin with; upstream's own are kept without it. */
   readonly provenanceRoot?: string;
+  /** What file links begin with; without it they are relative to the page. */
+  readonly linkRoot?: string;
   /** Core metadata is announced where upstream has none, for we cut it out of wheels. */
   readonly extractsMetadata?: boolean;
   /** Files, by the URL that clients know, whose core metadata upstream claims and does not have. */
@@ -59,7 +69,7 @@ export interface SourceOfIndex {
 export interface ListedFile
   extends Pick<
     FileRecord,
-    'filename' | 'url' | 'hashes' | 'sizeBytes' | 'uploadTime' | 'coreMetadata' | 'yanked' | 'provenance'
+    'filename' | 'url' | 'userInfo' | 'hashes' | 'sizeBytes' | 'uploadTime' | 'coreMetadata' | 'yanked' | 'provenance'
   > {
   /** The URL by which clients know it: `url`, unless another mirror's was given out first. */
   readonly link: string;
@@ -75,6 +85,8 @@ export interface FoundRecords {
   readonly named?: ListedFile;
   /** At this URL the index has a file whose hash has changed, which is not accepted. */
   readonly refused?: true;
+  /** The page lists a file of this name that cannot be served: why, as part of a sentence. */
+  readonly unserved?: string;
 }
 
 /** How a page differs from the one that is held. */
@@ -93,6 +105,8 @@ export interface Checked {
   readonly facts: PageFacts;
   readonly strays: readonly string[];
   readonly remarks: number;
+  /** How many of its files cannot be served; the facts tell of the first few why. */
+  readonly unserved: number;
 }
 
 /** A page whose decoded body would be larger than this is refused: a bomb, or nothing an installer could use. */
@@ -134,16 +148,21 @@ export class PageReader {
         strays.push(filenameOfUrl(file.url));
       }
     }
-    return { facts: pageFacts(page), strays, remarks: page.remarks.length };
+    return {
+      facts: pageFacts(page),
+      strays,
+      remarks: page.remarks.length,
+      unserved: unservedFiles(page.remarks).count,
+    };
   }
 
   render(source: PageSource, format: PageFormat): Buffer {
     if (source.project === undefined) return renderProjectList(this.#readList(source), format);
-    const { provenanceRoot, extractsMetadata, withdrawnMetadata, moves = [] } = source;
+    const { provenanceRoot, linkRoot, extractsMetadata, withdrawnMetadata, moves = [] } = source;
     const known = mover(moves);
     const isOffered = (file: FileRecord): boolean => withdrawnMetadata?.has(known(file.url)) !== true;
     return renderProjectDetail(this.#shown(source), format, {
-      fileLink: (url) => fileLink(known(url)),
+      fileLink: (url) => fileLink(known(url), linkRoot),
       ...(extractsMetadata && { extractsCoreMetadata: (file) => canExtract(file) && isOffered(file) }),
       ...(withdrawnMetadata !== undefined && { offersCoreMetadata: isOffered }),
       ...(provenanceRoot !== undefined && { provenanceLink: (url) => provenanceLink(url, provenanceRoot) }),
@@ -205,8 +224,16 @@ export class PageReader {
     const { files } = parsed.index;
     const at = files.get(key);
     if (at !== undefined) return { at };
-    const named = [...files.values()].find((file) => file.filename === filename);
-    if (named === undefined) return {};
+    const records = [...files.entries()];
+    // A client that was sent to a path which it cannot write would come back with the same one, time and again.
+    const meant = flattenedKey(key);
+    const flattened = records.find(([known]) => !isFlattened(known) && flattenedKey(known) === meant)?.[1];
+    if (flattened !== undefined) return { at: flattened };
+    const named = records.find(([, file]) => file.filename === filename)?.[1];
+    if (named === undefined) {
+      const remark = parsed.page.remarks.find((one) => one.subject === filename && whyUnserved(one) !== undefined);
+      return remark === undefined ? {} : { unserved: whyUnserved(remark)! };
+    }
     const known = mover(moves);
     const refused = named.kept && parsed.page.files.some(({ url }) => fileKey(known(url)) === key);
     return { named, ...(refused && { refused }) };
@@ -224,7 +251,7 @@ export class PageReader {
       files: list.names.length,
       apiVersion: list.apiVersion,
     };
-    return { facts, strays: [], remarks: list.remarks.length };
+    return { facts, strays: [], remarks: list.remarks.length, unserved: 0 };
   }
 
   #readList(source: PageSource) {
@@ -268,8 +295,9 @@ export class PageReader {
 }
 
 function listed(file: FileRecord, link: string, elsewhere: readonly string[]): ListedFile {
-  const { filename, url, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance } = file;
-  return { filename, url, link, elsewhere, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance };
+  const { filename, url, userInfo, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance } = file;
+  const record = { filename, url, link, elsewhere, hashes, sizeBytes, uploadTime, coreMetadata, yanked, provenance };
+  return userInfo === undefined ? record : { ...record, userInfo };
 }
 
 /**

@@ -12,7 +12,7 @@ import type { IncomingResponse, RequestHead } from '../http-message.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { ChangedFiles } from './changed-files.ts';
 import type { JudgedPage, MirrorJudgement, SoughtFile } from './mirror-judgement.ts';
-import type { PageSource } from './page-reader.ts';
+import type { Checked, PageSource } from './page-reader.ts';
 import type { PageWorkshop } from './page-workshop.ts';
 import { type ProjectName, parseProjectName } from './project-name.ts';
 import { type HeldPage, pageSource, readAll, storedSource } from './stored-page.ts';
@@ -31,6 +31,14 @@ export interface IndexUnderName {
   readonly base: string;
 }
 
+/** What was left out of a page, or mended. */
+export interface PageRemarks {
+  readonly count: number;
+  /** How many files cannot be served; of the first few `name: why`. */
+  readonly unserved: number;
+  readonly told: readonly string[];
+}
+
 export interface PageResourcesOptions {
   readonly indexes: ReadonlyMap<string, IndexUnderName>;
   /** By index, for those of several mirrors. */
@@ -43,7 +51,7 @@ export interface PageResourcesOptions {
   readonly entries: EntryStore;
   readonly now: () => number;
   /** Told of a page that was refused, and of files left out of one that was accepted. */
-  readonly onRemarks: (index: string, project: string, remarks: number) => void;
+  readonly onRemarks: (index: string, project: string, remarks: PageRemarks) => void;
 }
 
 /** Resources kept ready: of so many projects the pages are hot at a time, and another one costs a microsecond. */
@@ -145,7 +153,7 @@ export class PageResources {
     try {
       const checked = await this.#options.workshop.check(source);
       upstream.reportValidPage(response.source, path);
-      if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', checked.remarks);
+      if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', remarksOf(checked));
       if (project !== undefined) await this.#storeAliases(index, project, checked.strays);
       if (project === undefined) return checked.facts;
       // Rejects when the disk does not give the held page now: a page that cannot be measured by it does not replace it.
@@ -206,6 +214,10 @@ export class PageResources {
       await this.#options.entries.set(aliasKey(this.#scopeOf(index), filename), { format: 1, variants: [entry] });
     }
   }
+}
+
+function remarksOf({ remarks, unserved, facts }: Checked): PageRemarks {
+  return { count: remarks, unserved, told: facts.unserved ?? [] };
 }
 
 function aliasKey(scope: string, filename: string): string {

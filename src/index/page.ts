@@ -17,6 +17,8 @@ export interface FileRecord {
   readonly filename: string;
   /** "The URL that the file can be fetched from." Absolute, resolved against the page's final URL; no fragment. */
   readonly url: string;
+  /** `user:password` of that URL, escapes and all: sent to its origin, and shown to nobody. */
+  readonly userInfo?: string | undefined;
   /** May be empty: "If no hashes are available … then an empty dictionary must be provided." */
   readonly hashes: Hashes;
   /** "The file size in bytes." (PEP 700) Undefined when unknown, or beyond 2^53. */
@@ -51,6 +53,8 @@ export interface Remark {
   /** The file name or link the remark is about, as upstream wrote it. */
   readonly subject: string;
   readonly problem: Problem;
+  /** Why the file cannot be served; part of a sentence. */
+  readonly reason?: string;
 }
 
 /** The kinds of remarks. */
@@ -117,6 +121,8 @@ export type PageFacts = {
   readonly left?: string;
   /** How its file URLs become those that clients know, when another mirror's were given out first. */
   readonly moves?: readonly Move[];
+  /** Files that it lists and that cannot be served, `name: why`, the first few. */
+  readonly unserved?: readonly string[];
   /** Files that it lists with another hash than before, and that clients go on seeing as they were. */
   readonly kept?: KeptFiles;
   /** Files that it lists with another hash than they were known by, and whose records are gone: their known hashes. */
@@ -132,7 +138,35 @@ export type PageFacts = {
 /** Hashes (`<algorithm>:<hex>`) by filename. */
 export type PinnedHashes = Readonly<Record<string, string>>;
 
+/** Why a file cannot be served, where a remark gives no reason of its own. */
+const REASONS: Readonly<Partial<Record<Problem, string>>> = {
+  'no-file-object': 'it has no name or no link',
+  'unsafe-filename': 'its name is no plain file name',
+  'unusable-url': 'its link cannot be served',
+  'ambiguous-url': 'its link cannot be told from that of another file',
+};
+const MOST_TOLD = 5;
+const MOST_TOLD_CHARACTERS = 200;
+
+/** Why the file of the remark cannot be served; undefined when it is, or is no distribution at all. */
+export function whyUnserved({ problem, reason }: Remark): string | undefined {
+  return REASONS[problem] === undefined ? undefined : (reason ?? REASONS[problem]);
+}
+
+/** The first files of a page that cannot be served, each with the reason, and how many there are. */
+export function unservedFiles(remarks: readonly Remark[]): {
+  readonly count: number;
+  readonly told: readonly string[];
+} {
+  const unserved = remarks.filter((remark) => whyUnserved(remark) !== undefined);
+  const told = unserved
+    .slice(0, MOST_TOLD)
+    .map((remark) => `${remark.subject.slice(0, MOST_TOLD_CHARACTERS)}: ${whyUnserved(remark)}`);
+  return { count: unserved.length, told };
+}
+
 export function pageFacts(page: ProjectDetail): PageFacts {
+  const { told } = unservedFiles(page.remarks);
   return {
     ...(page.serial !== undefined && { serial: page.serial }),
     files: page.files.length,
@@ -140,5 +174,6 @@ export function pageFacts(page: ProjectDetail): PageFacts {
     ...(page.status?.reason !== undefined && { reason: page.status.reason }),
     apiVersion: page.apiVersion,
     ...(page.versions !== undefined && { versions: page.versions.length }),
+    ...(told.length > 0 && { unserved: told }),
   };
 }

@@ -6,11 +6,19 @@ import { filenameOfUrl } from './file-links.ts';
 import { type Anchor, decodeHtml, type HtmlDocument, readHtml } from './html-document.ts';
 import { InvalidPage } from './invalid-page.ts';
 import type { FileRecord, Hashes, ProjectDetail, ProjectList, ProjectStatus } from './page.ts';
-import { apiVersionOf, FileChecks, HASH_ALGORITHMS, htmlVersionOf, serialOf } from './page-fields.ts';
+import {
+  apiVersionOf,
+  FileChecks,
+  HASH_ALGORITHMS,
+  htmlVersionOf,
+  serialOf,
+  uploadTimeOf,
+  withoutUserInfo,
+} from './page-fields.ts';
 import type { PageInput, PageLimits } from './page-input.ts';
 import { parseProjectName } from './project-name.ts';
 
-/** JSON made from HTML lacks sizes and versions, which 1.1 demands (PEP 700). */
+/** JSON made from HTML lacks versions, and mostly sizes, which 1.1 demands (PEP 700). */
 const JSON_VERSION = '1.0';
 
 const NO_HASHES: Hashes = Object.freeze({});
@@ -29,6 +37,8 @@ const KNOWN_ATTRIBUTES = new Set([
   'data-dist-info-metadata',
   'data-gpg-sig',
   'data-provenance',
+  'data-size',
+  'data-upload-time',
 ]);
 
 export function parseDetailHtml(input: PageInput, limits: PageLimits): ProjectDetail {
@@ -115,17 +125,18 @@ function projectOfLink(href: string, folder: URL): string | undefined {
 function readAnchor({ href, attributes, text }: Anchor, checks: FileChecks): FileRecord | undefined {
   const hash = href.indexOf('#');
   const link = hash < 0 ? href : href.slice(0, hash);
+  const shown = withoutUserInfo(link);
   const hashes = hash < 0 ? NO_HASHES : hashesIn(href.slice(hash + 1));
-  const fromLink = filenameOfUrl(link);
+  const fromLink = filenameOfUrl(shown);
   // Installers read the file name off the link; a link that ends otherwise (a download address) is named by its text.
   const filename = namesDistribution(fromLink) || text === '' ? fromLink : text;
   if (hashes === NO_HASHES && !namesDistribution(filename)) {
-    checks.note(link.replace(/\?.*$/s, ''), 'names-no-distribution');
+    checks.note(shown.replace(/\?.*$/s, ''), 'names-no-distribution');
     return undefined;
   }
   if (!checks.acceptsFilename(filename)) return undefined;
-  const url = checks.fileUrl(link);
-  return url === undefined ? undefined : fileRecord(filename, url, hashes, attributes);
+  const location = checks.location(link, filename);
+  return location === undefined ? undefined : fileRecord({ filename, hashes, ...location }, attributes, checks);
 }
 
 /** The hashes of a fragment, `sha256=…`, or `egg=…&md5=…` on old pages. */
@@ -138,27 +149,35 @@ function hashesIn(fragment: string): Hashes {
   return hashes;
 }
 
-function fileRecord(filename: string, url: string, hashes: Hashes, attributes: readonly string[]): FileRecord {
+function fileRecord(
+  named: Pick<FileRecord, 'filename' | 'url' | 'userInfo' | 'hashes'>,
+  attributes: readonly string[],
+  checks: FileChecks,
+): FileRecord {
+  const { filename, url, hashes } = named;
   const requiresPython = attribute(attributes, 'data-requires-python');
   const reason = attribute(attributes, 'data-yanked');
   const coreMetadata = coreMetadataOf(
     attribute(attributes, 'data-core-metadata') ?? attribute(attributes, 'data-dist-info-metadata'),
   );
   const gpgSig = gpgSigOf(attribute(attributes, 'data-gpg-sig'));
-  const provenance = attribute(attributes, 'data-provenance');
+  const claimed = attribute(attributes, 'data-provenance');
+  const provenance = claimed === undefined ? undefined : withoutUserInfo(claimed);
   const yanked = reason === undefined ? false : reason === '' ? true : reason;
+  const sizeBytes = sizeOf(attributes, filename, checks);
+  const uploadTime = uploadTimeIn(attributes, filename, checks);
   const source: Record<string, unknown> = { filename, url, hashes };
   if (requiresPython !== undefined) source['requires-python'] = requiresPython;
   if (coreMetadata !== undefined) source['core-metadata'] = coreMetadata;
   if (yanked !== false) source.yanked = yanked;
   if (gpgSig !== undefined) source['gpg-sig'] = gpgSig;
   if (provenance !== undefined) source.provenance = provenance;
+  if (sizeBytes !== undefined) source.size = sizeBytes;
+  if (uploadTime !== undefined) source['upload-time'] = uploadTime;
   return {
-    filename,
-    url,
-    hashes,
-    sizeBytes: undefined,
-    uploadTime: undefined,
+    ...named,
+    sizeBytes,
+    uploadTime,
     requiresPython,
     coreMetadata,
     yanked,
@@ -167,6 +186,24 @@ function fileRecord(filename: string, url: string, hashes: Hashes, attributes: r
     source,
     attributes: unknownAttributes(attributes),
   };
+}
+
+/** No specification has `data-size` and `data-upload-time`; servers write what PEP 700 has in JSON, and uv reads it. */
+function sizeOf(attributes: readonly string[], filename: string, checks: FileChecks): number | undefined {
+  const text = attribute(attributes, 'data-size')?.trim();
+  if (text === undefined) return undefined;
+  const size = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(size)) return size;
+  checks.note(filename, 'invalid-size');
+  return undefined;
+}
+
+function uploadTimeIn(attributes: readonly string[], filename: string, checks: FileChecks): string | undefined {
+  const text = attribute(attributes, 'data-upload-time');
+  if (text === undefined) return undefined;
+  const time = uploadTimeOf(text);
+  if (time === undefined) checks.note(filename, 'invalid-value');
+  return time;
 }
 
 function attribute(attributes: readonly string[], name: string): string | undefined {

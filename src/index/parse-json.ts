@@ -11,7 +11,15 @@ import {
   type ProjectList,
   type ProjectStatus,
 } from './page.ts';
-import { apiVersionOf, FileChecks, htmlVersionOf, serialOf } from './page-fields.ts';
+import {
+  apiVersionOf,
+  FileChecks,
+  htmlVersionOf,
+  isUploadTime,
+  serialOf,
+  uploadTimeOf,
+  withoutUserInfo,
+} from './page-fields.ts';
 import type { PageInput, PageLimits } from './page-input.ts';
 import { type ProjectName, parseProjectName } from './project-name.ts';
 
@@ -146,17 +154,17 @@ function readFile(item: unknown, checks: FileChecks): FileRecord | undefined {
     return undefined;
   }
   if (!checks.acceptsFilename(filename)) return undefined;
-  const url = checks.fileUrl(link);
-  if (url === undefined) return undefined;
+  const location = checks.location(link, filename);
+  if (location === undefined) return undefined;
 
-  const source = mended(item, filename, checks);
+  const source = withoutSecrets(mended(item, filename, checks));
   const size = source.size;
   const yanked = source.yanked as boolean | string | undefined;
   if (yanked === '') checks.note(filename, 'empty-yank-reason');
   const gpgSig = source['gpg-sig'];
   return {
     filename,
-    url,
+    ...location,
     hashes: source.hashes as Hashes,
     sizeBytes: typeof size === 'number' ? size : undefined,
     uploadTime: textOrNothing(source['upload-time']),
@@ -168,6 +176,14 @@ function readFile(item: unknown, checks: FileChecks): FileRecord | undefined {
     source,
     attributes: NO_ATTRIBUTES,
   };
+}
+
+/** The file's object as it may be shown; its `url` is replaced wherever it is. */
+function withoutSecrets(item: JsonObject): JsonObject {
+  const { provenance } = item;
+  if (typeof provenance !== 'string') return item;
+  const shown = withoutUserInfo(provenance);
+  return shown === provenance ? item : { ...item, provenance: shown };
 }
 
 /** The file's object without the values that make installers refuse the page; itself when there are none. */
@@ -184,6 +200,9 @@ function mended(item: JsonObject, filename: string, checks: FileChecks): JsonObj
     // Hashes that are no text still claim that the metadata exists.
     if (wrong.includes(key) && isJsonObject(item[key])) kept[key] = textsOf(item[key]);
   }
+  const time =
+    wrong.includes('upload-time') && isText(item['upload-time']) ? uploadTimeOf(item['upload-time']) : undefined;
+  if (time !== undefined) kept['upload-time'] = time;
   return isHashes(item.hashes) ? kept : { ...kept, hashes: textsOf(item.hashes) };
 }
 
@@ -197,7 +216,7 @@ const VALUES_OF_FILES: readonly (readonly [string, Test])[] = [
   ['size', isSize],
   ['yanked', (value) => isFlag(value) || isText(value)],
   ['hashes', isHashes],
-  ['upload-time', isText],
+  ['upload-time', (value) => isText(value) && isUploadTime(value)],
   ['requires-python', isTextOrNull],
   ['gpg-sig', (value) => value === null || isFlag(value)],
   ['provenance', isTextOrNull],

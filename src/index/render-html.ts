@@ -79,6 +79,9 @@ function fileLine(file: FileRecord, options: RenderOptions): string {
   if (file.gpgSig !== undefined) line += ` data-gpg-sig="${file.gpgSig}"`;
   if (file.provenance !== undefined)
     line += attribute('data-provenance', provenanceLink?.(file.provenance) ?? file.provenance);
+  // What PEP 700 has in JSON alone, under the names that some indexes write and uv reads.
+  if (file.sizeBytes !== undefined) line += ` data-size="${file.sizeBytes}"`;
+  if (file.uploadTime !== undefined) line += attribute('data-upload-time', file.uploadTime);
   for (let i = 0; i < file.attributes.length; i += 2) line += attribute(file.attributes[i]!, file.attributes[i + 1]!);
   return `${line}>${escapeHtml(file.filename)}</a><br />\n`;
 }

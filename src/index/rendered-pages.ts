@@ -13,7 +13,7 @@ import type { PageFacts } from './page.ts';
 import { sourceName } from './stored-page.ts';
 
 /** Part of every key and tag: raise it when the same page would be rendered into other bytes. */
-const RENDERER_VERSION = 1;
+const RENDERER_VERSION = 2;
 const COMPRESSOR = `${process.versions.zlib} ${process.versions.zstd}`;
 
 /** One representation of a page (RFC 9110 3.2), with the fields that do not change from request to request. */

@@ -11,7 +11,7 @@ import { proxyAuthorization } from './credentials.ts';
 import { type Dialled, dial } from './dialer.ts';
 import { EgressGuard, type Trust } from './egress-guard.ts';
 import { crowdedFailure } from './failures.ts';
-import { type ExtraCertificates, openSocket, TrustStore } from './open-socket.ts';
+import { type ExtraCertificates, type IdentityFor, openSocket, TrustStore } from './open-socket.ts';
 import { type ProxyOptions, proxyChooser } from './proxies.ts';
 import { type Lookup, Resolver } from './resolver.ts';
 
@@ -23,6 +23,8 @@ export interface ConnectorOptions {
   readonly proxy: ProxyOptions;
   /** Certificate authorities to trust beside Node's and the system's. */
   readonly extraCertificates: ExtraCertificates;
+  /** Asked for every new connection, for certificates are renewed. */
+  readonly identityFor?: IdentityFor | undefined;
   readonly lookup?: Lookup;
   readonly connectTimeoutMs?: number;
   readonly raceAfterMs?: number;
@@ -134,6 +136,7 @@ export class Connector {
       port: portOf(proxy ?? url),
       proxy,
       proxyAuthorization: proxy === undefined ? undefined : proxyAuthorization(proxy),
+      identity: this.#options.identityFor?.(url),
     };
     return dial(
       ranked,

@@ -15,7 +15,18 @@ export interface Route {
   readonly proxy: URL | undefined;
   /** The value of Proxy-Authorization, when the proxy wants one. */
   readonly proxyAuthorization: string | undefined;
+  /** What proves us to the target; never shown to a proxy. */
+  readonly identity?: ClientIdentity | undefined;
 }
+
+/** PEM texts of a certificate, with those that lead to its authority, and of its private key. */
+export interface ClientIdentity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** The client certificate that belongs to a URL's origin; undefined where none does. */
+export type IdentityFor = (url: URL) => ClientIdentity | undefined;
 
 /** PEM texts of the operator's certificate authorities; another list in `current` is another set of authorities. */
 export interface ExtraCertificates {
@@ -25,28 +36,52 @@ export interface ExtraCertificates {
 /** The certificate authorities to trust: Node's own, the system's, and the operator's, which add and never replace. */
 export class TrustStore {
   readonly #extra: ExtraCertificates;
-  #made: { readonly of: readonly string[]; readonly context: SecureContext } | undefined;
+  #madeOf: readonly string[] | undefined;
+  #plain: SecureContext | undefined;
+  #withIdentity = new WeakMap<ClientIdentity, SecureContext>();
 
   constructor(extra: ExtraCertificates) {
     this.#extra = extra;
   }
 
-  /** Reading all authorities takes tens of milliseconds: once for each change, and only when TLS is spoken at all. */
-  readonly context = (): SecureContext => {
+  /**
+   * How servers are trusted now, and by which certificate we prove ourselves to them. Reading all authorities takes
+   * tens of milliseconds: once for each change and identity, and only when TLS is spoken at all.
+   */
+  readonly context = (identity?: ClientIdentity): SecureContext => {
     const { current } = this.#extra;
-    if (this.#made?.of !== current) {
-      const ca = new Set([...getCACertificates('default'), ...getCACertificates('system'), ...current]);
-      this.#made = { of: current, context: createSecureContext({ ca: [...ca], minVersion: 'TLSv1.2' }) };
+    if (this.#madeOf !== current) {
+      this.#madeOf = current;
+      this.#plain = undefined;
+      this.#withIdentity = new WeakMap();
     }
-    return this.#made.context;
+    if (identity === undefined) {
+      this.#plain ??= secureContext(current);
+      return this.#plain;
+    }
+    let context = this.#withIdentity.get(identity);
+    if (context === undefined) {
+      context = secureContext(current, identity);
+      this.#withIdentity.set(identity, context);
+    }
+    return context;
   };
+}
+
+function secureContext(extraCertificates: readonly string[], identity?: ClientIdentity): SecureContext {
+  const ca = new Set([...getCACertificates('default'), ...getCACertificates('system'), ...extraCertificates]);
+  return createSecureContext({ ca: [...ca], minVersion: 'TLSv1.2', ...identity });
 }
 
 /**
  * A socket on which HTTP/1.1 may begin. Throws UpstreamFailure 'connect' or 'tls', or the signal's reason; then nothing
  * stays open. The signal must carry an UpstreamFailure as its reason.
  */
-export async function openSocket(route: Route, context: () => SecureContext, signal: AbortSignal): Promise<Socket> {
+export async function openSocket(
+  route: Route,
+  contextOf: (identity?: ClientIdentity) => SecureContext,
+  signal: AbortSignal,
+): Promise<Socket> {
   let phase: Phase = 'connect';
   let socket: Socket | undefined;
   const giveUp = (): void => void socket?.destroy(signal.reason);
@@ -57,13 +92,13 @@ export async function openSocket(route: Route, context: () => SecureContext, sig
     await once(socket, 'connect');
     if (route.proxy?.protocol === 'https:') {
       phase = 'tls';
-      socket = await startTls(socket, route.proxy.hostname, context());
+      socket = await startTls(socket, route.proxy.hostname, contextOf());
     }
     if (route.target.protocol === 'https:') {
       phase = 'connect';
       if (route.proxy !== undefined) await openTunnel(socket, route);
       phase = 'tls';
-      socket = await startTls(socket, route.target.hostname, context());
+      socket = await startTls(socket, route.target.hostname, contextOf(route.identity));
     }
     signal.throwIfAborted();
     return socket;

@@ -6,13 +6,15 @@ import https from 'node:https';
 import type { Socket } from 'node:net';
 import { UpstreamFailure } from '../errors.ts';
 import { proxyAuthorization } from './credentials.ts';
-import { type ExtraCertificates, openSocket, TrustStore } from './open-socket.ts';
+import { type ExtraCertificates, type IdentityFor, openSocket, TrustStore } from './open-socket.ts';
 import { type ProxyOptions, proxyChooser } from './proxies.ts';
 
 export interface PassthroughAgentsOptions {
   readonly proxy: ProxyOptions;
   /** Certificate authorities to trust beside Node's and the system's. */
   readonly extraCertificates: ExtraCertificates;
+  /** Asked for every new connection, for certificates are renewed. */
+  readonly identityFor?: IdentityFor | undefined;
   readonly connectTimeoutMs: number;
   /** Connections to one origin at a time. */
   readonly maxSockets: number;
@@ -87,6 +89,7 @@ export class PassthroughAgents {
           port: Number(door.port || (door.protocol === 'https:' ? 443 : 80)),
           proxy,
           proxyAuthorization: proxy === undefined ? undefined : proxyAuthorization(proxy),
+          identity: this.#options.identityFor?.(target),
         },
         this.#trust.context,
         control.signal,

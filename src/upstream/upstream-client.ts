@@ -14,7 +14,7 @@ import { AddressBook, type AddressStatus } from './addresses.ts';
 import type { Answer } from './connection.ts';
 import type { PoolStatus } from './connection-pool.ts';
 import { Connector, type ConnectorOptions } from './connector.ts';
-import { withoutSecrets } from './credentials.ts';
+import { authorization, withoutSecrets } from './credentials.ts';
 import { discard } from './discard.ts';
 import type { Trust } from './egress-guard.ts';
 import { abortedFailure, crowdedFailure, isUnhealthy, toUpstreamFailure } from './failures.ts';
@@ -35,6 +35,7 @@ export interface UpstreamClientOptions extends Omit<ConnectorOptions, 'addresses
 }
 
 export interface FetchRequest {
+  /** User information in it becomes credentials for its origin, and stands in no answer. */
   readonly url: string;
   readonly method: string;
   /** What is sent, with names in lower case; beside it Host, User-Agent if absent, and the credentials of `rights`. */
@@ -122,6 +123,7 @@ export class UpstreamClient implements Fetcher {
     if (url === null) throw new UpstreamFailure('forbidden-address', 'upstream: the address is no URL');
     if (this.#options.cut === true) throw new UpstreamFailure('connect', `${url.host}: every upstream is cut off`);
     url.hash = '';
+    const fields = withUserInfo(request.fields, url);
     const control = new AbortController();
     const giveUp = (): void => control.abort(abortedFailure(url.host));
     const late = (): void => control.abort(noAnswer(url, request.headersTimeoutMs));
@@ -140,7 +142,7 @@ export class UpstreamClient implements Fetcher {
     this.#running.add(giveUp);
     if (request.signal.aborted || this.#closed) giveUp();
     try {
-      const response = await this.#follow(url, { ...request, onAttempt }, control.signal);
+      const response = await this.#follow(url, { ...request, fields, onAttempt }, control.signal);
       response.body.once('close', release);
       return response;
     } catch (error) {
@@ -306,6 +308,27 @@ export class UpstreamClient implements Fetcher {
       report(isUnhealthy(failure) && !(attempt.reused && brokeOff(failure)) ? 'bad' : 'unknown');
       throw failure;
     }
+  }
+}
+
+/** Takes user information out of the URL, and says it as it is said (RFC 7617), where nothing else is said yet. */
+function withUserInfo(fields: Fields, url: URL): Fields {
+  const { username, password } = url;
+  if (username === '' && password === '') return fields;
+  url.username = '';
+  url.password = '';
+  if (fieldValue(fields, 'authorization') !== undefined) return fields;
+  const credentials = { kind: 'basic', user: decoded(username), password: decoded(password) } as const;
+  return withField(fields, 'authorization', authorization(credentials));
+}
+
+/** Escapes resolved; a malformed one stays as it stands. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    return text;
   }
 }
 

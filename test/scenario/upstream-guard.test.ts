@@ -22,7 +22,7 @@ for (const url of [
   'https://db.internal/',
   'http://files.example/',
   'ftp://files.example/',
-  'https://u:p@files.example/',
+  'https://u:p@127.0.0.1/',
 ]) {
   test(`${url} is not asked when a page lists it (S12)`, async (t) => {
     const failure = await failureOf(upstreamClient(t).fetch(get(url, { trusted: 'listed' })));

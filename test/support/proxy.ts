@@ -99,6 +99,8 @@ export function testConfig({
     graceMs: 1000,
     allowedHosts: [],
     strictAccept: false,
+    absoluteLinks: false,
+    browserOrigins: [],
     uploads: false,
     xmlRpc: false,
     logLevel: 'error',

@@ -36,7 +36,9 @@ const file = fc
         filename,
         hashes,
         size: fc.nat(),
-        'upload-time': text,
+        'upload-time': fc
+          .date({ noInvalidDate: true, min: new Date(0), max: new Date(4e12) })
+          .map((at) => at.toISOString()),
         'requires-python': fc.option(text),
         'core-metadata': fc.oneof(fc.boolean(), hashes),
         yanked: fc.oneof(fc.boolean(), text),

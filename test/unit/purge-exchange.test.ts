@@ -46,6 +46,7 @@ async function node(t: TestContext, shared: SharedPurges) {
     shared,
     marks,
     purger: { purge: async (project, time) => void purged.push([project, time!]) as never },
+    outdate: async () => assert.fail('nobody uploads here'),
     node: 'one',
     dataDir: await temporaryFolder(t),
     now: () => NOW,

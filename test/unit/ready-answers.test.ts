@@ -31,6 +31,7 @@ function world(found: () => unknown = () => PAGE) {
   const handler = new PageHandler({
     service: { peekDetail: found } as unknown as IndexService,
     defaultIndexes: ['only'],
+    linkRoot: undefined,
     strict: false,
     ready,
     now: () => 1_000,

@@ -64,7 +64,7 @@ test('a late answer does not end a pause that the mirror asked for', (t) => {
   const { ask, mirror, wait } = world(t);
   const [first, second] = [ask(), ask()];
   wait(9_200);
-  second.failed(new UpstreamFailure('rate-limited', 'later', { pauseMs: 60_000 }));
+  second.failed(new UpstreamFailure('rate-limited', 'later', { pauseMs: 60_000, upstreamStatus: 429 }));
   assert.equal(state(mirror), 'open');
   first.succeeded();
   assert.equal(state(mirror), 'open');
