@@ -43,6 +43,8 @@ export class Flight {
   #givenUp: UpstreamFailure | undefined;
   /** Those that were begun because this one took long. */
   readonly #beside: Flight[] = [];
+  /** Settles when its own request has ended and what came of it is stored. */
+  #landed: Promise<unknown> = Promise.resolve();
 
   /**
    * `alone`: the request of one reader, whose own conditions and range may go along when nothing is held. `unreadable`:
@@ -86,9 +88,14 @@ export class Flight {
     return this.#pending.begunAt;
   }
 
-  /** Nothing of it will be stored from now on. */
+  /**
+   * Nothing of it will be stored from now on. One that lost against another may still be storing: until it is done, a
+   * purge has to overtake it.
+   */
   end(): void {
-    for (const flight of [this, ...this.#beside]) flight.#tools.changes.end(flight.#pending);
+    for (const flight of [this, ...this.#beside]) {
+      void flight.#landed.then(() => flight.#tools.changes.end(flight.#pending));
+    }
   }
 
   /** Asks upstream. Rejects with an UpstreamFailure, which never changed anything that is stored. */
@@ -132,7 +139,13 @@ export class Flight {
     return promise;
   }
 
-  async #land(): Promise<Landing> {
+  #land(): Promise<Landing> {
+    const landing = this.#ownLanding();
+    this.#landed = landing.catch(() => {});
+    return landing;
+  }
+
+  async #ownLanding(): Promise<Landing> {
     const held = this.#held;
     if (held !== undefined && !this.#unconditional) {
       const { base } = held;

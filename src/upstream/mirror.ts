@@ -237,6 +237,7 @@ export class Mirror implements Candidate {
     this.#lateMs = tookMs;
     this.#lateAt = this.#now();
     this.#watchClosing(() => this.#breaker.answeredLate());
+    this.#witnesses.answered();
   }
 
   /** What was asked for at that path is here, and right: the server works. */
