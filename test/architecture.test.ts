@@ -14,10 +14,10 @@ const FILES = globSync('src/**/*.ts', { cwd: ROOT }).sort();
 const LAYERS: readonly (readonly string[])[] = [
   [
     'src/error-codes.ts',
-    'src/errors.ts',
-    'src/http-message.ts',
-    'src/asking-client.ts',
-    'src/fair-shares.ts',
+    'src/core/errors.ts',
+    'src/core/http-message.ts',
+    'src/core/request-context.ts',
+    'src/core/fair-shares.ts',
     'src/observe',
   ],
   ['src/cache', 'src/upstream', 'src/policy'],
@@ -35,13 +35,13 @@ const ALLOWED_ASIDE = new Set(['src/files -> src/index']);
 
 /** Where each package of npm may be imported: mandated packages in one file, the others where they belong. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  undici: ['src/upstream/connection.ts'],
-  keyv: ['src/cache/redis-link.ts'],
-  '@keyv/redis': ['src/cache/redis-link.ts'],
+  undici: ['src/net/connection.ts'],
+  keyv: ['src/store/redis/redis-link.ts'],
+  '@keyv/redis': ['src/store/redis/redis-link.ts'],
   'http-proxy': ['src/http/passthrough.ts'],
   'prom-client': ['src/observe/metrics.ts'],
   pino: ['src/observe/log.ts'],
-  htmlparser2: ['src/index/html-document.ts'],
+  htmlparser2: ['src/pages/html-document.ts'],
   '@renovatebot/pep440': ['src/index', 'src/locks', 'src/policy'],
   'cli-progress': ['src/commands'],
   commander: ['src/main.ts', 'src/commands'],

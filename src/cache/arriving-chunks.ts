@@ -1,8 +1,8 @@
 // The chunks of a body while they arrive. The first ones may be gathered for a while and, when the body proves to be
 // too large or too slow for that, handed on as if nobody had looked.
 
-import { UpstreamFailure } from '../errors.ts';
-import type { IncomingResponse } from '../http-message.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import type { IncomingResponse } from '../core/http-message.ts';
 
 export type Chunks = AsyncIterable<Buffer>;
 

@@ -3,7 +3,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { CACHE_KIBIBYTES } from './entry-database.ts';
+import { CACHE_KIBIBYTES } from '../store/entries/sqlite.ts';
 
 const FORMAT = 1;
 /** How long a transaction may wait for another process's. */

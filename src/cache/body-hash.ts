@@ -2,7 +2,7 @@
 // the page knows another algorithm.
 
 import { createHash, type Hash } from 'node:crypto';
-import type { Digest } from './digest.ts';
+import type { Digest } from '../core/digest.ts';
 import type { Expectation } from './profile.ts';
 
 const NODE_NAMES: Readonly<Record<Expectation['algorithm'], string>> = {

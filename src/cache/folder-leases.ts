@@ -3,7 +3,7 @@
 
 import * as fs from 'node:fs';
 import { hostname } from 'node:os';
-import type { LeaseDesk } from './lease.ts';
+import type { LeaseDesk } from '../core/lease.ts';
 
 /** The same in all containers of one running kernel. */
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';

@@ -7,7 +7,7 @@
 // When the disk takes no more (full, read-only, file limit) what follows is kept in memory only as long as a reader
 // still needs it: clients get their file whole, and nothing is published.
 
-import type { BlobWriter } from './blob-store.ts';
+import type { BlobWriter } from '../store/blobs/blob-store.ts';
 import { GrowingReader, type Lend } from './growing-reader.ts';
 import { BLOCK_BYTES, LatestBytes } from './latest-bytes.ts';
 import { WaitingReaders } from './waiting-readers.ts';

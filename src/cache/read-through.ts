@@ -2,25 +2,25 @@
 // flight upstream for all who wait. A failed flight never changes what is stored.
 
 import { LRUCache } from 'lru-cache';
-import type { IncomingResponse } from '../http-message.ts';
+import type { IncomingResponse } from '../core/http-message.ts';
+import type { TimedHead } from '../http-semantics/rules.ts';
+import type { UpstreamTrouble } from '../http-semantics/stale.ts';
+import type { Blob } from '../store/blobs/blob-store.ts';
+import { MemoryBlob, UnreadableBlob } from '../store/blobs/stored-blob.ts';
+import type { Entry, EntryRecord } from '../store/entries/entry.ts';
 import { type Answer, answerOf, type Forward, passingAnswer, staleAnswer } from './answer.ts';
-import type { Blob } from './blob-store.ts';
-import type { Entry, EntryRecord } from './entry.ts';
-import type { FlightTools } from './flight-tools.ts';
-import { Flights } from './flights.ts';
-import type { TimedHead } from './freshness/rules.ts';
-import type { UpstreamTrouble } from './freshness/stale.ts';
+import type { TurnsOptions } from './fetch-locks.ts';
+import type { FlightTools } from './fetch-tools.ts';
+import { Flights } from './fetches.ts';
 import { KeyChanges } from './key-changes.ts';
-import { LandedAnswers } from './landed-answers.ts';
+import { type Forgetting, StoredCopies } from './lookup.ts';
 import type { Resource } from './profile.ts';
+import { LandedAnswers } from './reader-answer.ts';
 import { RefreshAhead } from './refresh-ahead.ts';
 import { RetrySchedule } from './retry-schedule.ts';
 import { Revalidation, type RevalidationOptions } from './revalidation.ts';
-import { mayStandIn, NoUsableCopy } from './stand-in.ts';
-import { MemoryBlob, UnreadableBlob } from './stored-blob.ts';
+import { mayStandIn, NoUsableCopy } from './stale-policy.ts';
 import { StoredByOthers } from './stored-by-others.ts';
-import { type Forgetting, StoredCopies } from './stored-copies.ts';
-import type { TurnsOptions } from './turns.ts';
 import { decide } from './verdict-on-copies.ts';
 
 export interface ReadOptions extends RevalidationOptions {

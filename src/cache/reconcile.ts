@@ -4,8 +4,8 @@
 
 import * as fs from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { BLOB_KINDS, type BlobFolders, shards } from './blob-folders.ts';
-import type { BlobIndex, BlobKind } from './blob-index.ts';
+import type { BlobIndex, BlobKind } from '../store/blobs/blob-index.ts';
+import { BLOB_KINDS, type BlobFolders, shards } from '../store/blobs/folders.ts';
 
 const AT_ONCE = 16;
 

@@ -1,19 +1,19 @@
 // Asks whether a copy still holds: before a client that waits, as long as patience lasts; behind the back of one that
 // has the copy; and ahead of expiry. Who may not have the copy instead gets the error.
 
-import { UpstreamFailure } from '../errors.ts';
+import { settlesWithin } from '../core/deadline.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import { currentAgeSeconds, remainingSeconds } from '../http-semantics/age.ts';
+import { selectVariant } from '../http-semantics/vary.ts';
+import type { Entry, EntryRecord } from '../store/entries/entry.ts';
 import { type Answer, type Forward, staleAnswer } from './answer.ts';
-import { settlesWithin } from './deadline.ts';
-import type { Entry, EntryRecord } from './entry.ts';
-import { type Flights, leave } from './flights.ts';
-import { currentAgeSeconds, remainingSeconds } from './freshness/age.ts';
-import { selectVariant } from './freshness/vary.ts';
-import { type LandedAnswers, LONGEST_WAIT_MS, StillOnItsWay } from './landed-answers.ts';
+import { type Flights, leave } from './fetches.ts';
+import type { StoredCopies } from './lookup.ts';
 import type { Resource } from './profile.ts';
+import { type LandedAnswers, LONGEST_WAIT_MS, StillOnItsWay } from './reader-answer.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 import type { RetrySchedule } from './retry-schedule.ts';
-import { backOffReason, mayStandIn, nothingInStead, troubleOf } from './stand-in.ts';
-import type { StoredCopies } from './stored-copies.ts';
+import { backOffReason, mayStandIn, nothingInStead, troubleOf } from './stale-policy.ts';
 
 export interface RevalidationOptions {
   /** Overrides the profile's patience; Infinity waits for the flight. */

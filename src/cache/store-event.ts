@@ -1,6 +1,6 @@
 // What the entry store counts, one word an event: these are metric labels, so the list is closed.
 
-import type { DatabaseFault } from './entry-database.ts';
+import type { DatabaseFault } from '../store/entries/sqlite.ts';
 
 /** An operation on Redis ends as exactly one of these; `skipped` cost no time because Redis was known to be away. */
 export type RedisResult = 'hit' | 'miss' | 'stored' | 'error' | 'timeout' | 'skipped' | 'tampered';

@@ -1,15 +1,15 @@
 // What other processes on this data folder and other nodes on our Redis have stored. It becomes ours only together with
 // its body, which is on our disk before the entry that speaks of it.
 
-import { BodyKeeper } from './body-keeper.ts';
-import type { Entry, EntryRecord } from './entry.ts';
-import type { FlightTools } from './flight-tools.ts';
-import { verdict } from './freshness/reuse.ts';
-import { selectVariant } from './freshness/vary.ts';
-import type { Landing } from './landing.ts';
+import { verdict } from '../http-semantics/reuse.ts';
+import { selectVariant } from '../http-semantics/vary.ts';
+import { UnreadableBlob } from '../store/blobs/stored-blob.ts';
+import type { Entry, EntryRecord } from '../store/entries/entry.ts';
+import { ownedName } from '../store/entries/record.ts';
+import { BodyKeeper } from './body-writer.ts';
+import type { Landing } from './fetch-result.ts';
+import type { FlightTools } from './fetch-tools.ts';
 import type { Resource } from './profile.ts';
-import { ownedName } from './record.ts';
-import { UnreadableBlob } from './stored-blob.ts';
 
 export type StoredLanding = Extract<Landing, { kind: 'stored' }>;
 

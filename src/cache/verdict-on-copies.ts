@@ -1,7 +1,7 @@
 // The verdict of RFC 9111 on what is stored, and the one thing that the RFC cannot know: our own clock.
 
-import type { Entry } from './entry.ts';
-import { type Verdict, verdict } from './freshness/reuse.ts';
+import { type Verdict, verdict } from '../http-semantics/reuse.ts';
+import type { Entry } from '../store/entries/entry.ts';
 import type { Resource } from './profile.ts';
 
 /** Stored so far in the future: the clock was set back, and the copy's age is not known. */

@@ -1,7 +1,7 @@
 // Entries that lead to nothing: their body was evicted or lost, or all they say is that there was nothing. Nobody misses
 // them, and names that were asked for once would otherwise be remembered for ever.
 
-import type { Entry, EntryRecord } from './entry.ts';
+import type { Entry, EntryRecord } from '../store/entries/entry.ts';
 
 /** Younger ones may be of a body that is still on its way to the disk. */
 const AGE_MS = 24 * 60 * 60_000;

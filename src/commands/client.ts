@@ -1,8 +1,8 @@
 // `wheelkeep client <name>`: a line for the clients file, from a password that is typed or piped, or from a new token.
 
 import { Command } from 'commander';
-import { isClientName } from '../http/client-list.ts';
-import { hashPassword, makeToken } from '../http/secret-hash.ts';
+import { isClientName } from '../access/client-list.ts';
+import { hashPassword, makeToken } from '../access/secret-hash.ts';
 import { CommandFailure, outJson, type Terminal, WRONG_USAGE, withJsonFlag } from './command-line.ts';
 import { readSecret } from './secret-input.ts';
 

@@ -1,8 +1,8 @@
 // Takes bodies that `verify` found wrong away: from the disk, and from the account that the servers of the folder keep.
 
 import * as fs from 'node:fs';
-import type { BlobFolders } from '../cache/blob-folders.ts';
-import { BlobIndex, type BlobKind } from '../cache/blob-index.ts';
+import { BlobIndex, type BlobKind } from '../store/blobs/blob-index.ts';
+import type { BlobFolders } from '../store/blobs/folders.ts';
 import type { WrongBody } from './fetch-again.ts';
 
 export class Removal {

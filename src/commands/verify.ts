@@ -3,12 +3,12 @@
 
 import { constants } from 'node:os';
 import { Command } from 'commander';
-import { scopesOf } from '../assembly/upstreams.ts';
+import { scopesOf } from '../app/upstreams.ts';
 import { accountedBytes } from '../cache/blob-database.ts';
-import { BLOB_KINDS, BlobFolders, shards } from '../cache/blob-folders.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { bytesText, countText } from '../observe/figures.ts';
+import { BLOB_KINDS, BlobFolders, shards } from '../store/blobs/folders.ts';
 import {
   CommandFailure,
   configInput,
@@ -61,7 +61,7 @@ async function verify(
 ): Promise<void> {
   const keep = given.keep === true;
   const { dataDir } = config;
-  const [{ scrub }, { openProgress }] = await Promise.all([import('../cache/scrub.ts'), import('./progress.ts')]);
+  const [{ scrub }, { openProgress }] = await Promise.all([import('../store/blobs/scrub.ts'), import('./progress.ts')]);
   const folders = new BlobFolders(dataDir);
   const control = new AbortController();
   const { signal } = control;

@@ -1,6 +1,6 @@
 // URLs as configuration: what an upstream, an origin or Redis may look like, and how each is shown without secrets.
 
-import { isNetwork } from '../http/client-address.ts';
+import { isNetwork } from '../access/client-address.ts';
 import type { ListenAddress, UpstreamConfig } from './config.ts';
 import { InvalidValue, type Unit } from './units.ts';
 

@@ -1,7 +1,7 @@
 // The whole configuration after it was read and checked: one value, frozen, sliced in app.ts.
 // Sizes are bytes and times milliseconds; the names users type and the units they may use stand in options.ts.
 
-import type { TlsFiles, TlsIdentity } from '../http/tls-identity.ts';
+import type { TlsFiles, TlsIdentity } from '../access/tls-identity.ts';
 
 /** How we prove who we are to one upstream; bound to that upstream's origin. */
 export type Credentials =

@@ -2,8 +2,8 @@
 // concern several keys at once.
 
 import { dirname, resolve } from 'node:path';
+import { readIdentity, type TlsFiles, UnusableIdentity } from '../access/tls-identity.ts';
 import { RESERVED_NAMES } from '../http/routes.ts';
-import { readIdentity, type TlsFiles, UnusableIdentity } from '../http/tls-identity.ts';
 import type { Config, IndexConfig, RawMountConfig, UpstreamConfig } from './config.ts';
 import type { CredentialsReader, FoundCredentials } from './credentials.ts';
 import { nearest, type Problem } from './problems.ts';

@@ -2,7 +2,7 @@
 
 import { readFile, realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { readIdentity, type TlsFiles, UnusableIdentity } from '../http/tls-identity.ts';
+import { readIdentity, type TlsFiles, UnusableIdentity } from '../access/tls-identity.ts';
 import { withoutSecrets } from './addresses.ts';
 import type { Config, IndexConfig } from './config.ts';
 import type { PipValue } from './pip-files.ts';

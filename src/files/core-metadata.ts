@@ -1,6 +1,6 @@
 // METADATA out of a wheel (PEP 427), for indexes that offer none of their own (PEP 658).
 
-import type { Blob } from '../cache/blob-store.ts';
+import type { Blob } from '../store/blobs/blob-store.ts';
 import { UnreadableWheel, type WheelBytes, zipContent, zipMembers } from './zip-members.ts';
 
 /** The one METADATA of a wheel lies in the one `.dist-info` folder at its top. */

@@ -1,7 +1,7 @@
 // What a page says about the bytes of a file before they are fetched.
 
 import type { Expectation } from '../cache/profile.ts';
-import type { Hashes } from '../index/page.ts';
+import type { Hashes } from '../pages/page.ts';
 
 /** Strongest first; what is not listed here cannot be checked and counts as no hash. */
 const ALGORITHMS = ['sha256', 'sha512', 'sha384', 'sha224', 'sha1', 'md5'] as const;

@@ -1,8 +1,8 @@
 // Why a file is visible or not: whether the held page of its project lists it, and whether its bytes are here.
 
 import type { IndexService } from '../index/index-service.ts';
-import type { ListedFile } from '../index/page-reader.ts';
-import type { ProjectName } from '../index/project-name.ts';
+import type { ListedFile } from '../pages/page-reader.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 import type { FileService } from './file-service.ts';
 
 export interface FileExplanation {

@@ -1,7 +1,7 @@
 // The answers that refuse a file, in the words that its client reads.
 
-import { ChangedFile, NotFound } from '../errors.ts';
-import type { ProjectName } from '../index/project-name.ts';
+import { ChangedFile, NotFound } from '../core/errors.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 
 export function changedFile(project: ProjectName, filename: string): ChangedFile {
   return new ChangedFile(

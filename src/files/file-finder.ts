@@ -2,11 +2,11 @@
 // list it, or of any other that the name allows. What the stored page does not list makes it be asked again, for a lock file may name a release that is seconds old.
 
 import type { Answer } from '../cache/answer.ts';
-import { NotFound, UpstreamFailure } from '../errors.ts';
-import { projectsOfFilename } from '../index/distribution-name.ts';
+import { NotFound, UpstreamFailure } from '../core/errors.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
-import type { ProjectName } from '../index/project-name.ts';
-import { requireServable } from '../index/quarantine.ts';
+import { requireServable } from '../index/page-errors.ts';
+import { projectsOfFilename } from '../pages/distribution-name.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 import type { Wanted } from './file-request.ts';
 
 /** Of the readings of a name so many are asked for, where nothing is held that lists the file. */

@@ -1,13 +1,13 @@
 // What the read-through flow is to read for a file or its companion: under which key, by which profile, from where, and
 // what it has to be.
 
-import { digestOf } from '../cache/digest.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
+import { digestOf } from '../core/digest.ts';
 import { canExtract } from '../index/extracted-metadata.ts';
-import { addressOf, fileKey } from '../index/file-links.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
-import type { ListedFile } from '../index/page-reader.ts';
+import { addressOf, fileKey } from '../pages/file-links.ts';
+import type { ListedFile } from '../pages/page-reader.ts';
 import { expectationOf } from './expectation.ts';
 import type { FileProfiles } from './file-profile.ts';
 import { type Companion, urlOf, type Wanted } from './file-request.ts';

@@ -3,16 +3,16 @@
 // for its files.
 
 import type { Answer } from '../cache/answer.ts';
-import type { Blob } from '../cache/blob-store.ts';
-import type { BodyReference, Entry } from '../cache/entry.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { AnswerBody } from '../cache/read-through.ts';
-import { NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
-import { projectsOfFilename } from '../index/distribution-name.ts';
-import { addressOf, filenameOfUrl } from '../index/file-links.ts';
+import { NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../core/errors.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
-import type { ListedFile } from '../index/page-reader.ts';
-import type { ProjectName } from '../index/project-name.ts';
+import { projectsOfFilename } from '../pages/distribution-name.ts';
+import { addressOf, filenameOfUrl } from '../pages/file-links.ts';
+import type { ListedFile } from '../pages/page-reader.ts';
+import type { ProjectName } from '../pages/project-name.ts';
+import type { Blob } from '../store/blobs/blob-store.ts';
+import type { BodyReference, Entry } from '../store/entries/entry.ts';
 import { expectationOf } from './expectation.ts';
 import { changedFile, fileNotFound, notListed } from './file-failures.ts';
 import { FileFinder } from './file-finder.ts';

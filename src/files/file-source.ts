@@ -1,17 +1,17 @@
 // How a file is fetched: from the URL that its page gives, from public https hosts or origins that the configuration
 // names, whole or from a byte on.
 
-import { firstByteWithin } from '../asking-client.ts';
+import { contentLength } from '../cache/fetch-whole.ts';
 import { type Ask, conditionsAt, type Expectation, type Profile, type Resource } from '../cache/profile.ts';
-import { contentLength } from '../cache/whole-body.ts';
-import { type FailureKind, UpstreamFailure } from '../errors.ts';
-import { contentCoding, fieldValue, type IncomingResponse } from '../http-message.ts';
-import { addressOf } from '../index/file-links.ts';
-import { discard } from '../upstream/discard.ts';
+import { type FailureKind, UpstreamFailure } from '../core/errors.ts';
+import { contentCoding, fieldValue, type IncomingResponse } from '../core/http-message.ts';
+import { firstByteWithin } from '../core/request-context.ts';
+import { parseContentRange } from '../http-semantics/byte-range.ts';
+import { discard } from '../net/discard.ts';
+import type { OriginRights } from '../net/origin-rights.ts';
+import type { UpstreamClient } from '../net/upstream-client.ts';
+import { addressOf } from '../pages/file-links.ts';
 import { firstAnswer } from '../upstream/first-answer.ts';
-import type { OriginRights } from '../upstream/origin-rights.ts';
-import type { UpstreamClient } from '../upstream/upstream-client.ts';
-import { parseContentRange } from './byte-range.ts';
 import { requirePossible } from './first-bytes.ts';
 import type { HostPauses } from './host-pauses.ts';
 import type { AskPart } from './ranged-wheel.ts';

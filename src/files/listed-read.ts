@@ -2,14 +2,14 @@
 // we hold, a file that upstream refuses, metadata that is claimed and not there.
 
 import type { Answer } from '../cache/answer.ts';
-import type { Entry } from '../cache/entry.ts';
 import type { Expectation, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
-import { UpstreamFailure } from '../errors.ts';
-import { addressOf } from '../index/file-links.ts';
+import { UpstreamFailure } from '../core/errors.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
-import type { ListedFile } from '../index/page-reader.ts';
-import type { ProjectName } from '../index/project-name.ts';
+import { addressOf } from '../pages/file-links.ts';
+import type { ListedFile } from '../pages/page-reader.ts';
+import type { ProjectName } from '../pages/project-name.ts';
+import type { Entry } from '../store/entries/entry.ts';
 import { changedFile, fileNotFound } from './file-failures.ts';
 import type { FileFinder } from './file-finder.ts';
 import type { Wanted } from './file-request.ts';

@@ -1,10 +1,10 @@
 // A part of a file that is not here yet, passed on as upstream gives it where the operator chose that. Nothing proves
 // such bytes: they are not stored, and whatever is odd about them makes the whole file be read as ever.
 
-import { UpstreamFailure } from '../errors.ts';
-import { contentCoding, fieldValue, type IncomingResponse } from '../http-message.ts';
-import { discard } from '../upstream/discard.ts';
-import { type ContentRange, parseContentRange, parseRange } from './byte-range.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import { contentCoding, fieldValue, type IncomingResponse } from '../core/http-message.ts';
+import { type ContentRange, parseContentRange, parseRange } from '../http-semantics/byte-range.ts';
+import { discard } from '../net/discard.ts';
 
 export interface PassedPart {
   readonly kind: 'part';

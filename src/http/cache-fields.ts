@@ -2,8 +2,8 @@
 // Age, Cache-Status (RFC 9111 5, RFC 9211).
 
 import type { Answer } from '../cache/answer.ts';
-import { cacheStatus } from '../cache/cache-status.ts';
-import { UpstreamFailure } from '../errors.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import { cacheStatus } from '../http-semantics/cache-status.ts';
 import type { Sharing } from './exchange.ts';
 
 /** Cache-Status of an answer. */

@@ -1,7 +1,7 @@
 // What the conditions and the range of a request for something stored come to (RFC 9110 13, 14).
 
-import { parseHttpDate } from '../cache/freshness/http-date.ts';
-import { type ByteRange, parseRange } from '../files/byte-range.ts';
+import { type ByteRange, parseRange } from '../http-semantics/byte-range.ts';
+import { parseHttpDate } from '../http-semantics/http-date.ts';
 import type { Exchange } from './exchange.ts';
 
 /** RFC 9110 13.1.2: weak comparison; our tags are strong and quoted, so W/ in front of one changes nothing. */

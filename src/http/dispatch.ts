@@ -1,12 +1,12 @@
 // From a route to the one who answers it.
 
 import { randomUUID } from 'node:crypto';
-import { cacheStatus } from '../cache/cache-status.ts';
-import { Forbidden, MethodNotAllowed, NotFound } from '../errors.ts';
-import type { ProjectName } from '../index/project-name.ts';
+import type { AdminApi } from '../admin/admin-api.ts';
+import { Forbidden, MethodNotAllowed, NotFound } from '../core/errors.ts';
+import { cacheStatus } from '../http-semantics/cache-status.ts';
 import type { ServedDay } from '../observe/served-days.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 import type { StatusPage } from '../status-page/status-page.ts';
-import type { AdminApi } from './admin-api.ts';
 import type { Exchange } from './exchange.ts';
 import type { FileHandler } from './file-handler.ts';
 import { answerLive, answerReady, type Readiness } from './health.ts';

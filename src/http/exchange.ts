@@ -1,7 +1,7 @@
 // One request on its way through: what was asked, and what is noted for the access log and the metrics.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Fields, fieldValue } from '../http-message.ts';
+import { type Fields, fieldValue } from '../core/http-message.ts';
 import type { Kind, Outcome } from '../observe/metric-table.ts';
 import { privateFields } from './private-fields.ts';
 import { type ReadyMessage, sendReady } from './ready-message.ts';

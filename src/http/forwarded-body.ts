@@ -2,7 +2,7 @@
 
 import type { ClientRequest } from 'node:http';
 import { Transform, type TransformCallback } from 'node:stream';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../core/errors.ts';
 
 /** The body is larger than we forward; the connection ends with the answer, for the rest of the body is not read. */
 export class ContentTooLarge extends ProxyError {

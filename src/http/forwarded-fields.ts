@@ -1,7 +1,7 @@
 // Which header lines a forwarded message keeps (RFC 9110 7.6.1): pure, from raw lines to raw lines, order and
 // repetition kept.
 
-import { type Fields, fieldsFromRaw } from '../http-message.ts';
+import { type Fields, fieldsFromRaw } from '../core/http-message.ts';
 
 /** Meant for one connection only, whatever Connection says; Trailer because trailers are not merged. */
 const HOP_BY_HOP = [

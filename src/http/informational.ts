@@ -2,7 +2,7 @@
 // them takes no fields as they came.
 
 import { STATUS_CODES } from 'node:http';
-import type { Fields } from '../http-message.ts';
+import type { Fields } from '../core/http-message.ts';
 import type { Exchange } from './exchange.ts';
 import { responseFields } from './forwarded-fields.ts';
 

@@ -2,7 +2,7 @@
 // server (S52). A sandboxed document has an origin of its own and runs no script; without sniffing its type is the one
 // that was said. Pure.
 
-import type { Fields } from '../http-message.ts';
+import type { Fields } from '../core/http-message.ts';
 
 /** Whether the bytes are served beside our own pages (`shared`), or at a listener where there are none (`own`). */
 export type WebOrigin = 'shared' | 'own';

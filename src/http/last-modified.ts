@@ -1,6 +1,6 @@
 // `/last-modified`: how current this mirror is, as the mirrors of 2010 told it.
 
-import { NotFound } from '../errors.ts';
+import { NotFound } from '../core/errors.ts';
 import type { Exchange } from './exchange.ts';
 import { sendOwn } from './own-answer.ts';
 

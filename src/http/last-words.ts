@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { cacheStatus } from '../cache/cache-status.ts';
+import { cacheStatus } from '../http-semantics/cache-status.ts';
 import type { Metrics } from '../observe/metrics.ts';
 
 /** A client that is still sending when it is refused would lose the answer if the connection were closed at once. */

@@ -1,8 +1,8 @@
 // Sends what Wheelkeep says of itself, to the people and programs that watch it. No cache has a part in it, and
 // Cache-Status says so.
 
-import { cacheStatus } from '../cache/cache-status.ts';
-import type { Fields } from '../http-message.ts';
+import type { Fields } from '../core/http-message.ts';
+import { cacheStatus } from '../http-semantics/cache-status.ts';
 import type { Exchange } from './exchange.ts';
 
 export interface OwnAnswer {

@@ -1,7 +1,7 @@
 // Index pages over HTTP: negotiation, conditional requests, and the fast way for pages that are ready.
 
-import { oncePerText } from '../cache/freshness/once-per.ts';
-import { NotAcceptable } from '../errors.ts';
+import { NotAcceptable } from '../core/errors.ts';
+import { oncePerText } from '../http-semantics/memoize.ts';
 import type { IndexService, PageAnswer } from '../index/index-service.ts';
 import {
   CONTENT_TYPES,
@@ -9,8 +9,8 @@ import {
   negotiateFormat,
   type PageCoding,
   type PageFormat,
-} from '../index/negotiate.ts';
-import type { ProjectName } from '../index/project-name.ts';
+} from '../pages/negotiate.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 import { pageCacheFields } from './cache-fields.ts';
 import type { Exchange } from './exchange.ts';
 import type { ReadyAnswers } from './ready-answers.ts';

@@ -6,10 +6,10 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import httpProxy from 'http-proxy';
-import { BadRequest, ProxyError, UpstreamFailure } from '../errors.ts';
-import { type Fields, fieldsFromRaw } from '../http-message.ts';
-import { toUpstreamFailure } from '../upstream/failures.ts';
-import type { Way } from '../upstream/passthrough-agents.ts';
+import { BadRequest, ProxyError, UpstreamFailure } from '../core/errors.ts';
+import { type Fields, fieldsFromRaw } from '../core/http-message.ts';
+import { toUpstreamFailure } from '../net/failures.ts';
+import type { Way } from '../net/passthrough-agents.ts';
 import { ContentTooLarge, ForwardedBody } from './forwarded-body.ts';
 import { requestFields, responseFields } from './forwarded-fields.ts';
 

@@ -1,10 +1,10 @@
 // Failures as clients see them: application/problem+json (RFC 9457), which uv shows to its user.
 
-import { cacheStatus } from '../cache/cache-status.ts';
-import { isOutOfDescriptors } from '../cache/open-files.ts';
+import { MethodNotAllowed, ProxyError, Unauthorized } from '../core/errors.ts';
 import type { ErrorCode } from '../error-codes.ts';
-import { MethodNotAllowed, ProxyError, Unauthorized } from '../errors.ts';
+import { cacheStatus } from '../http-semantics/cache-status.ts';
 import { ProjectNotFound } from '../index/project-not-found.ts';
+import { isOutOfDescriptors } from '../store/blobs/open-files.ts';
 import type { Exchange } from './exchange.ts';
 
 const TITLES: Readonly<Record<number, string>> = {

@@ -1,7 +1,7 @@
 // Requests that only read: what is answered from the cache takes no other ones.
 
 import type { IncomingMessage } from 'node:http';
-import { BadRequest, MethodNotAllowed } from '../errors.ts';
+import { BadRequest, MethodNotAllowed } from '../core/errors.ts';
 import type { Exchange } from './exchange.ts';
 
 /** A body on a request that has no use for one is how requests are smuggled past a proxy (S07, S10). */

@@ -1,8 +1,8 @@
 // The URL table: from a request target to what it asks for. The path is taken apart here and nowhere else, decoded
 // once, and only what the grammar knows gets through (S01).
 
-import { BadRequest, NotFound } from '../errors.ts';
-import { type ProjectName, parseProjectName } from '../index/project-name.ts';
+import { BadRequest, NotFound } from '../core/errors.ts';
+import { type ProjectName, parseProjectName } from '../pages/project-name.ts';
 
 export type Route =
   | { readonly kind: 'list'; readonly index: string | undefined; readonly format: string | undefined }

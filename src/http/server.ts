@@ -3,16 +3,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { asClient } from '../asking-client.ts';
-import { isOutOfDescriptors } from '../cache/open-files.ts';
-import { BadRequest, ProxyError } from '../errors.ts';
+import type { AllowedHosts } from '../access/allowed-hosts.ts';
+import type { BrowserOrigins } from '../access/browser-origins.ts';
+import { ConnectionShares } from '../access/connection-shares.ts';
+import { doubtAbout } from '../access/request-checks.ts';
+import type { TlsIdentity } from '../access/tls-identity.ts';
+import { BadRequest, ProxyError } from '../core/errors.ts';
+import { asClient } from '../core/request-context.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import type { AllowedHosts } from './allowed-hosts.ts';
-import type { BrowserOrigins } from './browser-origins.ts';
-import { ConnectionShares } from './connection-shares.ts';
+import { isOutOfDescriptors } from '../store/blobs/open-files.ts';
 import { declineUpgrade } from './declined-upgrade.ts';
-import { doubtAbout } from './doubtful-request.ts';
 import { Exchange } from './exchange.ts';
 import { end, refuse, stopParsing } from './last-words.ts';
 import type { Ledger } from './ledger.ts';
@@ -21,7 +22,6 @@ import type { ReadyAnswers } from './ready-answers.ts';
 import { KEEP_ALIVE_SECONDS } from './ready-message.ts';
 import { targetBelow } from './routes.ts';
 import { ClientGone } from './send-body.ts';
-import type { TlsIdentity } from './tls-identity.ts';
 
 export interface HttpServerOptions {
   readonly metrics: Metrics;

@@ -1,8 +1,8 @@
 // Reads on the way which projects an upload is for: the field `name` of the form that twine and uv send, and the name of
 // the file in it. The body is neither kept nor changed, and whatever is no such form names no project.
 
-import { projectOfFilename } from '../index/distribution-name.ts';
-import { type ProjectName, parseProjectName } from '../index/project-name.ts';
+import { projectOfFilename } from '../pages/distribution-name.ts';
+import { type ProjectName, parseProjectName } from '../pages/project-name.ts';
 
 /** RFC 2046 5.1.1 allows 70 characters. */
 const LONGEST_BOUNDARY = 70;

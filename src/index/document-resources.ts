@@ -2,14 +2,14 @@
 // mirrors serve beside `/simple/`.
 
 import { type Ask, conditionsAt, type Profile, type Resource } from '../cache/profile.ts';
-import { NotFound } from '../errors.ts';
-import type { IncomingResponse } from '../http-message.ts';
-import { DOCUMENT_TYPES, type DocumentKind } from './documents.ts';
-import type { PageSource } from './page-reader.ts';
+import { NotFound } from '../core/errors.ts';
+import type { IncomingResponse } from '../core/http-message.ts';
+import { DOCUMENT_TYPES, type DocumentKind } from '../pages/documents.ts';
+import type { PageSource } from '../pages/page-reader.ts';
+import type { ProjectName } from '../pages/project-name.ts';
+import type { ProvenancePlace } from '../pages/provenance.ts';
+import type { PageWorkshop } from './page-pool.ts';
 import { type IndexUnderName, isInvalidBody } from './page-resources.ts';
-import type { PageWorkshop } from './page-workshop.ts';
-import type { ProjectName } from './project-name.ts';
-import type { ProvenancePlace } from './provenance.ts';
 import { pageSource } from './stored-page.ts';
 
 export interface DocumentResourcesOptions {

@@ -3,15 +3,15 @@
 
 import type { Resource } from '../cache/profile.ts';
 import type { ReadOptions, ReadThrough } from '../cache/read-through.ts';
-import { NotFound, UnavailableForLegalReasons } from '../errors.ts';
+import { NotFound, UnavailableForLegalReasons } from '../core/errors.ts';
+import type { DocumentForm } from '../pages/documents.ts';
+import type { PageCoding } from '../pages/negotiate.ts';
+import type { ProjectName } from '../pages/project-name.ts';
+import { provenancePlace } from '../pages/provenance.ts';
 import type { DocumentResources } from './document-resources.ts';
-import type { DocumentForm } from './documents.ts';
 import type { IndexService, PageAnswer } from './index-service.ts';
-import type { PageCoding } from './negotiate.ts';
-import type { PageWorkshop } from './page-workshop.ts';
-import type { ProjectName } from './project-name.ts';
-import { provenancePlace } from './provenance.ts';
-import { requireServable } from './quarantine.ts';
+import { requireServable } from './page-errors.ts';
+import type { PageWorkshop } from './page-pool.ts';
 import type { RenderedPages } from './rendered-pages.ts';
 import { pageSource, withBody } from './stored-page.ts';
 

@@ -2,18 +2,18 @@
 
 import { LRUCache } from 'lru-cache';
 import type { Answer } from '../cache/answer.ts';
-import { type Digest, digestOf } from '../cache/digest.ts';
-import type { Entry } from '../cache/entry.ts';
-import { oncePer } from '../cache/freshness/once-per.ts';
 import type { ReadOptions, ReadThrough } from '../cache/read-through.ts';
-import { NotFound } from '../errors.ts';
-import type { NameRouting } from './name-routing.ts';
-import type { PageCoding, PageFormat } from './negotiate.ts';
+import { type Digest, digestOf } from '../core/digest.ts';
+import { NotFound } from '../core/errors.ts';
+import { oncePer } from '../http-semantics/memoize.ts';
+import type { NameRouting } from '../pages/name-routing.ts';
+import type { PageCoding, PageFormat } from '../pages/negotiate.ts';
+import type { FoundRecords, ListedFile, PageSource } from '../pages/page-reader.ts';
+import type { ProjectName } from '../pages/project-name.ts';
+import type { Entry } from '../store/entries/entry.ts';
 import { type FoundPage, PageFinder } from './page-finder.ts';
-import type { FoundRecords, ListedFile, PageSource } from './page-reader.ts';
+import type { PageWorkshop } from './page-pool.ts';
 import type { PageResources } from './page-resources.ts';
-import type { PageWorkshop } from './page-workshop.ts';
-import type { ProjectName } from './project-name.ts';
 import type { RenderedPage, RenderedPages } from './rendered-pages.ts';
 import { readAll, sourceName, storedSource, withBody } from './stored-page.ts';
 import type { WithdrawnMetadata } from './withdrawn-metadata.ts';

@@ -1,10 +1,10 @@
 // /pypi/<name>/json and /pypi/<name>/<version>/json, which a few tools still ask: every file URL becomes ours, all
 // the rest stays as upstream sent it.
 
-import { isJsonObject, type JsonObject, parseExactJson } from './exact-json.ts';
-import { InvalidPage } from './invalid-page.ts';
-import type { Remark } from './page.ts';
-import { FileChecks } from './page-fields.ts';
+import { isJsonObject, type JsonObject, parseExactJson } from '../pages/exact-json.ts';
+import { InvalidPage } from '../pages/invalid-page.ts';
+import type { Remark } from '../pages/page.ts';
+import { FileChecks } from '../pages/page-fields.ts';
 
 /** `info` may hold whatever a project's metadata holds, so more than a page needs. */
 export const LEGACY_JSON_DEPTH = 64;

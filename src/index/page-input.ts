@@ -1,6 +1,6 @@
 // What a page is read from, and how much of it is accepted.
 
-import type { ProjectName } from './project-name.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 
 /** Bounds on what a page may make us build; its size in bytes is bounded by who receives it. */
 export interface PageLimits {

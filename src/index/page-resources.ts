@@ -2,19 +2,19 @@
 // elsewhere. The key of a page is the index's scope and the normal name, and nothing else from any request (S03).
 
 import { LRUCache } from 'lru-cache';
-import type { Entry, Json } from '../cache/entry.ts';
-import type { EntryStore } from '../cache/entry-store.ts';
 import { type Ask, conditionsAt, type Profile, type Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
-import { UnreadableBlob } from '../cache/stored-blob.ts';
-import { UpstreamFailure } from '../errors.ts';
-import type { IncomingResponse, RequestHead } from '../http-message.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import type { IncomingResponse, RequestHead } from '../core/http-message.ts';
+import type { Checked, PageSource } from '../pages/page-reader.ts';
+import { type ProjectName, parseProjectName } from '../pages/project-name.ts';
+import { UnreadableBlob } from '../store/blobs/stored-blob.ts';
+import type { Entry, Json } from '../store/entries/entry.ts';
+import type { EntryStore } from '../store/entries/entry-store.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
-import type { ChangedFiles } from './changed-files.ts';
-import type { JudgedPage, MirrorJudgement, SoughtFile } from './mirror-judgement.ts';
-import type { Checked, PageSource } from './page-reader.ts';
-import type { PageWorkshop } from './page-workshop.ts';
-import { type ProjectName, parseProjectName } from './project-name.ts';
+import type { ChangedFiles } from './accept-changed-files.ts';
+import type { JudgedPage, MirrorJudgement, SoughtFile } from './accept-mirror-page.ts';
+import type { PageWorkshop } from './page-pool.ts';
 import { type HeldPage, pageSource, readAll, storedSource } from './stored-page.ts';
 
 /** Kinds of documents that an index has beside its files: trouble with one is no trouble with the others. */

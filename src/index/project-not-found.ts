@@ -1,8 +1,8 @@
 // "There is no such project", said cleanly by every index that may be asked, and how long that may be believed.
 
 import type { Answer, Outcome } from '../cache/answer.ts';
-import { NotFound } from '../errors.ts';
-import type { ProjectName } from './project-name.ts';
+import { NotFound } from '../core/errors.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 
 export class ProjectNotFound extends NotFound {
   /** `hit` when nobody had to be asked. */

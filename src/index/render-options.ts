@@ -1,6 +1,6 @@
 // What rendering a page needs to know beside the page.
 
-import type { FileRecord } from './page.ts';
+import type { FileRecord } from '../pages/page.ts';
 
 export interface RenderOptions {
   /** The link to give for a file's absolute upstream URL (file-links.ts). */

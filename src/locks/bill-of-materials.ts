@@ -1,8 +1,8 @@
 // Lists of what software is made of: CycloneDX (JSON, 1.2 and later) and SPDX (JSON, 2.2 and 2.3). They name versions
 // by package URL, and at best some of the files.
 
-import { namesDistribution } from '../index/distribution-name.ts';
-import { filenameOfUrl } from '../index/file-links.ts';
+import { namesDistribution } from '../pages/distribution-name.ts';
+import { filenameOfUrl } from '../pages/file-links.ts';
 import { type Lock, type LockedFile, type LockedVersion, lockedFile, lockedVersion } from './lock.ts';
 import { pythonPackage } from './package-url.ts';
 import { type Table, tables, text } from './values.ts';

@@ -2,7 +2,7 @@
 // own before the order is carried out. Whatever is read or fetched is in the access log.
 
 import { appendFileSync } from 'node:fs';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../core/errors.ts';
 
 export interface AuditRecord {
   readonly order: 'purge';

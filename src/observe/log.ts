@@ -2,7 +2,7 @@
 
 import { fstatSync } from 'node:fs';
 import pino from 'pino';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../core/errors.ts';
 import { DescriptorWriter } from './descriptor-writer.ts';
 import { textLine } from './log-line.ts';
 import { LogSink } from './log-sink.ts';

@@ -1,8 +1,8 @@
 // Builds the raw mounts of a configuration: one service each, over the one cache and the one client.
 
 import type { ReadThrough } from '../cache/read-through.ts';
-import type { OriginRights } from '../upstream/origin-rights.ts';
-import type { Fetcher } from '../upstream/upstream-client.ts';
+import type { OriginRights } from '../net/origin-rights.ts';
+import type { Fetcher } from '../net/upstream-client.ts';
 import { rawProfile } from './raw-profile.ts';
 import { RawService } from './raw-service.ts';
 import { type RawResult, RawSource } from './raw-source.ts';

@@ -1,9 +1,9 @@
 // How what a raw mount brings is cached: by RFC 9111 alone. The operator may lengthen what the origin allows in
 // trouble, and may speak for the origin; both before the engine sees the answer, which bends no rule by itself.
 
-import { type CacheRules, STRICT_RULES } from '../cache/freshness/rules.ts';
 import type { Profile } from '../cache/profile.ts';
-import { type Fields, type ResponseHead, withField, withoutFields } from '../http-message.ts';
+import { type Fields, type ResponseHead, withField, withoutFields } from '../core/http-message.ts';
+import { type CacheRules, STRICT_RULES } from '../http-semantics/rules.ts';
 
 export interface RawProfileOptions {
   /** Largest body that is taken from upstream. */

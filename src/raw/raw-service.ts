@@ -1,16 +1,16 @@
 // One raw mount: any other origin, cached by RFC 9111 alone. Reading goes through the one read-through flow; what may
 // not be shared goes straight through, and what changes the origin makes us forget.
 
-import { askingClient } from '../asking-client.ts';
 import type { Answer, Forward } from '../cache/answer.ts';
-import type { Entry } from '../cache/entry.ts';
-import { invalidatedUrls } from '../cache/freshness/invalidate.ts';
-import { readRequest } from '../cache/freshness/request.ts';
-import { askedBy } from '../cache/freshness/vary.ts';
 import type { Profile, Resource } from '../cache/profile.ts';
 import type { AnswerBody, ReadThrough } from '../cache/read-through.ts';
-import { BadRequest, GatewayTimeout, UpstreamFailure } from '../errors.ts';
-import { fieldValue, type IncomingResponse, type RequestHead, type ResponseHead } from '../http-message.ts';
+import { BadRequest, GatewayTimeout, UpstreamFailure } from '../core/errors.ts';
+import { fieldValue, type IncomingResponse, type RequestHead, type ResponseHead } from '../core/http-message.ts';
+import { askingClient } from '../core/request-context.ts';
+import { invalidatedUrls } from '../http-semantics/invalidate.ts';
+import { readRequest } from '../http-semantics/request.ts';
+import { askedBy } from '../http-semantics/vary.ts';
+import type { Entry } from '../store/entries/entry.ts';
 import { hidesDotSegment } from './dot-segments.ts';
 import type { OnInformational, RawSource } from './raw-source.ts';
 

@@ -1,7 +1,7 @@
 // The status page as one document. Everything that a person must know is in it without a script; the script fills in
 // the address and asks the administration for those who have the token.
 
-import { escapeHtml } from '../index/render-html.ts';
+import { escapeHtml } from '../pages/render-html.ts';
 import { chartHtml } from './chart.ts';
 import { eventsHtml } from './events.ts';
 import type { StatusFacts } from './facts.ts';

@@ -3,21 +3,21 @@
 
 import { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
-import { BadRequest, type FailureKind, UpstreamFailure } from '../errors.ts';
-import type { Fields, IncomingResponse } from '../http-message.ts';
-import type { Permit } from './breaker.ts';
-import { discard } from './discard.ts';
+import type { Permit } from '../core/breaker.ts';
+import { BadRequest, type FailureKind, UpstreamFailure } from '../core/errors.ts';
+import type { Fields, IncomingResponse } from '../core/http-message.ts';
+import { discard } from '../net/discard.ts';
+import type { OriginRights } from '../net/origin-rights.ts';
+import { RefusedRedirect } from '../net/redirects.ts';
+import type { FetchRequest, UpstreamClient } from '../net/upstream-client.ts';
 import { type Ask, firstAnswer } from './first-answer.ts';
 import { HedgeBudget } from './hedge-budget.ts';
 import { Inquiry } from './inquiry.ts';
 import type { MinimumRate } from './minimum-rate.ts';
 import { Mirror, type MirrorEvent, type MirrorStatus, type Refusal, WatchedRequest } from './mirror.ts';
 import { asConfigured, byLatency, leaderOf, type MirrorOrder } from './mirror-order.ts';
-import type { OriginRights } from './origin-rights.ts';
 import { type PageAnswerRules, pageAnswer } from './page-answer.ts';
 import { type AcceptedFormats, pageFields } from './page-fields.ts';
-import { RefusedRedirect } from './redirects.ts';
-import type { FetchRequest, UpstreamClient } from './upstream-client.ts';
 
 /** How one request to one mirror ended; for the metrics. */
 export interface MirrorResult {

@@ -1,8 +1,8 @@
 // One of the equivalent servers of an index: its health, and what the status page says of it.
 
-import { type FailureKind, UpstreamFailure } from '../errors.ts';
-import { Breaker, type BreakerState, type Permit } from './breaker.ts';
-import { isUnhealthy } from './failures.ts';
+import { Breaker, type BreakerState, type Permit } from '../core/breaker.ts';
+import { type FailureKind, UpstreamFailure } from '../core/errors.ts';
+import { isUnhealthy } from '../net/failures.ts';
 import { type Candidate, REMEASURE_MS } from './mirror-order.ts';
 import { Witnesses } from './witnesses.ts';
 

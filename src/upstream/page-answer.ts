@@ -1,10 +1,10 @@
 // What an index's answer says of a page: here it is, it is as it was, there is none, or nothing at all.
 
 import { Readable } from 'node:stream';
-import { UpstreamFailure } from '../errors.ts';
-import type { IncomingResponse } from '../http-message.ts';
-import { discard } from './discard.ts';
-import { requestedPause } from './retry-after.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import type { IncomingResponse } from '../core/http-message.ts';
+import { requestedPause } from '../http-semantics/retry-after.ts';
+import { discard } from '../net/discard.ts';
 
 /** Answers that the cache understands; 410 counts as 404 there, 451 is passed on. Everything else is a failure. */
 const UNDERSTOOD: ReadonlySet<number> = new Set([200, 304, 404, 410, 451]);

@@ -1,6 +1,6 @@
 // The fields with which an index is asked for a page: a fixed list, nothing of a client's request reaches an index.
 
-import { type Fields, withField } from '../http-message.ts';
+import { type Fields, withField } from '../core/http-message.ts';
 
 /** In which formats an index is asked for its pages. */
 export type AcceptedFormats = 'any' | 'json' | 'html';

@@ -7,9 +7,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 import { emptyMachine, tool } from './tools.ts';
 
 const DEMO = wheel({ name: 'wk-odd', version: '1.0' });

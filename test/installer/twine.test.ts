@@ -7,10 +7,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { uploadIndex } from '../support/upload-index.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { uploadIndex } from '../support/upstream/upload-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 import { emptyMachine, tool } from './tools.ts';
 
 const { path: twine, skip } = tool('WHEELKEEP_TEST_TWINE');

@@ -19,7 +19,7 @@ const patient = (...names: readonly string[]) => names.map((name) => `test/patie
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the stored copy stands in for an upstream in trouble',
-    file: 'src/cache/stand-in.ts',
+    file: 'src/cache/stale-policy.ts',
     before: 'return trouble !== undefined && staleAllowed(',
     after: 'return false && staleAllowed(',
     tests: scenario('serves-stale'),
@@ -43,14 +43,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'readers of one key share one flight',
-    file: 'src/cache/flights.ts',
+    file: 'src/cache/fetches.ts',
     before: 'if (running !== undefined && !alone) {',
     after: 'if (running === undefined && alone) {',
     tests: scenario('collapses-requests'),
   },
   {
     name: 'flights are bounded',
-    file: 'src/cache/flights.ts',
+    file: 'src/cache/fetches.ts',
     before: 'const MAX_FLIGHTS = 2_000;',
     after: 'const MAX_FLIGHTS = 2_000_000;',
     tests: patient('overload'),
@@ -58,7 +58,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'places are kept back for clients that have few',
-    file: 'src/fair-shares.ts',
+    file: 'src/core/fair-shares.ts',
     before: 'return this.#count < this.#most &&',
     after: 'return this.#count > this.#most &&',
     tests: patient('overload'),
@@ -66,7 +66,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'clients take turns at the connections of an upstream',
-    file: 'src/upstream/connector.ts',
+    file: 'src/net/connector.ts',
     before: 'const client = askingClient();',
     after: "const client = askingClient() && '';",
     tests: [...patient('overload'), ...scenario('upstream-connections')],
@@ -97,14 +97,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a stored file is hashed when a process opens it first',
-    file: 'src/cache/disk-blobs.ts',
+    file: 'src/store/blobs/disk-blobs.ts',
     before: 'file.verified = found === digest;',
     after: "file.verified = found !== 'x';",
     tests: scenario('heals'),
   },
   {
     name: 'files leave before the disk is full',
-    file: 'src/cache/disk-space.ts',
+    file: 'src/store/blobs/disk-space.ts',
     before: 'const HIGH_WATERMARK = 0.9;',
     after: 'const HIGH_WATERMARK = 900;',
     tests: scenario('keeps-quota'),
@@ -112,7 +112,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what the disk did not take is offered to it again',
-    file: 'src/cache/body-keeper.ts',
+    file: 'src/cache/body-writer.ts',
     before: "return this.#write(this.create(), stored, bytes, shared, 'before');",
     after: 'return true;',
     tests: patient('disk-faults'),
@@ -120,7 +120,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'downloads leave room for pages',
-    file: 'src/cache/disk-space.ts',
+    file: 'src/store/blobs/disk-space.ts',
     before: 'const DOWNLOADS_SHARE = 0.95;',
     after: 'const DOWNLOADS_SHARE = 1;',
     tests: scenario('keeps-quota'),
@@ -128,21 +128,21 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a removal has to be claimed again',
-    file: 'src/index/page-judge.ts',
+    file: 'src/index/accept-page.ts',
     before: "if (candidate.status !== 200) return unlessConfirmed('missing', doubt, now, CONFIRM_AFTER_MS, 2);",
     after: "if (candidate.status !== 200) return { kind: 'replace' };",
     tests: scenario('removal'),
   },
   {
     name: 'an older page does not replace a newer one',
-    file: 'src/index/page-judge.ts',
+    file: 'src/index/accept-page.ts',
     before: 'if (risenBy < 0) return',
     after: 'if (risenBy < -1e7) return',
     tests: scenario('removal'),
   },
   {
     name: 'a blank page has to be claimed again',
-    file: 'src/index/page-judge.ts',
+    file: 'src/index/accept-page.ts',
     before: 'if (after.files === 0 && before.files > 0 && !risen) {',
     after: 'if (after.files < 0 && before.files > 0 && !risen) {',
     tests: scenario('removal'),
@@ -156,14 +156,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the files of a quarantined project are refused',
-    file: 'src/index/quarantine.ts',
+    file: 'src/index/page-errors.ts',
     before: "if (facts?.status !== 'quarantined') return;",
     after: "if (facts?.status !== 'nothing') return;",
     tests: scenario('security-quarantine'),
   },
   {
     name: 'a page is limited as it is decoded',
-    file: 'src/index/page-reader.ts',
+    file: 'src/pages/page-reader.ts',
     before: 'body: decoded(source, this.#limits.maxDecodedBytes),',
     after: 'body: decoded(source, 1_000 * this.#limits.maxDecodedBytes),',
     tests: scenario('security-wire'),
@@ -171,7 +171,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an upstream that fails is left alone until its probe',
-    file: 'src/upstream/breaker.ts',
+    file: 'src/core/breaker.ts',
     before: 'if (now < this.nextTry) return undefined;',
     after: 'if (now < 0) return undefined;',
     tests: ['test/unit/breaker.test.ts', ...scenario('upstream-index')],
@@ -186,28 +186,28 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'listed URLs lead to the public internet or nowhere',
-    file: 'src/upstream/egress-guard.ts',
+    file: 'src/net/egress-guard.ts',
     before: "if (family === 4) return !refused4.check(address, 'ipv4');",
     after: 'if (family === 4) return true;',
     tests: scenario('upstream-guard'),
   },
   {
     name: 'redirects lead only where they may',
-    file: 'src/upstream/redirects.ts',
+    file: 'src/net/redirects.ts',
     before: 'if (!mayRedirect(from, to)) {',
     after: 'if (visited.length > 99) {',
     tests: ['test/unit/redirects.test.ts', ...scenario('upstream-index')],
   },
   {
     name: 'credentials go to their own origin only',
-    file: 'src/upstream/origin-rights.ts',
+    file: 'src/net/origin-rights.ts',
     before: 'base.origin === url.origin',
     after: 'base.protocol === url.protocol',
     tests: ['test/unit/upstream-credentials.test.ts', ...scenario('several-indexes')],
   },
   {
     name: 'a body that is given up ends nothing but its connection',
-    file: 'src/upstream/connection.ts',
+    file: 'src/net/connection.ts',
     before: "this.#socket.destroy(new Error('the exchange was given up'));",
     after: 'this.#socket.destroy();',
     tests: scenario('security-wire'),
@@ -215,7 +215,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an answer that is complete keeps its connection, whatever becomes of its body',
-    file: 'src/upstream/connection.ts',
+    file: 'src/net/connection.ts',
     before: 'body?.complete();',
     after: '',
     tests: scenario('revalidates'),
@@ -223,7 +223,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a request of doubtful end is refused',
-    file: 'src/http/doubtful-request.ts',
+    file: 'src/access/request-checks.ts',
     before: "coding !== undefined && coding.toLowerCase() !== 'chunked'",
     after: "coding === 'no coding at all'",
     tests: scenario('security-wire'),
@@ -239,7 +239,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a request with two hosts is refused',
-    file: 'src/http/doubtful-request.ts',
+    file: 'src/access/request-checks.ts',
     before: 'return hosts > 1 ?',
     after: 'return hosts > 9 ?',
     tests: scenario('security-wire'),
@@ -263,7 +263,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'one address cannot take all connections',
-    file: 'src/http/connection-shares.ts',
+    file: 'src/access/connection-shares.ts',
     before: 'const SHARE_OF_ONE_ADDRESS = 0.75;',
     after: 'const SHARE_OF_ONE_ADDRESS = 75;',
     tests: patient('overload'),
@@ -271,7 +271,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'waiting in our own queue is no fault of the upstream',
-    file: 'src/upstream/upstream-client.ts',
+    file: 'src/net/upstream-client.ts',
     before: "if (failure.kind === 'timeout' && sentAt",
     after: "if (failure.kind === 'aborted' && sentAt",
     tests: scenario('upstream-connections'),
@@ -286,7 +286,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a claim that is not believed is asked about again soon',
-    file: 'src/index/page-judge.ts',
+    file: 'src/index/accept-page.ts',
     before: 'const RECHECK_AFTER_MS = 20_000;',
     after: 'const RECHECK_AFTER_MS = 60_000;',
     tests: scenario('removal'),
@@ -302,7 +302,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'all waits of one request have a limit together',
-    file: 'src/asking-client.ts',
+    file: 'src/core/request-context.ts',
     before: 'return Math.min(mostMs,',
     after: 'return Math.max(mostMs,',
     tests: patient('cold-files'),
@@ -310,7 +310,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the head of an answer has a limit',
-    file: 'src/upstream/head-limit.ts',
+    file: 'src/net/head-limit.ts',
     before: "if (ready === 'exceeded') {",
     after: "if (ready === 'exceeded' && this.#lines < 0) {",
     tests: ['test/unit/head-limit.test.ts', ...scenario('upstream-answers')],
@@ -332,7 +332,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an order is written down before it is carried out',
-    file: 'src/http/admin-api.ts',
+    file: 'src/admin/admin-api.ts',
     before: "this.#options.onOrder({ order: 'purge',",
     after: "void ({ order: 'purge',",
     tests: scenario('admin-api'),
@@ -355,7 +355,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a file whose hash changes stays as it was known',
-    file: 'src/index/changed-files.ts',
+    file: 'src/index/accept-changed-files.ts',
     before: 'if (isAccepting) return KNOWN;',
     after: 'if (!isAccepting) return KNOWN;',
     tests: scenario('changed-files'),
@@ -378,7 +378,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the administration needs its token',
-    file: 'src/http/admin-token.ts',
+    file: 'src/access/admin-token.ts',
     before: 'return timingSafeEqual(digest(given), digest(token));',
     after: 'return timingSafeEqual(digest(given), digest(given));',
     tests: scenario('admin-api'),
@@ -386,7 +386,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'clients prove who they are',
-    file: 'src/http/client-gate.ts',
+    file: 'src/access/client-gate.ts',
     before: 'if (isOpen(exchange)) return undefined;',
     after: 'if (!isOpen(exchange)) return undefined;',
     tests: scenario('clients'),
@@ -394,7 +394,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'who guesses passwords has to wait',
-    file: 'src/http/client-gate.ts',
+    file: 'src/access/client-gate.ts',
     before: 'if (waitMs > 0) throw this.#tooMany(waitMs);\n    const clients',
     after: 'const clients',
     tests: scenario('clients'),
@@ -426,7 +426,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a bound name is asked at its own index alone',
-    file: 'src/index/name-routing.ts',
+    file: 'src/pages/name-routing.ts',
     before: 'return indexes.includes(bound) ? [bound] : [];',
     after: 'return indexes.includes(bound) ? [bound, ...indexes] : [];',
     tests: ['test/unit/name-routing.test.ts', ...scenario('negative-answers')],
@@ -434,7 +434,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'values in Redis prove who wrote them',
-    file: 'src/cache/shared-envelope.ts',
+    file: 'src/store/redis/envelope.ts',
     before: 'this.#mac(key, head, body))) return undefined;',
     after: 'this.#mac(key, head, body))) void 0;',
     tests: scenario('redis-faults'),
@@ -450,14 +450,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'upstreams prove who they are',
-    file: 'src/upstream/open-socket.ts',
+    file: 'src/net/open-socket.ts',
     before: 'rejectUnauthorized: true,',
     after: 'rejectUnauthorized: false,',
     tests: scenario('upstream-tls'),
   },
   {
     name: 'an upstream that asks for a pause gets it',
-    file: 'src/upstream/retry-after.ts',
+    file: 'src/http-semantics/retry-after.ts',
     before: 'if (asked !== undefined) return asked;',
     after: 'if (asked !== undefined) return 1;',
     tests: ['test/unit/retry-after.test.ts', ...scenario('serves-stale')],
@@ -465,14 +465,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a link in the data folder leads nowhere',
-    file: 'src/cache/open-files.ts',
+    file: 'src/store/blobs/open-files.ts',
     before: 'fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW |',
     after: 'fs.constants.O_RDONLY |',
     tests: scenario('security-storage'),
   },
   {
     name: 'a file that left its page is remembered',
-    file: 'src/index/changed-files.ts',
+    file: 'src/index/accept-changed-files.ts',
     before: 'if (notes !== undefined) await this.#options.known.note(index, project, notes, isCurrent);',
     after: '',
     tests: scenario('changed-files'),
@@ -480,7 +480,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a stored file that is overwritten while it is read is not sent to its end',
-    file: 'src/cache/stored-blob.ts',
+    file: 'src/store/blobs/stored-blob.ts',
     before: '&& this.#file.isOverwritten()',
     after: '&& false',
     tests: scenario('heals'),
@@ -488,7 +488,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what a client has whole is stored before the process ends',
-    file: 'src/cache/flights.ts',
+    file: 'src/cache/fetches.ts',
     before: 'await settlesWithin(this.settled(), IN_PLACE_MS);',
     after: '',
     tests: scenario('survives-restart'),
@@ -496,7 +496,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what a locked database did not take is written later',
-    file: 'src/cache/embedded-entries.ts',
+    file: 'src/store/entries/sqlite-entries.ts',
     before: 'else this.#unwritten.keep(key, text);',
     after: '',
     tests: ['test/contract/entry-store.test.ts'],
@@ -519,7 +519,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'in little memory buffers are collected early',
-    file: 'src/early-collection.ts',
+    file: 'src/app/early-collection.ts',
     before: 'const GROWN_BYTES = 12_000_000;',
     after: 'const GROWN_BYTES = 12_000_000_000;',
     tests: ['test/unit/early-collection.test.ts'],
@@ -540,21 +540,21 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a redirect away from an index brings none of its leave along',
-    file: 'src/upstream/upstream-client.ts',
+    file: 'src/net/upstream-client.ts',
     before: "trusted = 'listed';",
     after: '',
     tests: [...scenario('upstream-guard'), ...scenario('credentials-of-an-index')],
   },
   {
     name: 'files beside a simple API are asked with the credentials of that API',
-    file: 'src/upstream/origin-rights.ts',
+    file: 'src/net/origin-rights.ts',
     before: 'segments > nearest.segments',
     after: 'segments > 99',
     tests: ['test/unit/upstream-credentials.test.ts'],
   },
   {
     name: 'refused credentials are read again at once',
-    file: 'src/upstream/upstream-client.ts',
+    file: 'src/net/upstream-client.ts',
     before: 'await rights.renew(url, request.place);',
     after: '',
     tests: scenario('rotated-credentials'),
@@ -562,7 +562,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'changed certificate authorities count for new connections',
-    file: 'src/upstream/open-socket.ts',
+    file: 'src/net/open-socket.ts',
     before: 'if (this.#made?.of !== current) {',
     after: 'if (this.#made === undefined) {',
     tests: scenario('rotated-credentials'),
@@ -570,7 +570,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a reading of a changed file that failed is tried again',
-    file: 'src/http/reloaded-files.ts',
+    file: 'src/access/reloaded-files.ts',
     before: 'this.#seen = undefined;',
     after: 'this.#seen = state;',
     tests: ['test/unit/reloaded-files.test.ts'],
@@ -599,14 +599,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a 304 about a copy that was purged stores nothing',
-    file: 'src/cache/flight.ts',
+    file: 'src/cache/fetch.ts',
     before: 'if (isHeld) await store();',
     after: 'isHeld = true;\n      await store();',
     tests: ['test/unit/purge-orders.test.ts'],
   },
   {
     name: 'a purge overtakes what is fetched for the first time',
-    file: 'src/purger.ts',
+    file: 'src/admin/purger.ts',
     before: 'readThrough.overtake(isMeant, until);',
     after: '',
     tests: scenario('purges-in-flight'),
@@ -622,7 +622,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a read that ends too soon is no damage',
-    file: 'src/cache/stored-blob.ts',
+    file: 'src/store/blobs/stored-blob.ts',
     before: 'if (read === 0) throw new ShortRead(',
     after: 'if (read === 0) break;\n    if (read < 0) throw new ShortRead(',
     tests: scenario('unreadable-disk'),
@@ -630,7 +630,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a scrub keeps what it cannot read',
-    file: 'src/cache/scrub.ts',
+    file: 'src/store/blobs/scrub.ts',
     before: "return { is: 'unreadable', bytes, error: error as NodeJS.ErrnoException };",
     after: '',
     tests: scenario('unreadable-disk'),
@@ -638,7 +638,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a false "there is none" takes the place of nothing that cannot be read now',
-    file: 'src/cache/flight.ts',
+    file: 'src/cache/fetch.ts',
     before: 'if (held === undefined && isNegative && !(await this.#nothingIsHeld())) throw new UnreadableBlob();',
     after: 'if (held !== this.#held) throw new UnreadableBlob();',
     tests: scenario('unreadable-disk'),
@@ -646,7 +646,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a body that cannot be looked at may be there',
-    file: 'src/cache/disk-blobs.ts',
+    file: 'src/store/blobs/disk-blobs.ts',
     before: '(error: NodeJS.ErrnoException) => !isAbsent(error),',
     after: '() => false,',
     tests: scenario('unreadable-disk'),
@@ -654,14 +654,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what is remembered with a page gives way when it is written',
-    file: 'src/cache/record.ts',
+    file: 'src/store/entries/record.ts',
     before: 'while (fitted.facts !== undefined && !fits(key, fitted)) {',
     after: 'while (fitted.facts !== undefined && fits(key, fitted) === undefined) {',
     tests: scenario('large-descriptions'),
   },
   {
     name: 'a known file that stands beside another one is a change',
-    file: 'src/index/known-hashes.ts',
+    file: 'src/pages/known-hashes.ts',
     before: 'const repeats = isKnown && now.every(',
     after: 'const repeats = isKnown && now.some(',
     tests: ['test/unit/known-files.test.ts', ...scenario('known-names')],
@@ -682,7 +682,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'changed core metadata is not shown',
-    file: 'src/index/changed-files.ts',
+    file: 'src/index/accept-changed-files.ts',
     before: '...(metadata.length > 0 && {',
     after: '...(metadata.length < 0 && {',
     tests: scenario('known-names'),
@@ -697,14 +697,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a 304 with a newer serial is not believed',
-    file: 'src/index/page-judge.ts',
+    file: 'src/index/accept-page.ts',
     before: 'theirs !== undefined && theirs !== ours;',
     after: 'theirs !== undefined && theirs < ours;',
     tests: ['test/unit/page-judge.test.ts', ...scenario('known-names')],
   },
   {
     name: 'a file that is not listed makes the page itself be asked for',
-    file: 'src/cache/flight.ts',
+    file: 'src/cache/fetch.ts',
     before: 'if (held !== undefined && !this.#unconditional) {',
     after: 'if (held !== undefined) {',
     tests: scenario('known-names'),
@@ -712,7 +712,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a serial beyond belief makes no other one older',
-    file: 'src/index/mirror-judgement.ts',
+    file: 'src/index/accept-mirror-page.ts',
     before: 'if (risenBy > PLAUSIBLE_CHANGES) return',
     after: 'if (risenBy > Number.POSITIVE_INFINITY) return',
     tests: ['test/unit/compare-pages.test.ts'],
@@ -726,7 +726,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a second name for the place of a file does not become what the file has to be',
-    file: 'src/index/page-reader.ts',
+    file: 'src/pages/page-reader.ts',
     before: 'if (earlier !== undefined && !isBetterNamed(file, earlier)) continue;',
     after: 'if (earlier !== undefined) continue;',
     tests: scenario('known-names'),
@@ -781,7 +781,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a fault of our own serves the good copy',
-    file: 'src/cache/stand-in.ts',
+    file: 'src/cache/stale-policy.ts',
     before: '[UpstreamFailure, OwnFault, UnreadableBlob]',
     after: '[UpstreamFailure, UnreadableBlob]',
     tests: scenario('own-faults'),
@@ -789,14 +789,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'attempts at a password that are under way count',
-    file: 'src/http/failed-attempts.ts',
+    file: 'src/access/failed-attempts.ts',
     before: 'if (this.#recent(network, now) + underWay >= MOST) return UNDER_WAY_MS;',
     after: '',
     tests: ['test/unit/client-gate.test.ts'],
   },
   {
     name: 'a name without a password costs as much as one with',
-    file: 'src/http/client-list.ts',
+    file: 'src/access/client-list.ts',
     before: 'known[i] ?? this.#nobody',
     after: 'known[i]!',
     tests: ['test/unit/client-gate.test.ts'],
@@ -817,14 +817,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what sets cookies is for one client',
-    file: 'src/cache/freshness/vary.ts',
+    file: 'src/http-semantics/vary.ts',
     before: 'setsCookies === undefined ? names :',
     after: 'names.length >= 0 ? names :',
     tests: scenario('private-answers'),
   },
   {
     name: 'on loopback names are listed',
-    file: 'src/http/allowed-hosts.ts',
+    file: 'src/access/allowed-hosts.ts',
     before: 'loopbackNames !== undefined && LOOPBACK.test(listenHost)',
     after: 'loopbackNames !== undefined && listenHost === EVERY',
     tests: scenario('allowed-hosts'),
@@ -868,7 +868,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'so many requests go on behind clients, and not more',
-    file: 'src/cache/flights.ts',
+    file: 'src/cache/fetches.ts',
     before: 'const MAX_OVERDUE = 24;',
     after: 'const MAX_OVERDUE = 2_400;',
     tests: patient('slow-upstreams'),
@@ -876,7 +876,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a body is waited for that is silent behind its head',
-    file: 'src/cache/streamed-arrival.ts',
+    file: 'src/cache/fetch-streamed.ts',
     before: 'if (rule.shared) response = await',
     after: 'if (!rule.shared) response = await',
     tests: patient('slow-upstreams'),
@@ -884,7 +884,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a virus scanner is not taken for a broken upstream',
-    file: 'src/upstream/upstream-client.ts',
+    file: 'src/net/upstream-client.ts',
     before: 'windowMs: 60_000, silenceMs: 30_000',
     after: 'windowMs: 20_000, silenceMs: 20_000',
     tests: patient('slow-upstreams'),
@@ -892,7 +892,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a late answer closes the circuit',
-    file: 'src/upstream/breaker.ts',
+    file: 'src/core/breaker.ts',
     before: 'else if (this.#now() >= this.#pausedUntil) this.#close();',
     after: '',
     tests: ['test/unit/watched-requests.test.ts'],
@@ -907,7 +907,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no reading of a bound name is asked elsewhere',
-    file: 'src/index/name-routing.ts',
+    file: 'src/pages/name-routing.ts',
     before: 'return bound.size === 0 ? indexes :',
     after: 'return true ? indexes :',
     tests: scenario('file-names'),
@@ -939,7 +939,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an interim answer that nobody asked for is skipped',
-    file: 'src/upstream/head-limit.ts',
+    file: 'src/net/head-limit.ts',
     before: 'if (!this.#isInterim || !CONTINUE.test',
     after: 'if (this.#isInterim || CONTINUE.test',
     tests: ['test/unit/head-limit.test.ts'],
@@ -954,7 +954,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the other nodes know of an upload before the uploader has its answer',
-    file: 'src/purge-exchange.ts',
+    file: 'src/admin/purge-sync.ts',
     before: "if (told === 'told') await sleep(HEARD_MS);",
     after: '',
     tests: patient('uploads-nodes'),
@@ -962,7 +962,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a client that joins slashes gets the file and no redirect to itself',
-    file: 'src/index/page-reader.ts',
+    file: 'src/pages/page-reader.ts',
     before: 'if (flattened !== undefined) return { at: flattened };',
     after: '',
     tests: scenario('odd-links'),
@@ -970,7 +970,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'credentials in a link are shown to no client',
-    file: 'src/index/file-links.ts',
+    file: 'src/pages/file-links.ts',
     before: "url.username = '';",
     after: '',
     tests: ['test/unit/file-links.test.ts'],
@@ -978,7 +978,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a page in a browser reads nothing but what installers read',
-    file: 'src/http/browser-origins.ts',
+    file: 'src/access/browser-origins.ts',
     before: "if (!this.#isForInstallers(request.url ?? '')) return false;",
     after: '',
     tests: scenario('browser-origins'),
@@ -986,7 +986,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a lease that could not be given back is not taken',
-    file: 'src/cache/shared-leases.ts',
+    file: 'src/store/redis/redis-leases.ts',
     before: "if (!this.#options.mayRelease()) return { kind: 'unknown' };",
     after: '',
     tests: scenario('redis-permissions'),
@@ -994,7 +994,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a client certificate is shown to its own origin alone',
-    file: 'src/assembly/client-certificates.ts',
+    file: 'src/app/client-certificates.ts',
     before: 'if (origins.has(origin)) return value;',
     after: 'if (origins.size > 0) return value;',
     tests: scenario('client-certificates'),

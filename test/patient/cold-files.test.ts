@@ -4,14 +4,14 @@
 
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
-import { deafPort } from '../support/deaf-port.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import * as faults from '../support/faults.ts';
-import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
-import { type ClientResponse, get } from '../support/http-client.ts';
-import { getPage, until } from '../support/page-client.ts';
-import { severalIndexes } from '../support/several-indexes.ts';
-import { wheel } from '../support/wheels.ts';
+import { fileWorld, LARGE, SMALL } from '../support/proxy/file-world.ts';
+import { type ClientResponse, get } from '../support/proxy/http-client.ts';
+import { getPage, until } from '../support/proxy/page-client.ts';
+import { severalIndexes } from '../support/proxy/several-indexes.ts';
+import { deafPort } from '../support/upstream/deaf-port.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const FAULTS: readonly (readonly [name: string, fault: Fault, status: 502 | 503])[] = [
   ['F03: never answers', faults.silence(), 503],

@@ -4,17 +4,17 @@
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import * as faults from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { cannotMount, remount, smallDisk } from '../support/small-disk.ts';
-import { filesWorld } from '../support/small-world.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { storedBlobs } from '../support/stored-files.ts';
-import { makeFolder, removeFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { type Distribution, wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { cannotMount, remount, smallDisk } from '../support/disk/small-disk.ts';
+import { storedBlobs } from '../support/disk/stored-files.ts';
+import { makeFolder, removeFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { filesWorld } from '../support/proxy/small-world.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { type Distribution, wheel } from '../support/upstream/wheels.ts';
 
 const MEGABYTE = 1_000_000;
 /** The disk is asked every two seconds. */

@@ -4,16 +4,16 @@
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { rate, silence, status } from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { RedisServer, redisMissing } from '../support/redis-server.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
-import { hasEnded } from '../support/workers.ts';
+import { until } from '../support/clock/until.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { hasEnded } from '../support/proxy/workers.ts';
+import { RedisServer, redisMissing } from '../support/redis/redis-server.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { rate, silence, status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const LEASE = 'wheelkeep:1:lease:page:default:';
 let index: FakeIndex;

@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
-import { RunningClock } from '../support/clock.ts';
-import { deafPort } from '../support/deaf-port.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { rate, silence, silenceAfter } from '../support/faults.ts';
-import { assertServedThrough, type Failure, playOutage, setting } from '../support/outage-play.ts';
-import { getPage } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { RunningClock } from '../support/clock/clock.ts';
+import { assertServedThrough, type Failure, playOutage, setting } from '../support/proxy/outage-play.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { deafPort } from '../support/upstream/deaf-port.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { rate, silence, silenceAfter } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const FAILURES: readonly Failure[] = [
   { name: 'never answers (F03)', fault: silence, cold: 503 },

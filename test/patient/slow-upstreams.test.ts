@@ -6,17 +6,17 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { emptyMachine, tool } from '../installer/tools.ts';
-import { RunningClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import * as faults from '../support/faults.ts';
-import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
-import { type ClientResponse, get } from '../support/http-client.ts';
-import { getPage, listed, until } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { severalIndexes } from '../support/several-indexes.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { RunningClock } from '../support/clock/clock.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fileWorld, LARGE, SMALL } from '../support/proxy/file-world.ts';
+import { type ClientResponse, get } from '../support/proxy/http-client.ts';
+import { getPage, listed, until } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { severalIndexes } from '../support/proxy/several-indexes.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 /** Asks as installers do: as often as Retry-After says, a few times. Every refusal is clear and comes in time. */
 async function persist(ask: () => Promise<ClientResponse>, mostTries = 5): Promise<ClientResponse> {

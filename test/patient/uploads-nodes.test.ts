@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { get } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { RedisServer, redisMissing } from '../support/redis-server.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { upload, uploadIndex } from '../support/upload-index.ts';
-import { hasEnded, spawnTeam } from '../support/workers.ts';
+import { until } from '../support/clock/until.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { hasEnded, spawnTeam } from '../support/proxy/workers.ts';
+import { RedisServer, redisMissing } from '../support/redis/redis-server.ts';
+import { upload, uploadIndex } from '../support/upstream/upload-index.ts';
 
 const HOUR_MS = 3_600_000;
 

@@ -5,10 +5,10 @@ import { statSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type ClientResponse, fetchAll, get } from '../support/http-client.ts';
-import { legacyJson, serveDocument } from '../support/json-documents.ts';
-import { severalIndexes, type World } from '../support/several-indexes.ts';
-import { wheel } from '../support/wheels.ts';
+import { type ClientResponse, fetchAll, get } from '../support/proxy/http-client.ts';
+import { severalIndexes, type World } from '../support/proxy/several-indexes.ts';
+import { legacyJson, serveDocument } from '../support/upstream/json-documents.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const JSON_PAGE = { accept: 'application/vnd.pypi.simple.v1+json' };
 const demo = wheel({ name: 'demo', version: '1.0' });

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { load, UPSTREAM } from '../support/config-world.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { get, sendRaw } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { load, UPSTREAM } from '../support/proxy/config-world.ts';
+import { get, sendRaw } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 test('under a name that is not allowed nothing is served, hot or cold, and the name is not repeated (S05)', async (t) => {
   const index = await FakeIndex.start();

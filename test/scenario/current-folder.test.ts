@@ -7,9 +7,9 @@ import { type TestContext, test } from 'node:test';
 import { askPython } from '../../src/commands/this-python.ts';
 import { findDefaultUpstream } from '../../src/config/default-upstream.ts';
 import { thisMachine } from '../../src/config/this-machine.ts';
-import { runCommand } from '../support/command.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { pythonMissing } from '../support/this-machine.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand } from '../support/proxy/command.ts';
+import { pythonMissing } from '../support/proxy/this-machine.ts';
 
 const EVIL = 'https://evil.example/simple/';
 /** As each file of Python says that it was run: on standard output it looks like pip's own help, in a file it stays. */

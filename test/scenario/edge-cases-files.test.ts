@@ -5,14 +5,14 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
-import { fieldValue } from '../../src/http-message.ts';
-import type { Hashes } from '../../src/index/page.ts';
-import { FakeIndex, type FakeIndexOptions } from '../support/fake-index.ts';
-import { alter, redirect, status } from '../support/faults.ts';
-import { get } from '../support/http-client.ts';
-import { getPage, JSON_TYPE } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { type Distribution, wheel } from '../support/wheels.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
+import type { Hashes } from '../../src/pages/page.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { getPage, JSON_TYPE } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex, type FakeIndexOptions } from '../support/upstream/fake-index.ts';
+import { alter, redirect, status } from '../support/upstream/faults.ts';
+import { type Distribution, wheel } from '../support/upstream/wheels.ts';
 
 async function world(t: TestContext, options: FakeIndexOptions = {}, config: Partial<Config> = {}) {
   const index = await FakeIndex.start(options);

@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { quietLog } from '../../src/observe/log.ts';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex, type FakeIndexOptions } from '../support/fake-index.ts';
-import { redirect, status } from '../support/faults.ts';
-import { get } from '../support/http-client.ts';
-import { getPage, JSON_TYPE, listed } from '../support/page-client.ts';
-import { type ProxyOptions, startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { getPage, JSON_TYPE, listed } from '../support/proxy/page-client.ts';
+import { type ProxyOptions, startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex, type FakeIndexOptions } from '../support/upstream/fake-index.ts';
+import { redirect, status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const PAGE = '/simple/foo/';
 const foo = wheel({ name: 'foo', version: '1.0' });

@@ -3,12 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../support/clock.ts';
-import * as faults from '../support/faults.ts';
-import { fileWorld } from '../support/file-world.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { legacyJson, serveDocument } from '../support/json-documents.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { fileWorld } from '../support/proxy/file-world.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { legacyJson, serveDocument } from '../support/upstream/json-documents.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const WRONG = {
   'with wrong bytes': faults.wrongByte(5),

@@ -3,12 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { FakeIndex } from '../support/fake-index.ts';
-import { status } from '../support/faults.ts';
-import { get } from '../support/http-client.ts';
-import { getPage } from '../support/page-client.ts';
-import { severalIndexes } from '../support/several-indexes.ts';
-import { type Distribution, sdist, wheel } from '../support/wheels.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import { severalIndexes } from '../support/proxy/several-indexes.ts';
+import type { FakeIndex } from '../support/upstream/fake-index.ts';
+import { status } from '../support/upstream/faults.ts';
+import { type Distribution, sdist, wheel } from '../support/upstream/wheels.ts';
 
 function named(distribution: Distribution, filename: string): Distribution {
   return { ...distribution, filename };

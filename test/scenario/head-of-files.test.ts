@@ -3,12 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { withoutFields } from '../../src/http-message.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import * as faults from '../support/faults.ts';
-import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { getPage } from '../support/page-client.ts';
+import { withoutFields } from '../../src/core/http-message.ts';
+import { fileWorld, LARGE, SMALL } from '../support/proxy/file-world.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import * as faults from '../support/upstream/faults.ts';
 
 const withoutLength: Fault = async ({ answer, socket }) => {
   socket.end(`HTTP/1.1 ${answer.status} OK\r\nconnection: close\r\n\r\n`);

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import type { FakeIndex } from '../support/fake-index.ts';
-import { loginPage, status } from '../support/faults.ts';
-import { type ClientResponse, fetchAll, get } from '../support/http-client.ts';
-import { legacyJson, serveDocument } from '../support/json-documents.ts';
-import { severalIndexes } from '../support/several-indexes.ts';
-import { type Distribution, wheel } from '../support/wheels.ts';
+import { type ClientResponse, fetchAll, get } from '../support/proxy/http-client.ts';
+import { severalIndexes } from '../support/proxy/several-indexes.ts';
+import type { FakeIndex } from '../support/upstream/fake-index.ts';
+import { loginPage, status } from '../support/upstream/faults.ts';
+import { legacyJson, serveDocument } from '../support/upstream/json-documents.ts';
+import { type Distribution, wheel } from '../support/upstream/wheels.ts';
 
 const demo = wheel({ name: 'demo', version: '1.0' });
 

@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as faults from '../support/faults.ts';
-import { fileWorld } from '../support/file-world.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { getPage } from '../support/page-client.ts';
-import { storedBlobs } from '../support/stored-files.ts';
-import { wheel } from '../support/wheels.ts';
+import { storedBlobs } from '../support/disk/stored-files.ts';
+import { fileWorld } from '../support/proxy/file-world.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 test('core metadata with a hash is verified, stored and served for ever', async (t) => {
   const { index, file, path, url } = await fileWorld(t);

@@ -3,11 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { redirect } from '../support/faults.ts';
-import { getPage, until } from '../support/page-client.ts';
-import { severalIndexes } from '../support/several-indexes.ts';
-import { wheel } from '../support/wheels.ts';
+import { getPage, until } from '../support/proxy/page-client.ts';
+import { severalIndexes } from '../support/proxy/several-indexes.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { redirect } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 async function world(test: TestContext, missingRedirects: boolean) {
   const login = await FakeIndex.start();

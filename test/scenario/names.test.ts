@@ -3,11 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { fetchAll, get, sendRaw } from '../support/http-client.ts';
-import { getPage, listed } from '../support/page-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { fetchAll, get, sendRaw } from '../support/proxy/http-client.ts';
+import { getPage, listed } from '../support/proxy/page-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 async function setting(test: Pick<TestContext, 'after'>) {
   const index = await FakeIndex.start();

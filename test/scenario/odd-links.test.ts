@@ -8,13 +8,13 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { fieldValue } from '../../src/http-message.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
 import type { Log } from '../../src/observe/log.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { getPage } from '../support/page-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const DEMO = wheel({ name: 'demo', version: '1.0' });
 

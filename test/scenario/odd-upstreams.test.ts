@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { fieldLines, withField } from '../../src/http-message.ts';
-import type { Answer, Exchange } from '../support/fake-server.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import { alter, redirect } from '../support/faults.ts';
-import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { getPage, listed } from '../support/page-client.ts';
+import { fieldLines, withField } from '../../src/core/http-message.ts';
+import { fileWorld, LARGE, SMALL } from '../support/proxy/file-world.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { getPage, listed } from '../support/proxy/page-client.ts';
+import type { Answer, Exchange } from '../support/upstream/fake-server.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import { alter, redirect } from '../support/upstream/faults.ts';
 
 /** The answer as bytes, with these lines before its head and among its fields. */
 function onTheWire({ answer, socket }: Exchange, before: string, extra: (answer: Answer) => readonly string[]): void {

@@ -5,15 +5,15 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import type { Log } from '../../src/observe/log.ts';
-import { certificateAuthority } from '../support/certificates.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { freePort } from '../support/free-port.ts';
-import { get } from '../support/http-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { RedisServer, redisMissing } from '../support/redis-server.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { freePort } from '../support/proxy/free-port.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { RedisServer, redisMissing } from '../support/redis/redis-server.ts';
+import { certificateAuthority } from '../support/upstream/certificates.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 /** How many leases are held. */
 const LEASES = "return #redis.call('keys', 'wheelkeep:1:lease:*')";

@@ -3,10 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as faults from '../support/faults.ts';
-import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
-import { get } from '../support/http-client.ts';
-import { wheel } from '../support/wheels.ts';
+import { fileWorld, LARGE, SMALL } from '../support/proxy/file-world.ts';
+import { get } from '../support/proxy/http-client.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 test('a release that is seconds old is found although its page was stored before', async (t) => {
   const now = { ms: Date.now() };

@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { fieldValue } from '../../src/http-message.ts';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex, type FakeIndexOptions } from '../support/fake-index.ts';
-import { delay } from '../support/faults.ts';
-import { get } from '../support/http-client.ts';
-import { getPage, JSON_TYPE, listed, until } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { getPage, JSON_TYPE, listed, until } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex, type FakeIndexOptions } from '../support/upstream/fake-index.ts';
+import { delay } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const PAGE = '/simple/foo/';
 

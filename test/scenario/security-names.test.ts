@@ -3,14 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { status } from '../support/faults.ts';
-import { get, sendRaw } from '../support/http-client.ts';
-import { getPage, JSON_TYPE, listed } from '../support/page-client.ts';
-import { smallWorld } from '../support/small-world.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { get, sendRaw } from '../support/proxy/http-client.ts';
+import { getPage, JSON_TYPE, listed } from '../support/proxy/page-client.ts';
+import { smallWorld } from '../support/proxy/small-world.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 test('markup in names, reasons, fields and URLs of a page is text on ours, and our pages may run nothing (S24, S27)', async (t) => {
   const { index, proxy } = await smallWorld(t);

@@ -3,13 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { alter } from '../support/faults.ts';
-import { LARGE } from '../support/file-world.ts';
-import { type ClientResponse, fetchAll, get } from '../support/http-client.ts';
-import { JSON_TYPE } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { LARGE } from '../support/proxy/file-world.ts';
+import { type ClientResponse, fetchAll, get } from '../support/proxy/http-client.ts';
+import { JSON_TYPE } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { alter } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const EVIL = 'evil-7f3a.example';
 

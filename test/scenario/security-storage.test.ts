@@ -4,14 +4,14 @@ import assert from 'node:assert/strict';
 import { lstat, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { loginPage, truncated } from '../support/faults.ts';
-import { fileWorld, LARGE } from '../support/file-world.ts';
-import { get } from '../support/http-client.ts';
-import { getPage } from '../support/page-client.ts';
-import { filesBelow, storedBlobs, temporaryFiles } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { filesBelow, storedBlobs, temporaryFiles } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fileWorld, LARGE } from '../support/proxy/file-world.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import { loginPage, truncated } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 test('folders are 0700 and files 0600, whatever the umask (S32)', async (t) => {
   const mask = process.umask(0);

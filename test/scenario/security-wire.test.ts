@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { FakeIndex } from '../support/fake-index.ts';
-import { rawBytes } from '../support/faults.ts';
-import { get, sendRaw } from '../support/http-client.ts';
-import { getPage, JSON_TYPE } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { smallWorld } from '../support/small-world.ts';
-import { wheel } from '../support/wheels.ts';
+import { get, sendRaw } from '../support/proxy/http-client.ts';
+import { getPage, JSON_TYPE } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { smallWorld } from '../support/proxy/small-world.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { rawBytes } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 test('a request of which the end is a matter of opinion is refused, and its connection closed (S10)', async (t) => {
   const { index, proxy } = await smallWorld(t);

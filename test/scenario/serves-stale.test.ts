@@ -3,6 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { assertStale, type Failure, PAGES, playOutage, setting } from '../support/proxy/outage-play.ts';
+import { getPage } from '../support/proxy/page-client.ts';
 import {
   contentType,
   emptyBody,
@@ -16,9 +18,7 @@ import {
   replacedBody,
   status,
   truncated,
-} from '../support/faults.ts';
-import { assertStale, type Failure, PAGES, playOutage, setting } from '../support/outage-play.ts';
-import { getPage } from '../support/page-client.ts';
+} from '../support/upstream/faults.ts';
 
 const FAILURES: readonly Failure[] = [
   { name: 'refuses connections (F01)', cold: 502 },

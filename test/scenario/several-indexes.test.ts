@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fieldValue } from '../../src/http-message.ts';
-import type { FakeIndex } from '../support/fake-index.ts';
-import { status } from '../support/faults.ts';
-import { type ClientResponse, fetchAll, get } from '../support/http-client.ts';
-import { severalIndexes } from '../support/several-indexes.ts';
-import { wheel } from '../support/wheels.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
+import { type ClientResponse, fetchAll, get } from '../support/proxy/http-client.ts';
+import { severalIndexes } from '../support/proxy/several-indexes.ts';
+import type { FakeIndex } from '../support/upstream/fake-index.ts';
+import { status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const JSON_PAGE = { accept: 'application/vnd.pypi.simple.v1+json' };
 const ROUTES = [{ names: ['Acme.*', 'tool'], index: 'internal' }];

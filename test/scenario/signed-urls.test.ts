@@ -3,12 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { fieldValue, withoutFields } from '../../src/http-message.ts';
-import { FakeClock } from '../support/clock.ts';
-import { alter, status } from '../support/faults.ts';
-import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { getPage } from '../support/page-client.ts';
+import { fieldValue, withoutFields } from '../../src/core/http-message.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { fileWorld, LARGE, SMALL } from '../support/proxy/file-world.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import { alter, status } from '../support/upstream/faults.ts';
 
 interface Signing {
   /** Whether a page with a new signature has another validator. */

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IndexConfig } from '../../src/config/config.ts';
-import { get } from '../support/http-client.ts';
-import { getPage } from '../support/page-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { upload, uploadIndex } from '../support/upload-index.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { upload, uploadIndex } from '../support/upstream/upload-index.ts';
 
 const HOUR_MS = 3_600_000;
 const CONFIG = { uploads: true, pageFreshMs: HOUR_MS, negativeFreshMs: HOUR_MS } as const;

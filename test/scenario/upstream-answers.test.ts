@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { fieldLines, fieldValue } from '../../src/http-message.ts';
-import { type Answer, FakeServer } from '../support/fake-server.ts';
-import * as faults from '../support/faults.ts';
-import { bytesOf, failureOf, get, upstreamClient } from '../support/upstream-client.ts';
+import { fieldLines, fieldValue } from '../../src/core/http-message.ts';
+import { bytesOf, failureOf, get, upstreamClient } from '../support/proxy/upstream-client.ts';
+import { type Answer, FakeServer } from '../support/upstream/fake-server.ts';
+import * as faults from '../support/upstream/faults.ts';
 
 const BODY = Buffer.alloc(100_000, 'wheel');
 const ANSWER: Answer = { status: 200, fields: ['content-type', 'text/plain', 'X-Two', 'a', 'x-two', 'b'], body: BODY };

@@ -3,14 +3,14 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
-import { asClient } from '../../src/asking-client.ts';
-import type { UpstreamFailure } from '../../src/errors.ts';
-import { fieldValue } from '../../src/http-message.ts';
-import { OriginRights } from '../../src/upstream/origin-rights.ts';
-import { deafPort } from '../support/deaf-port.ts';
-import { type Answer, FakeServer, type FakeServerOptions } from '../support/fake-server.ts';
-import * as faults from '../support/faults.ts';
-import { bytesOf, failureOf, fixed, get, upstreamClient } from '../support/upstream-client.ts';
+import type { UpstreamFailure } from '../../src/core/errors.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
+import { asClient } from '../../src/core/request-context.ts';
+import { OriginRights } from '../../src/net/origin-rights.ts';
+import { bytesOf, failureOf, fixed, get, upstreamClient } from '../support/proxy/upstream-client.ts';
+import { deafPort } from '../support/upstream/deaf-port.ts';
+import { type Answer, FakeServer, type FakeServerOptions } from '../support/upstream/fake-server.ts';
+import * as faults from '../support/upstream/faults.ts';
 
 const ANSWER: Answer = { status: 200, fields: [], body: Buffer.alloc(100_000, 'wheel') };
 

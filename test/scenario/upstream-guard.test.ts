@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { FakeServer } from '../support/fake-server.ts';
-import * as faults from '../support/faults.ts';
-import { failureOf, get, upstreamClient } from '../support/upstream-client.ts';
+import { failureOf, get, upstreamClient } from '../support/proxy/upstream-client.ts';
+import { FakeServer } from '../support/upstream/fake-server.ts';
+import * as faults from '../support/upstream/faults.ts';
 
 async function server(context: TestContext): Promise<FakeServer> {
   const started = await FakeServer.start({ respond: () => ({ status: 200, fields: [], body: Buffer.from('secret') }) });

@@ -3,15 +3,15 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { UpstreamFailure } from '../../src/errors.ts';
-import { fieldValue } from '../../src/http-message.ts';
+import { UpstreamFailure } from '../../src/core/errors.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
+import { OriginRights } from '../../src/net/origin-rights.ts';
 import { IndexUpstream, type IndexUpstreamOptions, type MirrorResult } from '../../src/upstream/index-upstream.ts';
 import type { MirrorEvent } from '../../src/upstream/mirror.ts';
-import { OriginRights } from '../../src/upstream/origin-rights.ts';
-import { FakeServer, type FakeServerOptions } from '../support/fake-server.ts';
-import * as faults from '../support/faults.ts';
-import { until } from '../support/until.ts';
-import { bytesOf, failureOf, fixed, upstreamClient } from '../support/upstream-client.ts';
+import { until } from '../support/clock/until.ts';
+import { bytesOf, failureOf, fixed, upstreamClient } from '../support/proxy/upstream-client.ts';
+import { FakeServer, type FakeServerOptions } from '../support/upstream/fake-server.ts';
+import * as faults from '../support/upstream/faults.ts';
 
 const NEVER = new AbortController().signal;
 

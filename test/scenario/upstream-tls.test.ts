@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { type Authority, certificateAuthority } from '../support/certificates.ts';
-import { FakeServer, type FakeServerOptions } from '../support/fake-server.ts';
-import { bytesOf, failureOf, get, upstreamClient } from '../support/upstream-client.ts';
+import { bytesOf, failureOf, get, upstreamClient } from '../support/proxy/upstream-client.ts';
+import { type Authority, certificateAuthority } from '../support/upstream/certificates.ts';
+import { FakeServer, type FakeServerOptions } from '../support/upstream/fake-server.ts';
 
 const authority: Authority = certificateAuthority();
 const lookup = async (): Promise<string[]> => ['127.0.0.2', '127.0.0.1'];

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { load, refusal, UPSTREAM } from '../support/config-world.ts';
+import { load, refusal, UPSTREAM } from '../support/proxy/config-world.ts';
 
 const yaml = (content: string) => ({ files: { 'wheelkeep.yaml': content } });
 

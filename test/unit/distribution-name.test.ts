@@ -6,9 +6,9 @@ import {
   namesDistribution,
   projectOfFilename,
   projectsOfFilename,
-} from '../../src/index/distribution-name.ts';
-import { NameRouting } from '../../src/index/name-routing.ts';
-import type { ProjectName } from '../../src/index/project-name.ts';
+} from '../../src/pages/distribution-name.ts';
+import { NameRouting } from '../../src/pages/name-routing.ts';
+import type { ProjectName } from '../../src/pages/project-name.ts';
 
 const PROJECTS: readonly [filename: string, project: string][] = [
   ['demo_pkg-1.0-py3-none-any.whl', 'demo-pkg'],

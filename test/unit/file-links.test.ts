@@ -11,7 +11,7 @@ import {
   fileUrlOf,
   flattenedKey,
   locateFile,
-} from '../../src/index/file-links.ts';
+} from '../../src/pages/file-links.ts';
 
 const BASE = 'https://index.example/simple/demo/';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { HeadLimit, MAX_HEAD_BYTES } from '../../src/upstream/head-limit.ts';
+import { HeadLimit, MAX_HEAD_BYTES } from '../../src/net/head-limit.ts';
 
 /** Whether all of it may be read, arriving in pieces of that size. */
 function passes(text: string, pieceBytes: number): boolean {

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { findDefaultUpstream } from '../../src/config/default-upstream.ts';
 import { uvConfigPaths } from '../../src/config/uv-files.ts';
-import { certificateAuthority } from '../support/certificates.ts';
-import { bareMachine, folderWith, load } from '../support/config-world.ts';
+import { bareMachine, folderWith, load } from '../support/proxy/config-world.ts';
+import { certificateAuthority } from '../support/upstream/certificates.ts';
 
 const files = (contents: Record<string, string>) => async (path: string) => contents[path];
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { sweepLeftovers } from '../../src/cache/leftovers.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { sweepLeftovers } from '../../src/store/blobs/temp-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 
 /** No process of this number can exist. */
 const DEAD = 2 ** 22 + 1;

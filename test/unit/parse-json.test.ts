@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { fileLink } from '../../src/index/file-links.ts';
-import { InvalidPage } from '../../src/index/invalid-page.ts';
-import { type ProjectDetail, pageFacts } from '../../src/index/page.ts';
 import { DEFAULT_PAGE_LIMITS } from '../../src/index/page-input.ts';
-import { parsePage, parseProjectList } from '../../src/index/parse-page.ts';
-import type { ProjectName } from '../../src/index/project-name.ts';
-import { detailJson } from '../../src/index/render-json.ts';
+import { fileLink } from '../../src/pages/file-links.ts';
+import { InvalidPage } from '../../src/pages/invalid-page.ts';
+import { type ProjectDetail, pageFacts } from '../../src/pages/page.ts';
+import { parsePage, parseProjectList } from '../../src/pages/parse-page.ts';
+import type { ProjectName } from '../../src/pages/project-name.ts';
+import { detailJson } from '../../src/pages/render-json.ts';
 
 const URL_OF_PAGE = 'https://index.example/simple/demo-pkg/';
 const TYPE = 'application/vnd.pypi.simple.v1+json';

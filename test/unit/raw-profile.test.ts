@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { STRICT_RULES } from '../../src/cache/freshness/rules.ts';
+import { STRICT_RULES } from '../../src/http-semantics/rules.ts';
 import { rawProfile } from '../../src/raw/raw-profile.ts';
 
 test('a mount that names only its origin is strict, and believes the origin every word', () => {

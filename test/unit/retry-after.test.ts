@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseRetryAfter, requestedPause } from '../../src/upstream/retry-after.ts';
+import { parseRetryAfter, requestedPause } from '../../src/http-semantics/retry-after.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 12, 0, 0);
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { BadRequest, NotFound } from '../../src/errors.ts';
+import { BadRequest, NotFound } from '../../src/core/errors.ts';
 import { routeOf } from '../../src/http/routes.ts';
 
 const INDEXES = new Set(['internal']);

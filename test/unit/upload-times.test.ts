@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { ProjectDetail } from '../../src/index/page.ts';
-import { isUploadTime, uploadTimeOf } from '../../src/index/page-fields.ts';
-import { parsePage } from '../../src/index/parse-page.ts';
-import type { ProjectName } from '../../src/index/project-name.ts';
-import { detailHtml } from '../../src/index/render-html.ts';
-import { detailJson } from '../../src/index/render-json.ts';
+import type { ProjectDetail } from '../../src/pages/page.ts';
+import { isUploadTime, uploadTimeOf } from '../../src/pages/page-fields.ts';
+import { parsePage } from '../../src/pages/parse-page.ts';
+import type { ProjectName } from '../../src/pages/project-name.ts';
+import { detailHtml } from '../../src/pages/render-html.ts';
+import { detailJson } from '../../src/pages/render-json.ts';
 
 const FILE = 'demo-1.0.tar.gz';
 const options = { fileLink: (url: string) => url };

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { UpstreamFailure } from '../../src/errors.ts';
+import { UpstreamFailure } from '../../src/core/errors.ts';
 import { Mirror, type MirrorEvent, WatchedRequest } from '../../src/upstream/mirror.ts';
-import { FakeClock } from '../support/clock.ts';
+import { FakeClock } from '../support/clock/clock.ts';
 
 function world(t: TestContext) {
   t.mock.timers.enable({ apis: ['setTimeout'] });

@@ -1,0 +1,110 @@
+// The addresses that we listen on: the first one, the administration's, and those of raw mounts that want their own.
+
+import type { AddressInfo } from 'node:net';
+import { allowedHostsFor } from '../access/allowed-hosts.ts';
+import { BrowserOrigins } from '../access/browser-origins.ts';
+import type { ClientAddress } from '../access/client-address.ts';
+import type { ClientGate } from '../access/client-gate.ts';
+import type { ListenAddress } from '../config/config.ts';
+import { clientNetwork } from '../http/client-network.ts';
+import type { Dispatch, Served } from '../http/dispatch.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Ledger } from '../http/ledger.ts';
+import type { RawHandler } from '../http/raw-handler.ts';
+import type { ReadyAnswers } from '../http/ready-answers.ts';
+import { isOpenToAll } from '../http/routes.ts';
+import { HttpServer, type HttpServerOptions } from '../http/server.ts';
+import type { Basics } from './context.ts';
+import { CurrentIdentity } from './current-identity.ts';
+
+export interface ServersParts {
+  readonly dispatch: Dispatch;
+  readonly raw: RawHandler;
+  readonly ready: ReadyAnswers;
+  readonly ledger: Ledger;
+  readonly addresses: ClientAddress;
+  /** Present: only known clients are let in, everywhere but at the administration's own address. */
+  readonly gate: ClientGate | undefined;
+}
+
+type Answers = Pick<HttpServerOptions, 'handle' | 'ready' | 'admit' | 'basePath' | 'browsers'>;
+
+export interface Servers {
+  readonly url: string;
+  readonly adminUrl: string | undefined;
+  readonly rawUrls: ReadonlyMap<string, string>;
+  /** Open connections to the first address. */
+  readonly connections: Promise<number>;
+  beginDrain(): void;
+  close(graceMs: number): Promise<void>;
+}
+
+/** Listens on all of them, or on none: rejects with the system's error when one cannot be had. */
+export async function openServers(
+  { config, now, log, metrics, via }: Basics,
+  { dispatch, raw, ready, ledger, addresses, gate }: ServersParts,
+): Promise<Servers> {
+  const opened: HttpServer[] = [];
+  const identity = config.tls && new CurrentIdentity(config.tls, { log, metrics, now, servers: opened });
+  await identity?.start();
+  const close = async (graceMs: number) => {
+    identity?.close();
+    await Promise.all(opened.map((server) => server.close(graceMs)));
+  };
+  const clientOf = ({ user, request }: Exchange) => user ?? clientNetwork(addresses.of(request));
+  const isGuarded = gate !== undefined;
+  const open = async ({ host, port }: ListenAddress, answers: Answers) => {
+    const hosts = allowedHostsFor(host, config);
+    const tls = config.tls && { identity: identity!.value, minVersion: config.tls.minVersion };
+    const server = new HttpServer({ metrics, log, via, ledger, tls, hosts, clientOf, isGuarded, ...answers });
+    opened.push(server);
+    const url = `${tls === undefined ? 'http' : 'https'}://${authorityOf(await server.listen(host, port))}${answers.basePath ?? ''}/`;
+    return url;
+  };
+  const serve = (served: Served) => ({ handle: (exchange: Exchange) => dispatch.handle(exchange, served) });
+  const admitting = (isOpen: (exchange: Exchange) => boolean) =>
+    gate && ((exchange: Exchange) => gate.admit(exchange, isOpen));
+  const nothingOpen = admitting(() => false);
+  const { adminListen, basePath } = config;
+  const indexNames = new Set(config.indexes.map(({ name }) => name));
+  try {
+    const served = adminListen === undefined ? 'everything' : 'indexes';
+    const admit = admitting(({ request }) => isOpenToAll(request.url ?? '', indexNames));
+    const { browserOrigins } = config;
+    const browsers = browserOrigins.length === 0 ? undefined : new BrowserOrigins(browserOrigins, indexNames);
+    const url = await open(config, { ...serve(served), ready, admit, basePath, browsers });
+    const adminUrl = adminListen && (await open(adminListen, serve('administration')));
+    const rawUrls = new Map<string, string>();
+    for (const { name, listen } of config.raw) {
+      if (listen === undefined) continue;
+      rawUrls.set(name, await open(listen, { handle: (exchange) => raw.root(exchange, name), admit: nothingOpen }));
+    }
+    const [first] = opened;
+    return {
+      url,
+      adminUrl,
+      rawUrls,
+      get connections() {
+        return first!.connections;
+      },
+      beginDrain: () => {
+        for (const server of opened) server.beginDrain();
+      },
+      close,
+    };
+  } catch (error) {
+    // One address cannot be had: those that were taken are given back, or the process would never end.
+    await close(0);
+    throw error;
+  }
+}
+
+function authorityOf({ address, port }: AddressInfo): string {
+  return `${reachable(address)}:${port}`;
+}
+
+function reachable(address: string): string {
+  if (address === '0.0.0.0') return '127.0.0.1';
+  if (address === '::') return '[::1]';
+  return address.includes(':') ? `[${address}]` : address;
+}

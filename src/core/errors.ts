@@ -1,0 +1,182 @@
+// Every failure that a client can be told of: a class with a status and a stable code, thrown where the fact is
+// known and turned into a reply in http/server alone (application/problem+json, RFC 9457).
+
+import type { ErrorCode } from '../error-codes.ts';
+
+/** The base: `message` is shown to the client as the problem's detail, so it never holds a secret or a path. */
+export abstract class ProxyError extends Error {
+  abstract readonly status: number;
+  abstract readonly code: ErrorCode;
+  /** Whole seconds for Retry-After; pip sleeps as long as it is told, Poetry dies on a date. */
+  readonly retryAfterSeconds?: number;
+}
+
+/** The request itself is wrong: a malformed name, path or header. */
+export class BadRequest extends ProxyError {
+  override readonly status = 400;
+  override readonly code = 'bad-request';
+}
+
+/** A client has not said who it is, or not rightly. */
+export class Unauthorized extends ProxyError {
+  override readonly status = 401;
+  override readonly code = 'unauthorized';
+  /** What would be taken (RFC 9110 11.6.1). */
+  readonly challenge: string;
+  constructor(message: string, challenge: string) {
+    super(message);
+    this.challenge = challenge;
+  }
+}
+
+/** An address has said wrongly who it is, too often in a short time. */
+export class TooManyFailures extends ProxyError {
+  override readonly status = 429;
+  override readonly code = 'too-many-failures';
+  override readonly retryAfterSeconds: number;
+  constructor(waitSeconds: number) {
+    super('Too many wrong passwords came from this address; it has to wait.');
+    this.retryAfterSeconds = waitSeconds;
+  }
+}
+
+/** Upstream answered cleanly that there is no such thing, or no route matches. */
+export class NotFound extends ProxyError {
+  override readonly status = 404;
+  override readonly code: ErrorCode;
+  constructor(message: string, code: ErrorCode = 'not-found') {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** The client accepts none of the formats that there are (RFC 9110 15.5.7). */
+export class NotAcceptable extends ProxyError {
+  override readonly status = 406;
+  override readonly code = 'not-acceptable';
+}
+
+/** The method is not served here. */
+export class MethodNotAllowed extends ProxyError {
+  override readonly status = 405;
+  override readonly code = 'method-not-allowed';
+  readonly allow: string;
+  constructor(message: string, allow = 'GET, HEAD') {
+    super(message);
+    this.allow = allow;
+  }
+}
+
+/** An operator's rule or a configuration switch says no. */
+export class Forbidden extends ProxyError {
+  override readonly status = 403;
+  override readonly code: ErrorCode;
+  constructor(message: string, code: ErrorCode = 'forbidden') {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** The client takes us for a server of another name (RFC 9110 15.5.20). */
+export class MisdirectedRequest extends ProxyError {
+  override readonly status = 421;
+  override readonly code = 'misdirected-request';
+}
+
+/** Removed for legal reasons upstream: passed on, never hidden by a stale copy. */
+export class UnavailableForLegalReasons extends ProxyError {
+  override readonly status = 451;
+  override readonly code = 'unavailable-for-legal-reasons';
+}
+
+/** Upstream gives a known filename another hash, and the operator does not accept that. */
+export class ChangedFile extends ProxyError {
+  override readonly status = 502;
+  override readonly code = 'changed-file';
+  override readonly retryAfterSeconds: number = 5;
+}
+
+/** We are too busy to take this on. */
+export class Overloaded extends ProxyError {
+  override readonly status = 503;
+  override readonly code = 'overloaded';
+  override readonly retryAfterSeconds: number = 1;
+}
+
+/**
+ * A fault of our own met while a key was being fetched or read: a bug, a thread that ended, memory that ran out. It says
+ * nothing of upstream. The log has its cause; the client learns no more than that it may try again.
+ */
+export class OwnFault extends ProxyError {
+  override readonly status = 500;
+  override readonly code = 'internal-error';
+  override readonly retryAfterSeconds: number = 5;
+  constructor(cause: unknown) {
+    super('Something went wrong here; see the log.', { cause });
+  }
+}
+
+/** A stored answer is required and none may be used (RFC 9111 5.2.1.7, 5.2.2.2). Raw mounts only: pip reads 504 as "none". */
+export class GatewayTimeout extends ProxyError {
+  override readonly status = 504;
+  override readonly code = 'no-usable-copy';
+}
+
+/** What went wrong while asking upstream; a closed list, used in metrics, logs and tests. */
+export const FAILURE_KINDS = [
+  'dns',
+  'connect',
+  'tls',
+  'timeout',
+  'too-slow',
+  'reset',
+  'protocol',
+  'status',
+  'rate-limited',
+  'redirect',
+  'forbidden-address',
+  'too-large',
+  'invalid-body',
+  'wrong-digest',
+  'circuit-open',
+  'crowded',
+  'aborted',
+] as const;
+export type FailureKind = (typeof FAILURE_KINDS)[number];
+
+const UNAVAILABLE: ReadonlySet<FailureKind> = new Set([
+  'timeout',
+  'too-slow',
+  'rate-limited',
+  'circuit-open',
+  'crowded',
+]);
+
+/**
+ * Upstream could not be used. Never 404: a false 404 sends installers to the next index.
+ * 503 when upstream is too slow, paused or overloaded, else 502.
+ */
+export class UpstreamFailure extends ProxyError {
+  override readonly status: number;
+  override readonly code: ErrorCode;
+  override readonly retryAfterSeconds: number;
+  readonly kind: FailureKind;
+  /** The status that upstream sent, where there was one. */
+  readonly upstreamStatus: number | undefined;
+  /** Milliseconds that upstream asked us to stay away (Retry-After), where it did. */
+  readonly pauseMs: number | undefined;
+
+  constructor(
+    kind: FailureKind,
+    message: string,
+    details: { readonly upstreamStatus?: number; readonly pauseMs?: number; readonly cause?: unknown } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.kind = kind;
+    this.code = `upstream-${kind}`;
+    this.status = UNAVAILABLE.has(kind) || details.upstreamStatus === 503 ? 503 : 502;
+    this.upstreamStatus = details.upstreamStatus;
+    this.pauseMs = details.pauseMs;
+    this.retryAfterSeconds = Math.min(5, Math.max(1, Math.ceil((details.pauseMs ?? 2000) / 1000)));
+  }
+}
