@@ -3,8 +3,8 @@
 
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { optionsTable } from '../src/config/options-table.ts';
-import { errorCodesTable } from '../src/error-codes.ts';
+import { optionsTable } from '../src/config/options.ts';
+import { errorCodesTable } from '../src/core/errors.ts';
 import { metricsTable } from '../src/observe/metric-table.ts';
 
 /** Characters of a file's line in the tree. */

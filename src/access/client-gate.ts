@@ -3,9 +3,9 @@
 
 import { hash, randomBytes } from 'node:crypto';
 import { Overloaded, TooManyFailures, Unauthorized } from '../core/errors.ts';
-import { clientNetwork } from '../http/client-network.ts';
+import { FairQueue } from '../core/fair-shares.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { FairQueue } from '../upstream/fair-queue.ts';
+import { clientNetwork } from './client-address.ts';
 import type { ClientList } from './client-list.ts';
 import { FailedAttempts } from './failed-attempts.ts';
 

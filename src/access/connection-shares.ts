@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { clientNetwork } from '../http/client-network.ts';
+import { clientNetwork } from './client-address.ts';
 
 const MOST_CONNECTIONS = 20_000;
 /** Of the file descriptors that the system grants; the rest is for files and upstreams. */

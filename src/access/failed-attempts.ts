@@ -2,7 +2,7 @@
 // password costs us much and an attacker nothing (S47). Attempts under way count like failed ones until they are known
 // to be right, or a hundred at once would be a hundred (S54). Pure, with the time as an argument.
 
-import { clientNetwork } from '../http/client-network.ts';
+import { clientNetwork } from './client-address.ts';
 
 /** Enough for slips of the fingers and a CI matrix with last week's secret. */
 const MOST = 20;

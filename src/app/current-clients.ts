@@ -1,12 +1,11 @@
 // Who may use the server: the gate, and the file behind it, which may change while we run.
 
 import { readFile } from 'node:fs/promises';
-import type { ClientAddress } from '../access/client-address.ts';
+import { type ClientAddress, clientNetwork } from '../access/client-address.ts';
 import { ClientGate } from '../access/client-gate.ts';
 import { ClientList } from '../access/client-list.ts';
 import { ReloadedFiles } from '../access/reloaded-files.ts';
 import type { Config } from '../config/config.ts';
-import { clientNetwork } from '../http/client-network.ts';
 import type { Basics } from './context.ts';
 
 export interface CurrentClients {

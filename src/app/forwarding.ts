@@ -7,7 +7,7 @@ import type { IdentityFor } from '../net/open-socket.ts';
 import { OriginRights } from '../net/origin-rights.ts';
 import { PassthroughAgents } from '../net/passthrough-agents.ts';
 import type { UpstreamClient } from '../net/upstream-client.ts';
-import { rawServices } from '../raw/raw-mounts.ts';
+import { rawServices } from '../raw/raw-service.ts';
 import type { Basics } from './context.ts';
 import type { CurrentSecrets } from './current-secrets.ts';
 

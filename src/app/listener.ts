@@ -2,6 +2,7 @@
 
 import { adminToken, readAdminToken } from '../access/admin-token.ts';
 import { allowedHostsFor } from '../access/allowed-hosts.ts';
+import { ClientAddress } from '../access/client-address.ts';
 import { AdminApi } from '../admin/admin-api.ts';
 import { Administrator } from '../admin/administration.ts';
 import type { PurgePart } from '../admin/cache-keys.ts';
@@ -12,14 +13,20 @@ import type { LeaseDesk } from '../core/lease.ts';
 import { Dispatch } from '../http/dispatch.ts';
 import { FileHandler } from '../http/file-handler.ts';
 import { JsonHandler } from '../http/json-handler.ts';
+import { Ledger } from '../http/ledger.ts';
 import { PageHandler } from '../http/page-handler.ts';
 import { ReadyAnswers } from '../http/ready-answers.ts';
 import type { Agreement } from '../index/agreement.ts';
 import type { IdentityFor } from '../net/open-socket.ts';
+import { createAccessLog } from '../observe/access-log.ts';
 import { AuditLog } from '../observe/audit-log.ts';
+import { Busiest } from '../observe/busiest.ts';
 import { readDrills } from '../observe/drills.ts';
 import { freeBytes } from '../observe/free-bytes.ts';
 import type { LogSink } from '../observe/log-sink.ts';
+import { RecentlyStale } from '../observe/recently-stale.ts';
+import { ServedDays } from '../observe/served-days.ts';
+import { Traffic } from '../observe/traffic.ts';
 import { factsOf, type StatusFacts } from '../status-page/facts.ts';
 import { SeenLast } from '../status-page/seen-last.ts';
 import { StatusPage } from '../status-page/status-page.ts';
@@ -27,7 +34,6 @@ import { type Basics, memoryShare } from './context.ts';
 import { openClients } from './current-clients.ts';
 import type { CurrentSecrets } from './current-secrets.ts';
 import { openForwarding } from './forwarding.ts';
-import { openNotes } from './request-observers.ts';
 import { openServers } from './servers.ts';
 import type { Services } from './services.ts';
 import type { Stores } from './stores.ts';
@@ -233,4 +239,40 @@ export async function listen(
       forwarding.close();
     },
   };
+}
+
+// What is noted of requests: metrics, access lines, and what the status page tells of the last minutes, hours and days.
+
+export interface Notes {
+  /** Takes every request that has ended, and tells all the others. */
+  readonly ledger: Ledger;
+  readonly addresses: ClientAddress;
+  readonly served: ServedDays;
+  readonly traffic: Traffic;
+  readonly recentlyStale: RecentlyStale;
+  readonly busiest: Busiest;
+}
+
+/** Without a `sink` there are no access lines. */
+export function openNotes({ config, now, metrics }: Basics, sink: LogSink | undefined): Notes {
+  const served = new ServedDays();
+  const traffic = new Traffic();
+  const recentlyStale = new RecentlyStale();
+  const busiest = new Busiest();
+  const access =
+    sink === undefined ? undefined : createAccessLog({ level: config.logLevel, format: config.logFormat, sink });
+  const addresses = new ClientAddress(config.trustedProxies);
+  const ledger = new Ledger({
+    metrics,
+    now,
+    addresses,
+    access: (record) => {
+      served.note(record);
+      traffic.note(record);
+      recentlyStale.note(record);
+      busiest.note(record);
+      access?.(record);
+    },
+  });
+  return { ledger, addresses, served, traffic, recentlyStale, busiest };
 }

@@ -3,10 +3,11 @@
 import type { AddressInfo } from 'node:net';
 import { allowedHostsFor } from '../access/allowed-hosts.ts';
 import { BrowserOrigins } from '../access/browser-origins.ts';
-import type { ClientAddress } from '../access/client-address.ts';
+import { type ClientAddress, clientNetwork } from '../access/client-address.ts';
 import type { ClientGate } from '../access/client-gate.ts';
-import type { ListenAddress } from '../config/config.ts';
-import { clientNetwork } from '../http/client-network.ts';
+import { ReloadedFiles } from '../access/reloaded-files.ts';
+import { expiryWarning, readIdentity, type TlsIdentity, validity } from '../access/tls-identity.ts';
+import type { Config, ListenAddress } from '../config/config.ts';
 import type { Dispatch, Served } from '../http/dispatch.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Ledger } from '../http/ledger.ts';
@@ -15,7 +16,6 @@ import type { ReadyAnswers } from '../http/ready-answers.ts';
 import { isOpenToAll } from '../http/routes.ts';
 import { HttpServer, type HttpServerOptions } from '../http/server.ts';
 import type { Basics } from './context.ts';
-import { CurrentIdentity } from './current-identity.ts';
 
 export interface ServersParts {
   readonly dispatch: Dispatch;
@@ -107,4 +107,60 @@ function reachable(address: string): string {
   if (address === '0.0.0.0') return '127.0.0.1';
   if (address === '::') return '[::1]';
   return address.includes(':') ? `[${address}]` : address;
+}
+
+// The identity of all listeners, exchanged while they run when its files change. Files that cannot be used (half of a
+// renewal, a wrong key) change nothing: the last good identity goes on, and the log says why.
+
+interface CurrentIdentityOptions extends Pick<Basics, 'log' | 'metrics' | 'now'> {
+  /** All that are open, whenever it changes. */
+  readonly servers: readonly HttpServer[];
+}
+
+export class CurrentIdentity {
+  readonly #options: CurrentIdentityOptions;
+  readonly #files: ReloadedFiles<TlsIdentity>;
+  /** What is shown to new connections. */
+  value: TlsIdentity;
+
+  constructor({ certFile, keyFile, identity }: NonNullable<Config['tls']>, options: CurrentIdentityOptions) {
+    this.#options = options;
+    // A worker that starts later than its primary begins with what the primary found, in case the files are bad now.
+    this.value = identity;
+    this.#files = new ReloadedFiles({
+      paths: [certFile, keyFile],
+      read: () => readIdentity({ certFile, keyFile }),
+      onChange: (found) => this.#take(found, certFile),
+      onFailure: (error) =>
+        options.log.error('the new certificate cannot be used, the one before stays', {
+          certFile,
+          reason: error.message,
+        }),
+    });
+  }
+
+  /** Resolves once `value` is what the files hold, or the last that was good. */
+  async start(): Promise<void> {
+    this.#tellExpiry();
+    await this.#files.start();
+  }
+
+  close(): void {
+    this.#files.close();
+  }
+
+  #take(found: TlsIdentity, certFile: string): void {
+    if (found.cert === this.value.cert && found.key === this.value.key) return;
+    this.value = found;
+    for (const server of this.#options.servers) server.renew(found);
+    this.#tellExpiry();
+    const { log, now } = this.#options;
+    log.info('the certificate was exchanged', { certFile, until: new Date(validity(found).to).toISOString() });
+    const warning = expiryWarning(found, now());
+    if (warning !== undefined) log.warn(`the new certificate ${warning}`, { certFile });
+  }
+
+  #tellExpiry(): void {
+    this.#options.metrics.meters.certificateExpiry.set({}, validity(this.value).to / 1000);
+  }
 }

@@ -1,6 +1,6 @@
 // Who answers: one cache engine, and the services for pages, documents and files over it.
 
-import { leasesOfFolder } from '../cache/folder-leases.ts';
+import { leasesOfFolder } from '../cache/fetch-locks.ts';
 import { ReadThrough } from '../cache/read-through.ts';
 import type { Config, IndexConfig } from '../config/config.ts';
 import { fileProfiles } from '../files/file-profile.ts';
@@ -9,8 +9,7 @@ import { FileSource } from '../files/file-source.ts';
 import { HostPauses } from '../files/host-pauses.ts';
 import { ChangedFiles } from '../index/accept-changed-files.ts';
 import { MirrorJudgement } from '../index/accept-mirror-page.ts';
-import { DocumentResources } from '../index/document-resources.ts';
-import { DocumentService } from '../index/document-service.ts';
+import { DocumentResources, DocumentService } from '../index/document-service.ts';
 import { Explain } from '../index/explain.ts';
 import { IndexService } from '../index/index-service.ts';
 import { KnownFiles } from '../index/known-files.ts';

@@ -2,13 +2,12 @@
 
 import * as fs from 'node:fs';
 import { isPurgeable, projectOfKey } from '../admin/cache-keys.ts';
-import { isWorthless } from '../cache/worthless-entries.ts';
 import { UnkeptBodies } from '../store/blobs/body-write-retries.ts';
 import { DiskBlobs } from '../store/blobs/disk-blobs.ts';
 import { RecentBodies } from '../store/blobs/recent-bodies.ts';
 import type { EntryRecord } from '../store/entries/entry.ts';
 import { ownedName } from '../store/entries/record.ts';
-import { TieredEntryStore } from '../store/entries/tiered-entries.ts';
+import { isWorthless, TieredEntryStore } from '../store/entries/tiered-entries.ts';
 import { PurgeMarks } from '../store/redis/purge-marks.ts';
 import { type Basics, memoryShare } from './context.ts';
 

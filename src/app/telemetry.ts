@@ -4,13 +4,13 @@
 import type { Answer } from '../cache/answer.ts';
 import type { FlightObserver } from '../cache/fetch-tools.ts';
 import type { Resource } from '../cache/profile.ts';
-import type { StoreEvent } from '../cache/store-event.ts';
 import type { FailureKind } from '../core/errors.ts';
 import type { PageRemarks } from '../index/page-resources.ts';
 import type { EventKind, Events } from '../observe/events.ts';
 import type { Log, LogFields } from '../observe/log.ts';
 import type { RedisResultLabel } from '../observe/metric-table.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import type { StoreEvent } from '../store/entries/entry-store.ts';
 import type { RedisState } from '../store/redis/redis-entries.ts';
 import type { MirrorResult } from '../upstream/index-upstream.ts';
 import type { MirrorEvent, MirrorStatus, Refusal } from '../upstream/mirror.ts';

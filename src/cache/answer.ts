@@ -4,7 +4,7 @@ import type { Fields, IncomingResponse } from '../core/http-message.ts';
 import { currentAgeSeconds, remainingSeconds } from '../http-semantics/age.ts';
 import { storedFields } from '../http-semantics/storable.ts';
 import type { Entry } from '../store/entries/entry.ts';
-import type { GrowingReader } from './growing-reader.ts';
+import type { GrowingReader } from './growing-body.ts';
 import type { Resource } from './profile.ts';
 
 /** One word for how a request was answered: the same in headers, metrics, logs and tests. */

@@ -2,6 +2,8 @@
 // the data folder, then among the nodes, who share Redis. Who comes second waits for what the first one stores, but not
 // for long: then it asks for itself. With one worker and no Redis nothing of this costs anything.
 
+import * as fs from 'node:fs';
+import { hostname } from 'node:os';
 import { LEASE_MS, type LeaseAnswer, type LeaseDesk } from '../core/lease.ts';
 import type { Resource } from './profile.ts';
 
@@ -129,4 +131,25 @@ async function settledWithin(settled: Promise<void>, ms: number): Promise<void> 
   const timer = setTimeout(resolve, Math.max(0, ms));
   await Promise.race([settled, promise]);
   clearTimeout(timer);
+}
+
+// Leases among processes that have a data folder and a Redis in common, but no parent: replicas on one volume, or a
+// second server by mistake. A file that one of them stores is there for all of them; other nodes have nothing of it.
+
+/** The same in all containers of one running kernel. */
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
+
+/** The desk, for the processes of this folder alone. Throws the system's error when there is no such folder. */
+export function leasesOfFolder(desk: LeaseDesk, dataDir: string): LeaseDesk {
+  const { dev, ino } = fs.statSync(dataDir, { bigint: true });
+  const folder = `${machineId()}:${dev}:${ino}`;
+  return { request: (key) => desk.request(`${folder}:${key}`) };
+}
+
+function machineId(): string {
+  try {
+    return fs.readFileSync(BOOT_ID, 'latin1').trim();
+  } catch {
+    return hostname();
+  }
 }

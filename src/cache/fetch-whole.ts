@@ -2,11 +2,10 @@
 
 import { gunzipSync } from 'node:zlib';
 import { UpstreamFailure } from '../core/errors.ts';
-import type { IncomingResponse, ResponseHead } from '../core/http-message.ts';
-import { contentCoding, fieldValue } from '../core/http-message.ts';
+import { contentCoding, fieldValue, type IncomingResponse, type ResponseHead } from '../core/http-message.ts';
 import { joined } from '../core/large-bytes.ts';
-import { BodyHash } from './body-hash.ts';
 import type { Expectation, Resource } from './profile.ts';
+import { BodyHash } from './resume.ts';
 
 /** The announced length in bytes; undefined when there is none or it is no number. */
 export function contentLength(response: ResponseHead): number | undefined {

@@ -12,11 +12,11 @@ import { Flight } from './fetch.ts';
 import { Turns, type TurnsOptions } from './fetch-locks.ts';
 import type { Landing } from './fetch-result.ts';
 import type { FlightTools } from './fetch-tools.ts';
+import type { StoredByOthers, StoredLanding } from './lookup.ts';
 import type { Resource } from './profile.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 import type { RetrySchedule } from './retry-schedule.ts';
-import type { StoredByOthers, StoredLanding } from './stored-by-others.ts';
-import { decide } from './verdict-on-copies.ts';
+import { decide } from './stale-policy.ts';
 
 /** How long an unshareable answer keeps requests for its key from waiting for one another. */
 const UNSHAREABLE_MS = 60_000;

@@ -13,15 +13,13 @@ import type { TurnsOptions } from './fetch-locks.ts';
 import type { FlightTools } from './fetch-tools.ts';
 import { Flights } from './fetches.ts';
 import { KeyChanges } from './key-changes.ts';
-import { type Forgetting, StoredCopies } from './lookup.ts';
+import { type Forgetting, StoredByOthers, StoredCopies } from './lookup.ts';
 import type { Resource } from './profile.ts';
 import { LandedAnswers } from './reader-answer.ts';
 import { RefreshAhead } from './refresh-ahead.ts';
 import { RetrySchedule } from './retry-schedule.ts';
 import { Revalidation, type RevalidationOptions } from './revalidation.ts';
-import { mayStandIn, NoUsableCopy } from './stale-policy.ts';
-import { StoredByOthers } from './stored-by-others.ts';
-import { decide } from './verdict-on-copies.ts';
+import { decide, mayStandIn, NoUsableCopy } from './stale-policy.ts';
 
 export interface ReadOptions extends RevalidationOptions {
   /** The client insists on a validated answer: at most once in five seconds per key, else ignored. */

@@ -1,15 +1,13 @@
 // Fetches a body that is too large to wait for, or whose hash must be right: hashes on the way, continues by range
 // where the transfer was cut, and tells readers the end only when every byte is right.
 
+import { createHash, type Hash } from 'node:crypto';
 import { settlesWithin } from '../core/deadline.ts';
 import type { Digest } from '../core/digest.ts';
 import { UpstreamFailure } from '../core/errors.ts';
-import type { IncomingResponse } from '../core/http-message.ts';
-import { fieldValue } from '../core/http-message.ts';
-import type { Chunks } from './arriving-chunks.ts';
-import { BodyHash } from './body-hash.ts';
+import { fieldValue, type IncomingResponse } from '../core/http-message.ts';
 import type { GrowingBody } from './growing-body.ts';
-import type { Ask, Resource } from './profile.ts';
+import type { Ask, Expectation, Resource } from './profile.ts';
 
 /** How often a body that was cut short is continued before the fill gives up. */
 const MAX_RESUMPTIONS = 4;
@@ -173,4 +171,106 @@ function continues({ status, fields }: IncomingResponse, fromByte: number): bool
 function strongTag(response: IncomingResponse): string | undefined {
   const tag = fieldValue(response.fields, 'etag');
   return tag?.startsWith('"') ? tag : undefined;
+}
+
+// The chunks of a body while they arrive. The first ones may be gathered for a while and, when the body proves to be
+// too large or too slow for that, handed on as if nobody had looked.
+
+export type Chunks = AsyncIterable<Buffer>;
+
+/** The body whole, or its beginning followed by what is still to come. */
+export type Gathered = { readonly whole: readonly Buffer[] } | { readonly more: Chunks };
+
+export interface GatherLimits {
+  readonly maxBytes: number;
+  readonly waitMs: number;
+}
+
+/**
+ * Collects the body until it ends, holds more than `maxBytes`, or `waitMs` have passed. Rejects as the body does, and
+ * with `too-slow` when not a single byte came in that time: another source may do better.
+ */
+export async function gather(response: IncomingResponse, { maxBytes, waitMs }: GatherLimits): Promise<Gathered> {
+  const source = (response.body as Chunks)[Symbol.asyncIterator]();
+  const chunks: Buffer[] = [];
+  let received = 0;
+  const late = Promise.withResolvers<'late'>();
+  const timer = setTimeout(() => late.resolve('late'), waitMs);
+  try {
+    for (;;) {
+      const pending = source.next();
+      const next = await Promise.race([pending, late.promise]);
+      if (next === 'late') {
+        if (received > 0) return { more: replay(chunks, source, pending) };
+        pending.catch(() => {});
+        throw new UpstreamFailure('too-slow', `Upstream sent no byte of the body within ${waitMs / 1000} s.`);
+      }
+      if (next.done === true) return { whole: chunks };
+      chunks.push(next.value);
+      received += next.value.length;
+      if (received > maxBytes) return { more: replay(chunks, source, source.next()) };
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function replay(begun: readonly Buffer[], source: AsyncIterator<Buffer>, pending: Promise<IteratorResult<Buffer>>) {
+  // It may fail before anybody has come to the end of what was gathered; who gets there hears of it.
+  pending.catch(() => {});
+  return replayed(begun, source, pending);
+}
+
+async function* replayed(
+  begun: readonly Buffer[],
+  source: AsyncIterator<Buffer>,
+  pending: Promise<IteratorResult<Buffer>>,
+): AsyncGenerator<Buffer> {
+  yield* begun;
+  for (let next = await pending; next.done !== true; next = await source.next()) yield next.value;
+}
+
+// Counts and hashes a body as it passes: our own sha256, which names the blob, and the expected hash beside it where
+// the page knows another algorithm.
+
+const NODE_NAMES: Readonly<Record<Expectation['algorithm'], string>> = {
+  sha256: 'sha256',
+  sha512: 'sha512',
+  sha384: 'sha384',
+  sha224: 'sha224',
+  sha1: 'sha1',
+  md5: 'md5',
+};
+
+export class BodyHash {
+  readonly #sha256: Hash = createHash('sha256');
+  readonly #other: Hash | undefined;
+  readonly #expected: Expectation | undefined;
+  #bytes = 0;
+
+  constructor(expected: Expectation | undefined) {
+    this.#expected = expected;
+    this.#other =
+      expected === undefined || expected.algorithm === 'sha256'
+        ? undefined
+        : createHash(NODE_NAMES[expected.algorithm]);
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  update(chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    this.#sha256.update(chunk);
+    this.#other?.update(chunk);
+  }
+
+  /** The blob's name, and whether the bytes are those that were promised (`unknown`: nothing was). Call once. */
+  finish(): { readonly digest: Digest; readonly match: 'right' | 'wrong' | 'unknown' } {
+    const digest = this.#sha256.digest('hex') as Digest;
+    if (this.#expected === undefined) return { digest, match: 'unknown' };
+    const found = this.#other?.digest('hex') ?? digest;
+    return { digest, match: found === this.#expected.hex.toLowerCase() ? 'right' : 'wrong' };
+  }
 }

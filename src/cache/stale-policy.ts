@@ -2,6 +2,7 @@
 // what is said where it may not (RFC 9111 4.2.4, 5.2.2.2).
 
 import { GatewayTimeout, OwnFault, ProxyError, UpstreamFailure } from '../core/errors.ts';
+import { type Verdict, verdict } from '../http-semantics/reuse.ts';
 import { needsUpstream, staleAllowed, type UpstreamTrouble } from '../http-semantics/stale.ts';
 import { UnreadableBlob } from '../store/blobs/stored-blob.ts';
 import type { Entry } from '../store/entries/entry.ts';
@@ -47,4 +48,21 @@ export class NoUsableCopy extends GatewayTimeout {
   constructor() {
     super('The request asks for a stored answer only, and none may be used.');
   }
+}
+
+// The verdict of RFC 9111 on what is stored, and the one thing that the RFC cannot know: our own clock.
+
+/** Stored so far in the future: the clock was set back, and the copy's age is not known. */
+const CLOCK_SLACK_MS = 60_000;
+
+/**
+ * The verdict on what is stored. Its age by a clock that was set back is unknown, so it is asked about, but for files:
+ * their bytes are what their page says, at any age.
+ */
+export function decide(resource: Resource, variants: readonly Entry[], now: number): Verdict<Entry> {
+  const { rules, body } = resource.profile;
+  const decided = verdict(resource.request, variants, now, rules);
+  const isFuture = decided.kind === 'fresh' && decided.entry.responseTime - now > CLOCK_SLACK_MS;
+  const isProven = body.kind === 'streamed' && body.shared;
+  return isFuture && !isProven ? { kind: 'revalidate', entry: decided.entry, forward: 'stale' } : decided;
 }

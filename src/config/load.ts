@@ -3,15 +3,13 @@
 
 import { dirname } from 'node:path';
 import { auditLogOf } from './audit-log.ts';
-import { chooseIndexes } from './choose-indexes.ts';
 import { clientsOf } from './clients.ts';
 import type { Config } from './config.ts';
 import { contradictions } from './contradictions.ts';
 import { CredentialsReader } from './credentials.ts';
-import type { Machine } from './default-upstream.ts';
-import { StructureBuilder } from './indexes.ts';
+import { type Machine, pipNetwork } from './default-upstream.ts';
+import { chooseIndexes, StructureBuilder } from './indexes.ts';
 import { certificatesOf, proxiesOf, withPipClientCertificate, withPipProxy } from './network.ts';
-import { pipNetwork } from './pip-files.ts';
 import { ConfigurationError, type Problem } from './problems.ts';
 import { type ConfigInput, pathOf, type ReadSettings, readSettings } from './settings.ts';
 import { thisMachine } from './this-machine.ts';

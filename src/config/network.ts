@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { readIdentity, type TlsFiles, UnusableIdentity } from '../access/tls-identity.ts';
 import { withoutSecrets } from './addresses.ts';
 import type { Config, IndexConfig } from './config.ts';
-import type { PipValue } from './pip-files.ts';
+import type { PipValue } from './default-upstream.ts';
 import type { Problem } from './problems.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;

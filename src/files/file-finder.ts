@@ -2,7 +2,7 @@
 // list it, or of any other that the name allows. What the stored page does not list makes it be asked again, for a lock file may name a release that is seconds old.
 
 import type { Answer } from '../cache/answer.ts';
-import { NotFound, UpstreamFailure } from '../core/errors.ts';
+import { ChangedFile, NotFound, UpstreamFailure } from '../core/errors.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
 import { requireServable } from '../index/page-errors.ts';
 import { projectsOfFilename } from '../pages/distribution-name.ts';
@@ -96,4 +96,21 @@ function isUnconfirmed(answer: Answer): boolean {
 function unlisted(cause: unknown): Error {
   if (cause instanceof Error) return cause;
   return new UpstreamFailure('timeout', 'The stored page does not list this file, and the index cannot be asked now.');
+}
+
+// The answers that refuse a file, in the words that its client reads.
+
+export function changedFile(project: ProjectName, filename: string): ChangedFile {
+  return new ChangedFile(
+    `The index gives ${filename} another hash than it did before. Whoever runs this cache can look into it and accept ` +
+      `what the index has now: wheelkeep purge ${project}`,
+  );
+}
+
+export function notListed(filename: string): NotFound {
+  return new NotFound(`No page lists ${filename} at this address.`, 'file-not-listed');
+}
+
+export function fileNotFound(): NotFound {
+  return new NotFound('Upstream does not have this file.', 'file-not-found');
 }

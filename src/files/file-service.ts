@@ -13,11 +13,9 @@ import type { ListedFile } from '../pages/page-reader.ts';
 import type { ProjectName } from '../pages/project-name.ts';
 import type { Blob } from '../store/blobs/blob-store.ts';
 import type { BodyReference, Entry } from '../store/entries/entry.ts';
-import { expectationOf } from './expectation.ts';
-import { changedFile, fileNotFound, notListed } from './file-failures.ts';
-import { FileFinder } from './file-finder.ts';
+import { changedFile, FileFinder, fileNotFound, notListed } from './file-finder.ts';
 import { type FileRequest, type Wanted, wantedOf } from './file-request.ts';
-import { FileResources, type FileResourcesOptions } from './file-resources.ts';
+import { expectationOf, FileResources, type FileResourcesOptions } from './file-resources.ts';
 import { hasOtherBytes, ListedRead, type ListedReadOptions } from './listed-read.ts';
 import { lastByteOf, type PassedPart, PassedParts } from './passed-part.ts';
 

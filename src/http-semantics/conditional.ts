@@ -1,6 +1,5 @@
 // The conditional and range requests of clients, answered from a stored 200 (RFC 9110 13, 14; RFC 9111 4.3.2).
 
-import { strongMatch, weakMatch } from '../cache/freshness/entity-tag.ts';
 import { type Fields, fieldLines, fieldValue, type RequestHead, withoutFields } from '../core/http-message.ts';
 import { originTime } from './age.ts';
 import { parseHttpDate } from './http-date.ts';
@@ -89,4 +88,27 @@ export function notModifiedFields(stored: Fields): Fields {
   // 15.4.5: Last-Modified only serves a client that has no entity tag.
   const hasEtag = fieldValue(stored, 'etag') !== undefined;
   return withoutFields(stored, hasEtag ? new Set([...ONLY_WITH_CONTENT, 'last-modified']) : ONLY_WITH_CONTENT);
+}
+
+// Comparing entity tags (RFC 9110 8.8.3.2). Tags are compared as written: a malformed one equals only itself.
+
+const WEAK_PREFIX = 'W/';
+
+/** Whether the tag promises equal bytes, not just an equivalent meaning. */
+export function isStrong(tag: string): boolean {
+  return !tag.startsWith(WEAK_PREFIX);
+}
+
+/** Strong comparison: both strong and the same. */
+export function strongMatch(a: string, b: string): boolean {
+  return isStrong(a) && a === b;
+}
+
+/** Weak comparison: the same opaque tag, strong or not. */
+export function weakMatch(a: string, b: string): boolean {
+  return opaque(a) === opaque(b);
+}
+
+function opaque(tag: string): string {
+  return isStrong(tag) ? tag : tag.slice(WEAK_PREFIX.length);
 }

@@ -1,7 +1,7 @@
 // Validation: the conditions we send, and what an answer does to the stored response (RFC 9111 3.2, 4.3).
 
-import { isStrong, weakMatch } from '../cache/freshness/entity-tag.ts';
 import { type Fields, fieldLines, fieldValue, withoutFields } from '../core/http-message.ts';
+import { isStrong, weakMatch } from './conditional.ts';
 import { parseHttpDate } from './http-date.ts';
 import type { StoredHead, TimedHead } from './rules.ts';
 import { storedFields } from './storable.ts';

@@ -1,6 +1,7 @@
 // From a route to the one who answers it.
 
 import { randomUUID } from 'node:crypto';
+import { requireReading } from '../access/request-checks.ts';
 import type { AdminApi } from '../admin/admin-api.ts';
 import { Forbidden, MethodNotAllowed, NotFound } from '../core/errors.ts';
 import { cacheStatus } from '../http-semantics/cache-status.ts';
@@ -9,16 +10,21 @@ import type { ProjectName } from '../pages/project-name.ts';
 import type { StatusPage } from '../status-page/status-page.ts';
 import type { Exchange } from './exchange.ts';
 import type { FileHandler } from './file-handler.ts';
-import { answerLive, answerReady, type Readiness } from './health.ts';
 import { isolated } from './isolated-fields.ts';
 import type { JsonHandler } from './json-handler.ts';
-import { sendLastModified } from './last-modified.ts';
-import { answerMetrics, type MetricsEndpointOptions } from './metrics-endpoint.ts';
-import { sendJson, sendOwn } from './own-answer.ts';
+import {
+  answerLive,
+  answerMetrics,
+  answerReady,
+  type MetricsEndpointOptions,
+  type Readiness,
+  sendJson,
+  sendLastModified,
+  sendOwn,
+} from './own-answer.ts';
 import type { PageHandler } from './page-handler.ts';
 import type { Passthrough, PassthroughTarget } from './passthrough.ts';
 import type { RawHandler } from './raw-handler.ts';
-import { requireReading } from './reading-request.ts';
 import { isAdministrative, type Route, routeOf } from './routes.ts';
 import { UploadForm } from './upload-form.ts';
 

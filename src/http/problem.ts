@@ -1,9 +1,8 @@
 // Failures as clients see them: application/problem+json (RFC 9457), which uv shows to its user.
 
-import { MethodNotAllowed, ProxyError, Unauthorized } from '../core/errors.ts';
-import type { ErrorCode } from '../error-codes.ts';
+import { type ErrorCode, MethodNotAllowed, ProxyError, Unauthorized } from '../core/errors.ts';
 import { cacheStatus } from '../http-semantics/cache-status.ts';
-import { ProjectNotFound } from '../index/project-not-found.ts';
+import { ProjectNotFound } from '../index/page-errors.ts';
 import { isOutOfDescriptors } from '../store/blobs/open-files.ts';
 import type { Exchange } from './exchange.ts';
 

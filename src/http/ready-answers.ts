@@ -4,8 +4,7 @@
 
 import type { Kind, Outcome } from '../observe/metric-table.ts';
 import { isKnown } from './client-conditions.ts';
-import type { Exchange } from './exchange.ts';
-import { MOST_JOINED_BYTES, type ReadyMessage, readyMessage, takesReady } from './ready-message.ts';
+import { type Exchange, MOST_JOINED_BYTES, type ReadyMessage, readyMessage, takesReady } from './exchange.ts';
 
 /** An answer that may be repeated to whoever sends the same target and the same negotiating fields. */
 export interface ReadyAnswer {

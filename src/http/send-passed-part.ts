@@ -4,8 +4,8 @@
 import { UpstreamFailure } from '../core/errors.ts';
 import type { PassedPart } from '../files/passed-part.ts';
 import { cacheStatus } from '../http-semantics/cache-status.ts';
+import { contentFields } from './cache-fields.ts';
 import type { Exchange } from './exchange.ts';
-import { contentFields } from './file-fields.ts';
 import { sendBody } from './send-body.ts';
 
 /** Rejects with an UpstreamFailure when upstream sends more or less than it announced; the connection must break then. */

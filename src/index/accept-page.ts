@@ -3,8 +3,7 @@
 // quarantine is believed at once (PEP 792).
 
 import type { Judgement } from '../cache/profile.ts';
-import type { ResponseHead } from '../core/http-message.ts';
-import { fieldValue } from '../core/http-message.ts';
+import { fieldValue, type ResponseHead } from '../core/http-message.ts';
 import { type PageFacts, PLAUSIBLE_CHANGES } from '../pages/page.ts';
 import { serialOf } from '../pages/page-fields.ts';
 import type { Doubt, Entry } from '../store/entries/entry.ts';

@@ -2,8 +2,7 @@
 // take turns at it: a few connections are kept back for those who have fewer in use than others.
 
 import { UpstreamFailure } from '../core/errors.ts';
-import { FairShares } from '../core/fair-shares.ts';
-import { FairQueue } from '../upstream/fair-queue.ts';
+import { FairQueue, FairShares } from '../core/fair-shares.ts';
 import { type Connection, IDLE_MS } from './connection.ts';
 import { crowdedFailure } from './failures.ts';
 

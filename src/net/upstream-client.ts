@@ -10,8 +10,8 @@ import {
   withField,
   withoutFields,
 } from '../core/http-message.ts';
-import type { MinimumRate } from '../upstream/minimum-rate.ts';
 import { AddressBook, type AddressStatus } from './addresses.ts';
+import type { MinimumRate } from './arriving-body.ts';
 import type { Answer } from './connection.ts';
 import type { PoolStatus } from './connection-pool.ts';
 import { Connector, type ConnectorOptions } from './connector.ts';

@@ -3,7 +3,6 @@
 
 import { gunzipSync } from 'node:zlib';
 import { type Digest, digestOf } from '../core/digest.ts';
-import { canExtract } from '../index/extracted-metadata.ts';
 import { type Comparison, comparePages, type Move, mover, otherPlaces } from './compare-pages.ts';
 import { leadsBackTo } from './distribution-name.ts';
 import { checkDocument, type DocumentForm, type DocumentKind, renderDocument } from './documents.ts';
@@ -14,19 +13,27 @@ import { mergeLists } from './merge-lists.ts';
 import { type NameRoute, NameRouting } from './name-routing.ts';
 import type { PageFormat } from './negotiate.ts';
 import {
+  canExtract,
+  DEFAULT_PAGE_LIMITS,
   type FileRecord,
   type PageFacts,
+  type PageInput,
+  type PageLimits,
   type PinnedHashes,
   type ProjectDetail,
+  type ProjectList,
   pageFacts,
+  type RenderOptions,
   unservedFiles,
   whyUnserved,
 } from './page.ts';
-import { parsePage, parseProjectList } from './parse-page.ts';
+import { parseDetailHtml, parseListHtml } from './parse-html.ts';
+import { parseDetailJson, parseListJson } from './parse-json.ts';
 import { type KeptFiles, keptFiles, recordsOf, withKnownFiles } from './pinned-files.ts';
 import type { ProjectName } from './project-name.ts';
 import { provenanceLink } from './provenance.ts';
-import { renderProjectDetail, renderProjectList } from './render.ts';
+import { detailHtml, listHtml } from './render-html.ts';
+import { detailJson, listJson } from './render-json.ts';
 
 /** A stored page and how to understand it. */
 export interface PageSource {
@@ -429,4 +436,61 @@ function decoded(source: PageSource, maxDecodedBytes: number): Buffer {
     throw new InvalidPage(`the body cannot be decoded: ${(error as Error).message}`);
   }
   throw new InvalidPage(`the content coding ${JSON.stringify(source.contentEncoding)} was not asked for`);
+}
+
+// From a page to the bytes of an answer; `v1-html` and `html` are the same bytes.
+
+export function renderProjectDetail(page: ProjectDetail, format: PageFormat, options: RenderOptions): Buffer {
+  // PEP 792: of a quarantined project no file is offered, not even when upstream's page still does.
+  const shown = page.status?.status === 'quarantined' ? { ...page, files: [] } : page;
+  return Buffer.from(format === 'json' ? detailJson(shown, options) : detailHtml(shown, options));
+}
+
+export function renderProjectList(list: ProjectList, format: PageFormat): Buffer {
+  return Buffer.from(format === 'json' ? listJson(list) : listHtml(list));
+}
+
+// From the bytes of an upstream's answer to an index page: picks the reader by content type. Whatever is no page is
+// refused here, before it can be stored: login pages, error documents, cut bodies, other formats under our names.
+
+/** Reads a project's page. Throws InvalidPage. */
+export function parsePage(input: PageInput, limits: PageLimits = DEFAULT_PAGE_LIMITS): ProjectDetail {
+  return formatOf(input) === 'json' ? parseDetailJson(input, limits) : parseDetailHtml(input, limits);
+}
+
+/** Reads the list of projects. Throws InvalidPage. */
+export function parseProjectList(input: PageInput, limits: PageLimits = DEFAULT_PAGE_LIMITS): ProjectList {
+  return formatOf(input) === 'json' ? parseListJson(input, limits) : parseListHtml(input, limits);
+}
+
+/** Types that hold a page; application/json is what many servers call it. Version 2 would be another type. */
+const FORMAT_OF_TYPE: ReadonlyMap<string, 'json' | 'html'> = new Map([
+  ['application/vnd.pypi.simple.v1+json', 'json'],
+  ['application/vnd.pypi.simple.latest+json', 'json'],
+  ['application/json', 'json'],
+  ['application/vnd.pypi.simple.v1+html', 'html'],
+  ['application/vnd.pypi.simple.latest+html', 'html'],
+  ['text/html', 'html'],
+  ['application/xhtml+xml', 'html'],
+]);
+
+function formatOf({ body, contentType }: PageInput): 'json' | 'html' {
+  if (contentType === undefined || contentType.trim() === '') return sniff(body);
+  const type = contentType.split(';', 1)[0]!.trim().toLowerCase();
+  const format = FORMAT_OF_TYPE.get(type);
+  if (format === undefined)
+    throw new InvalidPage(`the content type ${JSON.stringify(type.slice(0, 100))} is no index page's`);
+  return format;
+}
+
+/** Without a content type the first character that is no white space decides. */
+function sniff(body: Buffer): 'json' | 'html' {
+  const start = body
+    .subarray(0, 1024)
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .trimStart();
+  if (start.startsWith('{')) return 'json';
+  if (start.startsWith('<')) return 'html';
+  throw new InvalidPage('the body has no content type and is neither JSON nor HTML');
 }

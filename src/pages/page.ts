@@ -4,6 +4,7 @@
 import type { Move } from './compare-pages.ts';
 import type { JsonObject } from './exact-json.ts';
 import type { KeptFiles } from './pinned-files.ts';
+import type { ProjectName } from './project-name.ts';
 
 /** "A dictionary mapping a hash name to a hex encoded digest of the file." Spelled as upstream spells it. */
 export type Hashes = Readonly<Record<string, string>>;
@@ -176,4 +177,52 @@ export function pageFacts(page: ProjectDetail): PageFacts {
     ...(page.versions !== undefined && { versions: page.versions.length }),
     ...(told.length > 0 && { unserved: told }),
   };
+}
+
+// Which files get core metadata that we cut out of them, at the indexes whose operator asked for it: wheels whose hash
+// the page gives, where the page offers none. What we announce we must be able to serve: pip fails the install else.
+
+export function canExtract(file: Pick<FileRecord, 'filename' | 'hashes' | 'coreMetadata'>): boolean {
+  const none = file.coreMetadata === undefined || file.coreMetadata === false;
+  return none && /\.whl$/i.test(file.filename) && file.hashes.sha256 !== undefined;
+}
+
+// What a page is read from, and how much of it is accepted.
+
+/** Bounds on what a page may make us build; its size in bytes is bounded by who receives it. */
+export interface PageLimits {
+  /** Files of a project, or links of an HTML page. */
+  readonly maxFiles: number;
+  readonly maxProjects: number;
+  /** Nesting of the JSON; the specification's own pages need five levels. */
+  readonly maxDepth: number;
+}
+
+export const DEFAULT_PAGE_LIMITS: PageLimits = { maxFiles: 250_000, maxProjects: 5_000_000, maxDepth: 32 };
+
+/** The body of a 200 answer, its content coding removed, and what is needed to understand it. */
+export interface PageInput {
+  readonly body: Buffer;
+  readonly contentType: string | undefined;
+  /** The URL that answered, after redirects: links resolve against it. */
+  readonly url: string;
+  /** The X-PyPI-Last-Serial field, where upstream sends it. */
+  readonly serialHeader?: string | undefined;
+  /** The project that was asked for; a page that names another one is refused. */
+  readonly expectedName?: ProjectName | undefined;
+  /** True for an upstream whose empty pages are bare: HTML without links, version and heading is a page then. */
+  readonly allowBarePages?: boolean | undefined;
+}
+
+// What rendering a page needs to know beside the page.
+
+export interface RenderOptions {
+  /** The link to give for a file's absolute upstream URL (file-links.ts). */
+  readonly fileLink: (url: string) => string;
+  /** The link to give for a file's provenance URL; upstream's own without it. */
+  readonly provenanceLink?: (url: string) => string;
+  /** True announces core metadata where upstream offers none: it is cut out of the file. */
+  readonly extractsCoreMetadata?: (file: FileRecord) => boolean;
+  /** False takes back upstream's claim of core metadata: pip fails the install when that cannot be had. */
+  readonly offersCoreMetadata?: (file: FileRecord) => boolean;
 }

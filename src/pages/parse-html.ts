@@ -1,12 +1,11 @@
 // Index pages in HTML (PEP 503, 592, 658, 714, 740, 792). Each file gets the JSON object that a JSON page would have
 // had, as far as HTML can tell, so that everything behind this file sees one kind of page.
 
-import type { PageInput, PageLimits } from '../index/page-input.ts';
 import { namesDistribution } from './distribution-name.ts';
 import { filenameOfUrl } from './file-links.ts';
 import { type Anchor, decodeHtml, type HtmlDocument, readHtml } from './html-document.ts';
 import { InvalidPage } from './invalid-page.ts';
-import type { FileRecord, Hashes, ProjectDetail, ProjectList, ProjectStatus } from './page.ts';
+import type { FileRecord, Hashes, PageInput, PageLimits, ProjectDetail, ProjectList, ProjectStatus } from './page.ts';
 import {
   apiVersionOf,
   FileChecks,

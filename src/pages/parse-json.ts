@@ -1,13 +1,14 @@
 // Index pages in JSON (PEP 691, 700, 740, 792). Files keep their upstream object; only values that make an installer
 // refuse the whole page (a null size, say: uv) are taken out of it, with a remark.
 
-import type { PageInput, PageLimits } from '../index/page-input.ts';
 import { isJsonObject, type JsonObject, keptNumber, parseExactJson } from './exact-json.ts';
 import { InvalidPage } from './invalid-page.ts';
 import {
   CORE_METADATA_KEYS,
   type FileRecord,
   type Hashes,
+  type PageInput,
+  type PageLimits,
   type ProjectDetail,
   type ProjectList,
   type ProjectStatus,

@@ -3,10 +3,15 @@
 // (the file had left, or the project was gone), the hash is known all the same: the file is listed by that, at a URL of
 // its own, and its bytes are served where they are here.
 
-import { DEFAULT_PAGE_LIMITS } from '../index/page-input.ts';
 import { addressOf } from './file-links.ts';
 import { hashesOf } from './known-hashes.ts';
-import { CORE_METADATA_KEYS, type FileRecord, type PinnedHashes, type ProjectDetail } from './page.ts';
+import {
+  CORE_METADATA_KEYS,
+  DEFAULT_PAGE_LIMITS,
+  type FileRecord,
+  type PinnedHashes,
+  type ProjectDetail,
+} from './page.ts';
 import { parseDetailJson } from './parse-json.ts';
 import { detailJson } from './render-json.ts';
 

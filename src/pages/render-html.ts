@@ -1,8 +1,7 @@
 // Pages in HTML (PEP 503 and its successors), one link a line, double quotes, one space between attributes: many
 // consumers read them with regular expressions. All text is escaped here; none of upstream's markup gets this far.
 
-import type { RenderOptions } from '../index/render-options.ts';
-import type { FileRecord, Hashes, ProjectDetail, ProjectList } from './page.ts';
+import type { FileRecord, Hashes, ProjectDetail, ProjectList, RenderOptions } from './page.ts';
 import { HASH_ALGORITHMS } from './page-fields.ts';
 import { parseProjectName } from './project-name.ts';
 

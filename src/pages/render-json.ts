@@ -1,8 +1,13 @@
 // Pages in JSON (PEP 691): upstream's objects with our links in them, their keys in upstream's order.
 
-import type { RenderOptions } from '../index/render-options.ts';
 import { isJsonObject, type JsonObject } from './exact-json.ts';
-import { CORE_METADATA_KEYS, type FileRecord, type ProjectDetail, type ProjectList } from './page.ts';
+import {
+  CORE_METADATA_KEYS,
+  type FileRecord,
+  type ProjectDetail,
+  type ProjectList,
+  type RenderOptions,
+} from './page.ts';
 
 export function detailJson(page: ProjectDetail, options: RenderOptions): string {
   const files = new Array<JsonObject>(page.files.length);

@@ -6,18 +6,16 @@ import { LRUCache } from 'lru-cache';
 import type { Permit } from '../core/breaker.ts';
 import { BadRequest, type FailureKind, UpstreamFailure } from '../core/errors.ts';
 import type { Fields, IncomingResponse } from '../core/http-message.ts';
+import type { MinimumRate } from '../net/arriving-body.ts';
 import { discard } from '../net/discard.ts';
 import type { OriginRights } from '../net/origin-rights.ts';
 import { RefusedRedirect } from '../net/redirects.ts';
 import type { FetchRequest, UpstreamClient } from '../net/upstream-client.ts';
-import { type Ask, firstAnswer } from './first-answer.ts';
-import { HedgeBudget } from './hedge-budget.ts';
+import { type Ask, firstAnswer, HedgeBudget } from './first-answer.ts';
 import { Inquiry } from './inquiry.ts';
-import type { MinimumRate } from './minimum-rate.ts';
 import { Mirror, type MirrorEvent, type MirrorStatus, type Refusal, WatchedRequest } from './mirror.ts';
 import { asConfigured, byLatency, leaderOf, type MirrorOrder } from './mirror-order.ts';
-import { type PageAnswerRules, pageAnswer } from './page-answer.ts';
-import { type AcceptedFormats, pageFields } from './page-fields.ts';
+import { type AcceptedFormats, type PageAnswerRules, pageAnswer, pageFields } from './page-answer.ts';
 
 /** How one request to one mirror ended; for the metrics. */
 export interface MirrorResult {

@@ -82,7 +82,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'bytes are held against the hash that the page gives',
-    file: 'src/cache/body-hash.ts',
+    file: 'src/cache/resume.ts',
     before: "? 'right' : 'wrong' };",
     after: "? 'right' : 'right' };",
     tests: scenario('verifies-files'),
@@ -178,7 +178,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a silent upstream is asked a second time beside the first',
-    file: 'src/upstream/hedge-budget.ts',
+    file: 'src/upstream/first-answer.ts',
     before: 'if (this.#tokens < 1) return false;',
     after: 'if (this.#tokens < 1e9) return false;',
     tests: scenario('upstream-index'),
@@ -318,7 +318,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an IPv6 network is one client',
-    file: 'src/http/client-network.ts',
+    file: 'src/access/client-address.ts',
     before: 'if (!isIPv6(address)) return address;',
     after: 'if (isIPv6(address)) return address;',
     tests: ['test/unit/client-network.test.ts'],
@@ -986,7 +986,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a lease that could not be given back is not taken',
-    file: 'src/store/redis/redis-leases.ts',
+    file: 'src/store/redis/redis-entries.ts',
     before: "if (!this.#options.mayRelease()) return { kind: 'unknown' };",
     after: '',
     tests: scenario('redis-permissions'),

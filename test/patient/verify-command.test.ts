@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, mkdir, readdir, readlink, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
-import { accountedBytes } from '../../src/cache/blob-database.ts';
+import { accountedBytes } from '../../src/store/blobs/blob-index.ts';
 import { BlobFolders } from '../../src/store/blobs/folders.ts';
 import { until } from '../support/clock/until.ts';
 import { filesBelow, storedBlobs } from '../support/disk/stored-files.ts';

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { parseDictionary } from '../../src/cache/freshness/structured-dictionary.ts';
+import { parseDictionary } from '../../src/http-semantics/targeted.ts';
 import { fileWorld, SMALL } from '../support/proxy/file-world.ts';
 import { type ClientOptions, fetchAll } from '../support/proxy/http-client.ts';
 import { answer, rawMount } from '../support/proxy/raw-mount.ts';

@@ -6,8 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { Exchange } from '../../src/http/exchange.ts';
-import { answerLive, answerReady } from '../../src/http/health.ts';
-import { answerMetrics } from '../../src/http/metrics-endpoint.ts';
+import { answerLive, answerMetrics, answerReady } from '../../src/http/own-answer.ts';
 import { quietLog } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
 

@@ -7,8 +7,7 @@ import { Random } from '../fuzz/random.ts';
 import { type ClientResponse, fetchAll } from '../support/proxy/http-client.ts';
 import { JSON_TYPE } from '../support/proxy/page-client.ts';
 import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
-import type { FakeIndex } from '../support/upstream/fake-index.ts';
-import { FakeIndex as Index } from '../support/upstream/fake-index.ts';
+import { type FakeIndex, FakeIndex as Index } from '../support/upstream/fake-index.ts';
 import { type Distribution, wheel } from '../support/upstream/wheels.ts';
 import type { Outage } from './outages.ts';
 

@@ -5,8 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { BlobIndex } from '../../src/store/blobs/blob-index.ts';
-import { evictionRank } from '../../src/store/blobs/eviction-rank.ts';
+import { BlobIndex, evictionRank } from '../../src/store/blobs/blob-index.ts';
 import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 import { sha256 } from '../support/upstream/wheels.ts';
 

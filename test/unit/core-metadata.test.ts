@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { digestOf } from '../../src/core/digest.ts';
-import { metadataOfWheel, storedWheel } from '../../src/files/core-metadata.ts';
+import { metadataOfWheel, storedWheel } from '../../src/files/wheel-metadata.ts';
 import { UnreadableWheel } from '../../src/files/zip-members.ts';
 import { MemoryBlob } from '../../src/store/blobs/stored-blob.ts';
 import { zip } from '../support/upstream/archives.ts';

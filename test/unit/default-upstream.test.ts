@@ -2,8 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { builtInDefault, findDefaultUpstream, isOwnAddress, type Machine } from '../../src/config/default-upstream.ts';
-import { pipConfigPaths } from '../../src/config/pip-files.ts';
+import {
+  builtInDefault,
+  findDefaultUpstream,
+  isOwnAddress,
+  type Machine,
+  pipConfigPaths,
+} from '../../src/config/default-upstream.ts';
 import { bareMachine, load, refusal } from '../support/proxy/config-world.ts';
 
 const HELP = `  -i, --index-url <url>       Base URL of the Python Package Index (default

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseDictionary } from '../../src/cache/freshness/structured-dictionary.ts';
 import { currentAgeSeconds } from '../../src/http-semantics/age.ts';
 import {
   parseDirectives,
@@ -17,6 +16,7 @@ import { verdict } from '../../src/http-semantics/reuse.ts';
 import { type CacheRules, STRICT_RULES, type StoredHead } from '../../src/http-semantics/rules.ts';
 import { staleAllowed } from '../../src/http-semantics/stale.ts';
 import { storable, storedFields } from '../../src/http-semantics/storable.ts';
+import { parseDictionary } from '../../src/http-semantics/targeted.ts';
 import { freshen } from '../../src/http-semantics/validate.ts';
 import { selectVariant } from '../../src/http-semantics/vary.ts';
 import { get, httpDate, NOON, stored } from './freshness-fixtures.ts';

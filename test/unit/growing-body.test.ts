@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GrowingBody } from '../../src/cache/growing-body.ts';
-import type { GrowingReader } from '../../src/cache/growing-reader.ts';
+import { GrowingBody, type GrowingReader } from '../../src/cache/growing-body.ts';
 import type { BlobWriter } from '../../src/store/blobs/blob-store.ts';
 import { seededBytes } from '../support/upstream/wheels.ts';
 

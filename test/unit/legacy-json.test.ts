@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mapLegacyJson } from '../../src/index/legacy-json.ts';
+import { mapLegacyJson } from '../../src/pages/documents.ts';
 import { fileLink } from '../../src/pages/file-links.ts';
 import { InvalidPage } from '../../src/pages/invalid-page.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { RateMeter } from '../../src/upstream/minimum-rate.ts';
+import { RateMeter } from '../../src/net/arriving-body.ts';
 
 const RATE = { bytesPerSecond: 1_000, windowMs: 10_000 };
 

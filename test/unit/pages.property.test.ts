@@ -4,9 +4,8 @@ import fc from 'fast-check';
 import { fileKey, fileLink, fileUrlOf } from '../../src/pages/file-links.ts';
 import { InvalidPage } from '../../src/pages/invalid-page.ts';
 import type { FileRecord, ProjectDetail } from '../../src/pages/page.ts';
-import { parsePage } from '../../src/pages/parse-page.ts';
+import { parsePage, renderProjectDetail } from '../../src/pages/page-reader.ts';
 import { type ProjectName, parseProjectName } from '../../src/pages/project-name.ts';
-import { renderProjectDetail } from '../../src/pages/render.ts';
 
 const URL_OF_PAGE = 'https://index.example/simple/demo/';
 

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { DEFAULT_PAGE_LIMITS } from '../../src/index/page-input.ts';
 import { fileLink } from '../../src/pages/file-links.ts';
 import { InvalidPage } from '../../src/pages/invalid-page.ts';
-import { type ProjectDetail, pageFacts } from '../../src/pages/page.ts';
-import { parsePage, parseProjectList } from '../../src/pages/parse-page.ts';
+import { DEFAULT_PAGE_LIMITS, type ProjectDetail, pageFacts } from '../../src/pages/page.ts';
+import { parsePage, parseProjectList } from '../../src/pages/page-reader.ts';
 import type { ProjectName } from '../../src/pages/project-name.ts';
 import { detailJson } from '../../src/pages/render-json.ts';
 

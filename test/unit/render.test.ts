@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import type { RenderOptions } from '../../src/index/render-options.ts';
 import { fileLink } from '../../src/pages/file-links.ts';
 import type { PageFormat } from '../../src/pages/negotiate.ts';
-import type { ProjectDetail } from '../../src/pages/page.ts';
-import { parsePage, parseProjectList } from '../../src/pages/parse-page.ts';
+import type { ProjectDetail, RenderOptions } from '../../src/pages/page.ts';
+import { parsePage, parseProjectList, renderProjectDetail, renderProjectList } from '../../src/pages/page-reader.ts';
 import type { ProjectName } from '../../src/pages/project-name.ts';
-import { renderProjectDetail, renderProjectList } from '../../src/pages/render.ts';
 
 const URL_OF_PAGE = 'https://index.example/simple/demo-pkg/';
 const fixture = (name: string): Buffer => readFileSync(new URL(`../fixtures/pages/${name}`, import.meta.url));

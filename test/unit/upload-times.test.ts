@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ProjectDetail } from '../../src/pages/page.ts';
 import { isUploadTime, uploadTimeOf } from '../../src/pages/page-fields.ts';
-import { parsePage } from '../../src/pages/parse-page.ts';
+import { parsePage } from '../../src/pages/page-reader.ts';
 import type { ProjectName } from '../../src/pages/project-name.ts';
 import { detailHtml } from '../../src/pages/render-html.ts';
 import { detailJson } from '../../src/pages/render-json.ts';

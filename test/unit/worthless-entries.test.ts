@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isWorthless } from '../../src/cache/worthless-entries.ts';
 import type { Entry } from '../../src/store/entries/entry.ts';
+import { isWorthless } from '../../src/store/entries/tiered-entries.ts';
 import { pageRecord } from '../contract/entry-store.contract.ts';
 import { openStore } from '../support/disk/entry-stores.ts';
 

@@ -2,16 +2,10 @@
 // A small database of its own, written in batches: a copy of what the folders say, and rebuilt from them when it is
 // missing, damaged or was left by a process that was killed. It is never asked whether a body exists: the disk is.
 
-import type { DatabaseSync } from 'node:sqlite';
-import {
-  openDatabase,
-  prepareStatements,
-  removeDatabase,
-  type Statements,
-  waitForLocks,
-} from '../../cache/blob-database.ts';
-import { faultOf } from '../entries/sqlite.ts';
-import { evictionRank } from './eviction-rank.ts';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { CACHE_KIBIBYTES, faultOf } from '../entries/sqlite.ts';
 import { isAlive } from './temp-files.ts';
 
 /** A distribution file (by digest), or the body of one entry (by the hash of its name). */
@@ -280,4 +274,129 @@ export class BlobIndex {
     this.#statements.put.run(kind, name, size, total, evictionRank(usedAt, size, total));
     return [size - (known?.size ?? 0), known === undefined ? 1 : 0];
   }
+}
+
+// The file behind the index of blobs: its schema, its statements, and how one that cannot be used is taken away.
+
+const FORMAT = 1;
+/** How long a transaction may wait for another process's. */
+const BUSY_TIMEOUT_MS = 250;
+
+/** It holds nothing that the folders do not hold: no waiting for the disk. */
+const SETUP = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA cache_size = -${CACHE_KIBIBYTES};
+  PRAGMA synchronous = OFF;
+  PRAGMA journal_size_limit = 4194304;
+  CREATE TABLE IF NOT EXISTS blobs (
+    kind TEXT NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, uses INTEGER NOT NULL, rank INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS blobs_by_rank ON blobs (kind, rank, name);
+  CREATE TABLE IF NOT EXISTS state (
+    id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, clean INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, count INTEGER NOT NULL
+  ) STRICT;
+  INSERT OR IGNORE INTO state VALUES (1, ${FORMAT}, 0, 0, 0);
+  CREATE TABLE IF NOT EXISTS writers (pid INTEGER PRIMARY KEY) STRICT;
+`;
+
+export interface Statements {
+  readonly state: StatementSync;
+  readonly find: StatementSync;
+  readonly put: StatementSync;
+  readonly remove: StatementSync;
+  readonly leastWorth: StatementSync;
+  readonly names: StatementSync;
+  readonly count: StatementSync;
+  readonly writers: StatementSync;
+  readonly enter: StatementSync;
+  readonly leave: StatementSync;
+}
+
+export function prepareStatements(database: DatabaseSync): Statements {
+  return {
+    state: database.prepare('SELECT clean, bytes, count FROM state'),
+    find: database.prepare('SELECT size, uses, rank FROM blobs WHERE kind = ? AND name = ?'),
+    put: database.prepare('INSERT OR REPLACE INTO blobs (kind, name, size, uses, rank) VALUES (?, ?, ?, ?, ?)'),
+    remove: database.prepare('DELETE FROM blobs WHERE kind = ? AND name = ?'),
+    leastWorth: database.prepare(
+      'SELECT name, size, rank FROM blobs WHERE kind = ? AND (rank, name) > (?, ?) ORDER BY rank, name LIMIT ?',
+    ),
+    names: database.prepare('SELECT name FROM blobs WHERE kind = ? AND name >= ? AND name < ?'),
+    count: database.prepare('UPDATE state SET bytes = bytes + ?, count = count + ? RETURNING bytes, count'),
+    writers: database.prepare('SELECT pid FROM writers'),
+    enter: database.prepare('INSERT OR IGNORE INTO writers VALUES (?)'),
+    leave: database.prepare('DELETE FROM writers WHERE pid = ?'),
+  };
+}
+
+/** Opens, and creates when absent, with mode 0600. Throws what SQLite or the system throws, and for another format. */
+export function openDatabase(place: string): DatabaseSync {
+  if (place !== ':memory:') {
+    fs.mkdirSync(path.dirname(place), { recursive: true, mode: 0o700 });
+    fs.closeSync(fs.openSync(place, 'a', 0o600));
+  }
+  const database = new DatabaseSync(place, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    database.exec(SETUP);
+    const { format } = database.prepare('SELECT format FROM state').get() as { format: number };
+    if (format !== FORMAT) throw new Error(`the index has format ${format}`);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Takes the file away, and its log. */
+export function removeDatabase(place: string): void {
+  for (const part of ['', '-wal', '-shm']) {
+    try {
+      fs.rmSync(place + part, { force: true });
+    } catch {
+      // A folder that cannot be written to: the database in memory follows.
+    }
+  }
+}
+
+/** Whether transactions wait for those of other processes. */
+export function waitForLocks(database: DatabaseSync, wait: boolean): void {
+  database.exec(`PRAGMA busy_timeout = ${wait ? BUSY_TIMEOUT_MS : 0}`);
+}
+
+/** The bytes of all that is stored, as the file at `place` has them; undefined when it cannot be asked. */
+export function accountedBytes(place: string): number | undefined {
+  try {
+    const database = new DatabaseSync(place, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+    try {
+      return Number(database.prepare('SELECT bytes FROM state').get()?.bytes);
+    } finally {
+      database.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+// Which stored file should leave first: what has not been used for long and is cheap to fetch again for the room it
+// takes (GreedyDual-Size, with time as the clock that inflates). Pure.
+
+const DAY_MS = 86_400_000;
+/** What fetching costs whatever the size, and for each megabyte; milliseconds. */
+const REQUEST_MS = 200;
+const MEGABYTE_MS = 100;
+/** A file that is used for the thousandth time has proved enough. */
+const MAX_USES = 1024;
+
+/**
+ * The moment (ms since the epoch) until which a file is worth its place, as a number to be compared: the smallest
+ * leaves first. It is the last use, put off by a day for every doubling of what a megabyte of it costs to fetch again
+ * (so small files outlive large ones) and of how often it was used.
+ */
+export function evictionRank(usedAt: number, sizeBytes: number, uses: number): number {
+  const megabytes = Math.max(sizeBytes, 1_000) / 1_000_000;
+  const costPerMegabyte = (REQUEST_MS + megabytes * MEGABYTE_MS) / megabytes;
+  const worth = Math.log2(costPerMegabyte / MEGABYTE_MS) + Math.log2(Math.min(uses, MAX_USES));
+  return Math.round(usedAt + worth * DAY_MS);
 }

@@ -1,8 +1,8 @@
 // A body being written: a temporary file that becomes a blob by being renamed to its place, or nothing.
 
 import * as fs from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import * as path from 'node:path';
-import type { SyncBehind } from '../../cache/sync-behind.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { Json } from '../entries/entry.ts';
 import type { BlobKind } from './blob-index.ts';
@@ -158,4 +158,36 @@ function after(chunks: readonly Buffer[], count: number): Buffer[] {
     }
   }
   return rest;
+}
+
+// Syncs that nobody waits for. A body that takes no other's place may be renamed before it is on the disk: a process
+// that is killed loses nothing of it, for the system has its bytes, and a power cut within these milliseconds loses
+// only what was not here a moment ago. A name without its bytes is found out by their hash and is a miss (F56).
+
+export interface SyncBehindOptions {
+  readonly onFailure: (error: NodeJS.ErrnoException) => void;
+}
+
+/** With more than this under way the disk is slower than what comes in, and who writes waits for it. */
+const MOST_UNDER_WAY = 32;
+
+export class SyncBehind {
+  readonly #options: SyncBehindOptions;
+  #underWay = 0;
+
+  constructor(options: SyncBehindOptions) {
+    this.#options = options;
+  }
+
+  /** `done` resolves, never rejects, when the handle may be closed; `accepted` when the writer may go on. */
+  sync(handle: FileHandle): { readonly done: Promise<void>; readonly accepted: Promise<void> } {
+    this.#underWay++;
+    const done = handle
+      .datasync()
+      .catch(this.#options.onFailure)
+      .finally(() => {
+        this.#underWay--;
+      });
+    return { done, accepted: this.#underWay > MOST_UNDER_WAY ? done : Promise.resolve() };
+  }
 }

@@ -5,8 +5,7 @@
 //   body … | description (JSON, UTF-8) | magic "WKB1" | description length (4) | first 8 bytes of its sha256
 
 import { createHash } from 'node:crypto';
-import type { Digest } from '../../core/digest.ts';
-import { parseDigest } from '../../core/digest.ts';
+import { type Digest, parseDigest } from '../../core/digest.ts';
 import type { Json } from '../entries/entry.ts';
 import { readWholly } from './open-files.ts';
 

@@ -7,13 +7,11 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { LRUCache } from 'lru-cache';
-import { OneByOne } from '../../cache/one-by-one.ts';
-import { SyncBehind } from '../../cache/sync-behind.ts';
 import type { Digest } from '../../core/digest.ts';
 import { KEPT_OVERHEAD_BYTES } from '../../core/exact-bytes.ts';
 import { BlobIndex, type BlobKind, type IndexedBlob } from './blob-index.ts';
 import type { Arrival, Blob, BlobStore, BlobWriter, OwnedBlob, RemovalReason } from './blob-store.ts';
-import { DiskBlobWriter } from './blob-writer.ts';
+import { DiskBlobWriter, SyncBehind } from './blob-writer.ts';
 import { readTrailer } from './body-trailer.ts';
 import { DiskSpace, type EvictionReason } from './disk-space.ts';
 import { BlobFolders } from './folders.ts';
@@ -338,5 +336,24 @@ export class DiskBlobs implements BlobStore {
     // What stands there may be a folder.
     await fs.promises.rm(place, { force: true, recursive: true });
     return this.#index.removed(kind, name);
+  }
+}
+
+// Changes of one thing in turn, of different things at once. A body may be evicted and stored again at the same moment:
+// mixed up, the account would miss a file that is there, or count one that is not.
+
+export class OneByOne {
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  /** Calls `change` when those before it with the same key are done, however they ended; resolves or rejects as it does. */
+  inTurn<T>(key: string, change: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(key);
+    const running = before === undefined ? change() : before.then(change, change);
+    this.#last.set(key, running);
+    const done = () => {
+      if (this.#last.get(key) === running) this.#last.delete(key);
+    };
+    running.then(done, done);
+    return running;
   }
 }

@@ -3,14 +3,13 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
-import type { StoreEvent } from '../../cache/store-event.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { LeaseDesk } from '../../core/lease.ts';
 import type { MacConfig } from '../redis/envelope.ts';
 import type { RedisState, SharedEntries } from '../redis/redis-entries.ts';
 import type { SharedPurges } from '../redis/redis-purges.ts';
-import type { EntryRecord } from './entry.ts';
-import type { EntryStore } from './entry-store.ts';
+import type { Entry, EntryRecord } from './entry.ts';
+import type { EntryStore, StoreEvent } from './entry-store.ts';
 import { decodeRecord, encodeRecord, freezeRecord } from './record-codec.ts';
 import { EmbeddedEntries } from './sqlite-entries.ts';
 
@@ -224,4 +223,28 @@ async function connectShared(redis: MacConfig, options: TieredEntryStoreOptions)
   const { now, count, onRedisState: onState, onRedisDenied: onDenied } = options;
   const { SharedEntries } = await import('../redis/redis-entries.ts');
   return new SharedEntries({ redis, now, count, onState, onDenied });
+}
+
+// Entries that lead to nothing: their body was evicted or lost, or all they say is that there was nothing. Nobody misses
+// them, and names that were asked for once would otherwise be remembered for ever.
+
+/** Younger ones may be of a body that is still on its way to the disk. */
+const AGE_MS = 24 * 60 * 60_000;
+/** Withheld for legal reasons: upstream's word, to be kept in an outage too. */
+const WITHHELD = 451;
+
+/** `hasBody` looks whether the body of an entry is stored. */
+export async function isWorthless(
+  { variants, doubt }: EntryRecord,
+  now: number,
+  hasBody: (entry: Entry) => Promise<boolean>,
+): Promise<boolean> {
+  if (doubt !== undefined) return false;
+  for (const entry of variants) {
+    if (now - entry.responseTime < AGE_MS) return false;
+    if (entry.body === undefined) {
+      if (entry.status < 400 || entry.status === WITHHELD) return false;
+    } else if (await hasBody(entry)) return false;
+  }
+  return true;
 }

@@ -6,7 +6,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
-import { parseRedisAddress } from '../../cache/redis-address.ts';
+import { parseRedisAddress } from './redis-link.ts';
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
