@@ -1,4 +1,4 @@
-// By which names we may be called (S05, S57): a page of a stranger whose name is made to lead here (DNS rebinding) could
+// By which names we may be called: a page of a stranger whose name is made to lead here (DNS rebinding) could
 // otherwise read through a browser what its user may reach. Addresses and localhost are no names that a stranger can
 // give us, and probes, scrapers and our own commands use them.
 

@@ -1,7 +1,7 @@
 // Which pages in a browser may read our answers (CORS, fetch.spec.whatwg.org 3.2). Off by default: with it any page in a
 // colleague's browser may read what only the company's network can reach. Never for status page, metrics, administration.
 
-import type { Exchange } from '../http/exchange.ts';
+import type { IncomingMessage } from 'node:http';
 
 /** What stands first in the paths that installers ask: pages, files and their metadata, documents. */
 const FOR_INSTALLERS: ReadonlySet<string> = new Set(['simple', 'files', 'pypi', 'integrity']);
@@ -12,6 +12,14 @@ const MOST_FIELD_NAMES = 1_000;
 /** How long a browser remembers that it may ask; a changed configuration is noticed by then. */
 const MAX_AGE_SECONDS = 600;
 const VARY: readonly string[] = ['vary', 'origin'];
+
+/** A request that a browser may have made, and its answer to come. */
+export interface BrowserExchange {
+  readonly request: IncomingMessage;
+  /** Fields that the answer gets whatever it will be: name, value, name, value, … */
+  addedFields: readonly string[];
+  send(status: number, fields: readonly string[]): void;
+}
 
 export class BrowserOrigins {
   readonly #origins: ReadonlySet<string>;
@@ -27,7 +35,7 @@ export class BrowserOrigins {
    * Adds to the exchange's answer, whatever it will be, what lets a browser hand it on. True when that was all: the
    * exchange was a browser's question whether it may ask (a preflight), and is answered. It carries no credentials.
    */
-  admit(exchange: Exchange): boolean {
+  admit(exchange: BrowserExchange): boolean {
     const { request } = exchange;
     if (!this.#isForInstallers(request.url ?? '')) return false;
     const allowed = this.#allowed(request.headers.origin);

@@ -1,5 +1,5 @@
 // The address of a client: that of its connection, unless this is a proxy that the operator trusts. Only such a proxy is
-// believed, and of X-Forwarded-For only the part that trusted proxies wrote (S04); nothing but log lines, the count of
+// believed, and of X-Forwarded-For only the part that trusted proxies wrote; nothing but log lines, the count of
 // failed passwords and the turns of those who wait for an upstream rest on it. Forwarded (RFC 7239) is not read: proxies
 // that write X-Forwarded-For pass a client's own Forwarded on, and two lists of which one may be a client's are worth
 // less than one.

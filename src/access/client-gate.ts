@@ -1,18 +1,24 @@
-// Lets in who is on the list of clients, before anything is looked up for it (S19). A credential that was right once is
+// Lets in who is on the list of clients, before anything is looked up for it. A credential that was right once is
 // remembered by a keyed hash, so that it costs a hot request a microsecond and not a password's scrypt.
 
 import { hash, randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { Overloaded, TooManyFailures, Unauthorized } from '../core/errors.ts';
 import { FairQueue } from '../core/fair-shares.ts';
-import type { Exchange } from '../http/exchange.ts';
 import { clientNetwork } from './client-address.ts';
 import type { ClientList } from './client-list.ts';
 import { FailedAttempts } from './failed-attempts.ts';
 
+/** A request at the gate, which writes the client's name on it. */
+export interface GatedRequest {
+  readonly request: IncomingMessage;
+  user: string | undefined;
+}
+
 export interface ClientGateOptions {
   readonly clients: ClientList;
   readonly now: () => number;
-  readonly addressOf: (exchange: Exchange) => string;
+  readonly addressOf: (exchange: GatedRequest) => string;
   readonly onRefused: (why: 'unauthorized' | 'too-many-failures') => void;
 }
 
@@ -24,7 +30,7 @@ const CHALLENGE = 'Basic realm="wheelkeep", charset="UTF-8"';
 export class ClientGate {
   readonly #options: ClientGateOptions;
   readonly #failures = new FailedAttempts();
-  /** Without it the hashes of remembered credentials mean nothing, whoever reads our memory (S47). */
+  /** Without it the hashes of remembered credentials mean nothing, whoever reads our memory. */
   readonly #key = randomBytes(32).toString('base64');
   /** Names by the hash of their Authorization field. */
   #remembered = new Map<string, string>();
@@ -50,7 +56,7 @@ export class ClientGate {
    * Undefined when the exchange is let in at once, a promise when its credential has to be checked first. What is open
    * to everybody needs none. Throws or rejects with Unauthorized or TooManyFailures.
    */
-  admit(exchange: Exchange, isOpen: (exchange: Exchange) => boolean): Promise<void> | undefined {
+  admit<Asked extends GatedRequest>(exchange: Asked, isOpen: (exchange: Asked) => boolean): Promise<void> | undefined {
     const { authorization } = exchange.request.headers;
     const digest = authorization === undefined ? '' : hash('sha256', this.#key + authorization, 'base64');
     const name = this.#remembered.get(digest);
@@ -68,7 +74,7 @@ export class ClientGate {
     return this.#check(exchange, authorization, digest);
   }
 
-  async #check(exchange: Exchange, authorization: string, digest: string): Promise<void> {
+  async #check(exchange: GatedRequest, authorization: string, digest: string): Promise<void> {
     const { now, addressOf } = this.#options;
     const address = addressOf(exchange);
     const waitMs = this.#failures.waitMs(address, now());

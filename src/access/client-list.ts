@@ -18,7 +18,7 @@ export class ClientList {
   readonly #passwords = new Map<string, PasswordHash[]>();
   /** Names by the hash of their token: a token is looked up, for nobody can guess parts of what was hashed. */
   readonly #tokens = new Map<string, string>();
-  /** Hashed in the place of what a name lacks: each attempt costs the same, whatever the name has (S54). */
+  /** Hashed in the place of what a name lacks: each attempt costs the same, whatever the name has. */
   #nobody: PasswordHash = NOBODY;
   /** Passwords of the name that has most; one, but while one is exchanged. */
   #mostPasswords = 1;
@@ -75,7 +75,7 @@ export class ClientList {
     return this.nameByToken(field) ?? (await this.#nameByPassword(field));
   }
 
-  /** As much is hashed for every name, known or not, for a right password and for a wrong one (S54). */
+  /** As much is hashed for every name, known or not, for a right password and for a wrong one. */
   async #nameByPassword(field: string): Promise<string | undefined> {
     const { name, secret } = credentialIn(field);
     if (name === undefined || secret === undefined) return undefined;

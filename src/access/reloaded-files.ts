@@ -13,7 +13,7 @@ export interface ReloadedFilesOptions<T> {
   readonly onFailure: (error: Error) => void;
 }
 
-/** Five times faster than anybody may expect a change to count (S38). */
+/** Five times faster than anybody may expect a change to count. */
 const INTERVAL_MS = 1_000;
 
 export class ReloadedFiles<T> {

@@ -1,9 +1,8 @@
 // Requests that we and a proxy before us may understand differently: they are refused, and nothing that follows on
-// their connection is believed to be a request (S10). Pure.
+// their connection is believed to be a request. Pure.
 
 import type { IncomingMessage } from 'node:http';
 import { BadRequest, MethodNotAllowed } from '../core/errors.ts';
-import type { Exchange } from '../http/exchange.ts';
 
 /** What may stand in Host: a name or an address literal and a port (RFC 9110 7.2, RFC 3986 3.2.2). */
 const HOST = /^[\w.~!$&'()*+,;=%:[\]-]*$/;
@@ -30,7 +29,7 @@ export function doubtAbout({ headers, rawHeaders, httpVersionMajor }: Head): str
 
 // Requests that only read: what is answered from the cache takes no other ones.
 
-/** A body on a request that has no use for one is how requests are smuggled past a proxy (S07, S10). */
+/** A body on a request that has no use for one is how requests are smuggled past a proxy. */
 function refuseBodyWithoutMeaning(request: IncomingMessage): void {
   const { headers } = request;
   const length = headers['content-length'];
@@ -40,7 +39,7 @@ function refuseBodyWithoutMeaning(request: IncomingMessage): void {
 }
 
 /** Throws MethodNotAllowed unless the method only reads, BadRequest when it comes with a body all the same. */
-export function requireReading({ request }: Exchange): void {
+export function requireReading({ request }: { readonly request: IncomingMessage }): void {
   const { method } = request;
   if (method !== 'GET' && method !== 'HEAD') throw new MethodNotAllowed(`${method} is not served here.`);
   refuseBodyWithoutMeaning(request);

@@ -48,7 +48,7 @@ export function parseSecretHash(text: string): SecretHash | undefined {
   return { kind: 'password', cost, salt: Buffer.from(salt!, 'base64url'), hash: Buffer.from(hash, 'base64url') };
 }
 
-/** Whether the secret is the one that was hashed, in a time that tells nothing of it (S47). */
+/** Whether the secret is the one that was hashed, in a time that tells nothing of it. */
 export async function isSecret(secret: string, stored: SecretHash): Promise<boolean> {
   const hash = stored.kind === 'token' ? sha256(secret) : await derive(secret, stored.salt, stored.cost);
   return timingSafeEqual(hash, stored.hash);

@@ -1,9 +1,12 @@
 // What every part of the machine is given: the configuration, the clock, and whom to tell.
 
+import type { PurgePart } from '../admin/cache-keys.ts';
 import type { Config } from '../config/config.ts';
+import type { LeaseDesk } from '../core/lease.ts';
 import type { Events } from '../observe/events.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import type { StatusFacts } from '../status-page/facts.ts';
 import type { Telemetry } from './telemetry.ts';
 
 export interface Basics {
@@ -36,4 +39,15 @@ export function memoryShare(
   holder: MemoryHolder,
 ): number {
   return Math.floor((config.memoryBytes * MEMORY_PARTS[holder]) / ALL_PARTS);
+}
+
+/** What one of several worker processes has from its fellows. */
+export interface Fellows {
+  readonly leases: LeaseDesk;
+  /** The metrics of all of them. Rejects when they cannot be had. */
+  renderMetrics(): Promise<string>;
+  /** What all of them know; only `own` when the others cannot be asked. */
+  allFacts(own: StatusFacts): Promise<StatusFacts>;
+  /** Resolves when the others have done their part in a purge, or keep silent. */
+  purged(part: PurgePart): Promise<void>;
 }

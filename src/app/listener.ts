@@ -5,11 +5,9 @@ import { allowedHostsFor } from '../access/allowed-hosts.ts';
 import { ClientAddress } from '../access/client-address.ts';
 import { AdminApi } from '../admin/admin-api.ts';
 import { Administrator } from '../admin/administration.ts';
-import type { PurgePart } from '../admin/cache-keys.ts';
 import { PurgeExchange } from '../admin/purge-sync.ts';
 import { Purger } from '../admin/purger.ts';
 import { UploadedProjects } from '../admin/uploaded-projects.ts';
-import type { LeaseDesk } from '../core/lease.ts';
 import { Dispatch } from '../http/dispatch.ts';
 import { FileHandler } from '../http/file-handler.ts';
 import { JsonHandler } from '../http/json-handler.ts';
@@ -30,6 +28,7 @@ import { Traffic } from '../observe/traffic.ts';
 import { factsOf, type StatusFacts } from '../status-page/facts.ts';
 import { SeenLast } from '../status-page/seen-last.ts';
 import { StatusPage } from '../status-page/status-page.ts';
+import type { Fellows } from './context.ts';
 import { type Basics, memoryShare } from './context.ts';
 import { openClients } from './current-clients.ts';
 import type { CurrentSecrets } from './current-secrets.ts';
@@ -38,17 +37,6 @@ import { openServers } from './servers.ts';
 import type { Services } from './services.ts';
 import type { Stores } from './stores.ts';
 import { indexOrigins, scopesOf, type Upstreams, uploadUrl } from './upstreams.ts';
-
-/** What one of several worker processes has from its fellows. */
-export interface Fellows {
-  readonly leases: LeaseDesk;
-  /** The metrics of all of them. Rejects when they cannot be had. */
-  renderMetrics(): Promise<string>;
-  /** What all of them know; only `own` when the others cannot be asked. */
-  allFacts(own: StatusFacts): Promise<StatusFacts>;
-  /** Resolves when the others have done their part in a purge, or keep silent. */
-  purged(part: PurgePart): Promise<void>;
-}
 
 export interface ListenerParts {
   readonly stores: Stores;

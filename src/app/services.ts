@@ -18,12 +18,12 @@ import { pageProfile } from '../index/page-profile.ts';
 import { PageResources } from '../index/page-resources.ts';
 import { RenderedPages } from '../index/rendered-pages.ts';
 import { WithdrawnMetadata } from '../index/withdrawn-metadata.ts';
-import type { Move } from '../pages/compare-pages.ts';
 import { NameRouting } from '../pages/name-routing.ts';
+import type { Move } from '../pages/page.ts';
 import type { ProjectName } from '../pages/project-name.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
+import type { Fellows } from './context.ts';
 import { type Basics, memoryShare } from './context.ts';
-import type { Fellows } from './listener.ts';
 import type { Stores } from './stores.ts';
 import type { Upstreams } from './upstreams.ts';
 

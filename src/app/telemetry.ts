@@ -2,8 +2,7 @@
 // is the only place that does.
 
 import type { Answer } from '../cache/answer.ts';
-import type { FlightObserver } from '../cache/fetch-tools.ts';
-import type { Resource } from '../cache/profile.ts';
+import type { FlightObserver, Resource } from '../cache/profile.ts';
 import type { FailureKind } from '../core/errors.ts';
 import type { PageRemarks } from '../index/page-resources.ts';
 import type { EventKind, Events } from '../observe/events.ts';

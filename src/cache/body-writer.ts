@@ -7,9 +7,8 @@ import type { RecentBodies } from '../store/blobs/recent-bodies.ts';
 import type { Entry } from '../store/entries/entry.ts';
 import type { EntryStore } from '../store/entries/entry-store.ts';
 import { describe, ownedName } from '../store/entries/record.ts';
-import type { FlightObserver } from './fetch-tools.ts';
 import type { KeyChanges } from './key-changes.ts';
-import type { Resource } from './profile.ts';
+import type { FlightObserver, Resource } from './profile.ts';
 
 export interface BodyKeeperTools {
   readonly blobs: BlobStore;

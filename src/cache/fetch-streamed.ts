@@ -4,15 +4,15 @@
 import { randomUUID } from 'node:crypto';
 import { digestOf } from '../core/digest.ts';
 import { type FailureKind, UpstreamFailure } from '../core/errors.ts';
+import { contentLength } from '../core/http-body.ts';
 import { contentCoding, type IncomingResponse } from '../core/http-message.ts';
 import type { BlobWriter } from '../store/blobs/blob-store.ts';
 import type { BodyReference, Entry } from '../store/entries/entry.ts';
 import type { BodyKeeper } from './body-writer.ts';
 import type { Landing } from './fetch-result.ts';
-import type { FlightObserver } from './fetch-tools.ts';
-import { contentLength, requireRight } from './fetch-whole.ts';
+import { requireRight } from './fetch-whole.ts';
 import { GrowingBody } from './growing-body.ts';
-import type { Resource, StreamedBody } from './profile.ts';
+import type { FlightObserver, Resource, StreamedBody } from './profile.ts';
 import { type Chunks, fill, gather } from './resume.ts';
 
 export interface StreamedArrivalOptions {

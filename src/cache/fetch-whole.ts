@@ -2,35 +2,10 @@
 
 import { gunzipSync } from 'node:zlib';
 import { UpstreamFailure } from '../core/errors.ts';
-import { contentCoding, fieldValue, type IncomingResponse, type ResponseHead } from '../core/http-message.ts';
-import { joined } from '../core/large-bytes.ts';
+import { contentLength } from '../core/http-body.ts';
+import { contentCoding, type IncomingResponse } from '../core/http-message.ts';
 import type { Expectation, Resource } from './profile.ts';
 import { BodyHash } from './resume.ts';
-
-/** The announced length in bytes; undefined when there is none or it is no number. */
-export function contentLength(response: ResponseHead): number | undefined {
-  const text = fieldValue(response.fields, 'content-length');
-  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
-}
-
-/** All bytes of the body. Rejects with an UpstreamFailure when they are too many or cut short. */
-export async function collect(response: IncomingResponse, maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let received = 0;
-  for await (const chunk of response.body as AsyncIterable<Buffer>) {
-    received += chunk.length;
-    if (received > maxBytes) {
-      response.body.destroy();
-      throw new UpstreamFailure('too-large', `The body is larger than the limit of ${maxBytes} bytes.`);
-    }
-    chunks.push(chunk);
-  }
-  const announced = contentLength(response);
-  if (announced !== undefined && announced !== received) {
-    throw new UpstreamFailure('reset', `Upstream sent ${received} bytes instead of ${announced}.`);
-  }
-  return joined(chunks, received);
-}
 
 /**
  * The bytes that the page promises: they have its hash, or where it gives none its size. Throws an UpstreamFailure of kind

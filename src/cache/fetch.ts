@@ -3,6 +3,7 @@
 
 import { digestInPieces } from '../core/digest.ts';
 import { UpstreamFailure } from '../core/errors.ts';
+import { collect } from '../core/http-body.ts';
 import type { IncomingResponse } from '../core/http-message.ts';
 import { staleAllowed } from '../http-semantics/stale.ts';
 import { isForOneClient, storable, storedFields } from '../http-semantics/storable.ts';
@@ -16,7 +17,6 @@ import { BodyKeeper } from './body-writer.ts';
 import type { Landing } from './fetch-result.ts';
 import { StreamedArrival } from './fetch-streamed.ts';
 import type { FlightTools } from './fetch-tools.ts';
-import { collect } from './fetch-whole.ts';
 import type { PendingStore } from './key-changes.ts';
 import type { Ask, Resource, StreamedBody, WholeBody } from './profile.ts';
 

@@ -243,7 +243,7 @@ export class Flights {
 
   /**
    * The record as a flight shall see it. A claim that contradicts the copy has to be repeated without a failure in
-   * between: what an upstream says right after an outage begins the count anew (F11).
+   * between: what an upstream says right after an outage begins the count anew.
    */
   #believed(key: string, record: EntryRecord | undefined): EntryRecord | undefined {
     const failed = this.#retries.lastFailure(key)?.cause instanceof UpstreamFailure;

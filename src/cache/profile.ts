@@ -107,3 +107,13 @@ export interface Resource {
   /** Told which source sent bytes with a wrong hash. */
   onWrongBody(source: string): void;
 }
+
+/** What a flight tells: counted and logged elsewhere. */
+export interface FlightObserver {
+  integrityFailure(resource: Resource, kind: 'wrong-digest' | 'damaged-body'): void;
+  diskFailure(error: NodeJS.ErrnoException): void;
+  /** A fetch ended by a fault of our own: a bug, a thread that ended, memory that ran out. */
+  ownFault(resource: Resource, error: unknown): void;
+  /** Bytes of a body that came from upstream, whole or not. */
+  received(resource: Resource, bytes: number): void;
+}

@@ -2,7 +2,7 @@
 // failed and that is allowed, or an answer of its own where this one may not be shared.
 
 import { settlesWithin } from '../core/deadline.ts';
-import { UpstreamFailure } from '../core/errors.ts';
+import { StillOnItsWay } from '../core/errors.ts';
 import { firstByteWithin } from '../core/request-context.ts';
 import { selectVariant } from '../http-semantics/vary.ts';
 import type { Entry, EntryRecord } from '../store/entries/entry.ts';
@@ -14,13 +14,6 @@ import { mayStandIn, nothingInStead, troubleOf } from './stale-policy.ts';
 
 /** A reader without a copy waits no longer for one flight, which goes on without it (design: 10 s). */
 export const LONGEST_WAIT_MS = 9_500;
-
-/** Nothing of it can be sent yet. */
-export class StillOnItsWay extends UpstreamFailure {
-  constructor() {
-    super('timeout', 'Upstream is slow: what was asked for is still on its way. Ask again.');
-  }
-}
 
 interface How extends Pick<Forward, 'reason' | 'collapsed'> {
   readonly firstByteBy: number;

@@ -2,7 +2,7 @@
 // has the copy; and ahead of expiry. Who may not have the copy instead gets the error.
 
 import { settlesWithin } from '../core/deadline.ts';
-import { UpstreamFailure } from '../core/errors.ts';
+import { StillOnItsWay, UpstreamFailure } from '../core/errors.ts';
 import { currentAgeSeconds, remainingSeconds } from '../http-semantics/age.ts';
 import { selectVariant } from '../http-semantics/vary.ts';
 import type { Entry, EntryRecord } from '../store/entries/entry.ts';
@@ -10,7 +10,7 @@ import { type Answer, type Forward, staleAnswer } from './answer.ts';
 import { type Flights, leave } from './fetches.ts';
 import type { StoredCopies } from './lookup.ts';
 import type { Resource } from './profile.ts';
-import { type LandedAnswers, LONGEST_WAIT_MS, StillOnItsWay } from './reader-answer.ts';
+import { type LandedAnswers, LONGEST_WAIT_MS } from './reader-answer.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 import type { RetrySchedule } from './retry-schedule.ts';
 import { backOffReason, mayStandIn, nothingInStead, troubleOf } from './stale-policy.ts';

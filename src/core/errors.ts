@@ -245,3 +245,10 @@ export function errorCodesTable(): string {
   );
   return ['| code | status | meaning |', '| --- | --- | --- |', ...rows].join('\n');
 }
+
+/** Nothing of it can be sent yet. */
+export class StillOnItsWay extends UpstreamFailure {
+  constructor() {
+    super('timeout', 'Upstream is slow: what was asked for is still on its way. Ask again.');
+  }
+}

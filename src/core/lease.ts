@@ -1,7 +1,7 @@
 // A lease on a key is the turn to ask upstream for it, among the processes of one machine or the nodes that share a
 // Redis. It only saves requests: nothing is wrong when two have it, or nobody, and nobody is stopped by it for long.
 
-/** After this a lease ends by itself: its holder may be dead or stopped (F69). */
+/** After this a lease ends by itself: its holder may be dead or stopped. */
 export const LEASE_MS = 5_000;
 
 /** Hands out leases. Neither method's promise ever rejects. */

@@ -1,9 +1,9 @@
 // How a file is fetched: from the URL that its page gives, from public https hosts or origins that the configuration
 // names, whole or from a byte on.
 
-import { contentLength } from '../cache/fetch-whole.ts';
 import { type Ask, conditionsAt, type Expectation, type Profile, type Resource } from '../cache/profile.ts';
 import { type FailureKind, UpstreamFailure } from '../core/errors.ts';
+import { contentLength } from '../core/http-body.ts';
 import { contentCoding, fieldValue, type IncomingResponse } from '../core/http-message.ts';
 import { firstByteWithin } from '../core/request-context.ts';
 import { parseContentRange } from '../http-semantics/byte-range.ts';

@@ -1,8 +1,8 @@
 // A wheel that lies upstream, read in parts (RFC 9110 14), so that its METADATA costs a few kilobytes and not the whole
 // file. Nothing proves such bytes: whatever about them is odd makes the caller take the whole wheel instead.
 
-import { collect } from '../cache/fetch-whole.ts';
 import { UpstreamFailure } from '../core/errors.ts';
+import { collect } from '../core/http-body.ts';
 import { contentCoding, fieldValue, type IncomingResponse } from '../core/http-message.ts';
 import { type ByteRange, parseContentRange } from '../http-semantics/byte-range.ts';
 import { discard } from '../net/discard.ts';

@@ -45,7 +45,7 @@ export function pageCacheFields(answer: Answer, sharing: Sharing): string[] {
 
 // What every answer that carries bytes of a distribution file says of them, whoever vouches for them.
 
-/** They are never shown or run by a browser, whatever their name (S24). */
+/** They are never shown or run by a browser, whatever their name. */
 export function contentFields(): string[] {
   return [
     'content-type',

@@ -2,7 +2,6 @@
 
 import { randomUUID } from 'node:crypto';
 import { requireReading } from '../access/request-checks.ts';
-import type { AdminApi } from '../admin/admin-api.ts';
 import { Forbidden, MethodNotAllowed, NotFound } from '../core/errors.ts';
 import { cacheStatus } from '../http-semantics/cache-status.ts';
 import type { ServedDay } from '../observe/served-days.ts';
@@ -31,7 +30,7 @@ import { UploadForm } from './upload-form.ts';
 export interface DispatchOptions {
   readonly pages: PageHandler;
   readonly files: FileHandler;
-  readonly admin: AdminApi;
+  readonly admin: { handle(exchange: Exchange, route: Extract<Route, { kind: 'admin' }>): Promise<void> };
   readonly documents: JsonHandler;
   readonly raw: RawHandler;
   readonly passthrough: Passthrough;

@@ -59,7 +59,7 @@ export class Exchange {
     return this.request.method === 'HEAD';
   }
 
-  /** The fields of an answer as this client gets them: `private` on every one while clients prove who they are (S56). */
+  /** The fields of an answer as this client gets them: `private` on every one while clients prove who they are. */
   fieldsForClient(fields: Fields): Fields {
     if (!this.#isGuarded) return fields;
     // What strangers get, such as the 401 itself, is theirs to forget.

@@ -2,8 +2,8 @@
 // the operator has ranges passed on.
 
 import type { Answer } from '../cache/answer.ts';
-import { StillOnItsWay } from '../cache/reader-answer.ts';
 import { settlesWithin } from '../core/deadline.ts';
+import { StillOnItsWay } from '../core/errors.ts';
 import { fieldValue } from '../core/http-message.ts';
 import { withFirstByteBy } from '../core/request-context.ts';
 import { UNVERIFIED_CONTROL, VERIFIED_CONTROL } from '../files/file-profile.ts';

@@ -22,7 +22,7 @@ const HOP_BY_HOP = [
 /** Set anew for every request that goes out: by us, by the target, or by the expectation's own handling. */
 const REPLACED_IN_REQUESTS = ['host', 'authorization', 'expect'];
 
-/** What a client tells about itself and its network, and what upstream wants to remember of it (S08, S09). */
+/** What a client tells about itself and its network, and what upstream wants to remember of it. */
 const PRIVATE_IN_REQUESTS = /^(?:cookie2?|forwarded|x-.*|cf-.*|true-client-ip)$/;
 const PRIVATE_IN_RESPONSES = /^(?:set-cookie2?|server|via|x-powered-by)$/;
 

@@ -1,5 +1,5 @@
 // What others' bytes may do in a browser: nothing in the origin of the status page, whose user may administer this
-// server (S52). A sandboxed document has an origin of its own and runs no script; without sniffing its type is the one
+// server. A sandboxed document has an origin of its own and runs no script; without sniffing its type is the one
 // that was said. Pure.
 
 import type { Fields } from '../core/http-message.ts';

@@ -42,7 +42,7 @@ export function sendLastModified(exchange: Exchange, time: number | undefined): 
   });
 }
 
-// Liveness and readiness, for orchestrators and load balancers. They say nothing of the configuration (S30), and
+// Liveness and readiness, for orchestrators and load balancers. They say nothing of the configuration, and
 // neither depends on an upstream or Redis: a proxy that serves its copies through an outage is ready.
 
 /** Whether this process can serve now; the reasons are short phrases of ours, without names or addresses. */

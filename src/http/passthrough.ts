@@ -28,7 +28,7 @@ export interface PassthroughOptions {
 export interface PassthroughTarget {
   /** The full URL, fixed by the route; its path and query go out verbatim. */
   readonly url: string;
-  /** `raw` forwards every end-to-end field (RFC 9110 7.6.1); `passthrough` drops cookies and forwarding fields (S08). */
+  /** `raw` forwards every end-to-end field (RFC 9110 7.6.1); `passthrough` drops cookies and forwarding fields. */
   readonly kind: 'raw' | 'passthrough';
   /**
    * The value of Authorization to send. The client's own is never copied: a route for which it is meant says
@@ -214,7 +214,7 @@ export class Passthrough {
     const status = answer.statusCode!;
     await target.onResponse?.(status, fieldsFromRaw(received));
     try {
-      // Node refuses control characters in the reason and in values: nobody can split a response through us (S09).
+      // Node refuses control characters in the reason and in values: nobody can split a response through us.
       response.writeHead(status, answer.statusMessage, fields as string[]);
     } catch (error) {
       response.statusMessage = '';

@@ -39,7 +39,7 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
   }
   const code: ErrorCode = known?.code ?? (status === 503 ? 'overloaded' : 'internal-error');
   const title = TITLES[status] ?? 'Request failed';
-  // An unexpected error's text may hold a path or an address: the log has it, the client does not (S48).
+  // An unexpected error's text may hold a path or an address: the log has it, the client does not.
   const detail =
     known?.message ?? (status === 503 ? 'Too busy, try again.' : 'Something went wrong here; see the log.');
   const body = Buffer.from(`${JSON.stringify({ type: `about:blank#${code}`, title, status, detail })}\n`);

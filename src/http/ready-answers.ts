@@ -83,7 +83,7 @@ export class ReadyAnswers {
     );
     if (slot === undefined || !isPlain(headers) || !this.#isUnchanged(slot)) return false;
     const now = this.#options.now();
-    // Before it was kept is no time for it: the clock was set back, and it would be fresh for all that time (F70).
+    // Before it was kept is no time for it: the clock was set back, and it would be fresh for all that time.
     if (now >= slot.answer.freshUntil || now < slot.keptAt) return false;
     this.#send(exchange, slot, now);
     return true;

@@ -1,5 +1,5 @@
 // The URL table: from a request target to what it asks for. The path is taken apart here and nowhere else, decoded
-// once, and only what the grammar knows gets through (S01).
+// once, and only what the grammar knows gets through.
 
 import { BadRequest, NotFound } from '../core/errors.ts';
 import { type ProjectName, parseProjectName } from '../pages/project-name.ts';

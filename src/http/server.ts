@@ -57,7 +57,7 @@ const MAX_HEAD_BYTES = 32 * 1024;
 const HEAD_TIMEOUT_MS = 20_000;
 /** How often Node looks for connections whose head is late. */
 const HEAD_CHECK_MS = 5_000;
-/** A client hears of bytes or of an error within 10 s, whatever has to be asked for it (I5). */
+/** A client hears of bytes or of an error within 10 s, whatever has to be asked for it. */
 const FIRST_BYTE_MS = 9_500;
 /**
  * Connections that wait to be accepted, one a turn of the event loop; Linux allows 4096. Who finds no room tries again
@@ -91,7 +91,7 @@ export class HttpServer {
       // Uploads may take long; the head may not.
       requestTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000,
-      // A lenient parser is how requests are smuggled (S10, S11).
+      // A lenient parser is how requests are smuggled.
       insecureHTTPParser: false,
       noDelay: true,
     };
@@ -113,7 +113,7 @@ export class HttpServer {
       this.#makeRoom();
     });
     this.#server.on('upgrade', (request, _socket, behind: Buffer) => declineUpgrade(this.#server, request, behind));
-    // A tunnel is refused (S07).
+    // A tunnel is refused.
     this.#server.on('connect', (_request, socket) =>
       end(socket, '405 Method Not Allowed', 'method-not-allowed', 'allow: GET, HEAD\r\n'),
     );

@@ -3,9 +3,8 @@
 // left to be shown, the whole page is refused. Pages of several mirrors: mirror-judgement.ts, which asks here, too.
 
 import { UpstreamFailure } from '../core/errors.ts';
-import type { Move } from '../pages/compare-pages.ts';
 import { type ChangedClaim, type Claim, claimsIn, type KnownHash } from '../pages/known-hashes.ts';
-import type { PageFacts, PinnedHashes } from '../pages/page.ts';
+import type { Move, PageFacts, PinnedHashes } from '../pages/page.ts';
 import type { HeldComparison, PageSource } from '../pages/page-reader.ts';
 import { ALL_OTHERS, areTooMany, MOST_KEPT_FILES } from '../pages/pinned-files.ts';
 import type { ProjectName } from '../pages/project-name.ts';

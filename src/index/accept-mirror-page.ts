@@ -4,15 +4,15 @@
 
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { collect } from '../cache/fetch-whole.ts';
 import { type Ask, conditionsAt } from '../cache/profile.ts';
 import { digestInPieces } from '../core/digest.ts';
 import { UpstreamFailure } from '../core/errors.ts';
+import { collect } from '../core/http-body.ts';
 import type { IncomingResponse } from '../core/http-message.ts';
-import type { Move } from '../pages/compare-pages.ts';
 import { fileKey } from '../pages/file-links.ts';
 import { InvalidPage } from '../pages/invalid-page.ts';
 import type { Claim } from '../pages/known-hashes.ts';
+import type { Move } from '../pages/page.ts';
 import { type PageFacts, PLAUSIBLE_CHANGES } from '../pages/page.ts';
 import type { HeldComparison, ListedFile } from '../pages/page-reader.ts';
 import type { ProjectName } from '../pages/project-name.ts';

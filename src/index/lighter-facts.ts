@@ -2,8 +2,8 @@
 // texts that no installer needs, then files that have left, the oldest first. Never the page, nor by which URL and hash
 // a file is known that changed.
 
-import type { PageFacts } from '../pages/page.ts';
-import { type KeptFiles, withoutTexts, withStoredFiles } from '../pages/pinned-files.ts';
+import type { KeptFiles, PageFacts } from '../pages/page.ts';
+import { withoutTexts, withStoredFiles } from '../pages/pinned-files.ts';
 import type { Json } from '../store/entries/entry.ts';
 
 /** The facts of a page with one thing less; undefined when nothing of them may give way. */

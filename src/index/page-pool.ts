@@ -4,12 +4,11 @@
 import { Worker } from 'node:worker_threads';
 import { digestOf } from '../core/digest.ts';
 import { UpstreamFailure } from '../core/errors.ts';
-import type { Move } from '../pages/compare-pages.ts';
 import type { DocumentForm, DocumentKind } from '../pages/documents.ts';
 import { InvalidPage } from '../pages/invalid-page.ts';
 import type { NameRoute } from '../pages/name-routing.ts';
 import type { PageFormat } from '../pages/negotiate.ts';
-import type { PageFacts } from '../pages/page.ts';
+import type { KeptFiles, Move, PageFacts } from '../pages/page.ts';
 import {
   type Checked,
   type FoundRecords,
@@ -20,7 +19,6 @@ import {
   type SourceOfIndex,
   type WantedClaims,
 } from '../pages/page-reader.ts';
-import type { KeptFiles } from '../pages/pinned-files.ts';
 
 /** One piece of work, as it travels to the worker; `body` is left out when the worker should still have the page. */
 export type PageJob =

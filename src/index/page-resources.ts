@@ -1,5 +1,5 @@
 // What the cache reads for an index: project details, project lists, and the aliases of files whose names lead
-// elsewhere. The key of a page is the index's scope and the normal name, and nothing else from any request (S03).
+// elsewhere. The key of a page is the index's scope and the normal name, and nothing else from any request.
 
 import { LRUCache } from 'lru-cache';
 import { type Ask, conditionsAt, type Profile, type Resource } from '../cache/profile.ts';

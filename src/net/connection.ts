@@ -14,7 +14,7 @@ import { withoutEqualLines } from './repeated-lines.ts';
 /** By its own path: the package's index loads fetch, WebSocket and mocks as well, 5 MB and a twelfth of a start. */
 const UndiciClient: typeof Client = createRequire(import.meta.url)('undici/lib/dispatcher/client.js');
 
-/** A socket that was idle longer is not reused: middle boxes forget connections, servers close them (F74, F75). */
+/** A socket that was idle longer is not reused: middle boxes forget connections, servers close them. */
 export const IDLE_MS = 4_000;
 
 export interface Exchange {

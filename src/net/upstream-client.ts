@@ -248,7 +248,7 @@ export class UpstreamClient implements Fetcher {
         discard(answered.answer.body);
       } catch (error) {
         const failure = toUpstreamFailure(error, 'exchange', hop.url.host);
-        // The server may have closed a kept connection just as we used it: that is no attempt of its own (F75).
+        // The server may have closed a kept connection just as we used it: that is no attempt of its own.
         const stale = brokeOff(failure) && attempt.reused && repeatable;
         if (hop.signal.aborted || !(stale || (retry && brokeOff(failure)))) throw failure;
         if (stale) {

@@ -2,10 +2,7 @@
 // of the one become those of the other.
 
 import { createHash } from 'node:crypto';
-import type { FileRecord, Hashes } from './page.ts';
-
-/** File URLs that begin with `from` are known to clients with `to` in its place. */
-export type Move = { readonly from: string; readonly to: string };
+import type { FileRecord, Hashes, Move } from './page.ts';
 
 type Listed = Pick<FileRecord, 'filename' | 'hashes' | 'url'>;
 

@@ -1,5 +1,5 @@
 // Which indexes are asked for a name. A bound name is asked at its index and nowhere else, also when that index is
-// down: the decision is made here, from configuration alone, before anything is looked up or sent (S21).
+// down: the decision is made here, from configuration alone, before anything is looked up or sent.
 
 import type { ProjectName } from './project-name.ts';
 

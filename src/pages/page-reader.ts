@@ -3,7 +3,7 @@
 
 import { gunzipSync } from 'node:zlib';
 import { type Digest, digestOf } from '../core/digest.ts';
-import { type Comparison, comparePages, type Move, mover, otherPlaces } from './compare-pages.ts';
+import { type Comparison, comparePages, mover, otherPlaces } from './compare-pages.ts';
 import { leadsBackTo } from './distribution-name.ts';
 import { checkDocument, type DocumentForm, type DocumentKind, renderDocument } from './documents.ts';
 import { fileKey, fileLink, filenameOfUrl, flattenedKey, isFlattened } from './file-links.ts';
@@ -16,6 +16,8 @@ import {
   canExtract,
   DEFAULT_PAGE_LIMITS,
   type FileRecord,
+  type KeptFiles,
+  type Move,
   type PageFacts,
   type PageInput,
   type PageLimits,
@@ -29,7 +31,7 @@ import {
 } from './page.ts';
 import { parseDetailHtml, parseListHtml } from './parse-html.ts';
 import { parseDetailJson, parseListJson } from './parse-json.ts';
-import { type KeptFiles, keptFiles, recordsOf, withKnownFiles } from './pinned-files.ts';
+import { keptFiles, recordsOf, withKnownFiles } from './pinned-files.ts';
 import type { ProjectName } from './project-name.ts';
 import { provenanceLink } from './provenance.ts';
 import { detailHtml, listHtml } from './render-html.ts';

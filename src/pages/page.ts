@@ -1,9 +1,7 @@
 // The index pages as values. Upstream's JSON is the master copy: `source` holds it whole, so what we do not know
 // survives; the other fields are what we understand of it. Sentences in quotes are the specification's.
 
-import type { Move } from './compare-pages.ts';
 import type { JsonObject } from './exact-json.ts';
-import type { KeptFiles } from './pinned-files.ts';
 import type { ProjectName } from './project-name.ts';
 
 /** "A dictionary mapping a hash name to a hex encoded digest of the file." Spelled as upstream spells it. */
@@ -226,3 +224,13 @@ export interface RenderOptions {
   /** False takes back upstream's claim of core metadata: pip fails the install when that cannot be had. */
   readonly offersCoreMetadata?: (file: FileRecord) => boolean;
 }
+
+/** File URLs that begin with `from` are known to clients with `to` in its place. */
+export type Move = { readonly from: string; readonly to: string };
+
+/** What is remembered of them with the page. */
+export type KeptFiles = {
+  readonly filenames: readonly string[];
+  /** Their records as they were: the text of a page (PEP 691) with absolute URLs. */
+  readonly page: string;
+};

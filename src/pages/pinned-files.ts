@@ -5,6 +5,7 @@
 
 import { addressOf } from './file-links.ts';
 import { hashesOf } from './known-hashes.ts';
+import type { KeptFiles } from './page.ts';
 import {
   CORE_METADATA_KEYS,
   DEFAULT_PAGE_LIMITS,
@@ -14,13 +15,6 @@ import {
 } from './page.ts';
 import { parseDetailJson } from './parse-json.ts';
 import { detailJson } from './render-json.ts';
-
-/** What is remembered of them with the page. */
-export type KeptFiles = {
-  readonly filenames: readonly string[];
-  /** Their records as they were: the text of a page (PEP 691) with absolute URLs. */
-  readonly page: string;
-};
 
 /** More would burden the page's entry, and are no slip of a publisher's: such a page is refused as a whole. */
 export const MOST_KEPT_FILES = 100;

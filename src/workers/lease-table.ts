@@ -10,7 +10,7 @@ export interface LeaseRequest {
 
 interface Held {
   holder: LeaseRequest;
-  /** Milliseconds on the caller's clock: who holds it longer is taken for dead or stopped (F69). */
+  /** Milliseconds on the caller's clock: who holds it longer is taken for dead or stopped. */
   endsAt: number;
   waiting: LeaseRequest[];
 }

@@ -1,5 +1,5 @@
 // Plays spoiled answers of upstream to the whole app, one after the other: cold pages, held pages that are asked about
-// again, and files. Nothing broken is served or stored, and what is held stays (I1, I2, I3; F12, F13, F23-F27, F71).
+// again, and files. Nothing broken is served or stored, and what is held stays.
 
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';

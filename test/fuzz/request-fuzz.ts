@@ -1,5 +1,5 @@
 // Plays fuzzed requests over raw sockets against the whole app and holds it to what must be true of every one of them
-// (S01, S07, S08, S10, S33; F71, F83).
+//.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';

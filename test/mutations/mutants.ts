@@ -298,7 +298,7 @@ export const MUTANTS: readonly Mutant[] = [
     before: 'const leftMs = () => Math.max(1,',
     after: 'const leftMs = () => Math.max(60_000,',
     tests: patient('cold-files'),
-    only: 'F33',
+    only: 'falls silent within',
   },
   {
     name: 'all waits of one request have a limit together',
@@ -336,7 +336,7 @@ export const MUTANTS: readonly Mutant[] = [
     before: "this.#options.onOrder({ order: 'purge',",
     after: "void ({ order: 'purge',",
     tests: scenario('admin-api'),
-    only: 'S36',
+    only: 'every order is written down',
   },
   {
     name: 'who half-closes gets his answer',
@@ -351,7 +351,7 @@ export const MUTANTS: readonly Mutant[] = [
     before: 'if (pauseMs > 0) throw',
     after: 'if (pauseMs > 1e12) throw',
     tests: patient('cold-files'),
-    only: 'F06',
+    only: 'answers 429',
   },
   {
     name: 'a file whose hash changes stays as it was known',
@@ -563,8 +563,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'changed certificate authorities count for new connections',
     file: 'src/net/open-socket.ts',
-    before: 'if (this.#made?.of !== current) {',
-    after: 'if (this.#made === undefined) {',
+    before: 'if (this.#madeOf !== current) {',
+    after: 'if (this.#madeOf === undefined) {',
     tests: scenario('rotated-credentials'),
     only: 'certificate authorities',
   },
@@ -893,7 +893,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a late answer closes the circuit',
     file: 'src/core/breaker.ts',
-    before: 'else if (this.#now() >= this.#pausedUntil) this.#close();',
+    before: 'if (this.#probeAt !== undefined && this.#now() >= this.#pausedUntil) this.#close();',
     after: '',
     tests: ['test/unit/watched-requests.test.ts'],
   },
@@ -915,16 +915,16 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a page with expired signatures is read without conditions',
-    file: 'src/files/listed-read.ts',
-    before: '[{}, { afresh: true }]',
-    after: '[{}]',
+    file: 'src/files/file-finder.ts',
+    before: 'unconditional: true,',
+    after: '',
     tests: scenario('signed-urls'),
     only: 'validators same',
   },
   {
     name: 'a size that HEAD does not tell is asked for by a range',
     file: 'src/files/file-source.ts',
-    before: '?? (await this.#sizeByPart(place))',
+    before: '?? (await this.#sizeByPart(index, place))',
     after: '',
     tests: scenario('head-of-files'),
     only: 'answered 403',

@@ -20,7 +20,7 @@ const SEED = Number(process.env.WHEELKEEP_TEST_SEED ?? Date.now() % 1_000_000);
 
 for (const what of ['one process', 'two workers', 'entries in Redis too'] as const) {
   const withRedis = what === 'entries in Redis too';
-  test(`kill -9 in the middle of writing, ${ROUNDS} times, ${what} (seed ${SEED}) (F65)`, {
+  test(`kill -9 in the middle of writing, ${ROUNDS} times, ${what} (seed ${SEED})`, {
     skip: withRedis && redisMissing,
   }, async (t) => {
     const random = generator(SEED);

@@ -167,7 +167,7 @@ test('a value under a lease that none of us wrote holds nobody', { skip: redisMi
   assert.ok(performance.now() - startedAt < 1_000);
 });
 
-test('a node that is stopped while it fetches holds the others for five seconds at most, and harms nothing later (F69)', {
+test('a node that is stopped while it fetches holds the others for five seconds at most, and harms nothing later', {
   skip: redisMissing,
 }, async (t) => {
   const path = addSlow('stopped', 0);
@@ -192,7 +192,7 @@ test('a node that is stopped while it fetches holds the others for five seconds 
   assert.equal(await holder.stop(), 0);
 });
 
-test('what Redis says is here and is not comes from upstream again (F49)', { skip: redisMissing }, async (t) => {
+test('what Redis says is here and is not comes from upstream again', { skip: redisMissing }, async (t) => {
   const path = addSlow('hollow', 0);
   const [first, second] = await startNodes(t, 2);
   const page = await get(first!.url + path);
@@ -204,7 +204,7 @@ test('what Redis says is here and is not comes from upstream again (F49)', { ski
   assert.equal(index.requests(path), 2);
 });
 
-test('a Redis that evicts leases and entries as fast as they come costs requests, never an answer (F45)', {
+test('a Redis that evicts leases and entries as fast as they come costs requests, never an answer', {
   skip: redisMissing,
 }, async (t) => {
   const tiny = await RedisServer.start('--maxmemory', '1mb', '--maxmemory-policy', 'allkeys-random');

@@ -1,4 +1,4 @@
-// A clock that is set while somebody waits changes no deadline (F70): those are measured, not read from the clock.
+// A clock that is set while somebody waits changes no deadline: those are measured, not read from the clock.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -33,7 +33,7 @@ for (const [direction, ms] of [
   });
 }
 
-test('the clock is set back by a day while an upstream is silent: the client hears of it in time (F70)', async (t) => {
+test('the clock is set back by a day while an upstream is silent: the client hears of it in time', async (t) => {
   const clock = new RunningClock();
   const index = await FakeIndex.start();
   t.after(() => index.close());

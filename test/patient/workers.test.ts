@@ -43,7 +43,7 @@ function clients(count: number, url: string) {
 const fileUrl = (team: Team) =>
   `${team.url}/files/${index.url.replace('://', '/').replace('/simple/', index.pathOf(LARGE))}`;
 
-test('100 clients of two workers ask for one cold page, then 60 for one cold file of 8 MB: upstream is asked once, and twice at most (F68)', async (t) => {
+test('100 clients of two workers ask for one cold page, then 60 for one cold file of 8 MB: upstream is asked once, and twice at most', async (t) => {
   const team = await startTeam(t);
   const answers = await clients(100, `${team.url}/simple/cold/`);
   assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));

@@ -137,7 +137,7 @@ test('status names every mirror and its health; events and stats are told', asyn
   assert.equal(days[0]!.files, 2);
 });
 
-test('every order is written down before it is carried out: when, whose, about what (S36)', async (t) => {
+test('every order is written down before it is carried out: when, whose, about what', async (t) => {
   const { world } = await filled(t);
   const auditLog = join(world.proxy.dataDir, 'audit.jsonl');
   await world.restart({ auditLog });
@@ -155,7 +155,7 @@ test('every order is written down before it is carried out: when, whose, about w
   assert.equal(statSync(auditLog).mode & 0o777, 0o600);
 });
 
-test('an order that cannot be written down is not carried out (S36)', async (t) => {
+test('an order that cannot be written down is not carried out', async (t) => {
   const { world } = await filled(t);
   await world.restart({ auditLog: join(world.proxy.dataDir, 'no', 'folder', 'audit.jsonl') });
   const answer = await order(world, { project: 'demo' });

@@ -89,7 +89,7 @@ test('without a right credential nothing is served but health, cold and hot', as
   assert.equal((await get(`${proxy.url}/-/api/stats`, { authorization: `Bearer ${token}` })).status, 200);
 });
 
-test('pages and files are for known clients, and no cache in front may give them to others (S19)', async (t) => {
+test('pages and files are for known clients, and no cache in front may give them to others', async (t) => {
   const { index, proxy, page } = await guarded(t);
   for (const fields of [alice, bearer, basic('ci', ci.token), alice, bearer]) {
     const answer = await get(page, { accept: 'application/vnd.pypi.simple.v1+json', ...fields });
@@ -122,7 +122,7 @@ test('the log names the client and its address, and never what it proved itself 
   for (const secret of ['canary', 'mallory', ci.token, ci.hash]) assert.ok(!log().includes(secret), secret);
 });
 
-test('an address that guesses has to wait, known clients behind it do not (S47)', async (t) => {
+test('an address that guesses has to wait, known clients behind it do not', async (t) => {
   const { page } = await guarded(t);
   assert.equal((await get(page, alice)).status, 200);
   for (let i = 0; i < 20; i++) assert.equal((await get(page, basic('ci', `guess ${i}`))).status, 401);

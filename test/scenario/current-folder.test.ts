@@ -1,4 +1,4 @@
-// Nothing that lies in the folder in which a command is typed is run, or believed at a later start (S51).
+// Nothing that lies in the folder in which a command is typed is run, or believed at a later start.
 
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// The end of the process as operators see it: balancers are told, running downloads finish, the exit code is 0 (F67).
+// The end of the process as operators see it: balancers are told, running downloads finish, the exit code is 0.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -61,7 +61,7 @@ describe('SIGTERM', { concurrency: true }, () => {
     await assert.rejects(getPage(proxy, 'big'), { code: 'ECONNREFUSED' });
   });
 
-  it('lets a running download finish, then ends without waiting for the kept connection (F67)', async (test) => {
+  it('lets a running download finish, then ends without waiting for the kept connection', async (test) => {
     const { proxy, file } = await setting(test);
     const { download, agent } = await slowDownload(proxy, file);
     test.after(() => agent.destroy());

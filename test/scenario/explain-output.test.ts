@@ -1,4 +1,4 @@
-// What authors and upstreams write reaches the terminal of whoever asks about it as text (S55).
+// What authors and upstreams write reaches the terminal of whoever asks about it as text.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -56,7 +56,7 @@ for (const [what, damage] of Object.entries(DAMAGE)) {
     });
   }
 
-  test(`${what} beneath a running process is noticed within a second or two (F55, F56)`, async (t) => {
+  test(`${what} beneath a running process is noticed within a second or two`, async (t) => {
     const now = { ms: Date.now() };
     const world = await fileWorld(t, { sizeBytes: LARGE, now: () => now.ms });
     assert.equal((await get(world.url)).status, 200);
@@ -71,7 +71,7 @@ for (const [what, damage] of Object.entries(DAMAGE)) {
   });
 }
 
-test('a blob that an operator deletes during a download is read to its end from the open descriptor (F57)', async (t) => {
+test('a blob that an operator deletes during a download is read to its end from the open descriptor', async (t) => {
   const { proxy, url, file } = await fileWorld(t, { sizeBytes: 12_000_000 });
   assert.equal((await get(url)).status, 200);
   await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);

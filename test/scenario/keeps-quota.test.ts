@@ -134,7 +134,7 @@ test('a page that comes while downloads have used the quota up is kept: an outag
 });
 
 for (const state of ['stored', 'arriving']) {
-  test(`a file whose client has stopped reading is not evicted beneath it when it was ${state} (F62)`, async (t) => {
+  test(`a file whose client has stopped reading is not evicted beneath it when it was ${state}`, async (t) => {
     const clock = { ms: Date.now() };
     // More than a connection takes without its client.
     const { proxy, files, url } = await world(

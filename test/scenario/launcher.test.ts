@@ -110,7 +110,7 @@ test('without a Node that is new enough it says so in one sentence', async (t) =
   assert.deepEqual([old.code, /found v22\.1\.0/.test(old.stderr)], [1, true]);
 });
 
-test('a wrong command line, configuration or data folder ends with 2, and says what would be right (F61)', async (t) => {
+test('a wrong command line, configuration or data folder ends with 2, and says what would be right', async (t) => {
   const folder = await temporaryFolder(t);
   const env = {
     PATH: process.env.PATH,

@@ -103,7 +103,7 @@ test('what upstream offers stays as it is, and files that are no wheel or have n
   assert.equal((await get(`${await linkTo('demo-4.0.tar.gz')}.metadata`)).status, 404);
 });
 
-test('a wheel with wrong bytes or without METADATA gives an error, never some metadata (S26)', async (t) => {
+test('a wheel with wrong bytes or without METADATA gives an error, never some metadata', async (t) => {
   const { index, clock, page, linkTo } = await world(t);
   index.fault(index.pathOf(demo), wrongByte(100));
   assert.equal((await get(`${await linkTo(demo.filename)}.metadata`)).status, 502);

@@ -29,7 +29,7 @@ test('liveness says ok and nothing else', async (t) => {
   assert.deepEqual([status, String(body), headers['cache-control']], [200, 'ok\n', 'no-store']);
 });
 
-test('readiness is 200 or 503 with its reasons (S30)', async (t) => {
+test('readiness is 200 or 503 with its reasons', async (t) => {
   const ready = await ask(t, (...both) => answerReady(new Exchange(...both), { ready: true, reasons: [] }));
   assert.deepEqual([ready.status, JSON.parse(String(ready.body))], [200, { ready: true, reasons: [] }]);
   const reasons = ['draining'];

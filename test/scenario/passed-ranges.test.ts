@@ -22,7 +22,7 @@ function asked({ index, path }: FileWorld): string[] {
 }
 
 for (const listed of ['with its size', 'without its size']) {
-  test(`parts of a cold file that is listed ${listed} are passed on, unverified and not stored (case 40)`, async (t) => {
+  test(`parts of a cold file that is listed ${listed} are passed on, unverified and not stored`, async (t) => {
     const cold = await world(t, listed === 'with its size' ? {} : { index: { formats: 'html-only' } });
     const { url, file, proxy } = cold;
     const size = file.bytes.length;

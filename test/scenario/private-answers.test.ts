@@ -1,5 +1,5 @@
 // What is one client's stays that client's: no cache in front is told to share while clients prove who they are, no
-// session is handed to the next client, and no signed address is written down anywhere (S17, S20, S56).
+// session is handed to the next client, and no signed address is written down anywhere.
 
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// The list of all projects of a large index: tens of megabytes, rendered once and sent at each client's pace (case 32).
+// The list of all projects of a large index: tens of megabytes, rendered once and sent at each client's pace.
 
 import assert from 'node:assert/strict';
 import { request } from 'node:http';

@@ -23,7 +23,7 @@ async function world(t: TestContext, config: Partial<Config> = {}) {
   return { proxy, index, clock, theirs };
 }
 
-test('provenance is served byte for byte with its own type, and only once fetched (S43)', async (t) => {
+test('provenance is served byte for byte with its own type, and only once fetched', async (t) => {
   const { proxy, index } = await world(t);
   for (const path of [PLACE, `main/${PLACE}`]) {
     const answer = await get(`${proxy.url}/${path}`);

@@ -76,7 +76,7 @@ it('an answer that may not be stored releases all who wait at once, and nobody w
   assert.ok(again.every(({ field }) => !field('cache-status')!.includes('collapsed')));
 });
 
-it('requests with credentials of their own share nothing, unless the origin allows it (S20)', async (test) => {
+it('requests with credentials of their own share nothing, unless the origin allows it', async (test) => {
   const { origin, url } = await rawMount(test, {
     respond: ({ url: path, fields }) => {
       const whose = fields[fields.indexOf('authorization') + 1]!;

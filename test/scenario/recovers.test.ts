@@ -1,5 +1,5 @@
 // An outage may last for hours: when it ends, every page is right again within half a minute, without a restart and
-// whoever asks first (I13).
+// whoever asks first.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -20,7 +20,7 @@ for (const [what, projects, fault] of [
   ['answers 500 for a dozen pages', 12, status(500)],
   ['answers 403 for a dozen pages', 12, status(403)],
 ] as const) {
-  test(`I13: after three minutes in which the index ${what} all are right again within 30 s`, async (t) => {
+  test(`after three minutes in which the index ${what} all are right again within 30 s`, async (t) => {
     const { clock, index, proxy, names } = await world(t, projects);
     index.fault(PAGES, fault as Fault);
     clock.advance(61_000);

@@ -10,7 +10,7 @@ import { fetchAll, get } from '../support/proxy/http-client.ts';
 import * as faults from '../support/upstream/faults.ts';
 
 for (const ending of ['fin', 'rst'] as const) {
-  test(`a transfer that upstream cuts half-way (${ending}) is continued by range: the client sees one whole file (F23)`, async (t) => {
+  test(`a transfer that upstream cuts half-way (${ending}) is continued by range: the client sees one whole file`, async (t) => {
     const { index, file, path, url } = await fileWorld(t, { sizeBytes: LARGE });
     index.fault(path, faults.truncated(1_500_000, ending), { times: 1 });
     const answer = await get(url);

@@ -94,7 +94,7 @@ describe('a held page', () => {
   });
 
   for (const days of [-2, 2]) {
-    it(`is as fresh as we grant although the clock of the index is off by ${days} days (F22)`, async (test) => {
+    it(`is as fresh as we grant although the clock of the index is off by ${days} days`, async (test) => {
       const { clock, index, proxy } = await setting(test);
       index.fault(PAGE, ({ answer, send }) => {
         const off = (ms: number) => new Date(clock.now() + days * 86_400_000 + ms).toUTCString();
@@ -147,7 +147,7 @@ describe('a held page', () => {
 });
 
 describe('a client that insists', () => {
-  it('gets a validated page at most once in five seconds; random queries make no difference (case 49) (F84)', async (test) => {
+  it('gets a validated page at most once in five seconds; random queries make no difference', async (test) => {
     const { clock, index, proxy } = await setting(test);
     clock.advance(4_000);
     await getPage(proxy, 'foo', { 'cache-control': 'no-cache' });
@@ -182,7 +182,7 @@ describe('a client that insists', () => {
 });
 
 describe('a clock that jumps', () => {
-  it('back an hour: a page from the future is asked about, and its age is never negative (case 53)', async (test) => {
+  it('back an hour: a page from the future is asked about, and its age is never negative', async (test) => {
     const { clock, index, proxy } = await setting(test);
     clock.advance(-3_600_000);
     const page = await getPage(proxy, 'foo');
@@ -192,7 +192,7 @@ describe('a clock that jumps', () => {
     assert.match((await getPage(proxy, 'foo')).field('cache-status') ?? '', /^wheelkeep; hit/);
   });
 
-  it('back two days: a hot page is asked about at once as well, and not fresh until then (F70)', async (test) => {
+  it('back two days: a hot page is asked about at once as well, and not fresh until then', async (test) => {
     const { clock, index, proxy } = await setting(test);
     for (let i = 0; i < 3; i += 1) await getPage(proxy, 'foo');
     index.add('foo', wheel({ name: 'foo', version: '2.0' }));

@@ -1,5 +1,5 @@
 // A quarantine holds on every way to the files: page, JSON, file, metadata, HEAD, Range, condition, fresh, stale and after
-// a restart (S37, S39; PEP 792).
+// a restart (PEP 792).
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
@@ -48,7 +48,7 @@ async function assertClosed(proxy: RunningProxy, path: string, when: string): Pr
   }
 }
 
-test('a project that is quarantined after its files were stored is closed on every way, fresh, in an outage and after a restart (S37, S39)', async (t) => {
+test('a project that is quarantined after its files were stored is closed on every way, fresh, in an outage and after a restart', async (t) => {
   const { clock, index, start, path } = await world(t);
   const proxy = await start();
   // Everything is here, hot, and in the store of ready answers.

@@ -118,7 +118,7 @@ describe('after a restart with upstream down', () => {
   });
 });
 
-it('kill -9 loses nothing that was answered (F66)', async (test) => {
+it('kill -9 loses nothing that was answered', async (test) => {
   const { index, dataDir } = await setting(test);
   const first = await spawnProxy({ dataDir, upstreams: [index.url] });
   const before = await everything(first);

@@ -211,7 +211,7 @@ test('while every circuit is open the failure comes at once and says when to com
   assert.equal(await page(), '200 mirror 0');
 });
 
-test('a pause that upstream asks for is kept: nobody asks before, and 429 alone means half a minute (case 47)', async (t) => {
+test('a pause that upstream asks for is kept: nobody asks before, and 429 alone means half a minute', async (t) => {
   const { mirrors, page, advance, events } = await world(t, 1);
   const [mirror] = mirrors;
   for (const [fault, pauseMs] of [
@@ -422,7 +422,7 @@ test('bodies that are no pages count as every other failure, and a neutral one t
   );
 });
 
-test('a page may redirect within its own host and to the page origins, nowhere else (case 15)', async (t) => {
+test('a page may redirect within its own host and to the page origins, nowhere else', async (t) => {
   const other = await FakeServer.start({ respond: () => ({ status: 200, fields: [], body: Buffer.from('other') }) });
   t.after(() => other.close());
   const elsewhere = `http://localhost:${other.port}/x/`;

@@ -102,7 +102,7 @@ test('NO_PROXY is asked directly', async (t) => {
   assert.deepEqual(between.asked, []);
 });
 
-test('a proxy that is down or refuses us is a failure to connect (F77)', { timeout: 5_000 }, async (t) => {
+test('a proxy that is down or refuses us is a failure to connect', { timeout: 5_000 }, async (t) => {
   const between = await proxy(t, 'canary');
   const refusing = upstreamClient(t, { proxy: { https: between.url, noProxy: '' } });
   const refused = await failureOf(refusing.fetch(get('https://files.example/a')));

@@ -74,7 +74,7 @@ max_file: 7GB
   assert.equal(config.raw[0]?.maxBodyBytes, 7e9);
 });
 
-test('every mistake in the structures is told with its place, beside mistakes elsewhere (S46)', async (t) => {
+test('every mistake in the structures is told with its place, beside mistakes elsewhere', async (t) => {
   const lines = await refusal(
     t,
     yaml(`port: 99999

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Answer } from '../../src/cache/answer.ts';
-import { collect } from '../../src/cache/fetch-whole.ts';
 import type { Profile, Resource } from '../../src/cache/profile.ts';
 import type { ReadThrough } from '../../src/cache/read-through.ts';
 import { digestOf } from '../../src/core/digest.ts';
+import { collect } from '../../src/core/http-body.ts';
 import { NoRanges } from '../../src/files/ranged-wheel.ts';
 import { WheelMetadata } from '../../src/files/wheel-metadata.ts';
 import type { Blob } from '../../src/store/blobs/blob-store.ts';

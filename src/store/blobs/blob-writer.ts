@@ -162,7 +162,7 @@ function after(chunks: readonly Buffer[], count: number): Buffer[] {
 
 // Syncs that nobody waits for. A body that takes no other's place may be renamed before it is on the disk: a process
 // that is killed loses nothing of it, for the system has its bytes, and a power cut within these milliseconds loses
-// only what was not here a moment ago. A name without its bytes is found out by their hash and is a miss (F56).
+// only what was not here a moment ago. A name without its bytes is found out by their hash and is a miss.
 
 export interface SyncBehindOptions {
   readonly onFailure: (error: NodeJS.ErrnoException) => void;

@@ -220,7 +220,7 @@ export class OpenFiles {
 }
 
 /**
- * Whoever can write into the folder must not be able to point us at another file (O_NOFOLLOW, S32), nor to let us wait for
+ * Whoever can write into the folder must not be able to point us at another file (O_NOFOLLOW), nor to let us wait for
  * the other end of a named pipe (O_NONBLOCK means nothing to a file).
  */
 export const READING = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK;

@@ -1,6 +1,5 @@
 // The record of a key: its stored variants, and how one takes the place of another.
 
-import type { Profile } from '../../cache/profile.ts';
 import { isReadBack } from '../blobs/body-trailer.ts';
 import type { Entry, EntryRecord, Json } from './entry.ts';
 import { decodeRecord, encodeRecord, MAX_RECORD_BYTES } from './record-codec.ts';
@@ -21,11 +20,16 @@ export function describe(key: string, entry: Entry): Json {
 /** Escaped twice over, a text of this length still fits everywhere: nearly all do, and are not written on trial. */
 const SURELY_FITS = 32 * 1024;
 
+/** How what is remembered with an entry gives way; undefined when nothing more can. */
+export interface Lightening {
+  lighten?(facts: Json): Json | undefined;
+}
+
 /**
  * The entry as it fits into the database and beside its body, both in bytes as written: what is only remembered gives
  * way (`lighten`), never the body. As it is where nothing more can.
  */
-export function fitting(key: string, entry: Entry, { lighten }: Pick<Profile, 'lighten'>): Entry {
+export function fitting(key: string, entry: Entry, { lighten }: Lightening): Entry {
   let fitted = entry;
   while (fitted.facts !== undefined && !fits(key, fitted)) {
     const lighter = lighten?.(fitted.facts);

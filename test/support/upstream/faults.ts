@@ -12,18 +12,18 @@ export function alter(change: (answer: Answer) => Partial<Answer>): Fault {
   return ({ answer, send }) => send({ ...answer, ...change(answer) });
 }
 
-/** Another status with its own fields and body, the healthy answer thrown away [F05-F12]. */
+/** Another status with its own fields and body, the healthy answer thrown away. */
 export function status(code: number, fields: readonly string[] = [], body = `fault ${code}`): Fault {
   const typed = fieldValue(fields, 'content-type') === undefined ? ['content-type', 'text/plain', ...fields] : fields;
   return alter(() => ({ status: code, fields: typed, body: Buffer.from(body) }));
 }
 
-/** Takes the request and never answers [F03]. */
+/** Takes the request and never answers. */
 export function silence(): Fault {
   return () => {};
 }
 
-/** The header section and `bytes` of the body, then nothing for ever [F04]. */
+/** The header section and `bytes` of the body, then nothing for ever. */
 export function silenceAfter(bytes = 0): Fault {
   return ({ answer, socket }) => {
     socket.write(declaringLength(answer));
@@ -39,7 +39,7 @@ export function hangUp(ending: 'fin' | 'rst' = 'fin'): Fault {
   };
 }
 
-/** A right answer at this rate: a drip for 1, a slow line for 10_000_000 [F20, F32]. */
+/** A right answer at this rate: a drip for 1, a slow line for 10_000_000. */
 export function rate(bytesPerSecond: number): Fault {
   return async ({ answer, socket }) => {
     socket.write(declaringLength(answer));
@@ -87,7 +87,7 @@ export function trickle(forMs: number, bytes = 10, everyMs = 2_000): Fault {
   };
 }
 
-/** Announces the whole length, sends `bytes`, then ends or resets the connection [F23]. */
+/** Announces the whole length, sends `bytes`, then ends or resets the connection. */
 export function truncated(bytes: number, ending: 'fin' | 'rst' = 'fin'): Fault {
   return async (exchange) => {
     await flushed(exchange, declaringLength(exchange.answer), exchange.answer.body.subarray(0, bytes));
@@ -95,7 +95,7 @@ export function truncated(bytes: number, ending: 'fin' | 'rst' = 'fin'): Fault {
   };
 }
 
-/** Chunked, ended by closing the connection after `bytes`, without the last chunk [F25]. */
+/** Chunked, ended by closing the connection after `bytes`, without the last chunk. */
 export function unfinishedChunks(bytes: number): Fault {
   return async (exchange) => {
     const head = headBytes({ ...exchange.answer, fields: [...exchange.answer.fields, 'transfer-encoding', 'chunked'] });
@@ -109,7 +109,7 @@ export function unfinishedChunks(bytes: number): Fault {
   };
 }
 
-/** No length and no chunks: the end of the connection is the end of the body, after `bytes` [F26]. */
+/** No length and no chunks: the end of the connection is the end of the body, after `bytes`. */
 export function closeDelimited(bytes: number): Fault {
   return async (exchange) => {
     const head = headBytes({ ...exchange.answer, fields: [...exchange.answer.fields, 'connection', 'close'] });
@@ -118,7 +118,7 @@ export function closeDelimited(bytes: number): Fault {
   };
 }
 
-/** The whole body and `extra` bytes more than announced [F24]. */
+/** The whole body and `extra` bytes more than announced. */
 export function tooLong(extra = 100): Fault {
   return async (exchange) => {
     const body = Buffer.concat([exchange.answer.body, Buffer.alloc(extra, 'x')]);
@@ -127,7 +127,7 @@ export function tooLong(extra = 100): Fault {
   };
 }
 
-/** The right length with one byte flipped [F27]; negative offsets count from the end. */
+/** The right length with one byte flipped; negative offsets count from the end. */
 export function wrongByte(offset: number): Fault {
   return alter(({ body }) => {
     const wrong = Buffer.from(body);
@@ -136,12 +136,12 @@ export function wrongByte(offset: number): Fault {
   });
 }
 
-/** The first `bytes` of the body, not coded, as if they were all of it: a JSON page cut short [F13]. */
+/** The first `bytes` of the body, not coded, as if they were all of it: a JSON page cut short. */
 export function cutBody(bytes: number): Fault {
   return (exchange) => replacedBody(plainBody(exchange.answer).subarray(0, bytes))(exchange);
 }
 
-/** 200 with the right type and no body [F13]. */
+/** 200 with the right type and no body. */
 export function emptyBody(): Fault {
   return cutBody(0);
 }
@@ -154,7 +154,7 @@ export function replacedBody(body: string | Buffer): Fault {
   }));
 }
 
-/** The page of a captive portal or a single sign-on, with status 200 [F12, F39]. */
+/** The page of a captive portal or a single sign-on, with status 200. */
 export function loginPage(): Fault {
   const page = '<!doctype html><title>Sign in</title><form><input name="user"><a href="/help">Help</a></form>';
   return status(200, ['content-type', 'text/html; charset=utf-8'], page);
@@ -168,12 +168,12 @@ export function contentType(value: string | undefined): Fault {
   }));
 }
 
-/** A field set to another value: a Date that is days off, an unexpected Set-Cookie, a foreign ETag [F22]. */
+/** A field set to another value: a Date that is days off, an unexpected Set-Cookie, a foreign ETag. */
 export function withAnswerField(name: string, value: string): Fault {
   return alter(({ fields }) => ({ fields: withField(fields, name, value) }));
 }
 
-/** Rightly labelled gzip, asked for or not: also what a file host must not do to a wheel [F36]. */
+/** Rightly labelled gzip, asked for or not: also what a file host must not do to a wheel. */
 export function gzipped(): Fault {
   return alter((answer) => ({
     fields: withField(answer.fields, 'content-encoding', 'gzip'),
@@ -189,7 +189,7 @@ export function mislabelledGzip(): Fault {
   }));
 }
 
-/** A gzip page of `bytes` zeros when decoded, a thousandth of it on the wire [F19]. */
+/** A gzip page of `bytes` zeros when decoded, a thousandth of it on the wire. */
 export function gzipBomb(bytes: number): Fault {
   // Gzip members may follow one another (RFC 1952 2.2), so one is made and repeated.
   const member = gzipSync(Buffer.alloc(16 << 20));
@@ -201,18 +201,18 @@ export function redirect(location: string, code = 302): Fault {
   return status(code, ['location', location], '');
 }
 
-/** Redirects to itself, with a query that counts so that no cache ends it [F17]. */
+/** Redirects to itself, with a query that counts so that no cache ends it. */
 export function redirectLoop(): Fault {
   let count = 0;
   return (exchange) => redirect(`${exchange.request.url.split('?')[0]}?loop=${++count}`)(exchange);
 }
 
-/** 304 whether or not the request was conditional [F16]. */
+/** 304 whether or not the request was conditional. */
 export function notModified(etag?: string): Fault {
   return alter(() => ({ status: 304, fields: etag === undefined ? [] : ['etag', etag], body: Buffer.alloc(0) }));
 }
 
-/** 206 with the first half, to a request that named no range [F35]. */
+/** 206 with the first half, to a request that named no range. */
 export function unaskedPartial(): Fault {
   return alter(({ fields, body }) => {
     const half = body.length >> 1;
@@ -229,7 +229,7 @@ export function delay(ms: number, then: Fault = alter(() => ({}))): Fault {
   };
 }
 
-/** Answers the first request of a connection and closes it when a second one arrives [F75]. */
+/** Answers the first request of a connection and closes it when a second one arrives. */
 export function closeAtReuse(): Fault {
   return (exchange) => {
     if (exchange.requestOnConnection === 1) return exchange.send(exchange.answer);

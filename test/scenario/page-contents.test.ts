@@ -1,5 +1,4 @@
-// Edge cases of what a page may say of its files, over the wire: upstream's page in, our page and the file out
-// (protocol.md section 6; the other cases are proved by the scenarios of their subject, see edge-cases.test.ts).
+// What a page may say of its files, over the wire: upstream's page in, our page and the file out.
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
@@ -51,7 +50,7 @@ function attributesOf(html: string): string[] {
   return [...html.matchAll(/^<a href="[^"]*"(.*)>[^<]*<\/a><br \/>$/gm)].map(([, attributes]) => attributes!.trim());
 }
 
-test('case 14: relative links and base elements resolve against the URL that answered, and lose their query', async (t) => {
+test('relative links and base elements resolve against the URL that answered, and lose their query', async (t) => {
   const { index, proxy, host } = await world(t);
   const filename = 'foo-1.0-py3-none-any.whl';
   const plays: readonly (readonly [base: string, href: string, expected: string])[] = [
@@ -71,7 +70,7 @@ test('case 14: relative links and base elements resolve against the URL that ans
   }
 });
 
-test('case 21: a yank is true or its exact reason in JSON, and always has a value in HTML', async (t) => {
+test('a yank is true or its exact reason in JSON, and always has a value in HTML', async (t) => {
   const { index, json, html } = await world(t);
   const reason = 'says "no" & <so>,\nnow \u{1f525}';
   const yanks = [true, reason, false];
@@ -93,7 +92,7 @@ test('case 21: a yank is true or its exact reason in JSON, and always has a valu
   ]);
 });
 
-test('case 21: a bare data-yanked of an HTML upstream is a yank, and so is an empty one', async (t) => {
+test('a bare data-yanked of an HTML upstream is a yank, and so is an empty one', async (t) => {
   const { index, json, html } = await world(t);
   const anchor = (attribute: string) => `<a href="${FILE}" ${attribute}>foo-1.0-py3-none-any.whl</a>`;
   index.fault(
@@ -107,7 +106,7 @@ test('case 21: a bare data-yanked of an HTML upstream is a yank, and so is an em
   assert.deepEqual(attributesOf(await html()), ['data-yanked=""', 'data-yanked=""', 'data-yanked="old &amp; bad"']);
 });
 
-test('case 22: an empty reason of a yank stays in JSON, is absent in HTML, and is told of', async (t) => {
+test('an empty reason of a yank stays in JSON, is absent in HTML, and is told of', async (t) => {
   const told: unknown[] = [];
   const log = { ...quietLog, info: (_message: string, fields: unknown) => told.push(fields) };
   const { index, json, html } = await world(t, {}, { overrides: { log } });
@@ -117,7 +116,7 @@ test('case 22: an empty reason of a yank stays in JSON, is absent in HTML, and i
   assert.deepEqual(told, [{ index: 'default', project: 'foo', remarks: 1 }]);
 });
 
-test('case 23: requires-python is raw in JSON and escaped in HTML, valid or not', async (t) => {
+test('requires-python is raw in JSON and escaped in HTML, valid or not', async (t) => {
   const { index, json, html } = await world(t);
   const specifiers = ['>=3.8,<4', '>=3.6.*', 'whatever "you" like'];
   const files = specifiers.map((specifier) => ({
@@ -138,7 +137,7 @@ test('case 23: requires-python is raw in JSON and escaped in HTML, valid or not'
   ]);
 });
 
-test('case 24: core metadata is announced under both names of HTML and under its name of today in JSON', async (t) => {
+test('core metadata is announced under both names of HTML and under its name of today in JSON', async (t) => {
   const { index, json, html } = await world(t);
   const sha256 = 'a'.repeat(64);
   const claims: readonly (readonly [record: Json, json: unknown, html: string | undefined])[] = [
@@ -164,7 +163,7 @@ test('case 24: core metadata is announced under both names of HTML and under its
   assert.deepEqual(attributesOf(await html()), expected);
 });
 
-test('case 29: a size that is none is dropped, and the page then claims version 1.0 only', async (t) => {
+test('a size that is none is dropped, and the page then claims version 1.0 only', async (t) => {
   const { index, json } = await world(t);
   const sizes = ['12', -1, 1.5, null, 7];
   const files = sizes.map((size) => ({ filename: foo.filename, url: FILE, hashes: {}, size }));
@@ -177,7 +176,7 @@ test('case 29: a size that is none is dropped, and the page then claims version 
   assert.equal(page.meta['api-version'], '1.0');
 });
 
-test('case 30: legacy versions and file types are listed unchanged', async (t) => {
+test('legacy versions and file types are listed unchanged', async (t) => {
   const { index, json, html } = await world(t);
   const names = [
     'foo-1.0-py2.7.egg',
@@ -198,7 +197,7 @@ test('case 30: legacy versions and file types are listed unchanged', async (t) =
   for (const name of names) assert.ok((await html()).includes(`../../files/https/files.example/a/${name}"`), name);
 });
 
-test('case 31: two files of one name stay two lines of the page, and each URL gives its own bytes', async (t) => {
+test('two files of one name stay two lines of the page, and each URL gives its own bytes', async (t) => {
   const { index, proxy, json } = await world(t);
   const other = wheel({ name: 'foo', version: '1.0', files: { 'foo.py': 'OTHER = True\n' } });
   index.add('foo', foo, other);
@@ -213,7 +212,7 @@ test('case 31: two files of one name stay two lines of the page, and each URL gi
   }
 });
 
-test('case 32: a page of 40,000 files is one upstream request and one rendering, and others are served meanwhile', async (t) => {
+test('a page of 40,000 files is one upstream request and one rendering, and others are served meanwhile', async (t) => {
   const { index, proxy } = await world(t);
   index.add('bar', wheel({ name: 'bar', version: '1.0' }));
   assert.equal((await getPage(proxy, 'bar')).status, 200);
@@ -241,7 +240,7 @@ test('case 32: a page of 40,000 files is one upstream request and one rendering,
   assert.equal(index.requests(PAGE), 1);
 });
 
-test('case 33: a page without files is a page, and an archived or deprecated project is served with its status', async (t) => {
+test('a page without files is a page, and an archived or deprecated project is served with its status', async (t) => {
   const { index, proxy, json } = await world(t);
   index.fault('/simple/empty/', jsonPage(JSON.stringify({ meta: { 'api-version': '1.0' }, name: 'empty', files: [] })));
   index.add('empty', foo);
@@ -252,7 +251,7 @@ test('case 33: a page without files is a page, and an archived or deprecated pro
   assert.deepEqual(listed(await getPage(proxy, 'foo')), [foo.filename]);
 });
 
-test('case 34: a yank that happened in an outage is seen with the end of it, and until then the age says how old the page is', async (t) => {
+test('a yank that happened in an outage is seen with the end of it, and until then the age says how old the page is', async (t) => {
   const clock = new FakeClock();
   const { index, proxy, json } = await world(t, {}, { now: clock.now });
   index.add('foo', foo);

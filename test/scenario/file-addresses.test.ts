@@ -1,5 +1,4 @@
-// Edge cases of files: where they lie, how they are spelled, what is known of their bytes (protocol.md section 6; the
-// other cases are proved by the scenarios of their subject, see edge-cases.test.ts).
+// Where files may lie, how their addresses may be spelled, and what is known of their bytes.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -27,7 +26,7 @@ async function world(t: TestContext, options: FakeIndexOptions = {}, config: Par
   return { index, proxy, links };
 }
 
-test('case 16: a file on another host is served only if that host is public or configured, and only if a page lists it', async (t) => {
+test('a file on another host is served only if that host is public or configured, and only if a page lists it', async (t) => {
   const { index, proxy, links } = await world(t, { separateFiles: true });
   const file = wheel({ name: 'foo', version: '1.0' });
   index.add('foo', file);
@@ -45,7 +44,7 @@ test('case 16: a file on another host is served only if that host is public or c
   assert.equal(index.fileRequests, asked, 'the URL of an unlisted file was sent upstream');
 });
 
-test('case 18: a file that redirects to a storage gets there without credentials, and its signature is asked for anew', async (t) => {
+test('a file that redirects to a storage gets there without credentials, and its signature is asked for anew', async (t) => {
   const storage = await FakeIndex.start();
   t.after(() => storage.close());
   const index = await FakeIndex.start();
@@ -78,7 +77,7 @@ test('case 18: a file that redirects to a storage gets there without credentials
   assert.doesNotMatch((await get(url)).fields.join(), /signature/);
 });
 
-test('case 20: "!", "%21", "~", spaces and escaped per cents of a file name round-trip unchanged', async (t) => {
+test('"!", "%21", "~", spaces and escaped per cents of a file name round-trip unchanged', async (t) => {
   const { index, proxy } = await world(t);
   const names = ['foo-1!2.0.tar.gz', 'foo-1%212.1.tar.gz', 'foo-1~a.tar.gz', 'foo-1%20b.tar.gz', 'foo-1%2525c.tar.gz'];
   // What cannot be a source distribution would not be served as one.
@@ -99,7 +98,7 @@ test('case 20: "!", "%21", "~", spaces and escaped per cents of a file name roun
   assert.equal(index.requests('/odd/foo-1%212.0.tar.gz'), 0, "the client's spelling was sent upstream");
 });
 
-test('case 28: the strongest known hash counts, whatever its case; a file without one is served as unverified', async (t) => {
+test('the strongest known hash counts, whatever its case; a file without one is served as unverified', async (t) => {
   const { index, proxy, links } = await world(t);
   const digest = (algorithm: string, { bytes }: Distribution) => createHash(algorithm).update(bytes).digest('hex');
   const plays: readonly (readonly [what: string, verified: boolean, hashes: (file: Distribution) => Hashes])[] = [

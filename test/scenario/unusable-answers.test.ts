@@ -1,5 +1,4 @@
-// Edge cases of answers that are no pages, and of secrets that clients send (protocol.md section 6; the other cases are
-// proved by the scenarios of their subject, see edge-cases.test.ts).
+// Answers that are no pages keep the old copy in place, and secrets that clients send go nowhere.
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
@@ -60,8 +59,8 @@ const JSON_IN_PLACE_OF_PAGES: Readonly<Record<string, Fault>> = {
 };
 
 for (const [name, plays] of [
-  ['case 35', HTML_IN_PLACE_OF_PAGES],
-  ['case 36', JSON_IN_PLACE_OF_PAGES],
+  ['HTML in the place of a page', HTML_IN_PLACE_OF_PAGES],
+  ['JSON in the place of a page', JSON_IN_PLACE_OF_PAGES],
 ] as const) {
   test(`${name}: what is no page keeps the old copy in place, and is 502 where there is none`, async (t) => {
     for (const [what, fault] of Object.entries(plays)) {
@@ -81,7 +80,7 @@ for (const [name, plays] of [
   });
 }
 
-test('case 35: projects whose pages are none, one among others that are well, keep nobody from the index', async (t) => {
+test('projects whose pages are none, one among others that are well, keep nobody from the index', async (t) => {
   const { index, proxy } = await world(t);
   index.fault(/^\/simple\/odd-/, page('text/html', '<html><body><form action="/login"></form></body></html>'));
   for (let i = 0; i < 8; i++) {
@@ -91,13 +90,13 @@ test('case 35: projects whose pages are none, one among others that are well, ke
   }
 });
 
-test('case 36: a byte order mark before JSON is no fault', async (t) => {
+test('a byte order mark before JSON is no fault', async (t) => {
   const { index, proxy } = await world(t);
   index.fault(PAGES, page(JSON_TYPE, '\ufeff{"meta":{"api-version":"1.0"},"name":"foo","files":[]}'));
   assert.deepEqual(listed(await getPage(proxy, 'foo')), []);
 });
 
-test("case 51: a client's credentials go nowhere: not upstream, not into the log, not into what others get", async (t) => {
+test("a client's credentials go nowhere: not upstream, not into the log, not into what others get", async (t) => {
   const lines: string[] = [];
   const log = { ...quietLog };
   for (const level of ['debug', 'info', 'warn', 'error'] as const) {
@@ -120,7 +119,7 @@ test("case 51: a client's credentials go nowhere: not upstream, not into the log
   assert.doesNotMatch(lines.join('\n'), secrets);
 });
 
-test('case 53: with Redis gone and no room on the disk what upstream has is passed through, without an error', async (t) => {
+test('with Redis gone and no room on the disk what upstream has is passed through, without an error', async (t) => {
   const { index, proxy } = await world(t, {
     config: {
       redis: { url: 'redis://127.0.0.1:9/0', secret: undefined },
