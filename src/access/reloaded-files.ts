@@ -4,6 +4,7 @@
 
 import { type BigIntStats, promises as fs } from 'node:fs';
 
+/** What a ReloadedFiles is built from. */
 export interface ReloadedFilesOptions<T> {
   readonly paths: readonly string[];
   /** Rejects when the files cannot be used as they are. */
@@ -16,6 +17,7 @@ export interface ReloadedFilesOptions<T> {
 /** Five times faster than anybody may expect a change to count. */
 const INTERVAL_MS = 1_000;
 
+/** A value built from files. It polls the files and follows their replacement. */
 export class ReloadedFiles<T> {
   readonly #options: ReloadedFilesOptions<T>;
   #seen: string | undefined;

@@ -10,6 +10,7 @@ export interface TlsIdentity {
   readonly key: string;
 }
 
+/** The files that hold a certificate and its key. */
 export interface TlsFiles {
   readonly certFile: string;
   readonly keyFile: string;

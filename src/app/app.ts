@@ -44,6 +44,7 @@ export interface AppOverrides {
   readonly workers?: OtherWorkers;
 }
 
+/** The running application. */
 export interface App {
   /** Where it listens, with the final slash. */
   readonly url: string;

@@ -13,6 +13,7 @@ interface Watched {
   value: TlsIdentity | undefined;
 }
 
+/** The client certificates for upstreams. An unusable file leaves the last good certificate in place. */
 export class ClientCertificates {
   readonly #basics: Pick<Basics, 'log' | 'now'>;
   readonly #watched = new Map<string, Watched>();

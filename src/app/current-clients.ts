@@ -8,11 +8,13 @@ import { ReloadedFiles } from '../access/reloaded-files.ts';
 import type { Config } from '../config/config.ts';
 import type { Basics } from './context.ts';
 
+/** The client gate and the file behind it. */
 export interface CurrentClients {
   readonly gate: ClientGate;
   close(): void;
 }
 
+/** Opens the client gate and follows changes of the clients file. */
 export async function openClients(
   { file, content }: NonNullable<Config['clients']>,
   addresses: ClientAddress,

@@ -11,6 +11,7 @@ import { isPrunable, TieredEntryStore } from '../store/entries/tiered-entries.ts
 import { PurgeMarks } from '../store/redis/purge-marks.ts';
 import { type Basics, memoryShare } from './context.ts';
 
+/** The open stores. */
 export interface Stores {
   readonly blobs: DiskBlobs;
   readonly entries: TieredEntryStore;

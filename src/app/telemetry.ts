@@ -14,6 +14,7 @@ import type { RedisState } from '../store/redis/redis-entries.ts';
 import type { MirrorResult } from '../upstream/index-upstream.ts';
 import type { MirrorEvent, MirrorStatus, Refusal } from '../upstream/mirror.ts';
 
+/** What a Telemetry is built from. */
 export interface TelemetryOptions {
   readonly metrics: Metrics;
   readonly events: Events;
@@ -36,6 +37,7 @@ const RECENT_MS = 60_000;
 /** The gauge of a breaker, by its state. */
 const BREAKER_VALUES = { closed: 0, 'half-open': 1, open: 2 } as const;
 
+/** Translates reports of the layers into metrics, events and log lines. */
 export class Telemetry implements FetchObserver {
   readonly #options: TelemetryOptions;
   readonly #lastTold = new Map<string, number>();

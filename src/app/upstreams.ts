@@ -17,6 +17,7 @@ import { IndexUpstream, isAnswer } from '../upstream/index-upstream.ts';
 import type { Basics } from './context.ts';
 import type { CurrentSecrets } from './current-secrets.ts';
 
+/** The upstream client and one asker for each index. */
 export interface Upstreams {
   readonly client: UpstreamClient;
   readonly askers: ReadonlyMap<string, IndexUpstream>;
@@ -25,6 +26,7 @@ export interface Upstreams {
   readonly rights: ReadonlyMap<string, OriginRights>;
 }
 
+/** What the upstreams are built from. */
 export interface UpstreamsOptions {
   readonly agreement: Agreement;
   readonly secrets: CurrentSecrets;
@@ -36,6 +38,7 @@ export interface UpstreamsOptions {
   readonly cut: boolean;
 }
 
+/** Builds the upstream client and one asker for each index. */
 export function connectUpstreams(basics: Basics, options: UpstreamsOptions): Upstreams {
   const { identityFor, lookup, cut } = options;
   const { config, now, random, version, via } = basics;

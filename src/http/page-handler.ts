@@ -16,6 +16,7 @@ import type { Exchange } from './exchange.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
 import { insists, sendRendered } from './send-rendered.ts';
 
+/** What a PageHandler is built from. */
 export interface PageHandlerOptions {
   readonly service: IndexService;
   /** The indexes that `/simple/` asks, in order. */
@@ -29,6 +30,7 @@ export interface PageHandlerOptions {
   readonly onStale: (kind: 'page' | 'list', answer: PageAnswer['answer']) => void;
 }
 
+/** Serves index pages over HTTP: negotiation and conditional requests. */
 export class PageHandler {
   readonly #options: PageHandlerOptions;
   /** Clients of one version all send the same fields. */

@@ -17,6 +17,7 @@ interface Origin {
   readonly waiting: FairQueue<() => void>;
 }
 
+/** The state of the pool, as the status page shows it. */
 export interface PoolStatus {
   readonly origin: string;
   readonly open: number;
@@ -24,6 +25,7 @@ export interface PoolStatus {
   readonly waiting: number;
 }
 
+/** Holds the open connections by origin, with a limit for each origin. */
 export class ConnectionPool {
   readonly #now: () => number;
   readonly #limit: number;

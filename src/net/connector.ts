@@ -15,6 +15,7 @@ import { type ExtraCertificates, type IdentityFor, openSocket, TrustStore } from
 import { type ProxyOptions, proxyChooser } from './proxies.ts';
 import { type Lookup, Resolver } from './resolver.ts';
 
+/** What a Connector is built from. */
 export interface ConnectorOptions {
   readonly now: () => number;
   readonly addresses: AddressBook;
@@ -49,6 +50,7 @@ export interface Connected {
   readonly report: ReportAddress;
 }
 
+/** Finds an idle connection for a request or opens a new one, within the egress rules. */
 export class Connector {
   readonly #options: ConnectorOptions;
   readonly #resolver: Resolver;

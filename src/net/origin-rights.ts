@@ -23,6 +23,7 @@ interface Place {
   readonly credentials: CredentialSource | undefined;
 }
 
+/** Decides at every hop which origins get credentials and which may be reached although they are not public. */
 export class OriginRights {
   readonly #places: readonly Place[];
 

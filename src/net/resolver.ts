@@ -9,6 +9,7 @@ import { toUpstreamFailure } from './failures.ts';
 /** All addresses of a name, in the order to try them. Rejects when the name does not resolve. */
 export type Lookup = (hostname: string) => Promise<readonly string[]>;
 
+/** What a Resolver is built from. */
 export interface ResolverOptions {
   readonly now: () => number;
   readonly lookup?: Lookup | undefined;
@@ -23,6 +24,7 @@ interface Answer {
   readonly time: number;
 }
 
+/** Resolves names to addresses and uses the last answer when the name service fails or is slow. */
 export class Resolver {
   readonly #now: () => number;
   readonly #lookup: Lookup;

@@ -22,6 +22,7 @@ import { abortedFailure, crowdedFailure, isUnhealthy, toUpstreamFailure } from '
 import { OriginRights } from './origin-rights.ts';
 import { type MayRedirect, nextHop } from './redirects.ts';
 
+/** What an UpstreamClient is built from. */
 export interface UpstreamClientOptions extends Omit<ConnectorOptions, 'addresses'> {
   /** In [0, 1): jitter. */
   readonly random: () => number;
@@ -34,6 +35,7 @@ export interface UpstreamClientOptions extends Omit<ConnectorOptions, 'addresses
   readonly cut?: boolean;
 }
 
+/** One fetch, as its caller asks for it. */
 export interface FetchRequest {
   /** User information in it becomes credentials for its origin, and stands in no answer. */
   readonly url: string;
@@ -67,6 +69,7 @@ export interface FetchRequest {
   readonly minimumRate?: MinimumRate;
 }
 
+/** The state of the upstream client, as the status page shows it. */
 export interface UpstreamStatus {
   readonly connections: readonly PoolStatus[];
   /** Addresses that have failed at some time; all others are healthy. */
@@ -103,6 +106,10 @@ const NONE: ReadonlySet<string> = new Set();
 /** A virus scanner on the way lets single bytes through until it has read the whole body; nobody else is so slow. */
 const MINIMUM_RATE: MinimumRate = { bytesPerSecond: 1024, windowMs: 60_000, silenceMs: 30_000 };
 
+/**
+ * Fetches from upstream, with redirects and at most two attempts a hop. Every failure leaves as an
+ * UpstreamFailure.
+ */
 export class UpstreamClient implements Fetcher {
   readonly #options: UpstreamClientOptions;
   readonly #addresses: AddressBook;

@@ -6,7 +6,9 @@ import { ProxyError } from '../core/errors.ts';
 import { DescriptorWriter, LogSink } from './log-sink.ts';
 import { presentable } from './redact.ts';
 
+/** The severity of a log line. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+/** The named values of a log line. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined | Error>>;
 
 /** One sentence without a full stop, and what it is about as fields. */
@@ -17,6 +19,7 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
+/** What a log is built from. */
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: 'json' | 'text';

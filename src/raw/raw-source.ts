@@ -16,6 +16,7 @@ import type { OriginRights } from '../net/origin-rights.ts';
 import { nextHop } from '../net/redirects.ts';
 import type { Fetcher } from '../net/upstream-client.ts';
 
+/** What a RawSource is built from. */
 export interface RawSourceOptions {
   readonly client: Fetcher;
   /** What proves us to the origin. */
@@ -27,6 +28,7 @@ export interface RawSourceOptions {
   readonly onAnswer: (result: RawResult) => void;
 }
 
+/** The result of one request to the origin, as metrics count it. */
 export type RawResult = 'ok' | 'not-modified' | 'missing' | FailureKind;
 
 /** Told of each 1xx. */
@@ -44,6 +46,7 @@ const OF_ONE_CLIENT: ReadonlySet<string> = new Set([
   'range',
 ]);
 
+/** Asks the origin of a raw mount once, without repeating a failed attempt. */
 export class RawSource {
   readonly #options: RawSourceOptions;
   readonly #followed: ReadonlySet<string>;

@@ -28,6 +28,7 @@ const SILENT_MS = 9_200;
 /** How long it is remembered that a mirror answers later than that. */
 const KNOWN_SLOW_MS = 600_000;
 
+/** Why a mirror is refused, one of REFUSALS. */
 export type Refusal = (typeof REFUSALS)[number];
 
 /** What happened to a mirror's circuit; for the log and the list of events. */
@@ -41,6 +42,7 @@ export interface MirrorEvent {
   readonly refusal?: Refusal;
 }
 
+/** The state of one mirror, as the status page shows it. */
 export interface MirrorStatus {
   readonly url: string;
   readonly state: BreakerState;
@@ -58,6 +60,7 @@ export interface MirrorStatus {
   readonly leads: boolean;
 }
 
+/** What a Mirror is built from. */
 export interface MirrorOptions {
   /** The base of its simple API, with the final slash. */
   readonly url: string;
@@ -123,6 +126,7 @@ export class WatchedRequest {
   }
 }
 
+/** One server of an index, with its health. */
 export class Mirror implements Candidate {
   readonly url: string;
   readonly #now: () => number;
