@@ -13,7 +13,7 @@ const GROWN_BYTES = 12_000_000;
 /** So much left by a small one is worth a whole one. */
 const LEFT_BYTES = 40_000_000;
 
-/** Runs the garbage collection. */
+/** Reads the bytes of buffers and runs the garbage collection. */
 export interface Collector {
   /** Bytes of buffers, needed or not. */
   readonly bufferBytes: () => number;

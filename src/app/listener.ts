@@ -233,7 +233,7 @@ export async function listen(
 
 // What is noted of requests: metrics, access lines, and what the status page tells of the last minutes, hours and days.
 
-/** What listeners report to. */
+/** The objects that listeners report to. */
 export interface Notes {
   /** Takes every request that has ended, and tells all the others. */
   readonly ledger: Ledger;

@@ -28,7 +28,7 @@ const SILENT_MS = 9_200;
 /** How long it is remembered that a mirror answers later than that. */
 const KNOWN_SLOW_MS = 600_000;
 
-/** Why a mirror is refused, one of REFUSALS. */
+/** Why a page of a mirror was refused, one of REFUSALS. */
 export type Refusal = (typeof REFUSALS)[number];
 
 /** What happened to a mirror's circuit; for the log and the list of events. */
