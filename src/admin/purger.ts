@@ -1,4 +1,4 @@
-// Forgets a project, or everything, on this node: entries, bodies, files. Whoever asks next gets what upstream says then.
+// Forgets a project, or everything, on this node: entries, bodies, files. The next client gets what upstream says then.
 
 import type { ReadThrough } from '../cache/read-through.ts';
 import type { Events } from '../observe/events.ts';

@@ -92,7 +92,7 @@ function addressOf(text: string): string {
   const credentials = `${url.username}:${url.password}`;
   url.username = '';
   url.password = '';
-  // Neither may end the quotes around it, nor be a variable to whoever reads it.
+  // Neither may end the quotes around it, nor be read as a variable.
   const safe = credentials.replaceAll("'", '%27').replaceAll('$', '%24');
   return baseUrl.parse(url.href).replace('://', () => `://${safe}@`);
 }

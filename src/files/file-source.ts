@@ -228,7 +228,7 @@ export class FileSource {
 
   /** Asks for a part of a file in a client's words, whatever the answer is. */
   part(index: string, url: string, range: string): Promise<IncomingResponse> {
-    // Whoever reads the body ends it. There must be time left to fetch the whole file instead.
+    // The reader of the body ends it. There must be time left to fetch the whole file instead.
     const { signal } = new AbortController();
     const ask = { conditions: ['range', range], signal, avoid: new Set<string>() };
     return this.#exchange('file', index, url, ask, ANSWER_MS / 2);

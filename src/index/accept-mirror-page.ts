@@ -196,7 +196,7 @@ export function verdict(
   after: PageFacts,
   { changed, left, same }: Pick<HeldComparison, 'left' | 'same'> & { readonly changed: string | undefined },
 ): { readonly reason: Refusal; readonly claim: string } | undefined {
-  // Honoured at once, whoever says it (PEP 792): it takes installs away, and never gives other bytes.
+  // A quarantine counts at once from any mirror (PEP 792): it takes installs away and never gives other bytes.
   if (after.status === 'quarantined') return undefined;
   if (changed !== undefined) return { reason: 'changed-hash', claim: changed };
   if (before?.serial !== undefined && after.serial !== undefined) {

@@ -24,7 +24,7 @@ export type IndexDocumentKind = 'page' | 'list' | 'legacy-json' | 'provenance';
 export interface IndexUnderName {
   /** Under which its data is kept: see `indexScope`. */
   readonly scope: string;
-  /** Who asks for each kind of document: each has its own circuit and pauses. */
+  /** The asker for each kind of document: each has its own circuit and pauses. */
   readonly upstreams: Readonly<
     Record<IndexDocumentKind, Pick<IndexUpstream, 'fetchPage' | 'reportValidPage' | 'reportInvalidPage'>>
   >;

@@ -132,7 +132,7 @@ interface Parsed {
 /** Aliases stored for one page; more would be an attack on the entry store. */
 const MAX_STRAYS = 5_000;
 
-/** Parsed pages, most recent last; whoever runs the reader bounds how many. */
+/** Parsed pages, most recent last; the caller bounds how many. */
 export class PageReader {
   readonly #limits: ReaderLimits;
   readonly #parsed = new Map<string, Parsed>();

@@ -58,7 +58,7 @@ export class RawService {
     return url.href;
   }
 
-  /** `request.url` is the origin's; `fields` are all that are end-to-end. 1xx are told to whoever starts a fetch. */
+  /** `request.url` is the origin's; `fields` are all that are end-to-end. Interim answers (1xx) go to the client that starts the fetch. */
   resource(request: RequestHead, onInformational: OnInformational): Resource {
     const { name, profile, source } = this.#options;
     return {
@@ -143,7 +143,7 @@ export class RawService {
   }
 
   #ask(resource: Resource): Promise<IncomingResponse> {
-    // Whoever reads the body ends it; there is nobody else to end it for.
+    // The one reader of the body ends it.
     const { signal } = new AbortController();
     return resource.fetch({ conditions: [], fromByte: 0, avoid: new Set(), signal, alone: true });
   }
