@@ -126,3 +126,17 @@ test('a condition as a verdict compares without filtering, and leaves matchers a
   assert.equal(asVerdict('up{job!="a"} == 0'), 'up{job!="a"} == bool 0');
   assert.equal(asVerdict('a{b=~"c"} > 0 and a < 7'), 'a{b=~"c"} > bool 0 and a < bool 7');
 });
+
+test('each section of the runbook names a panel that exists and leads back to it', () => {
+  const sections = text('docs/runbook.md').split(/^## /m).slice(1);
+  for (const section of sections) {
+    const [heading = ''] = section.split('\n');
+    const [, title] = /^Panel: \*\*(.*)\*\*\.$/m.exec(section) ?? [];
+    const panel = panels.find((one) => one.title === title);
+    assert.ok(panel !== undefined, `${heading}: ${title}`);
+    assert.ok(
+      panel.links?.some(({ url }) => url.endsWith(`#${heading.toLowerCase()}`)),
+      `${heading}: ${title}`,
+    );
+  }
+});

@@ -145,3 +145,9 @@ test('bound names are asked at the internal index alone and all others at the pu
   assert.ok((await page('acme-new')).status >= 502);
   assert.equal((await page('pandas')).status, 200);
 });
+
+test('the company page shows deploy/company-names.yaml as it is', () => {
+  const page = readFileSync(join(ROOT, 'docs', 'company.md'), 'utf8');
+  const shown = [...page.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, yaml = '']) => parse(yaml));
+  assert.deepEqual(shown[1], parse(content('company-names.yaml')));
+});
