@@ -1,8 +1,8 @@
 // Why a file is visible or not: whether the held page of its project lists it, and whether its bytes are here.
 
 import type { IndexService } from '../index/index-service.ts';
-import type { ListedFile } from '../index/page-reader.ts';
-import type { ProjectName } from '../index/project-name.ts';
+import type { ListedFile } from '../pages/page-reader.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 import type { FileService } from './file-service.ts';
 
 export interface FileExplanation {
@@ -32,8 +32,16 @@ export async function explainFile(
   filename: string,
 ): Promise<FileExplanation> {
   if (answeredBy === undefined) return { filename, listed: false, verdict: 'no index here has its project' };
-  const file = (await index.findHeld(answeredBy, project, { key: '', filename }))?.named;
-  if (file === undefined) return { filename, listed: false, verdict: `the page of ${project} does not list it` };
+  const found = await index.findHeld(answeredBy, project, { key: '', filename });
+  const file = found?.named;
+  if (file === undefined) {
+    const unserved = found?.unserved;
+    const verdict =
+      unserved === undefined
+        ? `the page of ${project} does not list it`
+        : `the page of ${project} lists it, but it cannot be served: ${unserved}`;
+    return { filename, listed: false, verdict };
+  }
   const stored = await files.stored(answeredBy, file);
   const { url, link, hashes, sizeBytes, yanked } = file;
   return {

@@ -2,18 +2,18 @@
 
 import { LRUCache } from 'lru-cache';
 import type { Answer } from '../cache/answer.ts';
-import { type Digest, digestOf } from '../cache/digest.ts';
-import type { Entry } from '../cache/entry.ts';
-import { oncePer } from '../cache/freshness/once-per.ts';
 import type { ReadOptions, ReadThrough } from '../cache/read-through.ts';
-import { NotFound } from '../errors.ts';
-import type { NameRouting } from './name-routing.ts';
-import type { PageCoding, PageFormat } from './negotiate.ts';
+import { type Digest, digestOf } from '../core/digest.ts';
+import { NotFound } from '../core/errors.ts';
+import { oncePer } from '../http-semantics/memoize.ts';
+import type { NameRouting } from '../pages/name-routing.ts';
+import type { PageCoding, PageFormat } from '../pages/negotiate.ts';
+import type { FoundRecords, ListedFile, PageSource } from '../pages/page-reader.ts';
+import type { ProjectName } from '../pages/project-name.ts';
+import type { Entry } from '../store/entries/entry.ts';
 import { type FoundPage, PageFinder } from './page-finder.ts';
-import type { FoundRecords, ListedFile, PageSource } from './page-reader.ts';
+import type { PagePool } from './page-pool.ts';
 import type { PageResources } from './page-resources.ts';
-import type { PageWorkshop } from './page-workshop.ts';
-import type { ProjectName } from './project-name.ts';
 import type { RenderedPage, RenderedPages } from './rendered-pages.ts';
 import { readAll, sourceName, storedSource, withBody } from './stored-page.ts';
 import type { WithdrawnMetadata } from './withdrawn-metadata.ts';
@@ -37,7 +37,7 @@ export interface IndexServiceOptions {
   readonly readThrough: ReadThrough;
   readonly routing: NameRouting;
   readonly rendered: RenderedPages;
-  readonly workshop: PageWorkshop;
+  readonly pagePool: PagePool;
   /** Where clients reach us over https, with the final slash: provenance is then linked there. */
   readonly provenanceRoot: string | undefined;
   /** Indexes whose wheels give the core metadata that their pages do not offer. */
@@ -76,6 +76,7 @@ export class IndexService {
     name: ProjectName,
     format: PageFormat,
     coding: PageCoding,
+    linkRoot?: string,
   ): PageAnswer | undefined {
     const allowed = this.#options.routing.allowed(name, indexes);
     const first = allowed[0];
@@ -83,12 +84,12 @@ export class IndexService {
     const { resources, readThrough, rendered } = this.#options;
     const answer = readThrough.peek(resources.detail(first, name));
     if (answer === undefined || answer.entry.status !== 200) return undefined;
-    const page = rendered.peek(answer.entry, format, coding, this.#mannerName(first, name));
+    const page = rendered.peek(answer.entry, format, coding, this.#variantName(first, name, linkRoot));
     return page === undefined ? undefined : { answer, page };
   }
 
   /**
-   * The project's page. Throws NotFound only when every index that may be asked said so cleanly, UpstreamFailure when
+   * The project's page, its links relative or below `linkRoot`. Throws NotFound only when every index that may be asked said so cleanly, UpstreamFailure when
    * one that had to be asked could not answer.
    */
   async projectDetail(
@@ -96,11 +97,14 @@ export class IndexService {
     name: ProjectName,
     format: PageFormat,
     coding: PageCoding,
-    options: ReadOptions = {},
+    { linkRoot, ...options }: ReadOptions & { readonly linkRoot?: string | undefined } = {},
   ): Promise<PageAnswer> {
     const found = await this.#finder.find(indexes, name, { ...options, early: true });
     // What is fetched is rendered while the disk takes it.
-    const [rendered] = await Promise.all([this.#rendered(found, name, format, coding), found.answer.inPlace]);
+    const [rendered] = await Promise.all([
+      this.#rendered(found, name, format, coding, linkRoot),
+      found.answer.persisted,
+    ]);
     return rendered;
   }
 
@@ -140,7 +144,7 @@ export class IndexService {
     const known = this.#records.get(memory);
     if (known !== undefined) return { index: found.index, project: name, answer: found.answer, ...known.records };
     return this.#withPage(found, name, async (source, answer) => {
-      const records = await this.#options.workshop.find(source, file.key, file.filename);
+      const records = await this.#options.pagePool.find(source, file.key, file.filename);
       if (answer === found.answer) this.#records.set(memory, keptRecords(records));
       return { index: found.index, project: name, answer, ...records };
     });
@@ -152,13 +156,13 @@ export class IndexService {
     name: ProjectName,
     file: { readonly key: string; readonly filename: string },
   ): Promise<FoundRecords | undefined> {
-    const { readThrough, resources, workshop } = this.#options;
+    const { readThrough, resources, pagePool } = this.#options;
     const resource = resources.detail(index, name);
     const entry = await readThrough.held(resource);
     const blob = entry?.status === 200 ? await readThrough.open(resource, entry) : undefined;
     if (entry === undefined || blob === undefined) return undefined;
     try {
-      return await workshop.find(storedSource(entry, await readAll(blob), name), file.key, file.filename);
+      return await pagePool.find(storedSource(entry, await readAll(blob), name), file.key, file.filename);
     } finally {
       blob.release();
     }
@@ -187,7 +191,7 @@ export class IndexService {
 
   /** Rendered once per change of any of the lists; their bodies are in memory only while that is done. */
   async #merged(found: readonly FoundPage[], format: PageFormat, coding: PageCoding): Promise<PageAnswer> {
-    const { rendered, readThrough, routing, workshop } = this.#options;
+    const { rendered, readThrough, routing, pagePool } = this.#options;
     const answer = leastFresh(found.map((list) => list.answer));
     const entry = entryOfAll(found.map((list) => list.answer.entry));
     const page = await rendered.get(entry, format, coding, async () => {
@@ -199,9 +203,28 @@ export class IndexService {
           })),
         ),
       );
-      return workshop.merge(lists, routing.routes, format);
+      return pagePool.merge(lists, routing.routes, format);
     });
     return { answer, page };
+  }
+
+  /** See NameRouting.allowedForAny. */
+  askableForAny(names: readonly ProjectName[], indexes: readonly string[]): readonly string[] {
+    return this.#options.routing.allowedForAny(names, indexes);
+  }
+
+  /** The first of `names` whose page is held, at an index where it may be asked, and lists the file; asks nobody. */
+  async heldLister(
+    indexes: readonly string[],
+    names: readonly ProjectName[],
+    file: { readonly key: string; readonly filename: string },
+  ): Promise<ProjectName | undefined> {
+    for (const name of names) {
+      for (const index of this.#options.routing.allowed(name, indexes)) {
+        if ((await this.findHeld(index, name, file))?.at !== undefined) return name;
+      }
+    }
+    return undefined;
   }
 
   /** See PageFinder.holders. */
@@ -214,19 +237,20 @@ export class IndexService {
     name: ProjectName | undefined,
     format: PageFormat,
     coding: PageCoding,
+    linkRoot?: string,
   ): Promise<PageAnswer> {
-    const { rendered, workshop } = this.#options;
-    const manner = this.#mannerName(found.index, name);
-    const ready = rendered.peek(found.answer.entry, format, coding, manner);
+    const { rendered, pagePool } = this.#options;
+    const variant = this.#variantName(found.index, name, linkRoot);
+    const ready = rendered.peek(found.answer.entry, format, coding, variant);
     if (ready !== undefined) return { answer: found.answer, page: ready };
     return this.#withPage(found, name, async (source, answer) => {
-      const render = () => workshop.render(source, format);
-      return { answer, page: await rendered.get(answer.entry, format, coding, render, manner) };
+      const render = () => pagePool.render(linkRoot === undefined ? source : { ...source, linkRoot }, format);
+      return { answer, page: await rendered.get(answer.entry, format, coding, render, variant) };
     });
   }
 
   /** What rendering a page of this index depends on beside the page. */
-  #manner(
+  #variant(
     { index }: FoundPage,
     name: ProjectName | undefined,
   ): Pick<PageSource, 'provenanceRoot' | 'extractsMetadata' | 'withdrawnMetadata'> {
@@ -240,9 +264,9 @@ export class IndexService {
     };
   }
 
-  #mannerName(index: string, name: ProjectName | undefined): string {
+  #variantName(index: string, name: ProjectName | undefined, linkRoot = ''): string {
     const { provenanceRoot, extracting, withdrawn } = this.#options;
-    const own = provenanceRoot === undefined && extracting.size === 0 ? '' : index;
+    const own = linkRoot + (provenanceRoot === undefined && extracting.size === 0 ? '' : index);
     const links = name === undefined ? undefined : withdrawn.of(index, name);
     return links === undefined || links.size === 0 ? own : `${own} ${linksName(links)}`;
   }
@@ -253,7 +277,7 @@ export class IndexService {
     use: (source: PageSource, answer: Answer) => Promise<T>,
   ): Promise<T> {
     return withBody(this.#options.readThrough, found.resource, found.answer, (body, answer) =>
-      use({ ...storedSource(answer.entry, body, name), ...this.#manner(found, name) }, answer),
+      use({ ...storedSource(answer.entry, body, name), ...this.#variant(found, name) }, answer),
     );
   }
 }

@@ -2,14 +2,14 @@
 // memory, so that asking costs nothing and waits for nothing. The status page shows it to everybody, but for what names
 // projects: the stale paths and what the events say. Those are for the administration.
 
-import type { DiskBlobs } from '../cache/disk-blobs.ts';
-import type { EntryStore } from '../cache/entry-store.ts';
 import type { Busiest, HotPath, SlowAnswer } from '../observe/busiest.ts';
 import type { DrillResult } from '../observe/drills.ts';
 import type { Event, Events } from '../observe/events.ts';
 import type { RecentlyStale, StalePath } from '../observe/recently-stale.ts';
 import type { ServedDay, ServedDays } from '../observe/served-days.ts';
 import type { Period, Traffic } from '../observe/traffic.ts';
+import type { DiskBlobs } from '../store/blobs/disk-blobs.ts';
+import type { EntryStore } from '../store/entries/entry-store.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { MirrorStatus } from '../upstream/mirror.ts';
 import type { SeenLast } from './seen-last.ts';
@@ -31,7 +31,7 @@ export interface StatusSources {
   readonly drills: Pick<SeenLast<readonly DrillResult[]>, 'value'>;
   readonly traffic: Traffic;
   readonly served: ServedDays;
-  readonly flights: () => number;
+  readonly fetches: () => number;
   readonly recentlyStale: RecentlyStale;
   readonly busiest: Busiest;
   readonly events: Events;
@@ -49,7 +49,7 @@ export interface StatusFacts {
   readonly now: number;
   readonly startedAt: number;
   /** Those that share the listener; what is told is of all of them. */
-  readonly processes: readonly { readonly pid: number; readonly startedAt: number; readonly flights: number }[];
+  readonly processes: readonly { readonly pid: number; readonly startedAt: number; readonly fetches: number }[];
   readonly publicUrl: string | undefined;
   /** Whether the index is at another address than this page. */
   readonly isElsewhere: boolean;
@@ -97,7 +97,7 @@ export function factsOf(sources: StatusSources, startedAt: number): StatusFacts 
     version,
     now,
     startedAt,
-    processes: [{ pid: process.pid, startedAt, flights: sources.flights() }],
+    processes: [{ pid: process.pid, startedAt, fetches: sources.fetches() }],
     publicUrl,
     isElsewhere,
     limitsNames,

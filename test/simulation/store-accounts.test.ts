@@ -7,8 +7,8 @@ import { utimes } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Random, seedOf } from '../fuzz/random.ts';
-import { storedBlobs, temporaryFiles } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { storedBlobs, temporaryFiles } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 import type { LifeFigures } from './store-life.ts';
 
 const LIFE = fileURLToPath(new URL('store-life.ts', import.meta.url));
@@ -26,7 +26,7 @@ test(`24 hours of storing, reading, damage, removals, evictions and kills leave 
     const args = [dataDir, String(random.below(1e9)), String(hour), String(STEPS_AN_HOUR), String(killAfter)];
     const { signal, stdout, stderr } = await run(args);
     assert.deepEqual([signal, stderr], [killAfter > 0 ? 'SIGKILL' : undefined, ''], `hour ${hour}`);
-    // Every body is what its name says; the leftovers are old enough to be swept by who comes next.
+    // Every body is what its name says; the temp files are old enough to be swept by who comes next.
     await storedBlobs(dataDir);
     const longAgo = new Date(Date.now() - 3_600_000);
     for (const place of await temporaryFiles(dataDir)) await utimes(place, longAgo, longAgo);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isJsonObject, keptNumber, parseExactJson } from '../../src/index/exact-json.ts';
-import { InvalidPage } from '../../src/index/invalid-page.ts';
+import { isJsonObject, keptNumber, parseExactJson } from '../../src/pages/exact-json.ts';
+import { InvalidPage } from '../../src/pages/invalid-page.ts';
 
 const again = (text: string): string => JSON.stringify(parseExactJson(Buffer.from(text), 8));
 
@@ -76,4 +76,14 @@ test('nesting beyond the limit is refused before it is parsed', () => {
   assert.throws(() => parseExactJson(Buffer.from('[[[[[[[[[]]]]]]]]]'), 8), InvalidPage);
   assert.throws(() => parseExactJson(Buffer.from('['.repeat(2_000_000)), 8), InvalidPage);
   assert.throws(() => parseExactJson(Buffer.from('{"a":'.repeat(100_000)), 8), InvalidPage);
+});
+
+test('more values than any page has are refused before anything is built', () => {
+  const startedAt = performance.now();
+  for (const item of ['{},', '[],', '1,', '"",', '1.0,']) {
+    assert.throws(() => parseExactJson(Buffer.from(`[${item.repeat(5_000_000)}0]`), 8), /values/, item);
+  }
+  assert.ok(performance.now() - startedAt < 5_000);
+  assert.throws(() => parseExactJson(Buffer.from(`[${'1.0,'.repeat(2_100_000)}0]`), 8), /values/);
+  assert.doesNotThrow(() => parseExactJson(Buffer.from(JSON.stringify([','.repeat(5_000_000)])), 8));
 });

@@ -3,14 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { digestOf } from '../../src/cache/digest.ts';
-import type { Entry } from '../../src/cache/entry.ts';
-import { RecentBodies } from '../../src/cache/recent-bodies.ts';
+import { digestOf } from '../../src/core/digest.ts';
 import { IndexService, type IndexServiceOptions } from '../../src/index/index-service.ts';
-import type { FoundRecords, ListedFile } from '../../src/index/page-reader.ts';
-import type { ProjectName } from '../../src/index/project-name.ts';
 import { RenderedPages } from '../../src/index/rendered-pages.ts';
 import { WithdrawnMetadata } from '../../src/index/withdrawn-metadata.ts';
+import type { FoundRecords, ListedFile } from '../../src/pages/page-reader.ts';
+import type { ProjectName } from '../../src/pages/project-name.ts';
+import { RecentBodies } from '../../src/store/blobs/recent-bodies.ts';
+import type { Entry } from '../../src/store/entries/entry.ts';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
@@ -82,7 +82,7 @@ it('a page is known by a digest of the links that are withdrawn from it', async 
   const manners: string[] = [];
   const service = indexService({
     withdrawn,
-    rendered: { peek: (_entry, _form, _coding, manner = '') => void manners.push(manner) },
+    rendered: { peek: (_entry, _form, _coding, variant = '') => void manners.push(variant) },
   });
   const project = 'demo' as ProjectName;
   for (let i = 0; i < 100; i++) withdrawn.withdraw('only', project, `https://files.example/${'l'.repeat(2_000)}/${i}`);
@@ -139,7 +139,7 @@ function indexService(parts: {
     },
     routing: { allowed: () => ['only'] },
     rendered: parts.rendered ?? { peek: () => undefined },
-    workshop: { find: async () => find() },
+    pagePool: { find: async () => find() },
     provenanceRoot: undefined,
     extracting: new Set(),
     withdrawn,

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { EntryRecord } from '../../src/cache/entry.ts';
 import { KnownFiles } from '../../src/index/known-files.ts';
-import { batchesOf, type Claim, hashesOf, hashTexts, nameOf } from '../../src/index/known-hashes.ts';
-import { parseProjectName } from '../../src/index/project-name.ts';
-import { sha256 } from '../support/wheels.ts';
+import { batchesOf, type Claim, hashesOf, hashTexts, nameOf } from '../../src/pages/known-hashes.ts';
+import { parseProjectName } from '../../src/pages/project-name.ts';
+import type { EntryRecord } from '../../src/store/entries/entry.ts';
+import { sha256 } from '../support/upstream/wheels.ts';
 
 const DEMO = parseProjectName('demo')!.name;
 const MAX_RECORD_BYTES = 256 * 1024;
@@ -96,6 +96,16 @@ test('what one node knows another one knows, whichever of them knows more', asyn
     assert.deepEqual(await see(known, [claim('only two', right(8))]), ['only two']);
     for (const i of [0, 1_234, 2_999]) assert.deepEqual(await see(known, [claim(named(i), right(i + 1))]), [named(i)]);
   }
+});
+
+test('what two nodes have seen apart, while Redis was empty, is known to both', async () => {
+  const { shared, node } = stores();
+  const [one, two] = [node(), node()];
+  await see(one.known, [claim('a', right(1))]);
+  shared.clear();
+  await see(two.known, [claim('b', right(2))]);
+  assert.deepEqual(await see(one.known, [claim('b', right(3)), claim('a', right(1))]), ['b']);
+  assert.deepEqual(await see(two.known, [claim('a', right(3)), claim('b', right(2))]), ['a']);
 });
 
 test('a page that was overtaken by a purge writes nothing down', async () => {

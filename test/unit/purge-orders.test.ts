@@ -6,17 +6,17 @@ import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import type { Blob, BlobStore, BlobWriter } from '../../src/cache/blob-store.ts';
-import { type Digest, digestOf } from '../../src/cache/digest.ts';
-import type { EntryRecord, Json } from '../../src/cache/entry.ts';
-import type { EntryStore } from '../../src/cache/entry-store.ts';
 import type { Resource } from '../../src/cache/profile.ts';
 import { ReadThrough } from '../../src/cache/read-through.ts';
-import { RecentBodies } from '../../src/cache/recent-bodies.ts';
-import { MemoryBlob } from '../../src/cache/stored-blob.ts';
-import { UnkeptBodies } from '../../src/cache/unkept-bodies.ts';
+import { type Digest, digestOf } from '../../src/core/digest.ts';
 import { pageProfile } from '../../src/index/page-profile.ts';
-import { testConfig } from '../support/proxy.ts';
+import type { Blob, BlobStore, BlobWriter } from '../../src/store/blobs/blob-store.ts';
+import { BodyWriteRetries } from '../../src/store/blobs/body-write-retries.ts';
+import { RecentBodies } from '../../src/store/blobs/recent-bodies.ts';
+import { MemoryBlob } from '../../src/store/blobs/stored-blob.ts';
+import type { EntryRecord, Json } from '../../src/store/entries/entry.ts';
+import type { EntryStore } from '../../src/store/entries/entry-store.ts';
+import { testConfig } from '../support/proxy/proxy.ts';
 
 const KEY = 'page:main:demo';
 const PROFILE = pageProfile('page', testConfig({ upstreams: ['https://index.example/'], dataDir: '/nowhere' }));
@@ -93,7 +93,7 @@ class Play {
       await this.gate('removes the body');
       this.bodies.delete(name);
     },
-    changedElsewhere: () => {},
+    invalidate: () => {},
   } as unknown as BlobStore;
 
   readonly readThrough = new ReadThrough({
@@ -101,7 +101,7 @@ class Play {
     entries: this.entries,
     // Bodies have to be found where they are stored.
     recent: new RecentBodies({ maxBytes: 1 }),
-    unkept: new UnkeptBodies(),
+    bodyWriteRetries: new BodyWriteRetries(),
     now: () => this.now,
     random: () => 0.5,
     observe: { integrityFailure: () => {}, diskFailure: assert.fail, received: () => {}, ownFault: assert.fail },
