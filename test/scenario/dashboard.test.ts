@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { OUTCOMES } from '../../src/observe/metric-table.ts';
-import { asVerdict, type Panel, readAlerts, readDashboard, shownPanels } from '../support/dashboard.ts';
+import { asVerdict, type Panel, readAlerts, readDashboard, shownPanels } from '../support/assert/dashboard.ts';
 
 const dashboard = readDashboard();
 const panels = shownPanels(dashboard);

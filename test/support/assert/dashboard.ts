@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 
-const FOLDER = fileURLToPath(new URL('../../deploy/', import.meta.url));
+const FOLDER = fileURLToPath(new URL('../../../deploy/', import.meta.url));
 
 /** A panel of Grafana, as far as tests look at it. A row holds panels of its own while it is collapsed. */
 export interface Panel {

@@ -4,10 +4,10 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { until } from '../clock/until.ts';
+import { temporaryFolder } from '../disk/temporary-folder.ts';
 import { freePort } from './free-port.ts';
 import { fetchAll } from './http-client.ts';
-import { temporaryFolder } from './temporary-folder.ts';
-import { until } from './until.ts';
 
 /** Why tests that need Prometheus cannot run here; false when they can (the shape of node:test's `skip`). */
 export const prometheusMissing: string | false = (() => {
