@@ -1000,4 +1000,12 @@ export const MUTANTS: readonly Mutant[] = [
     tests: scenario('client-certificates'),
     only: 'no other origin',
   },
+  {
+    name: 'a connection that proves us serves no request without a right to the certificate',
+    file: 'src/net/connector.ts',
+    before: 'if (identity === undefined) return url.origin;',
+    after: 'if (url !== undefined) return url.origin;',
+    tests: scenario('client-certificates'),
+    only: 'does not bring the certificate',
+  },
 ];
