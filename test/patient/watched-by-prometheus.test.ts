@@ -27,7 +27,7 @@ const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
 const PASSWORD = 'what-prometheus-says';
 const AUTHORIZATION = `Basic ${Buffer.from(`prometheus:${PASSWORD}`).toString('base64')}`;
 const UNCACHED = { fields: { 'cache-control': 'no-cache' } };
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 /** With everything there, without Redis, without upstreams: a few scrapes each. */
 const PHASE_MS = 3000;
 /** Rates look back this far: some forty scrapes. */
