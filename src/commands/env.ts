@@ -51,6 +51,7 @@ Exit codes: 0 printed, 2 the command line or the configuration is wrong.`;
 
 const CREDENTIALS = 'Clients have to prove who they are: say it by --url https://NAME:PASSWORD@…';
 
+/** `wheelkeep env`. */
 export function envCommand(terminal: Terminal): Command {
   return withJsonFlag(withConfigFlags(new Command('env'), ['config', 'host', 'port']), 'print the variables as JSON')
     .description('print the variables that point pip, uv, PDM and pipenv at Wheelkeep')

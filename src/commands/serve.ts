@@ -20,6 +20,7 @@ Examples:
 Exit codes: 0 stopped by a signal, 1 it could not start or had to end, 2 the command line or the configuration is
 wrong, 130 or 143 a second signal ended it at once.`;
 
+/** `wheelkeep serve`. */
 export function serveCommand(terminal: Terminal): Command {
   return withConfigFlags(new Command('serve'))
     .description('serve the indexes until SIGTERM or SIGINT; a second signal ends at once')

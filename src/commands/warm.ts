@@ -21,6 +21,7 @@ Examples:
 Exit codes: 0 all of it is here, 1 some could not be had or kept (listed at the end), 2 the command line, the
 configuration or a lock file is wrong, 130 stopped by Ctrl-C.`;
 
+/** `wheelkeep warm`. */
 export function warmCommand(terminal: Terminal, exitCode: ExitCode): Command {
   return withLockFlags(new Command('warm'), LOCK_FORMATS)
     .description('fetch and verify everything that lock files name: pages, files, core metadata')

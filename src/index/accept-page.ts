@@ -18,6 +18,10 @@ const OLDER_CLAIMS = 3;
 /** Files that left, where neither serial nor a second mirror confirms it. */
 const LEFT_AFTER_MS = 15 * 60_000;
 
+/**
+ * Whether a new page takes the place of the held one. `now` is in milliseconds since the epoch; `doubt` is a claim
+ * that was made before.
+ */
 export function judgePage(held: Entry, candidate: Entry, doubt: Doubt | undefined, now: number): Judgement {
   if (held.status !== 200) return { kind: 'replace' };
   if (candidate.status !== 200) return unlessConfirmed('missing', doubt, now, CONFIRM_AFTER_MS, 2);

@@ -15,6 +15,7 @@ export function requireServable(project: ProjectName, answer: Answer): void {
 
 // "There is no such project", said cleanly by every index that may be asked, and how long that may be believed.
 
+/** 404: every index that may be asked says itself that it does not have the project. */
 export class ProjectNotFound extends NotFound {
   /** `hit` when nobody had to be asked. */
   readonly outcome: Outcome;

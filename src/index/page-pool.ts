@@ -42,6 +42,7 @@ export type PageJob =
   | { readonly task: 'check-document'; readonly source: PageSource; readonly kind: DocumentKind }
   | { readonly task: 'document'; readonly source: PageSource; readonly form: DocumentForm };
 
+/** What the page thread answers to a job, by its number. */
 export type JobReply = {
   readonly id: number;
   /** What the worker occupies by now, needed or not; bytes. */
@@ -84,6 +85,10 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/**
+ * Reads and renders pages: small ones on this thread, large ones on a thread of their own, which is ended when it
+ * takes too long.
+ */
 export class PagePool {
   readonly #limits: ReaderLimits;
   readonly #retireAfterMs: number;

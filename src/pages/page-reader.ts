@@ -442,12 +442,14 @@ function decoded(source: PageSource, maxDecodedBytes: number): Buffer {
 
 // From a page to the bytes of an answer; `v1-html` and `html` are the same bytes.
 
+/** The page in one format, as bytes. */
 export function renderProjectDetail(page: ProjectDetail, format: PageFormat, options: RenderOptions): Buffer {
   // PEP 792: of a quarantined project no file is offered, not even when upstream's page still does.
   const shown = page.status?.status === 'quarantined' ? { ...page, files: [] } : page;
   return Buffer.from(format === 'json' ? detailJson(shown, options) : detailHtml(shown, options));
 }
 
+/** The list in one format, as bytes. */
 export function renderProjectList(list: ProjectList, format: PageFormat): Buffer {
   return Buffer.from(format === 'json' ? listJson(list) : listHtml(list));
 }
