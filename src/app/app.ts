@@ -1,4 +1,4 @@
-// The whole machine: the only place, with src/assembly/, that constructs. Configuration in, a listening server out.
+// The whole machine: the only room that constructs is this one. Configuration in, a listening server out.
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
