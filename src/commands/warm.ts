@@ -9,9 +9,9 @@ import { type ExitCode, FAILED, outJson, type Terminal } from './command-line.ts
 import { lockNotes, walkLocks, withLockFlags } from './with-locks.ts';
 
 const EXAMPLES = `
-It works beside a server on the same data folder. What is here already is not fetched again. It fetches what the locks
-name, for every platform. What building a source distribution requires is not in a lock file: it is noted at the end, and
-one install through Wheelkeep fetches it.
+It works beside a server on the same data folder. What is here already is not fetched again. It fetches what the
+locks name, for every platform. What building a source distribution requires is not in a lock file: it is noted at the
+end, and one install through Wheelkeep fetches it.
 
 Examples:
   $ wheelkeep warm uv.lock
