@@ -35,8 +35,8 @@ Examples:
 
 What cannot be read now (a failing disk, missing permission) is listed and kept.
 
-Exit codes: 0 all bodies are right, 1 some were wrong (listed), fetched again or not, or could not be read, 2 the command
-line or the configuration is wrong, 130 stopped by Ctrl-C.`;
+Exit codes: 0 all bodies are right, 1 some were wrong (listed), fetched again or not, or could not be read, 2 the
+command line or the configuration is wrong, 130 stopped by Ctrl-C.`;
 
 /** `wheelkeep verify`. */
 export function verifyCommand(terminal: Terminal, exitCode: ExitCode): Command {
