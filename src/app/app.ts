@@ -101,7 +101,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const clientCertificates = new ClientCertificates(basics);
   await clientCertificates.start();
   const { identityFor, identityOf } = clientCertificates;
-  const pagePool = new PagePool({ maxDecodedBytes: config.maxPageBytes });
+  const pagePool = new PagePool({ maxDecodedBytes: config.maxPageBytes }, {}, telemetry.pageThreadEnded);
   const upstreams = connectUpstreams(basics, {
     agreement,
     secrets,
