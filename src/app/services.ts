@@ -27,6 +27,7 @@ import { type Basics, memoryShare } from './context.ts';
 import type { Stores } from './stores.ts';
 import type { Upstreams } from './upstreams.ts';
 
+/** The cache engine and the services over it. */
 export interface Services {
   readonly readThrough: ReadThrough;
   readonly pagePool: PagePool;
@@ -38,6 +39,7 @@ export interface Services {
   readonly explain: Explain;
 }
 
+/** Constructs them. */
 export function buildServices(
   basics: Basics,
   stores: Stores,
