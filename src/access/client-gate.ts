@@ -15,7 +15,6 @@ export interface GatedRequest {
   user: string | undefined;
 }
 
-/** What a ClientGate is built from. */
 export interface ClientGateOptions {
   readonly clients: ClientList;
   readonly now: () => number;
@@ -28,7 +27,6 @@ const MOST_REMEMBERED = 10_000;
 const MOST_WAITING = 200;
 const CHALLENGE = 'Basic realm="wheelkeep", charset="UTF-8"';
 
-/** Checks the credentials of a request against the list of clients before anything is looked up. */
 export class ClientGate {
   readonly #options: ClientGateOptions;
   readonly #failures = new FailedAttempts();

@@ -4,7 +4,7 @@
 
 import { type BigIntStats, promises as fs } from 'node:fs';
 
-/** What a ReloadedFiles is built from. */
+/** The files that are watched, how they are read, and whom a change or failure is told to. */
 export interface ReloadedFilesOptions<T> {
   readonly paths: readonly string[];
   /** Rejects when the files cannot be used as they are. */
@@ -17,7 +17,9 @@ export interface ReloadedFilesOptions<T> {
 /** Five times faster than anybody may expect a change to count. */
 const INTERVAL_MS = 1_000;
 
-/** A value built from files. It polls the files and follows their replacement. */
+/**
+ * Reads files again when they change. A reading that fails is told once and tried again; what was read before stays.
+ */
 export class ReloadedFiles<T> {
   readonly #options: ReloadedFilesOptions<T>;
   #seen: string | undefined;

@@ -24,7 +24,7 @@ const HASH_BYTES = 32;
 const PASSWORD = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([\w-]{16,64})\$([\w-]{43})$/;
 const TOKEN = /^\$sha256\$([\w-]{43})$/;
 
-/** Hashes a password by scrypt with a random salt of 16 bytes: `$scrypt$ln=..,r=..,p=..$salt$hash`. */
+/** The line for a password: scrypt with its cost and salt. */
 export async function hashPassword(password: string, cost: ScryptCost = COST): Promise<string> {
   const salt = randomBytes(16);
   const hash = await derive(password, salt, cost);
@@ -55,7 +55,7 @@ export async function isSecret(secret: string, stored: SecretHash): Promise<bool
   return timingSafeEqual(hash, stored.hash);
 }
 
-/** Returns the 32 bytes of the SHA-256 digest of the text. */
+/** The sha256 of a text. */
 export function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }

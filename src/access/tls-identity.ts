@@ -10,7 +10,7 @@ export interface TlsIdentity {
   readonly key: string;
 }
 
-/** The files that hold a certificate and its key. */
+/** Paths of the PEM files of a certificate and its private key. */
 export interface TlsFiles {
   readonly certFile: string;
   readonly keyFile: string;

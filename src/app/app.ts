@@ -1,4 +1,4 @@
-// The whole machine: the only place, with src/assembly/, that constructs. Configuration in, a listening server out.
+// The whole machine: the only room that constructs is this one. Configuration in, a listening server out.
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -44,7 +44,7 @@ export interface AppOverrides {
   readonly workers?: OtherWorkers;
 }
 
-/** The running application. */
+/** A running Wheelkeep: its addresses, and what commands and workers ask of it. */
 export interface App {
   /** Where it listens, with the final slash. */
   readonly url: string;
@@ -101,13 +101,13 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const secrets = new CurrentSecrets(basics);
   const clientCertificates = new ClientCertificates(basics);
   await clientCertificates.start();
-  const { identityFor } = clientCertificates;
-  const pagePool = new PagePool({ maxDecodedBytes: config.maxPageBytes });
+  const { identityFor, identityOf } = clientCertificates;
+  const pagePool = new PagePool({ maxDecodedBytes: config.maxPageBytes }, {}, telemetry.pageThreadEnded);
   const upstreams = connectUpstreams(basics, {
     agreement,
     secrets,
     pagePool,
-    identityFor,
+    identityOf,
     lookup: overrides.lookup,
     cut: overrides.upstreamCut ?? false,
   });

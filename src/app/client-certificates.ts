@@ -3,7 +3,7 @@
 
 import { ReloadedFiles } from '../access/reloaded-files.ts';
 import { expiryWarning, readIdentity, type TlsFiles, type TlsIdentity } from '../access/tls-identity.ts';
-import type { Config } from '../config/config.ts';
+import type { Config, UpstreamConfig } from '../config/config.ts';
 import type { IdentityFor } from '../net/open-socket.ts';
 import type { Basics } from './context.ts';
 
@@ -13,7 +13,7 @@ interface Watched {
   value: TlsIdentity | undefined;
 }
 
-/** The client certificates for upstreams. An unusable file leaves the last good certificate in place. */
+/** The client certificates of all indexes, read again when their files change. */
 export class ClientCertificates {
   readonly #basics: Pick<Basics, 'log' | 'now'>;
   readonly #watched = new Map<string, Watched>();
@@ -22,7 +22,7 @@ export class ClientCertificates {
     this.#basics = { log, now };
     for (const { clientCertificate, url } of config.indexes.flatMap(({ upstreams }) => upstreams)) {
       if (clientCertificate === undefined) continue;
-      const name = `${clientCertificate.certFile}\n${clientCertificate.keyFile}`;
+      const name = nameOf(clientCertificate);
       let watched = this.#watched.get(name);
       if (watched === undefined) {
         watched = this.#watch(clientCertificate);
@@ -32,9 +32,16 @@ export class ClientCertificates {
     }
   }
 
+  /** For uploads, which go to an index's own origin. */
   readonly identityFor: IdentityFor = ({ origin }) => {
     for (const { origins, value } of this.#watched.values()) if (origins.has(origin)) return value;
     return undefined;
+  };
+
+  /** The certificate that an upstream is configured with, as its files hold it now. */
+  readonly identityOf = ({ clientCertificate }: Pick<UpstreamConfig, 'clientCertificate'>) => {
+    const watched = clientCertificate && this.#watched.get(nameOf(clientCertificate));
+    return () => watched?.value;
   };
 
   /** Resolves once all are read; never rejects. */
@@ -69,4 +76,8 @@ export class ClientCertificates {
     };
     return watched;
   }
+}
+
+function nameOf({ certFile, keyFile }: TlsFiles): string {
+  return `${certFile}\n${keyFile}`;
 }

@@ -14,7 +14,7 @@ import type { CurrentSecrets } from './current-secrets.ts';
 /** Largest request body that is passed through. */
 const MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024;
 
-/** The raw mounts and the passthrough. */
+/** Raw mounts, and what is passed through without being understood. */
 export interface Forwarding {
   readonly passthrough: Passthrough;
   readonly raw: RawHandler;
@@ -22,7 +22,7 @@ export interface Forwarding {
   close(): void;
 }
 
-/** Builds the raw mounts and the passthrough. */
+/** Builds both. */
 export function openForwarding(
   { config, via, telemetry }: Basics,
   readThrough: ReadThrough,

@@ -39,7 +39,7 @@ export interface Services {
   readonly explain: Explain;
 }
 
-/** Builds the cache engine and the services for pages, documents and files over it. */
+/** Constructs them. */
 export function buildServices(
   basics: Basics,
   stores: Stores,

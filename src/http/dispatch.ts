@@ -27,7 +27,7 @@ import type { RawHandler } from './raw-handler.ts';
 import { isAdministrative, type Route, routeOf } from './routes.ts';
 import { UploadForm } from './upload-form.ts';
 
-/** The handlers and services that routes lead to. */
+/** The handlers of all routes. */
 export interface DispatchOptions {
   readonly pages: PageHandler;
   readonly files: FileHandler;
@@ -59,7 +59,7 @@ export function viaName(): string {
   return `wheelkeep-${randomUUID().slice(0, 8)}`;
 }
 
-/** Gives each route to the handler that answers it. */
+/** Sends each request to the handler of its route. */
 export class Dispatch {
   readonly #options: DispatchOptions;
 

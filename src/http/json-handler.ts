@@ -7,7 +7,7 @@ import type { Exchange } from './exchange.ts';
 import type { Route } from './routes.ts';
 import { insists, sendRendered } from './send-rendered.ts';
 
-/** What a JsonHandler is built from. */
+/** The documents beside the pages. */
 export interface JsonHandlerOptions {
   readonly service: DocumentService;
   readonly defaultIndexes: readonly string[];
@@ -16,7 +16,7 @@ export interface JsonHandlerOptions {
   readonly onStale: (kind: 'json', answer: PageAnswer['answer']) => void;
 }
 
-/** Serves legacy JSON and provenance over HTTP. */
+/** Answers legacy JSON and provenance over HTTP. */
 export class JsonHandler {
   readonly #options: JsonHandlerOptions;
 

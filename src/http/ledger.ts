@@ -7,7 +7,7 @@ import type { AccessRecord } from '../observe/access-log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { Exchange } from './exchange.ts';
 
-/** What a Ledger is built from. */
+/** Whom the ledger tells of each request. */
 export interface LedgerOptions {
   readonly metrics: Metrics;
   readonly access: ((record: AccessRecord) => void) | undefined;
@@ -18,7 +18,7 @@ export interface LedgerOptions {
 const SETTLE_MS = 100;
 const SETTLE_COUNT = 128;
 
-/** Collects finished requests and writes them to the metrics and the access log in batches. */
+/** Notes every finished request, in batches. */
 export class Ledger {
   readonly #options: LedgerOptions;
   #open: AccessRecord[] = [];

@@ -13,7 +13,7 @@ import { toUpstreamFailure } from '../net/failures.ts';
 import type { Way } from '../net/passthrough-agents.ts';
 import { requestFields, responseFields } from './forwarded-fields.ts';
 
-/** What the passthrough is built from. */
+/** Limits of what is passed through, in bytes and milliseconds. */
 export interface PassthroughOptions {
   readonly maxBodyBytes: number;
   /** To get a connection, including the wait for a free one. */
@@ -26,7 +26,7 @@ export interface PassthroughOptions {
   readonly via: string;
 }
 
-/** The origin that a forwarded request goes to. */
+/** Where a request goes, and what is added to it. */
 export interface PassthroughTarget {
   /** The full URL, fixed by the route; its path and query go out verbatim. */
   readonly url: string;

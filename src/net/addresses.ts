@@ -13,7 +13,7 @@ export type AddressResult = 'good' | 'bad' | 'unknown';
 /** Tells the book how one attempt ended; called once. */
 export type ReportAddress = (result: AddressResult) => void;
 
-/** The health of one address, as the status page shows it. */
+/** The health of one address. */
 export interface AddressStatus {
   /** `<host>/<ip>:<port>` */
   readonly source: string;
@@ -22,7 +22,7 @@ export interface AddressStatus {
   readonly since: number;
 }
 
-/** Keeps the health of every address and orders the addresses of a host for the next attempt. */
+/** Remembers how addresses behaved, and ranks them. */
 export class AddressBook {
   readonly #now: () => number;
   readonly #random: () => number;

@@ -17,7 +17,7 @@ interface Origin {
   readonly waiting: FairQueue<() => void>;
 }
 
-/** The state of the pool, as the status page shows it. */
+/** How many connections of one group there are. */
 export interface PoolStatus {
   readonly origin: string;
   readonly open: number;
@@ -25,7 +25,7 @@ export interface PoolStatus {
   readonly waiting: number;
 }
 
-/** Holds the open connections by origin, with a limit for each origin. */
+/** Keeps connections open for reuse, and shares them among clients. */
 export class ConnectionPool {
   readonly #now: () => number;
   readonly #limit: number;

@@ -13,7 +13,7 @@ export interface Dialled {
   readonly report: ReportAddress;
 }
 
-/** What one attempt to open a socket is given. */
+/** Times of dialling, in milliseconds. */
 export interface DialOptions {
   readonly addresses: AddressBook;
   /** One address gets that long, TCP, tunnel and TLS together. */

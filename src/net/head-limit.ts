@@ -15,7 +15,7 @@ export const PARSER_LIMIT_BYTES = 1024 * 1024;
 
 /** Nobody needs more, and everything here is kept in memory. */
 export const MAX_HEAD_BYTES = 64 * 1024;
-/** The number of header fields that the head of an answer may have. */
+/** Fields of one head. */
 export const MAX_FIELDS = 256;
 /** With the first lines of some interim heads. */
 const MAX_LINES = MAX_FIELDS + 32;
@@ -29,7 +29,7 @@ const CONTINUE = /^[\r\n]*HTTP\/1\.[01] 100[ \r\n]/;
 /** What an answer begins with; the parser refuses anything else at once. */
 const BEGINNING = 'HTTP/';
 
-/** Checks the heads of an answer against the limits before undici parses them. */
+/** Reads heads from a socket before the parser does. */
 export class HeadLimit {
   #awaited = false;
   /** Of what was awaited, all heads together. */

@@ -9,7 +9,7 @@ import { proxyAuthorization } from './credentials.ts';
 import { type ExtraCertificates, type IdentityFor, openSocket, TrustStore } from './open-socket.ts';
 import { type ProxyOptions, proxyChooser } from './proxies.ts';
 
-/** What the agents of forwarded requests are built from. */
+/** Proxies, authorities and limits, as for other requests. */
 export interface PassthroughAgentsOptions {
   readonly proxy: ProxyOptions;
   /** Certificate authorities to trust beside Node's and the system's. */
@@ -31,7 +31,7 @@ export interface Way {
   readonly absoluteForm?: { readonly proxyAuthorization: string | undefined };
 }
 
-/** Gives http-proxy the Node agents that open sockets by the same rules as every other request. */
+/** Agents of node:http for what is passed through, one for each way. */
 export class PassthroughAgents {
   readonly #options: PassthroughAgentsOptions;
   readonly #proxyFor: (target: URL) => URL | undefined;

@@ -19,10 +19,11 @@ import { authorization, withoutSecrets } from './credentials.ts';
 import { discard } from './discard.ts';
 import type { Trust } from './egress-guard.ts';
 import { abortedFailure, crowdedFailure, isUnhealthy, toUpstreamFailure } from './failures.ts';
+import type { ClientIdentity } from './open-socket.ts';
 import { OriginRights } from './origin-rights.ts';
 import { type MayRedirect, nextHop } from './redirects.ts';
 
-/** What an UpstreamClient is built from. */
+/** How upstreams are asked. */
 export interface UpstreamClientOptions extends Omit<ConnectorOptions, 'addresses'> {
   /** In [0, 1): jitter. */
   readonly random: () => number;
@@ -35,7 +36,7 @@ export interface UpstreamClientOptions extends Omit<ConnectorOptions, 'addresses
   readonly cut?: boolean;
 }
 
-/** One fetch, as its caller asks for it. */
+/** One request to an upstream, redirects included. */
 export interface FetchRequest {
   /** User information in it becomes credentials for its origin, and stands in no answer. */
   readonly url: string;
@@ -69,7 +70,7 @@ export interface FetchRequest {
   readonly minimumRate?: MinimumRate;
 }
 
-/** The state of the upstream client, as the status page shows it. */
+/** Connections and addresses, for the status page. */
 export interface UpstreamStatus {
   readonly connections: readonly PoolStatus[];
   /** Addresses that have failed at some time; all others are healthy. */
@@ -86,6 +87,8 @@ interface Hop {
   readonly url: URL;
   readonly fields: Fields;
   readonly trusted: Trust;
+  /** The client certificate by which we prove ourselves on this hop. */
+  readonly identity: ClientIdentity | undefined;
   readonly request: FetchRequest;
   /** Aborted with an UpstreamFailure by the deadline or the caller. */
   readonly signal: AbortSignal;
@@ -106,10 +109,7 @@ const NONE: ReadonlySet<string> = new Set();
 /** A virus scanner on the way lets single bytes through until it has read the whole body; nobody else is so slow. */
 const MINIMUM_RATE: MinimumRate = { bytesPerSecond: 1024, windowMs: 60_000, silenceMs: 30_000 };
 
-/**
- * Fetches from upstream, with redirects and at most two attempts a hop. Every failure leaves as an
- * UpstreamFailure.
- */
+/** Asks upstreams. Rejects with an UpstreamFailure. */
 export class UpstreamClient implements Fetcher {
   readonly #options: UpstreamClientOptions;
   readonly #addresses: AddressBook;
@@ -189,7 +189,9 @@ export class UpstreamClient implements Fetcher {
     for (;;) {
       const here = visited.at(-1)!;
       const trust = rights.reaches(here) ? 'configured' : trusted;
-      const { answer, ...rest } = await this.#askWith(rights, { url: here, fields, trusted: trust, request, signal });
+      const identity = rights.identityFor(here, request.place);
+      const hop = { url: here, fields, trusted: trust, identity, request, signal };
+      const { answer, ...rest } = await this.#askWith(rights, hop);
       const { status, body } = answer;
       let next: URL | undefined;
       try {

@@ -4,7 +4,7 @@
 import { appendFileSync } from 'node:fs';
 import { ProxyError } from '../core/errors.ts';
 
-/** One line of the audit log. */
+/** One order of an operator. */
 export interface AuditRecord {
   readonly order: 'purge';
   /** What it is about; absent when it is everything. */
@@ -19,7 +19,7 @@ class UnwritableAudit extends ProxyError {
   override readonly code = 'audit-log-unwritable';
 }
 
-/** Appends one JSON object a line for each operator command, before the command runs. */
+/** Appends orders to a file before they are carried out. Throws UnwritableAudit. */
 export class AuditLog {
   readonly #path: string;
   readonly #now: () => number;

@@ -24,10 +24,10 @@ export const EVENT_KINDS = [
   'verify',
   'error',
 ] as const;
-/** The kind of an event, one of EVENT_KINDS. */
+/** The kinds of events. */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
-/** One event for the status page and the administration API. */
+/** Something that an operator should see. */
 export interface Event {
   readonly kind: EventKind;
   /** One sentence; redacted and escaped when it is recorded. */

@@ -6,9 +6,9 @@ import { ProxyError } from '../core/errors.ts';
 import { DescriptorWriter, LogSink } from './log-sink.ts';
 import { presentable } from './redact.ts';
 
-/** The severity of a log line. */
+/** The levels, least important first. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
-/** The named values of a log line. */
+/** What a log line says beside its sentence. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined | Error>>;
 
 /** One sentence without a full stop, and what it is about as fields. */
@@ -19,7 +19,7 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
-/** What a log is built from. */
+/** Level, format, and where lines go. */
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: 'json' | 'text';

@@ -18,7 +18,7 @@ export const KINDS = [
   'admin',
   'other',
 ] as const;
-/** A value of KINDS, for metric labels. */
+/** What a request was for. */
 export type Kind = (typeof KINDS)[number];
 
 /**
@@ -37,13 +37,13 @@ export const OUTCOMES = [
   'denied',
   'failed',
 ] as const;
-/** A value of OUTCOMES, for metric labels. */
+/** How a request was answered. */
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** The first digit of a status; `none` when the client left before there was one. */
 export const STATUS_CLASSES = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
-/** The results of an upstream request that metric labels can have. */
+/** How requests to upstreams end. */
 export const UPSTREAM_RESULTS = ['ok', 'not-modified', 'missing', ...FAILURE_KINDS] as const;
 
 /** `tampered` did not carry our MAC; the `write-` results are of writes that nobody waited for. */
@@ -60,7 +60,7 @@ const REDIS_RESULTS = [
   'write-dropped',
   'write-too-large',
 ] as const;
-/** A value of REDIS_RESULTS, for metric labels. */
+/** How calls to Redis end. */
 export type RedisResultLabel = (typeof REDIS_RESULTS)[number];
 
 /** The values of a label are names from the configuration: as many as the operator wrote, and no more. */
@@ -81,7 +81,7 @@ export interface Definition {
 /** Seconds. They separate what design.md promises: hits, the patience of 0.5 s, the deadlines of 10, 14 and 15 s. */
 const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 60, 300] as const;
 
-/** All metrics of Wheelkeep, with help text, type and labels. */
+/** All metrics of our own. */
 export const METRIC_TABLE = {
   requests: {
     type: 'counter',
@@ -288,6 +288,12 @@ export const METRIC_TABLE = {
     name: 'wheelkeep_disk_write_failures_total',
     help: 'Bodies that could not be stored; their clients were served all the same.',
     labels: { reason: ['quota', 'full', 'read-only', 'descriptors', 'io'] },
+  },
+  pageThreadEnds: {
+    type: 'counter',
+    name: 'wheelkeep_page_threads_ended_total',
+    help: 'Threads that were ended while they read a page, by the reason: too much time, too much memory, an error.',
+    labels: { reason: ['time', 'memory', 'error'] },
   },
   diskReadFailures: {
     type: 'counter',

@@ -25,7 +25,7 @@ import type { Entry } from '../store/entries/entry.ts';
 import { hidesDotSegment } from './dot-segments.ts';
 import { type OnInformational, type RawResult, RawSource } from './raw-source.ts';
 
-/** What a RawService is built from. */
+/** One raw mount: its origin, rights and limits. */
 export interface RawServiceOptions {
   readonly name: string;
   /** Base URL with the final slash. */
@@ -38,7 +38,7 @@ export interface RawServiceOptions {
 /** RFC 9111 4.3.2: conditions that only the origin can decide. */
 const FOR_THE_ORIGIN = ['if-match', 'if-unmodified-since'];
 
-/** Serves one raw mount: any other origin, cached by RFC 9111 alone. */
+/** Answers one raw mount by RFC 9111 alone. Rejects with an UpstreamFailure or NoUsableCopy. */
 export class RawService {
   readonly #options: RawServiceOptions;
 
@@ -58,7 +58,7 @@ export class RawService {
     return url.href;
   }
 
-  /** `request.url` is the origin's; `fields` are all that are end-to-end. 1xx are told to whoever starts a fetch. */
+  /** `request.url` is the origin's; `fields` are all that are end-to-end. Interim answers (1xx) go to the client that starts the fetch. */
   resource(request: RequestHead, onInformational: OnInformational): Resource {
     const { name, profile, source } = this.#options;
     return {
@@ -143,7 +143,7 @@ export class RawService {
   }
 
   #ask(resource: Resource): Promise<IncomingResponse> {
-    // Whoever reads the body ends it; there is nobody else to end it for.
+    // The one reader of the body ends it.
     const { signal } = new AbortController();
     return resource.fetch({ conditions: [], fromByte: 0, avoid: new Set(), signal, alone: true });
   }
@@ -155,7 +155,7 @@ export class RawService {
 
 // Builds the raw mounts of a configuration: one service each, over the one cache and the one client.
 
-/** The options of one raw mount. */
+/** One raw mount as it is configured. */
 export interface RawMountOptions {
   readonly name: string;
   /** Base URL with the final slash. */
@@ -177,7 +177,7 @@ export interface SharedByMounts {
   readonly onAnswer: (mount: string, result: RawResult) => void;
 }
 
-/** Builds one service for each mount and returns them by the name of the mount. */
+/** The services of all raw mounts, by name. */
 export function rawServices(
   mounts: readonly RawMountOptions[],
   shared: SharedByMounts,
@@ -211,7 +211,7 @@ function serviceOf(mount: RawMountOptions, shared: SharedByMounts): RawService {
 // How what a raw mount brings is cached: by RFC 9111 alone. The operator may lengthen what the origin allows in
 // trouble, and may speak for the origin; both before the engine sees the answer, which bends no rule by itself.
 
-/** What the cache profile of a raw mount is built from. */
+/** What an operator may change of a raw mount's caching. */
 export interface RawProfileOptions {
   /** Largest body that is taken from upstream. */
   readonly maxBodyBytes: number;

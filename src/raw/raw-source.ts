@@ -16,7 +16,7 @@ import type { OriginRights } from '../net/origin-rights.ts';
 import { nextHop } from '../net/redirects.ts';
 import type { Fetcher } from '../net/upstream-client.ts';
 
-/** What a RawSource is built from. */
+/** The client, the rights and the redirects of one raw mount. */
 export interface RawSourceOptions {
   readonly client: Fetcher;
   /** What proves us to the origin. */
@@ -28,7 +28,7 @@ export interface RawSourceOptions {
   readonly onAnswer: (result: RawResult) => void;
 }
 
-/** The result of one request to the origin, as metrics count it. */
+/** How a request to the origin ended; for metrics. */
 export type RawResult = 'ok' | 'not-modified' | 'missing' | FailureKind;
 
 /** Told of each 1xx. */
@@ -46,7 +46,7 @@ const OF_ONE_CLIENT: ReadonlySet<string> = new Set([
   'range',
 ]);
 
-/** Asks the origin of a raw mount once, without repeating a failed attempt. */
+/** Fetches from the origin of one raw mount. Rejects with an UpstreamFailure. */
 export class RawSource {
   readonly #options: RawSourceOptions;
   readonly #followed: ReadonlySet<string>;

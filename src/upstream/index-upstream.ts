@@ -34,7 +34,7 @@ export function isAnswer({ result, neutral }: MirrorResult): boolean {
   return result === 'ok' || result === 'not-modified' || result === 'missing';
 }
 
-/** What an IndexUpstream is built from. */
+/** One index and its mirrors. */
 export interface IndexUpstreamOptions {
   readonly client: Pick<UpstreamClient, 'fetch' | 'reportSlow'>;
   /** The bases of its simple API, with the final slash; all serve the same index. */
@@ -106,7 +106,7 @@ interface Attempt {
   source: string | undefined;
 }
 
-/** Asks the mirrors of one index for a page, healthy mirrors first. */
+/** Asks the mirrors of one index for one kind of document. Rejects with an UpstreamFailure. */
 export class IndexUpstream {
   readonly #options: IndexUpstreamOptions;
   readonly #mirrors: readonly Mirror[];

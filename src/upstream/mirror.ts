@@ -28,7 +28,7 @@ const SILENT_MS = 9_200;
 /** How long it is remembered that a mirror answers later than that. */
 const KNOWN_SLOW_MS = 600_000;
 
-/** Why a page of a mirror was refused, one of REFUSALS. */
+/** Why a mirror's page was refused. */
 export type Refusal = (typeof REFUSALS)[number];
 
 /** What happened to a mirror's circuit; for the log and the list of events. */
@@ -42,7 +42,7 @@ export interface MirrorEvent {
   readonly refusal?: Refusal;
 }
 
-/** The state of one mirror, as the status page shows it. */
+/** What the status page says of a mirror; times in milliseconds since the epoch. */
 export interface MirrorStatus {
   readonly url: string;
   readonly state: BreakerState;
@@ -60,7 +60,7 @@ export interface MirrorStatus {
   readonly leads: boolean;
 }
 
-/** What a Mirror is built from. */
+/** The base URL, the clock and the spread in [0, 1). */
 export interface MirrorOptions {
   /** The base of its simple API, with the final slash. */
   readonly url: string;
@@ -126,7 +126,7 @@ export class WatchedRequest {
   }
 }
 
-/** One server of an index, with its health. */
+/** One mirror: its circuit, latency and last failure. */
 export class Mirror implements Candidate {
   readonly url: string;
   readonly #now: () => number;

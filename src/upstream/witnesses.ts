@@ -10,7 +10,7 @@ const MAX_AGAINST = 1_000;
 /** Paths remembered for it: enough that one of them is well when others turned bad meanwhile. */
 const MAX_FOR = 8;
 
-/** Remembers which projects failed at a server since its last success, and which succeeded lately. */
+/** Which subjects failed at a mirror lately, and what was well. */
 export class Witnesses {
   /** When each subject failed last, oldest first. */
   readonly #against = new Map<string, number>();
