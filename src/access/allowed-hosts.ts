@@ -9,6 +9,7 @@ import { MisdirectedRequest } from '../core/errors.ts';
 /** Stands in allowed_hosts for every name. */
 const EVERY = '*';
 
+/** Checks Host against the allowed names, which prevents DNS rebinding. */
 export class AllowedHosts {
   readonly #names: ReadonlySet<string>;
 
@@ -48,6 +49,7 @@ export function allowedHostsFor(
   return loopbackNames !== undefined && LOOPBACK.test(listenHost) ? new AllowedHosts(loopbackNames) : undefined;
 }
 
+/** The names under which clients may call the server. */
 export interface AllowedNames {
   /** What the operator lists; empty when nothing is. */
   readonly allowedHosts: readonly string[];

@@ -21,6 +21,7 @@ export interface BrowserExchange {
   send(status: number, fields: readonly string[]): void;
 }
 
+/** Decides which browser origins may read answers (CORS, fetch.spec.whatwg.org 3.2). */
 export class BrowserOrigins {
   readonly #origins: ReadonlySet<string>;
   readonly #indexNames: ReadonlySet<string>;

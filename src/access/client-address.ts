@@ -12,6 +12,7 @@ const MOST_HOPS = 20;
 const MOST_REMEMBERED = 1_000;
 const MOST_REMEMBERED_CHARACTERS = 200;
 
+/** Finds the address of a client. It believes X-Forwarded-For only from trusted proxies. */
 export class ClientAddress {
   readonly #trusted: BlockList | undefined;
   readonly #verdicts = new Map<string, boolean>();

@@ -15,6 +15,7 @@ export interface GatedRequest {
   user: string | undefined;
 }
 
+/** What a ClientGate is built from. */
 export interface ClientGateOptions {
   readonly clients: ClientList;
   readonly now: () => number;
@@ -27,6 +28,7 @@ const MOST_REMEMBERED = 10_000;
 const MOST_WAITING = 200;
 const CHALLENGE = 'Basic realm="wheelkeep", charset="UTF-8"';
 
+/** Checks the credentials of a request against the list of clients before anything is looked up. */
 export class ClientGate {
   readonly #options: ClientGateOptions;
   readonly #failures = new FailedAttempts();

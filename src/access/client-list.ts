@@ -13,6 +13,7 @@ export function isClientName(name: string): boolean {
   return NAME.test(name);
 }
 
+/** The names and secrets of the clients file (RFC 7617 basic, RFC 6750 bearer). */
 export class ClientList {
   readonly #names = new Set<string>();
   readonly #passwords = new Map<string, PasswordHash[]>();

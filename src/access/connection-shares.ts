@@ -12,6 +12,7 @@ const SHARE_OF_ONE_ADDRESS = 0.75;
 /** From there on connections on which nothing happens have to go. */
 const CROWDED = 0.7;
 
+/** Bounds the open connections in all, and those of one address. */
 export class ConnectionShares {
   readonly limit: number;
   readonly #open = new Map<string, number>();

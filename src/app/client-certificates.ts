@@ -71,7 +71,7 @@ export class ClientCertificates {
           if (warning !== undefined) log.warn(`client certificate ${warning}`, { certFile });
         },
         onFailure: ({ message }) =>
-          log.error('client certificate not reloaded, the one before stays in use', { certFile, reason: message }),
+          log.error('client certificate not reloaded, the previous one stays in use', { certFile, reason: message }),
       }),
     };
     return watched;

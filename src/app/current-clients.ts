@@ -37,10 +37,10 @@ export async function openClients(
       if (text === current) return;
       current = text;
       gate.replace(clients);
-      log.info('the list of clients was exchanged', { file, clients: clients.size });
+      log.info('clients_file reloaded', { file, clients: clients.size });
     },
     onFailure: ({ message }) =>
-      log.error('the new list of clients cannot be used, the one before stays', { file, reason: message }),
+      log.error('clients_file not reloaded, the previous list stays in use', { file, reason: message }),
   });
   await files.start();
   return { gate, close: () => files.close() };

@@ -82,7 +82,7 @@ export class CurrentSecrets {
         log.info('certificate authorities reloaded', { files });
       },
       onFailure: ({ message }) =>
-        log.error('certificate authorities not reloaded, those read before stay in use', { files, reason: message }),
+        log.error('certificate authorities not reloaded, the previous ones stay in use', { files, reason: message }),
     });
   }
 }
@@ -159,7 +159,7 @@ class WatchedFile {
     // A netrc file that is not there is nothing to speak of where nobody had anything from it.
     if (subscriber === undefined) return;
     const { file } = subscriber;
-    this.#log.error('credentials not reloaded, those read before stay in use', {
+    this.#log.error('credentials not reloaded, the previous ones stay in use', {
       [file.kind]: this.#path,
       reason: message,
     });

@@ -135,7 +135,7 @@ export class CurrentIdentity {
       read: () => readIdentity({ certFile, keyFile }),
       onChange: (found) => this.#take(found, certFile),
       onFailure: (error) =>
-        options.log.error('the new certificate cannot be used, the one before stays', {
+        options.log.error('server certificate not reloaded, the previous one stays in use', {
           certFile,
           reason: error.message,
         }),
@@ -158,7 +158,7 @@ export class CurrentIdentity {
     for (const server of this.#options.servers) server.renew(found);
     this.#tellExpiry();
     const { log, now } = this.#options;
-    log.info('the certificate was exchanged', { certFile, until: new Date(validity(found).to).toISOString() });
+    log.info('server certificate reloaded', { certFile, until: new Date(validity(found).to).toISOString() });
     const warning = expiryWarning(found, now());
     if (warning !== undefined) log.warn(`the new certificate ${warning}`, { certFile });
   }

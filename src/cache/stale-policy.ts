@@ -38,7 +38,7 @@ export function backOffReason(cause: unknown): StaleReason {
 /** The error when upstream failed and the copy may not stand in: RFC 9111 5.2.2.2 names it where it forbids that. */
 export function noStaleCopy(resource: Resource, held: Entry, cause: unknown): unknown {
   if (!(cause instanceof UpstreamFailure) || !needsUpstream(held, resource.profile.rules)) return cause;
-  return new GatewayTimeout('Upstream cannot be asked, and what is stored may not be used without asking it.', {
+  return new GatewayTimeout('Upstream is unreachable and the stored response must be revalidated before use.', {
     cause,
   });
 }

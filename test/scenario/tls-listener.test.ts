@@ -191,7 +191,7 @@ test('workers share the listener, all exchange the certificate, and commands tru
   );
   assert.match((await run('run', '--', 'printenv', 'PIP_INDEX_URL')).stdout, /^http:\/\/127/);
   await put(dataDir, authority.issue(['wheels.example']));
-  await until(() => team.output().split('the certificate was exchanged').length === 3, 'both workers exchange it');
+  await until(() => team.output().split('server certificate reloaded').length === 3, 'both workers exchange it');
   assert.match((await run('stats')).stdout, /^running since/);
   const stranger = await put(await temporaryFolder(t), authority.issue(['wheels.example']));
   const mistaken = { ...env, WHEELKEEP_TLS_CERT_FILE: stranger.certFile, WHEELKEEP_TLS_KEY_FILE: stranger.keyFile };
