@@ -115,7 +115,7 @@ test('a broken new certificate changes nothing but the log; a mended one counts'
   const next = authority.issue(['127.0.0.1']);
   await writeFile(join(folder, 'tls.crt'), next.cert.slice(0, 200));
   await until(() => errors.length === 1, 'the damaged certificate is told of');
-  assert.match(errors[0]!, /the one before stays.*tls\.crt.*holds no certificate/);
+  assert.match(errors[0]!, /the previous one stays.*tls\.crt.*holds no certificate/);
   await writeFile(join(folder, 'tls.crt'), next.cert);
   await until(() => errors.length === 2, 'the key that does not belong to it is told of');
   assert.match(errors[1]!, /does not belong to the first certificate/);
