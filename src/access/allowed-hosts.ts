@@ -1,6 +1,6 @@
-// By which names we may be called: a page of a stranger whose name is made to lead here (DNS rebinding) could
-// otherwise read through a browser what its user may reach. Addresses and localhost are no names that a stranger can
-// give us, and probes, scrapers and our own commands use them.
+// Checks Host against the allowed names. Without this check a foreign page could read through a browser what its
+// user may reach (DNS rebinding). Addresses and localhost always pass: probes, scrapers and our own commands use
+// them.
 
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';

@@ -1,5 +1,5 @@
-// Lets in who is on the list of clients, before anything is looked up for it. A credential that was right once is
-// remembered by a keyed hash, so that it costs a hot request a microsecond and not a password's scrypt.
+// Checks the credentials of a request before anything is looked up. It remembers a correct credential by a keyed
+// hash, so that a hot request costs a microsecond and not a scrypt.
 
 import { hash, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';

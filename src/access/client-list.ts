@@ -1,5 +1,5 @@
-// Who may use this server: the names and secrets of the clients file, one `name:hash` a line, and the question whose a
-// credential is (RFC 7617 basic, RFC 6750 bearer). A name may have several lines, so that a secret can be exchanged.
+// Parses the clients file, one `name:hash` a line, and finds the client that a credential belongs to (RFC 7617
+// basic, RFC 6750 bearer). A name may have several lines, so that a secret can be replaced.
 
 import { isSecret, parseSecretHash, type SecretHash, sha256 } from './secret-hash.ts';
 

@@ -1,5 +1,5 @@
-// How many clients may be connected, and how many of those connections may be one address's: who takes all he can get
-// leaves a quarter to the others.
+// Bounds how many clients may be connected, and how many connections one address may hold. One address can never
+// take the last quarter.
 
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';

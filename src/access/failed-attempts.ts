@@ -1,6 +1,6 @@
-// How often a client network has failed to prove who it is: after a few times it has to wait, because each attempt at a
-// password costs us much and an attacker nothing. Attempts under way count like failed ones until they are known
-// to be right, or a hundred at once would be a hundred. Pure, with the time as an argument.
+// Counts failed logins of each client network and makes a network wait after several, because a password check costs
+// the server much and an attacker nothing. Attempts under way count as failed until they succeed. Pure, with the
+// time as an argument.
 
 import { clientNetwork } from './client-address.ts';
 

@@ -1,4 +1,4 @@
-// What every part of the machine is given: the configuration, the clock, and whom to tell.
+// Defines what every part of the application is given: the configuration, the clock, log, metrics and events.
 
 import type { PurgePart } from '../admin/cache-keys.ts';
 import type { Config } from '../config/config.ts';

@@ -1,4 +1,4 @@
-// Who answers: one cache engine, and the services for pages, documents and files over it.
+// Builds the cache engine and the services for pages, documents and files over it.
 
 import { leasesOfFolder } from '../cache/fetch-locks.ts';
 import { ReadThrough } from '../cache/read-through.ts';

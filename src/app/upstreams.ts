@@ -1,4 +1,4 @@
-// Whom we ask: one client for all upstreams, one asker for each index.
+// Builds the one client for all upstreams and one asker for each index.
 
 import type { Config, IndexConfig } from '../config/config.ts';
 import { digestOf } from '../core/digest.ts';

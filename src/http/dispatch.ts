@@ -1,4 +1,4 @@
-// From a route to the one who answers it.
+// Gives each route to the handler that answers it.
 
 import { randomUUID } from 'node:crypto';
 import { requireReading } from '../access/request-checks.ts';

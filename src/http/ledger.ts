@@ -1,6 +1,5 @@
-// What is noted of every request: the metrics and the access log. Finished requests are put down in a few words and
-// accounted for together, a few times a second: the same work one by one, between two system calls each, costs a hot
-// request several times as much.
+// Records every finished request in the metrics and the access log. It works in batches, a few times a second,
+// because single records cost a hot request several times as much.
 
 import type { ClientAddress } from '../access/client-address.ts';
 import type { AccessRecord } from '../observe/access-log.ts';

@@ -1,4 +1,4 @@
-// Gets rid of a body nobody wants: a short one is read to its end, which keeps the connection, a long one is cut.
+// Discards an unwanted body: it reads a short one to its end, which keeps the connection, and cuts a long one.
 
 import type { Readable } from 'node:stream';
 

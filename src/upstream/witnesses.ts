@@ -1,6 +1,6 @@
-// Who speaks for and against a server: which subjects (projects) failed since something last went well, and which went
-// well lately. One project's failure is that project's; several distinct ones without a success between them make the
-// server suspect, whatever kind of failure each of them is. Pure; times are milliseconds since the epoch.
+// Remembers which projects failed at a server since its last success, and which succeeded lately. Several distinct
+// failed projects without a success between them make the server suspect, whatever the failures are. Pure; times are
+// milliseconds since the epoch.
 
 /** So many distinct subjects, within the window, make the server suspect. */
 const SUSPECT_AT = 5;
