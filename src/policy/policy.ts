@@ -1,0 +1,124 @@
+// A supply-chain policy as the operator wrote it, and its narrow view: what of it concerns one project. The view is plain
+// data, so it can cross to another thread, and its digest keys what is rendered by it.
+
+import { createHash } from 'node:crypto';
+import { matchesProject, type ReleasePattern } from './release-pattern.ts';
+
+/** The checks that an exemption may lift, in the order in which `judge` makes them. Quarantine cannot be lifted. */
+export const LIFTABLE = ['removed', 'deny', 'malware', 'allow', 'files', 'new_projects', 'cooldown'] as const;
+export type Liftable = (typeof LIFTABLE)[number];
+
+/** Kinds of distribution files, by the end of the name. */
+export const FILE_KINDS = ['wheel', 'sdist', 'egg', 'exe', 'rpm', 'other'] as const;
+export type FileKind = (typeof FILE_KINDS)[number];
+
+export interface Rule {
+  /** Stands in reasons, metrics and events. */
+  readonly name: string;
+  readonly deny: readonly ReleasePattern[];
+  readonly allow: readonly ReleasePattern[];
+  /** Replaces the general cooldown for `projects`; of several such rules the longest counts. Milliseconds. */
+  readonly cooldownMs: number | undefined;
+  readonly projects: readonly ReleasePattern[];
+  readonly reason: string | undefined;
+}
+
+export interface Exemption {
+  readonly release: ReleasePattern;
+  readonly from: readonly Liftable[];
+  /** Milliseconds since the epoch, exclusive; Infinity is for ever. */
+  readonly until: number;
+  readonly reason: string | undefined;
+  readonly by: string | undefined;
+  /** Only files with one of these sha256 digests; undefined is any file of the release. */
+  readonly digests?: readonly string[];
+}
+
+/** One entry of a malware feed about one project (OSV `MAL-*`). */
+export interface MalwareEntry {
+  readonly id: string;
+  /** Every version of the project. */
+  readonly all: boolean;
+  readonly versions: readonly string[];
+  /** PEP 440 specifiers made of the entry's ranges. */
+  readonly ranges: readonly string[];
+}
+
+export interface Policy {
+  /** `report` counts verdicts and changes no byte. */
+  readonly mode: 'enforce' | 'report';
+  /** Whom to ask; part of every reason. */
+  readonly contact: string | undefined;
+  /** How old a file must be, in milliseconds; 0 is no cooldown. */
+  readonly cooldownMs: number;
+  /** How old the first file of a project must be, in milliseconds; 0 is any age. */
+  readonly newProjectsMs: number;
+  /** How a held file is shown on pages. */
+  readonly held: 'hidden' | 'yanked';
+  /** What becomes of a held file that is asked for by its address. */
+  readonly locked: 'refuse' | 'serve';
+  /** How a file without an upload time is aged. */
+  readonly missingTime: 'first_seen' | 'hold' | 'allow';
+  /** A file that left its page before it was this old was pulled. Milliseconds. */
+  readonly removedYoungerMs: number;
+  readonly files: Readonly<Partial<Record<FileKind, 'allow' | 'refuse'>>>;
+  /** `deny`: only what an `allow` names is shown. */
+  readonly default: 'allow' | 'deny';
+  readonly rules: readonly Rule[];
+  readonly exempt: readonly Exemption[];
+}
+
+/** In force when nothing is configured: only what was pulled young is refused. */
+export const NO_POLICY: Policy = {
+  mode: 'enforce',
+  contact: undefined,
+  cooldownMs: 0,
+  newProjectsMs: 0,
+  held: 'hidden',
+  locked: 'refuse',
+  missingTime: 'first_seen',
+  removedYoungerMs: 14 * 86_400_000,
+  files: {},
+  default: 'allow',
+  rules: [],
+  exempt: [],
+};
+
+/** What of a policy concerns one project of one index. */
+export interface View extends Omit<Policy, 'rules' | 'default' | 'cooldownMs'> {
+  readonly cooldown: { readonly rule: string; readonly ms: number };
+  readonly deny: readonly { readonly rule: string; readonly specifier: string; readonly reason: string | undefined }[];
+  /** Specifiers that are allowed; undefined where everything is. */
+  readonly allow: readonly string[] | undefined;
+  readonly malware: readonly MalwareEntry[];
+  /** Of the view's content: two projects with the same view and page have the same rendering. */
+  readonly digest: string;
+}
+
+/** The policy as it concerns `project` (its normal name), with the malware entries about it. */
+export function narrow(policy: Policy, project: string, malware: readonly MalwareEntry[] = []): View {
+  const { rules, default: otherwise, cooldownMs, exempt, ...plain } = policy;
+  const about = (patterns: readonly ReleasePattern[]) => patterns.filter((one) => matchesProject(one, project));
+  const cooldowns = rules.flatMap((rule) =>
+    rule.cooldownMs !== undefined && about(rule.projects).length > 0 ? [{ rule: rule.name, ms: rule.cooldownMs }] : [],
+  );
+  const content: Omit<View, 'digest'> = {
+    ...plain,
+    cooldown: cooldowns.sort((one, other) => other.ms - one.ms)[0] ?? { rule: 'cooldown', ms: cooldownMs },
+    deny: rules.flatMap((rule) =>
+      about(rule.deny).map(({ specifier }) => ({ rule: rule.name, specifier, reason: rule.reason })),
+    ),
+    allow:
+      otherwise === 'allow' ? undefined : rules.flatMap((rule) => about(rule.allow)).map(({ specifier }) => specifier),
+    exempt: exempt.filter(({ release }) => matchesProject(release, project)),
+    malware,
+  };
+  // Infinity has no JSON.
+  const text = JSON.stringify(content, (_, value) => (value === Number.POSITIVE_INFINITY ? 'never' : value));
+  return { ...content, digest: createHash('sha256').update(text).digest('hex').slice(0, 32) };
+}
+
+/** Whether every version of the project is denied by name: the project list leaves it out. */
+export function deniesWhole(view: Pick<View, 'deny' | 'mode'>): boolean {
+  return view.mode === 'enforce' && view.deny.some(({ specifier }) => specifier === '');
+}
