@@ -77,6 +77,16 @@ export class Forbidden extends ProxyError {
   }
 }
 
+/** The supply-chain policy keeps a release out. `message` is one sentence that also fits a status line. */
+export class Refused extends ProxyError {
+  override readonly status = 403;
+  override readonly code: ErrorCode;
+  constructor(message: string, code: ErrorCode) {
+    super(message);
+    this.code = code;
+  }
+}
+
 /** The client takes us for a server of another name (RFC 9110 15.5.20). */
 export class MisdirectedRequest extends ProxyError {
   override readonly status = 421;

@@ -107,6 +107,18 @@ export class Telemetry implements FlightObserver {
     });
   }
 
+  /** `pulled` names the one of them that is refused from now on; undefined when all are old enough to be served. */
+  departedFiles(index: string, project: string, count: number, pulled: string | undefined): void {
+    const files = count === 1 ? 'one file' : `${count} files`;
+    const verdict = pulled === undefined ? 'what is here of them is still served' : `refused as pulled: ${pulled}`;
+    this.#tell('removed', `${index} no longer lists ${files} of ${project}; ${verdict}`, { project });
+  }
+
+  quarantined(index: string, project: string, reason: string | undefined): void {
+    const why = reason === undefined ? '' : ` (${reason})`;
+    this.#tell('quarantined', `${index} has quarantined ${project}${why}; its files are refused`, { project });
+  }
+
   wrongPart(wheel: string): void {
     this.#meters.integrityFailures.inc({ kind: 'wrong-metadata' });
     this.#tell('integrity', `core metadata read by ranges was not that of the wheel: ${wheel.split('?')[0]}`);

@@ -48,7 +48,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   yaml: ['src/config', 'src/commands'],
   zod: ['src/config'],
   'smol-toml': ['src/locks', 'src/commands/named-locks.ts'],
-  'lru-cache': ['src/cache', 'src/upstream', 'src/index', 'src/http'],
+  'lru-cache': ['src/cache', 'src/upstream', 'src/index', 'src/http', 'src/policy'],
 };
 
 interface Import {

@@ -21,7 +21,9 @@ import { PageResources } from '../index/page-resources.ts';
 import type { PageWorkshop } from '../index/page-workshop.ts';
 import type { ProjectName } from '../index/project-name.ts';
 import { RenderedPages } from '../index/rendered-pages.ts';
+import { pulledVerdict } from '../index/verdicts.ts';
 import { WithdrawnMetadata } from '../index/withdrawn-metadata.ts';
+import { Policies } from '../policy/policies.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import { type Basics, memoryShare } from './basics.ts';
 import type { Fellows } from './listener.ts';
@@ -69,13 +71,22 @@ export function buildServices(
   const onChanged = (project: ProjectName, filename: string, accepted: boolean) =>
     telemetry.changedFile(project, filename, accepted);
   const extracting = new Set(config.indexes.filter((index) => index.extractMetadata).map(({ name }) => name));
+  const known = new KnownFiles({ entries, now, scopeOf: (index) => indexes.get(index)!.scope });
+  const policies = new Policies(new Map());
   const changedFiles = new ChangedFiles({
     workshop,
-    known: new KnownFiles({ entries, now, scopeOf: (index) => indexes.get(index)!.scope }),
+    known,
     accepting,
     // Pages are judged long after all of this is built.
     metadataHere: (...file) => files.metadataHere(...file),
     onChanged,
+    onDeparted: (index, project, files) => {
+      const view = policies.view(index, project);
+      const pulled = files.find(
+        ({ filename, ...left }) => pulledVerdict(view, filename ?? project, left, now()) !== undefined,
+      );
+      telemetry.departedFiles(index, project, files.length, pulled && (pulled.filename ?? project));
+    },
   });
   const resources = new PageResources({
     indexes,
@@ -88,6 +99,7 @@ export function buildServices(
     entries,
     now,
     onRemarks: (name, project, remarks) => telemetry.pageRemarks(name, project, remarks),
+    onQuarantined: (name, project, reason) => telemetry.quarantined(name, project, reason),
   });
   const index = new IndexService({
     readThrough,
@@ -111,6 +123,9 @@ export function buildServices(
     scopeOf: (name) => indexes.get(name)!.scope,
     extracting,
     readThrough,
+    departureOf: (...file) => known.departure(...file),
+    policies,
+    now,
     profiles: fileProfiles({
       maxFileBytes: config.maxFileBytes,
       holdBackBytes: config.holdBackBytes,

@@ -27,13 +27,18 @@ export interface ExplainFileOptions {
 /** Looks at what is held of the index that answers for the project; asks nobody. */
 export async function explainFile(
   { index, files }: ExplainFileOptions,
+  indexes: readonly string[],
   answeredBy: string | undefined,
   project: ProjectName,
   filename: string,
 ): Promise<FileExplanation> {
-  if (answeredBy === undefined) return { filename, listed: false, verdict: 'no index here has its project' };
-  const file = (await index.findHeld(answeredBy, project, { key: '', filename }))?.named;
-  if (file === undefined) return { filename, listed: false, verdict: `the page of ${project} does not list it` };
+  const file =
+    answeredBy === undefined ? undefined : (await index.findHeld(answeredBy, project, { key: '', filename }))?.named;
+  if (answeredBy === undefined || file === undefined) {
+    const page = answeredBy === undefined ? 'no index here has its project' : `the page of ${project} does not list it`;
+    const left = await files.left(answeredBy === undefined ? indexes : [answeredBy], project, filename);
+    return { filename, listed: false, verdict: left === undefined ? page : `${page}; ${left}` };
+  }
   const stored = await files.stored(answeredBy, file);
   const { url, link, hashes, sizeBytes, yanked } = file;
   return {

@@ -7,12 +7,15 @@ import type { Blob } from '../cache/blob-store.ts';
 import type { BodyReference, Entry } from '../cache/entry.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { AnswerBody } from '../cache/read-through.ts';
-import { NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
+import { NotFound, Refused, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
 import { projectOfFilename } from '../index/distribution-name.ts';
 import { filenameOfUrl } from '../index/file-links.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
+import type { Departure } from '../index/known-hashes.ts';
 import type { ListedFile } from '../index/page-reader.ts';
 import type { ProjectName } from '../index/project-name.ts';
+import { pulledVerdict } from '../index/verdicts.ts';
+import type { Policies } from '../policy/policies.ts';
 import { expectationOf } from './expectation.ts';
 import { changedFile, fileNotFound, notListed } from './file-failures.ts';
 import { FileFinder } from './file-finder.ts';
@@ -50,6 +53,10 @@ export interface FileServiceOptions
   extends FileResourcesOptions,
     Pick<ListedReadOptions, 'refusing' | 'onRefusedFile'> {
   readonly index: IndexService;
+  /** When a file left its page; undefined while one lists it, or nothing is known of it. */
+  readonly departureOf: (index: string, project: ProjectName, filename: string) => Promise<Departure | undefined>;
+  readonly policies: Policies;
+  readonly now: () => number;
   /** Indexes of whose files a part is passed on as long as they are not here. */
   readonly passing: ReadonlySet<string>;
 }
@@ -150,6 +157,19 @@ export class FileService {
     return file === undefined ? undefined : this.#resources.metadataHere(index, file, known);
   }
 
+  /** What becomes of a file that no page lists any more, in one sentence; undefined when nothing is known of it. */
+  async left(indexes: readonly string[], project: ProjectName, filename: string): Promise<string | undefined> {
+    for (const index of indexes) {
+      const departed = await this.#options.departureOf(index, project, filename);
+      if (departed === undefined) continue;
+      const view = this.#options.policies.view(index, project);
+      const pulled = pulledVerdict(view, filename, departed, this.#options.now());
+      const day = new Date(departed.at).toISOString().slice(0, 10);
+      return pulled === undefined ? `it left on ${day}, and what is here of it is served` : `refused: ${pulled}`;
+    }
+    return undefined;
+  }
+
   #sizeOf(index: string, key: string, url: string): Promise<number | undefined> {
     const { readThrough, source } = this.#options;
     return readThrough.askUnkept(`size:${key}`, index, () => source.sizeOf(index, url));
@@ -197,10 +217,11 @@ export class FileService {
    * running, and a lock file may name the hash that the file of this name had before. `known`: it has to be this file.
    */
   async #heldUnlisted(wanted: Wanted, known: ListedFile | undefined): Promise<FoundFile | undefined> {
-    const project = projectOfFilename(wanted.filename);
     const { indexes } = wanted.request;
+    const project = projectOfFilename(wanted.filename) ?? (await this.#options.index.alias(indexes, wanted.filename));
     const holders = project === undefined ? indexes : await this.#options.index.holders(indexes, project);
     for (const index of holders) {
+      if (project !== undefined) await this.#requireNotPulled(index, project, wanted.filename);
       const resource = this.#resources.unlisted(index, wanted);
       const held = await this.#options.readThrough.held(resource);
       const isKnown = known === undefined || wanted.companion !== undefined || isFile(held, known);
@@ -217,6 +238,13 @@ export class FileService {
       }
     }
     return undefined;
+  }
+
+  /** Throws Refused when the file left its page so young that it was pulled, in the words of the index's policy. */
+  async #requireNotPulled(index: string, project: ProjectName, filename: string): Promise<void> {
+    const departed = await this.#options.departureOf(index, project, filename);
+    const pulled = pulledVerdict(this.#options.policies.view(index, project), filename, departed, this.#options.now());
+    if (pulled !== undefined) throw new Refused(pulled, 'pulled');
   }
 }
 

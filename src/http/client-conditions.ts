@@ -1,5 +1,6 @@
 // What the conditions and the range of a request for something stored come to (RFC 9110 13, 14).
 
+import { parseHttpDate } from '../cache/freshness/http-date.ts';
 import { type ByteRange, parseRange } from '../files/byte-range.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -15,7 +16,9 @@ export function notModified(exchange: Exchange, etag: string, lastModified: stri
   if (headers['if-none-match'] !== undefined) return isKnown(exchange, etag);
   const since = headers['if-modified-since'];
   if (since === undefined || lastModified === undefined) return false;
-  return Date.parse(lastModified) <= Date.parse(since);
+  const now = Date.now();
+  const [modifiedAt, knownAt] = [parseHttpDate(lastModified, now), parseHttpDate(since, now)];
+  return modifiedAt !== undefined && knownAt !== undefined && modifiedAt <= knownAt;
 }
 
 /** The range of a request without conditions: with one it is to be joined to bytes that were verified. */

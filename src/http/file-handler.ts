@@ -15,6 +15,7 @@ import type { FileService, FoundFile, KnownFile } from '../files/file-service.ts
 import { fieldValue } from '../http-message.ts';
 import { fileLink } from '../index/file-links.ts';
 import type { ListedFile } from '../index/page-reader.ts';
+import { readInstant } from '../policy/since.ts';
 import { statusOf } from './cache-fields.ts';
 import { notModified, plainRange, requestedRange, wantsPart } from './client-conditions.ts';
 import type { Exchange } from './exchange.ts';
@@ -235,8 +236,8 @@ function promisedTag(file: ListedFile | undefined): string | undefined {
 }
 
 function modifiedAt(entry: Entry, file: ListedFile | undefined): string | undefined {
-  const uploaded = file?.uploadTime === undefined ? Number.NaN : Date.parse(file.uploadTime);
-  if (!Number.isNaN(uploaded)) return new Date(uploaded).toUTCString();
+  const uploaded = readInstant(file?.uploadTime);
+  if (uploaded !== undefined) return new Date(uploaded).toUTCString();
   return fieldValue(entry.fields, 'last-modified');
 }
 

@@ -3,8 +3,9 @@
 import { cacheStatus } from '../cache/cache-status.ts';
 import { isOutOfDescriptors } from '../cache/open-files.ts';
 import type { ErrorCode } from '../error-codes.ts';
-import { MethodNotAllowed, ProxyError, Unauthorized } from '../errors.ts';
+import { MethodNotAllowed, ProxyError, Refused, Unauthorized } from '../errors.ts';
 import { ProjectNotFound } from '../index/project-not-found.ts';
+import { reasonPhrase } from '../policy/judge.ts';
 import type { Exchange } from './exchange.ts';
 
 const TITLES: Readonly<Record<number, string>> = {
@@ -66,6 +67,8 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
   if (status === 400 || status === 413) fields.push('connection', 'close');
   // Twine shows its user the reason phrase and nothing else of a refusal.
   if (exchange.kind === 'passthrough' && PHRASE.test(detail)) response.statusMessage = detail;
+  // pip shows its user nothing else of a file that is refused.
+  if (error instanceof Refused) response.statusMessage = reasonPhrase(detail);
   exchange.send(status, fields, body);
 }
 

@@ -1,6 +1,7 @@
 // Index pages in HTML (PEP 503, 592, 658, 714, 740, 792). Each file gets the JSON object that a JSON page would have
 // had, as far as HTML can tell, so that everything behind this file sees one kind of page.
 
+import { readInstant } from '../policy/since.ts';
 import { namesDistribution } from './distribution-name.ts';
 import { filenameOfUrl } from './file-links.ts';
 import { type Anchor, decodeHtml, type HtmlDocument, readHtml } from './html-document.ts';
@@ -146,6 +147,8 @@ function fileRecord(filename: string, url: string, hashes: Hashes, attributes: r
   );
   const gpgSig = gpgSigOf(attribute(attributes, 'data-gpg-sig'));
   const provenance = attribute(attributes, 'data-provenance');
+  const uploadTime = uploadTimeOf(attribute(attributes, 'data-upload-time'));
+  const sizeBytes = sizeOf(attribute(attributes, 'data-size'));
   const yanked = reason === undefined ? false : reason === '' ? true : reason;
   const source: Record<string, unknown> = { filename, url, hashes };
   if (requiresPython !== undefined) source['requires-python'] = requiresPython;
@@ -153,12 +156,14 @@ function fileRecord(filename: string, url: string, hashes: Hashes, attributes: r
   if (yanked !== false) source.yanked = yanked;
   if (gpgSig !== undefined) source['gpg-sig'] = gpgSig;
   if (provenance !== undefined) source.provenance = provenance;
+  if (sizeBytes !== undefined) source.size = sizeBytes;
+  if (uploadTime !== undefined) source['upload-time'] = uploadTime;
   return {
     filename,
     url,
     hashes,
-    sizeBytes: undefined,
-    uploadTime: undefined,
+    sizeBytes,
+    uploadTime,
     requiresPython,
     coreMetadata,
     yanked,
@@ -190,6 +195,15 @@ function coreMetadataOf(value: string | undefined): true | Hashes | undefined {
   if (value.toLowerCase() === 'true') return true;
   const [algorithm, digest] = split(value);
   return digest !== '' && KNOWN_HASHES.has(algorithm) ? { [algorithm]: digest } : undefined;
+}
+
+/** Some indexes say in HTML what PEP 700 has in JSON only; they write the same values. */
+function uploadTimeOf(value: string | undefined): string | undefined {
+  return readInstant(value) === undefined ? undefined : value;
+}
+
+function sizeOf(value: string | undefined): number | undefined {
+  return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
 }
 
 function gpgSigOf(value: string | undefined): boolean | undefined {

@@ -11,26 +11,22 @@ export type Age = { readonly since: number; readonly from: 'upload-time' | 'firs
 export interface PageView {
   /** When the page that is held was validated last, in milliseconds since the epoch; undefined when none is held. */
   readonly heldValidatedAt: number | undefined;
-  /** The age of a file that was known before, by filename; undefined for a new one. */
-  readonly knownAge: (filename: string) => Age | undefined;
   /** When the new page was validated, in milliseconds since the epoch. */
   readonly validatedAt: number;
 }
 
 /**
- * The age of one file of a page. A file that is known keeps its age. A new file of a page that is held already cannot
- * claim to be much older than the last look at that page. Without an upload time the first sight counts; what the first
- * page ever seen listed counts as old.
+ * The age of a file that is new on a page, by the upload time that it claims (milliseconds since the epoch). On a page
+ * that is held already it cannot claim to be much older than the last look at that page. Without an upload time the
+ * first sight counts; what the first page ever seen listed counts as old. An upload that lies ahead of our clock counts
+ * from the first sight as well.
  */
-export function ageOf(filename: string, uploadTime: string | undefined, page: PageView): Age {
-  const known = page.knownAge(filename);
-  if (known !== undefined) return known;
-  const claimed = readInstant(uploadTime);
-  const { heldValidatedAt } = page;
+export function ageOf(claimed: number | undefined, { heldValidatedAt, validatedAt }: PageView): Age {
   if (claimed === undefined) {
     if (heldValidatedAt === undefined) return { since: Number.NEGATIVE_INFINITY, from: 'old' };
-    return { since: page.validatedAt, from: 'first-seen' };
+    return { since: validatedAt, from: 'first-seen' };
   }
+  if (claimed > validatedAt) return { since: validatedAt, from: 'first-seen' };
   if (heldValidatedAt !== undefined && claimed < heldValidatedAt - BACK_DATED_MS) {
     return { since: heldValidatedAt, from: 'back-dated' };
   }

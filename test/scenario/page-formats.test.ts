@@ -11,6 +11,7 @@ import { contentType, redirect, status } from '../support/faults.ts';
 import { type ClientResponse, fetchAll, get } from '../support/http-client.ts';
 import { getPage, JSON_TYPE, listed } from '../support/page-client.ts';
 import { type RunningProxy, startProxy } from '../support/proxy.ts';
+import { smallWorld } from '../support/small-world.ts';
 import { wheel } from '../support/wheels.ts';
 
 const V1_HTML = 'application/vnd.pypi.simple.v1+html';
@@ -260,4 +261,20 @@ describe('an upstream', () => {
     const [file] = (page.json() as { readonly files: readonly { readonly url: string }[] }).files;
     assert.equal(file!.url, `../../files/http/${new URL(index.url).host}/elsewhere/deep/foo-1.0.tar.gz`);
   });
+});
+
+it('upload times and sizes that an HTML upstream tells are in our JSON: `uv --exclude-newer` needs them', async (t) => {
+  const { index, proxy } = await smallWorld(t);
+  const link = (name: string, attributes: string) =>
+    `<a href="../../packages/${name}#sha256=${'a'.repeat(64)}" ${attributes}>${name}</a>`;
+  const html = `<!DOCTYPE html><html><head><meta name="pypi:repository-version" content="1.0"></head><body>
+${link('demo-1.0.tar.gz', 'data-upload-time="2026-01-02T03:04:05Z" data-size="1234"')}
+${link('demo-2.0.tar.gz', 'data-upload-time="yesterday" data-size="much"')}
+</body></html>`;
+  index.fault('/simple/demo/', status(200, ['content-type', 'text/html'], html));
+  const answer = await get(`${proxy.url}/simple/demo/`, { accept: 'application/vnd.pypi.simple.v1+json' });
+  const { files } = JSON.parse(answer.text());
+  assert.equal(files[0]['upload-time'], '2026-01-02T03:04:05Z');
+  assert.equal(files[0].size, 1234);
+  assert.equal('upload-time' in files[1] || 'size' in files[1], false);
 });
