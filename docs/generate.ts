@@ -3,8 +3,8 @@
 
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { optionsTable } from '../src/config/options-table.ts';
-import { errorCodesTable } from '../src/error-codes.ts';
+import { optionsTable } from '../src/config/options.ts';
+import { errorCodesTable } from '../src/core/errors.ts';
 import { metricsTable } from '../src/observe/metric-table.ts';
 
 /** Characters of a file's line in the tree. */
@@ -14,22 +14,30 @@ const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
 /** What each folder is for, in the order in which one reads the code: from the whole machine down to its words. */
 const FOLDERS: Readonly<Record<string, string>> = {
-  '': 'the whole machine, and what every layer may use',
-  assembly: 'puts the machine together, part by part',
-  commands: 'the command line, one file a command',
+  '': 'the command line',
+  app: 'constructs everything, and is the only room that does',
+  commands: 'one file a command',
   config: 'options, the YAML file, the upstream of this machine',
   workers: 'several processes that share one listener',
+  admin: 'what operators may ask and order: status, explain, purge',
   http: 'speaks HTTP to clients',
   'status-page': 'the page for a person',
+  locks: 'reads lock files',
   index: 'answers index pages',
   files: 'answers distribution files and core metadata',
   raw: 'any other origin, cached by RFC 9111 alone',
-  locks: 'reads lock files',
-  policy: "an operator's rules",
-  cache: 'remembers: the read-through flow, entries, blobs',
-  'cache/freshness': 'RFC 9111 as pure functions',
-  upstream: 'speaks HTTP to upstreams',
+  upstream: 'one index behind several mirrors',
+  cache: 'the engine: lookup, freshness, one fetch a key, stale copies',
+  policy: 'supply-chain rules: the verdict on a file',
+  pages: 'the page model: parse, render, compare, negotiate',
+  net: 'speaks HTTP to anybody: connections, egress guard, credentials, redirects',
+  access: 'who may ask: clients, hosts, tokens, TLS identity',
+  'store/entries': 'validators, times and decisions: memory, SQLite, records',
+  'store/blobs': 'bodies on disk by digest, and the space that they take',
+  'store/redis': 'what nodes share',
+  'http-semantics': 'RFC 9110, 9111 and 9211 as pure functions',
   observe: 'metrics, log, events',
+  core: 'what every room may use: errors, messages, deadlines, digests',
 };
 
 /** The generated region of each page of docs/: the name of its markers, and what stands between them. */

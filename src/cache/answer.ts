@@ -1,10 +1,10 @@
 // What the read-through flow hands to a service: a stored or arriving response and how it came about.
 
-import type { Fields, IncomingResponse } from '../http-message.ts';
-import type { Entry } from './entry.ts';
-import { currentAgeSeconds, remainingSeconds } from './freshness/age.ts';
-import { storedFields } from './freshness/storable.ts';
-import type { GrowingReader } from './growing-reader.ts';
+import type { Fields, IncomingResponse } from '../core/http-message.ts';
+import { currentAgeSeconds, remainingSeconds } from '../http-semantics/age.ts';
+import { storedFields } from '../http-semantics/storable.ts';
+import type { Entry } from '../store/entries/entry.ts';
+import type { GrowingReader } from './growing-body.ts';
 import type { Resource } from './profile.ts';
 
 /** One word for how a request was answered: the same in headers, metrics, logs and tests. */

@@ -13,7 +13,7 @@
 // body of G, and P (removes the body, then the record) left a record of G without its body.
 // Another process on the same folder hears of a purge before anything is removed (overtake), and once more afterwards.
 
-import { OneByOne } from './one-by-one.ts';
+import { OneByOne } from '../store/blobs/disk-blobs.ts';
 
 /** Something that will be stored under a key when it is here: a fetch, or a copy taken over from others. */
 export interface PendingStore {

@@ -1,10 +1,10 @@
 // What differs between the kinds of things that go through the one read-through flow. A profile is a value of pure
 // functions; the flow has no switches of its own.
 
-import type { Fields, IncomingResponse, RequestHead, ResponseHead } from '../http-message.ts';
-import type { Digest } from './digest.ts';
-import type { Doubt, Entry, Json } from './entry.ts';
-import type { CacheRules } from './freshness/rules.ts';
+import type { Digest } from '../core/digest.ts';
+import type { Fields, IncomingResponse, RequestHead, ResponseHead } from '../core/http-message.ts';
+import type { CacheRules } from '../http-semantics/rules.ts';
+import type { Doubt, Entry, Json } from '../store/entries/entry.ts';
 
 /**
  * What a status from upstream means: a body to keep; a clean "there is none" (404, 410), which is stored as a
@@ -106,4 +106,14 @@ export interface Resource {
   accepted?(entry: Entry, isCurrent: () => boolean): Promise<void>;
   /** Told which source sent bytes with a wrong hash. */
   onWrongBody(source: string): void;
+}
+
+/** What a flight tells: counted and logged elsewhere. */
+export interface FlightObserver {
+  integrityFailure(resource: Resource, kind: 'wrong-digest' | 'damaged-body'): void;
+  diskFailure(error: NodeJS.ErrnoException): void;
+  /** A fetch ended by a fault of our own: a bug, a thread that ended, memory that ran out. */
+  ownFault(resource: Resource, error: unknown): void;
+  /** Bytes of a body that came from upstream, whole or not. */
+  received(resource: Resource, bytes: number): void;
 }

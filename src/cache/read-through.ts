@@ -1,26 +1,25 @@
 // The one flow by which everything stored is read: look up, decide (RFC 9111 4), and where the copy does not do, one
 // flight upstream for all who wait. A failed flight never changes what is stored.
 
-import type { IncomingResponse } from '../http-message.ts';
+import { LRUCache } from 'lru-cache';
+import type { IncomingResponse } from '../core/http-message.ts';
+import type { TimedHead } from '../http-semantics/rules.ts';
+import type { UpstreamTrouble } from '../http-semantics/stale.ts';
+import type { Blob } from '../store/blobs/blob-store.ts';
+import { MemoryBlob, UnreadableBlob } from '../store/blobs/stored-blob.ts';
+import type { Entry, EntryRecord } from '../store/entries/entry.ts';
 import { type Answer, answerOf, type Forward, passingAnswer, staleAnswer } from './answer.ts';
-import type { Blob } from './blob-store.ts';
-import type { Entry, EntryRecord } from './entry.ts';
-import type { FlightTools } from './flight-tools.ts';
-import { Flights } from './flights.ts';
-import type { TimedHead } from './freshness/rules.ts';
-import type { UpstreamTrouble } from './freshness/stale.ts';
+import type { TurnsOptions } from './fetch-locks.ts';
+import type { FlightTools } from './fetch-tools.ts';
+import { Flights } from './fetches.ts';
 import { KeyChanges } from './key-changes.ts';
-import { LandedAnswers } from './landed-answers.ts';
+import { type Forgetting, StoredByOthers, StoredCopies } from './lookup.ts';
 import type { Resource } from './profile.ts';
+import { LandedAnswers } from './reader-answer.ts';
 import { RefreshAhead } from './refresh-ahead.ts';
 import { RetrySchedule } from './retry-schedule.ts';
 import { Revalidation, type RevalidationOptions } from './revalidation.ts';
-import { mayStandIn, NoUsableCopy } from './stand-in.ts';
-import { MemoryBlob, UnreadableBlob } from './stored-blob.ts';
-import { StoredByOthers } from './stored-by-others.ts';
-import { type Forgetting, StoredCopies } from './stored-copies.ts';
-import type { TurnsOptions } from './turns.ts';
-import { decide } from './verdict-on-copies.ts';
+import { decide, mayStandIn, NoUsableCopy } from './stale-policy.ts';
 
 export interface ReadOptions extends RevalidationOptions {
   /** The client insists on a validated answer: at most once in five seconds per key, else ignored. */
@@ -53,6 +52,8 @@ export class ReadThrough {
   readonly #onPurged: ((keys: readonly string[]) => Promise<void>) | undefined;
   /** What is being asked for without being kept. */
   readonly #unkept = new Map<string, Promise<unknown>>();
+  /** When a key was last asked for without conditions, milliseconds since the epoch. */
+  readonly #askedUnconditionally = new LRUCache<string, number>({ max: 1_000 });
 
   constructor(
     given: Omit<FlightTools, 'changes'> & {
@@ -217,6 +218,20 @@ export class ReadThrough {
     for (const key of this.#flights.overtake(isMeant, until)) this.#endWaiting(key);
   }
 
+  /**
+   * What is stored under the key stays, and is validated before it is used again: it was written to. A flight that began
+   * before that may have brought the old:
+   *   1. Another process's flight is answered.  2. The write is answered here.  3. That flight stores what it has.
+   * So the others end theirs before the copy is marked, and read the mark afterwards.
+   */
+  async outdate(key: string): Promise<void> {
+    this.overtake((each) => each === key, Number.POSITIVE_INFINITY);
+    this.#endWaiting(key);
+    await this.#onPurged?.([key]);
+    this.#copies.outdate(key);
+    await this.#onPurged?.([key]);
+  }
+
   /** Another process on this data folder has purged these keys: only what this one remembers is left of them. */
   purgedElsewhere(keys: readonly string[]): void {
     const meant = new Set(keys);
@@ -277,7 +292,15 @@ export class ReadThrough {
   }
 
   async #read(resource: Resource, options: ReadOptions): Promise<Answer> {
+    if (options.anew === true) this.#retries.forget(resource.key);
     const { record, decided, now } = await this.#consult(resource);
+    // A reader that comes while it is being asked for anew joins that.
+    const mayAsk =
+      options.unconditional === true &&
+      (this.#flights.isUnderWay(resource.key) || this.#mayAskUnconditionally(resource.key, now));
+    if (mayAsk && 'entry' in decided) {
+      return this.#revalidation.answer(resource, record, decided.entry, 'request', options);
+    }
     switch (decided.kind) {
       case 'fresh':
         return options.insist === true && this.#mayInsist(decided.entry, now)
@@ -285,8 +308,12 @@ export class ReadThrough {
           : this.#hit(resource, decided.entry, now);
       case 'stale-while-revalidate':
         return this.#whileRefreshing(resource, record, decided.entry);
-      case 'revalidate':
-        return this.#revalidation.answer(resource, record, decided.entry, decided.forward, options);
+      case 'revalidate': {
+        // A copy that is known to be of before a change is worth waiting for its successor.
+        const patient =
+          decided.entry.outdated === true ? { patienceMs: Number.POSITIVE_INFINITY, ...options } : options;
+        return this.#revalidation.answer(resource, record, decided.entry, decided.forward, patient);
+      }
       case 'miss': {
         this.#requireDue(resource, options);
         const joined = this.#flights.join(resource, record, undefined, options);
@@ -325,6 +352,12 @@ export class ReadThrough {
   #whileRefreshing(resource: Resource, record: EntryRecord | undefined, entry: Entry): Answer {
     this.#revalidation.refresh(resource, record, entry);
     return staleAnswer(resource, entry, this.#tools.now(), { reason: 'refreshing' });
+  }
+
+  #mayAskUnconditionally(key: string, now: number): boolean {
+    if (now - (this.#askedUnconditionally.get(key) ?? Number.NEGATIVE_INFINITY) < INSIST_INTERVAL_MS) return false;
+    this.#askedUnconditionally.set(key, now);
+    return true;
   }
 
   #mayInsist(entry: Entry, now: number): boolean {

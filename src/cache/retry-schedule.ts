@@ -2,7 +2,7 @@
 // and nobody waits for it twice: 5 s after the failure where a copy is served meanwhile; where nothing is held and a
 // client waits, at once after the first failure and 2 s after the second. Both double to 25 s.
 
-import { type FailureKind, Overloaded, UpstreamFailure } from '../errors.ts';
+import { type FailureKind, Overloaded, UpstreamFailure } from '../core/errors.ts';
 
 const FIRST_MS = 5_000;
 /** What nobody holds is tried sooner: installers come back within seconds, and then give up. */

@@ -1,19 +1,19 @@
 // Asks whether a copy still holds: before a client that waits, as long as patience lasts; behind the back of one that
 // has the copy; and ahead of expiry. Who may not have the copy instead gets the error.
 
-import { UpstreamFailure } from '../errors.ts';
+import { settlesWithin } from '../core/deadline.ts';
+import { StillOnItsWay, UpstreamFailure } from '../core/errors.ts';
+import { currentAgeSeconds, remainingSeconds } from '../http-semantics/age.ts';
+import { selectVariant } from '../http-semantics/vary.ts';
+import type { Entry, EntryRecord } from '../store/entries/entry.ts';
 import { type Answer, type Forward, staleAnswer } from './answer.ts';
-import { settlesWithin } from './deadline.ts';
-import type { Entry, EntryRecord } from './entry.ts';
-import { type Flights, leave } from './flights.ts';
-import { currentAgeSeconds, remainingSeconds } from './freshness/age.ts';
-import { selectVariant } from './freshness/vary.ts';
-import type { LandedAnswers } from './landed-answers.ts';
+import { type Flights, leave } from './fetches.ts';
+import type { StoredCopies } from './lookup.ts';
 import type { Resource } from './profile.ts';
+import { type LandedAnswers, LONGEST_WAIT_MS } from './reader-answer.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 import type { RetrySchedule } from './retry-schedule.ts';
-import { backOffReason, mayStandIn, nothingInStead, troubleOf } from './stand-in.ts';
-import type { StoredCopies } from './stored-copies.ts';
+import { backOffReason, mayStandIn, nothingInStead, troubleOf } from './stale-policy.ts';
 
 export interface RevalidationOptions {
   /** Overrides the profile's patience; Infinity waits for the flight. */
@@ -83,10 +83,15 @@ export class Revalidation {
         leave(joined);
         return staleAnswer(resource, entry, this.#now(), { reason: known ? 'refreshing' : 'patience' });
       }
-    } else if (failure?.cause instanceof UpstreamFailure && !(await settlesWithin(joined.landing, patienceMs))) {
+    } else {
       // A stored "there is none" may not stand in for upstream, but neither is known trouble waited out for it.
-      leave(joined);
-      throw nothingInStead(resource, entry, failure.cause);
+      const isBounded = resource.profile.name !== 'raw';
+      const isOverdue = isBounded && performance.now() - joined.startedAt > LONGEST_WAIT_MS;
+      const trouble = isOverdue ? new StillOnItsWay() : failure?.cause;
+      if (trouble instanceof UpstreamFailure && !(await settlesWithin(joined.landing, patienceMs))) {
+        leave(joined);
+        throw nothingInStead(resource, entry, trouble);
+      }
     }
     return this.#landed.take(resource, record, entry, joined, forward);
   }

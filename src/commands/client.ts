@@ -1,10 +1,18 @@
 // `wheelkeep client <name>`: a line for the clients file, from a password that is typed or piped, or from a new token.
 
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 import { Command } from 'commander';
-import { isClientName } from '../http/client-list.ts';
-import { hashPassword, makeToken } from '../http/secret-hash.ts';
-import { CommandFailure, outJson, type Terminal, WRONG_USAGE, withJsonFlag } from './command-line.ts';
-import { readSecret } from './secret-input.ts';
+import { isClientName } from '../access/client-list.ts';
+import { hashPassword, makeToken } from '../access/secret-hash.ts';
+import {
+  CommandFailure,
+  outJson,
+  STOPPED_BY_CTRL_C,
+  type Terminal,
+  WRONG_USAGE,
+  withJsonFlag,
+} from './command-line.ts';
 
 const EXAMPLES = `
 The line goes to standard output, everything else to the terminal. A name may have several lines: add the new one,
@@ -42,4 +50,36 @@ async function password(): Promise<string> {
   const typed = await readSecret('password: ');
   if (typed.length < SHORTEST) throw new CommandFailure(`a password has at least ${SHORTEST} characters`, WRONG_USAGE);
   return typed;
+}
+
+// A secret from the keyboard, without showing it and twice because it cannot be seen, or from the first line of a pipe.
+
+/** Rejects with CommandFailure. */
+export async function readSecret(prompt: string): Promise<string> {
+  if (!process.stdin.isTTY) return firstLine();
+  const once = await typed(prompt);
+  if ((await typed('again: ')) !== once) throw new CommandFailure('the two are not the same', WRONG_USAGE);
+  return once;
+}
+
+async function firstLine(): Promise<string> {
+  for await (const line of createInterface({ input: process.stdin })) return line;
+  throw new CommandFailure('nothing came on standard input', WRONG_USAGE);
+}
+
+async function typed(prompt: string): Promise<string> {
+  process.stderr.write(prompt);
+  // What readline would echo goes nowhere.
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    lines.once('SIGINT', () => reject(new CommandFailure('stopped by SIGINT', STOPPED_BY_CTRL_C)));
+    lines.once('close', () => reject(new CommandFailure('nothing was typed', WRONG_USAGE)));
+  });
+  try {
+    return await Promise.race([lines.question(''), interrupted]);
+  } finally {
+    lines.close();
+    process.stderr.write('\n');
+  }
 }

@@ -2,9 +2,6 @@
 
 import { Argument, Command } from 'commander';
 import type { Terminal } from './command-line.ts';
-import { bashScript } from './completion-bash.ts';
-import { fishScript } from './completion-fish.ts';
-import { zshScript } from './completion-zsh.ts';
 
 const SCRIPTS: Readonly<Record<string, (commands: readonly CompletedCommand[]) => string>> = {
   bash: bashScript,
@@ -66,4 +63,97 @@ function completed(command: Command): CompletedCommand {
 /** Without what would end a quotation or begin an expansion in a shell. */
 function plain(description: string): string {
   return description.replaceAll(/['"`$\\[\]]/g, '').replaceAll(':', ',');
+}
+
+// The completion of bash, by a function of its own: where it has nothing to say, files are offered.
+
+export function bashScript(commands: readonly CompletedCommand[]): string {
+  const names = commands.map(({ name }) => name).join(' ');
+  const values = commands.flatMap(({ name, options }) =>
+    options.flatMap((option) => {
+      if (!option.takesValue) return [];
+      return [
+        `    '${name} ${option.name}') COMPREPLY=($(compgen -W '${option.choices.join(' ')}' -- "$word")); return ;;`,
+      ];
+    }),
+  );
+  const words = commands.map(({ name, options, argumentChoices }) => {
+    const all = [...argumentChoices, ...options.map((option) => option.name)];
+    return `    ${name}) words='${all.join(' ')}' ;;`;
+  });
+  return `_wheelkeep() {
+  local word="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD - 1]}" command= words= at
+  COMPREPLY=()
+  for ((at = 1; at < COMP_CWORD; at++)); do
+    # Behind the command of run stands somebody else's.
+    [[ \${COMP_WORDS[at]} == -- ]] && return
+    [[ -z $command && \${COMP_WORDS[at]} != -* ]] && command="\${COMP_WORDS[at]}"
+  done
+  case "$command $previous" in
+${values.join('\n')}
+  esac
+  case "$command" in
+    '') words='${names} --help --version' ;;
+${words.join('\n')}
+  esac
+  # Files come first where a word begins like one.
+  [[ -n $command && $word != -* && $command != completion ]] && return
+  COMPREPLY=($(compgen -W "$words" -- "$word"))
+}
+complete -o default -F _wheelkeep wheelkeep`;
+}
+
+// The completion of fish, which knows descriptions, choices and subcommands by itself.
+
+export function fishScript(commands: readonly CompletedCommand[]): string {
+  const lines = commands.flatMap(({ name, description, options, argumentChoices }) => {
+    const within = `complete -c wheelkeep -n '__fish_seen_subcommand_from ${name}'`;
+    return [
+      `complete -c wheelkeep -f -n __fish_use_subcommand -a ${name} -d '${description}'`,
+      ...(argumentChoices.length > 0 ? [`${within} -f -a '${argumentChoices.join(' ')}'`] : []),
+      ...options.map((option) => {
+        const choices = option.choices.length > 0 ? ` -x -a '${option.choices.join(' ')}'` : ' -r';
+        return `${within} -l ${option.name.slice(2)} -d '${option.description}'${option.takesValue ? choices : ''}`;
+      }),
+    ];
+  });
+  return lines.join('\n');
+}
+
+// The completion of zsh: commands and options with what they are for.
+
+export function zshScript(commands: readonly CompletedCommand[]): string {
+  const described = commands.map(({ name, description }) => `    '${name}:${description}'`);
+  const cases = commands.map(({ name, options, argumentChoices }) => {
+    const specs = [...options.map(optionSpec), argumentSpec(name, argumentChoices)];
+    return `    ${name}) _arguments ${specs.join(' ')} ;;`;
+  });
+  return `#compdef wheelkeep
+_wheelkeep() {
+  local -a commands=(
+${described.join('\n')}
+  )
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+${cases.join('\n')}
+  esac
+}
+compdef _wheelkeep wheelkeep`;
+}
+
+function argumentSpec(command: string, choices: readonly string[]): string {
+  if (choices.length > 0) return `'1: :(${choices.join(' ')})'`;
+  // Behind the command of run stands somebody else's.
+  return command === 'run' ? `'*:: :_normal'` : `'*: :_files'`;
+}
+
+function optionSpec({ name, description, takesValue, choices }: CompletedOption): string {
+  const value = choices.length > 0 ? `: :(${choices.join(' ')})` : ': :_files';
+  return `'${name}[${description}]${takesValue ? value : ''}'`;
 }

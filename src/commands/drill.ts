@@ -2,7 +2,7 @@
 // upstreams are cut off for everything that the locks name. It simulates no installer; --live runs a real one.
 
 import { Command } from 'commander';
-import { LOCK_FORMATS } from '../locks/formats.ts';
+import { LOCK_FORMATS } from '../locks/read-lock.ts';
 import { keepDrill } from '../observe/drills.ts';
 import { countText } from '../observe/figures.ts';
 import { CommandFailure, type ExitCode, FAILED, outJson, type Terminal, WRONG_USAGE } from './command-line.ts';

@@ -52,6 +52,7 @@ function indexLines({ index, verdict, page, doubt, trouble }: IndexExplanation):
       ...(facts?.status === undefined ? [] : [`status ${facts.status}`]),
     ];
     if (known.length > 0) lines.push(`    ${known.join(', ')}`);
+    for (const unserved of facts?.unserved ?? []) lines.push(`    cannot be served: ${unserved}`);
   }
   if (doubt !== undefined) {
     lines.push(`    not believed yet: ${doubt.claim}, ${doubt.count} times since ${doubt.firstSeen}`);

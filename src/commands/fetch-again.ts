@@ -4,12 +4,12 @@
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { BlobFolders } from '../cache/blob-folders.ts';
-import type { BlobKind } from '../cache/blob-index.ts';
-import { EmbeddedEntries } from '../cache/embedded-entries.ts';
-import { decodeRecord } from '../cache/record-codec.ts';
+import { PURGEABLE_KINDS } from '../admin/cache-keys.ts';
 import type { RawMountConfig } from '../config/config.ts';
-import { PURGEABLE_KINDS } from '../purgeable-keys.ts';
+import type { BlobKind } from '../store/blobs/blob-index.ts';
+import type { BlobFolders } from '../store/blobs/folders.ts';
+import { decodeRecord } from '../store/entries/record-codec.ts';
+import { EmbeddedEntries } from '../store/entries/sqlite-entries.ts';
 import { IndexClient, Refused } from './index-client.ts';
 import type { Progress } from './progress.ts';
 

@@ -1,11 +1,11 @@
 // Asks a Wheelkeep for everything that lock files name: the page of every project, the files that count, each by its
 // hash, and their core metadata. It resolves nothing: what only an installer can know is listed as unknown.
 
-import { namesDistribution } from '../index/distribution-name.ts';
-import type { ProjectName } from '../index/project-name.ts';
 import { type Meant, meantFiles } from '../locks/listed-files.ts';
 import { ALL_KINDS, type LockedVersion } from '../locks/lock.ts';
 import { bestFile, countsFor, installedOn, isSource, type Target } from '../locks/target.ts';
+import { namesDistribution } from '../pages/distribution-name.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 import { type Finding, finding, IndexWalk, type IndexWalkOptions, once } from './index-walk.ts';
 import type { NamedLock } from './named-locks.ts';
 

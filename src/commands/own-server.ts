@@ -1,7 +1,7 @@
 // A Wheelkeep of one command's own: in this process, on loopback, with the ordinary configuration and data folder.
 // A server that runs on the same data folder is not disturbed: the stores are made for several processes.
 
-import type { App } from '../app.ts';
+import type { App } from '../app/app.ts';
 import type { Config } from '../config/config.ts';
 import { dataFolderProblem } from '../config/data-folder.ts';
 import { packageVersion } from '../config/installation.ts';
@@ -32,7 +32,7 @@ export async function withOwnServer(
   const problem = await dataFolderProblem(config.dataDir, read.sources.dataDir);
   if (problem) throw new ConfigurationError([problem]);
   for (const warning of warnings) terminal.error(`warning: ${warning}`);
-  const [{ startApp }, { quietLog }] = await Promise.all([import('../app.ts'), import('../observe/log.ts')]);
+  const [{ startApp }, { quietLog }] = await Promise.all([import('../app/app.ts'), import('../observe/log.ts')]);
   const own = ownConfig(config, typeof given.port === 'string');
   const log = { ...quietLog, ...errorsTo(terminal) };
   const app = await startApp(own, { version: packageVersion(), upstreamCut, log }).catch((error) => {

@@ -1,7 +1,7 @@
 // `wheelkeep purge`: the running server forgets a project, or everything; the next request asks upstream.
 
 import { Command } from 'commander';
-import type { Purged } from '../administration.ts';
+import type { Purged } from '../admin/administration.ts';
 import {
   CommandFailure,
   type ExitCode,

@@ -1,9 +1,9 @@
 // Asks the server that runs on this configuration: its address is the configuration's, its token lies in the data
 // folder, so whoever may read the folder may ask.
 
+import { readAdminToken } from '../access/admin-token.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { administrationUrl } from '../config/own-addresses.ts';
-import { readAdminToken } from '../http/admin-token.ts';
 import { CommandFailure, configInput, type Terminal } from './command-line.ts';
 import { askOwnServer, NoOwnServer } from './own-request.ts';
 

@@ -43,7 +43,7 @@ async function serve({ config, warnings }: LoadedConfig): Promise<void> {
   const starting =
     config.workers > 1
       ? import('../workers/primary.ts').then(({ startWorkers }) => startWorkers)
-      : import('../app.ts').then(({ startApp }) => startApp);
+      : import('../app/app.ts').then(({ startApp }) => startApp);
   const [start, { createLog, openSharedSink, openSink }] = await Promise.all([starting, import('../observe/log.ts')]);
   const sink = config.workers > 1 ? openSharedSink(1) : openSink(1);
   process.on('exit', () => sink.flush());

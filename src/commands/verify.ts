@@ -1,14 +1,15 @@
 // `wheelkeep verify`: reads all stored bodies back, hashes them, removes those that are not what they should be, and
 // fetches these again.
 
+import * as fs from 'node:fs';
 import { constants } from 'node:os';
 import { Command } from 'commander';
-import { scopesOf } from '../assembly/upstreams.ts';
-import { accountedBytes } from '../cache/blob-database.ts';
-import { BLOB_KINDS, BlobFolders, shards } from '../cache/blob-folders.ts';
+import { scopesOf } from '../app/upstreams.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { bytesText, countText } from '../observe/figures.ts';
+import { accountedBytes, BlobIndex, type BlobKind } from '../store/blobs/blob-index.ts';
+import { BLOB_KINDS, BlobFolders, shards } from '../store/blobs/folders.ts';
 import {
   CommandFailure,
   configInput,
@@ -22,7 +23,6 @@ import {
 import type { StoredWorld, WrongBody } from './fetch-again.ts';
 import { withOwnServer } from './own-server.ts';
 import type { Progress } from './progress.ts';
-import { Removal } from './removal.ts';
 import { stopSignal } from './stop-signal.ts';
 
 const EXAMPLES = `
@@ -61,7 +61,7 @@ async function verify(
 ): Promise<void> {
   const keep = given.keep === true;
   const { dataDir } = config;
-  const [{ scrub }, { openProgress }] = await Promise.all([import('../cache/scrub.ts'), import('./progress.ts')]);
+  const [{ scrub }, { openProgress }] = await Promise.all([import('../store/blobs/scrub.ts'), import('./progress.ts')]);
   const folders = new BlobFolders(dataDir);
   const control = new AbortController();
   const { signal } = control;
@@ -148,4 +148,45 @@ async function countBodies(folders: BlobFolders): Promise<number> {
     for (const shard of shards()) count += (await folders.names(kind, shard)).length;
   }
   return count;
+}
+
+// Takes bodies that `verify` found wrong away: from the disk, and from the account that the servers of the folder keep.
+
+export class Removal {
+  readonly #folders: BlobFolders;
+  readonly #keep: boolean;
+  readonly #refusals = new Map<string, string>();
+  #index: BlobIndex | undefined;
+
+  /** `keep`: nothing is taken away. */
+  constructor(folders: BlobFolders, keep: boolean) {
+    this.#folders = folders;
+    this.#keep = keep;
+  }
+
+  readonly remove = async (kind: BlobKind, name: string): Promise<void> => {
+    if (this.#keep) return;
+    try {
+      await fs.promises.rm(this.#folders.path(kind, name), { force: true, recursive: true });
+    } catch (error) {
+      this.#refusals.set(name, (error as NodeJS.ErrnoException).code ?? String(error));
+      return;
+    }
+    this.#index ??= BlobIndex.open({ path: this.#folders.index, now: Date.now });
+    this.#index.removed(kind, name);
+  };
+
+  took({ name }: WrongBody): boolean {
+    return !this.#keep && !this.#refusals.has(name);
+  }
+
+  became(body: WrongBody): string {
+    if (this.took(body)) return 'was wrong and is removed';
+    const refusal = this.#refusals.get(body.name);
+    return refusal === undefined ? 'is wrong' : `is wrong and cannot be removed (${refusal})`;
+  }
+
+  close(): void {
+    this.#index?.close(false);
+  }
 }

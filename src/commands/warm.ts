@@ -1,7 +1,7 @@
 // `wheelkeep warm <lock files>`: fetches and verifies all that they name, so that an install finds it here.
 
 import { Command } from 'commander';
-import { LOCK_FORMATS } from '../locks/formats.ts';
+import { LOCK_FORMATS } from '../locks/read-lock.ts';
 import { bytesText, countText } from '../observe/figures.ts';
 import { METRIC_TABLE } from '../observe/metric-table.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';

@@ -2,7 +2,7 @@
 
 import { constants } from 'node:os';
 import type { Command } from 'commander';
-import type { App } from '../app.ts';
+import type { App } from '../app/app.ts';
 import type { Target } from '../locks/target.ts';
 import { countText } from '../observe/figures.ts';
 import {

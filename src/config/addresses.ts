@@ -1,6 +1,6 @@
 // URLs as configuration: what an upstream, an origin or Redis may look like, and how each is shown without secrets.
 
-import { isNetwork } from '../http/client-address.ts';
+import { isNetwork } from '../access/client-address.ts';
 import type { ListenAddress, UpstreamConfig } from './config.ts';
 import { InvalidValue, type Unit } from './units.ts';
 
@@ -54,6 +54,20 @@ export const baseUrl: Unit<string> = {
   format: (value) => value,
 };
 
+/** A URL that is asked as it is written. */
+export const exactUrl: Unit<string> = {
+  name: 'URL',
+  parse: (input) => {
+    const url = URL.canParse(input) ? new URL(input) : undefined;
+    const isHttp = url?.protocol === 'https:' || url?.protocol === 'http:';
+    if (url && isHttp && url.username === '' && url.password === '' && url.hash === '') return url.href;
+    throw new InvalidValue(
+      'expected an http or https URL without user and password, for example https://index.example/legacy/',
+    );
+  },
+  format: (value) => value,
+};
+
 /** The path below which everything lies: without a final slash, and of characters that no front server rewrites. */
 export const basePath: Unit<string> = {
   name: 'URL path',
@@ -98,6 +112,13 @@ export const origin: Unit<string> = {
     if (url.pathname !== '/' || url.username || url.password) throw new InvalidValue(`expected ${expected}`);
     return url.origin;
   },
+  format: (value) => value,
+};
+
+/** An origin as browsers send it, or `*`. */
+export const browserOrigin: Unit<string> = {
+  name: 'origin or `*`',
+  parse: (input) => (input === '*' ? input : origin.parse(input)),
   format: (value) => value,
 };
 

@@ -1,7 +1,7 @@
 // `clients_file`: who may use the server, read and checked before the start.
 
 import { readFile } from 'node:fs/promises';
-import { ClientList, UnusableClients } from '../http/client-list.ts';
+import { ClientList, UnusableClients } from '../access/client-list.ts';
 import type { Config } from './config.ts';
 import type { Problem } from './problems.ts';
 import { pathOf, type ReadSettings } from './settings.ts';

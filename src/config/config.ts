@@ -1,7 +1,7 @@
 // The whole configuration after it was read and checked: one value, frozen, sliced in app.ts.
 // Sizes are bytes and times milliseconds; the names users type and the units they may use stand in options.ts.
 
-import type { TlsFiles, TlsIdentity } from '../http/tls-identity.ts';
+import type { TlsFiles, TlsIdentity } from '../access/tls-identity.ts';
 
 /** How we prove who we are to one upstream; bound to that upstream's origin. */
 export type Credentials =
@@ -22,6 +22,8 @@ export interface UpstreamConfig {
   readonly credentials?: Credentials;
   /** Where they were found, if that is a file. */
   readonly credentialsFile?: CredentialsFile;
+  /** What proves us to it where it wants a client certificate; the files may change. */
+  readonly clientCertificate?: TlsFiles;
   /** Where its files lie, with the final slash: clients know them at the place of the first upstream's. */
   readonly filesBase?: string;
 }
@@ -42,8 +44,12 @@ export interface IndexConfig {
   readonly changedFiles?: 'refuse' | 'accept';
   /** Cut core metadata out of its wheels where its pages offer none. */
   readonly extractMetadata?: boolean;
+  /** Where it takes uploads; `/legacy/` at the origin of its first upstream unless given. */
+  readonly uploadUrl?: string;
   /** Pass on ranges of its files that are not here, unverified, instead of fetching the file first. */
   readonly passRanges?: boolean;
+  /** A redirect of a page to another origin means "not here". */
+  readonly missingRedirects?: boolean;
 }
 
 /** A name pattern (`*` matches any run) that is only ever asked at one index. */
@@ -125,6 +131,10 @@ export interface Config extends ListenAddress {
   readonly uploads: boolean;
   readonly xmlRpc: boolean;
   readonly publicUrl?: string;
+  /** The links of JSON pages begin with `publicUrl`. */
+  readonly absoluteLinks: boolean;
+  /** Origins of pages in browsers that may read what installers read; `*` is every one, none is nobody. */
+  readonly browserOrigins: readonly string[];
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'json' | 'text';
   /** Proxies for our own upstream connections, as the environment names them. */

@@ -4,7 +4,7 @@ import { OPTIONS } from './options.ts';
 import type { Problem } from './problems.ts';
 import type { ReadSettings } from './settings.ts';
 
-export function contradictions({ settings, sources }: ReadSettings): Problem[] {
+export function contradictions({ settings, sources, file }: ReadSettings): Problem[] {
   const problems: Problem[] = [];
   if (settings.diskQuota <= settings.freeSpaceFloor) {
     const floor = OPTIONS.freeSpaceFloor.unit.format(settings.freeSpaceFloor);
@@ -22,11 +22,21 @@ export function contradictions({ settings, sources }: ReadSettings): Problem[] {
     const cure = 'is the address of host and port as well; expected another port';
     problems.push({ key: 'admin_listen', value, source: sources.adminListen, cure });
   }
+  if (settings.uploadUrl !== undefined) {
+    const problem = { key: 'upload_url', value: settings.uploadUrl, source: sources.uploadUrl };
+    if (file?.structures.indexes) {
+      problems.push({ ...problem, cure: 'cannot go with indexes; set upload_url of the index that takes uploads' });
+    } else if (!settings.uploads) problems.push({ ...problem, cure: 'has no effect by itself; set uploads to true' });
+  }
   if (settings.uploads && settings.clientsFile !== undefined) {
     const cure = 'cannot go with clients_file: an upload proves to the index who sends it, and could not to us as well';
     problems.push({ key: 'uploads', value: 'true', source: sources.uploads, cure });
   }
   const { basePath, publicUrl } = settings;
+  if (settings.absoluteLinks && publicUrl === undefined) {
+    const cure = 'has no effect without public_url; set it to the address by which clients know this server';
+    problems.push({ key: 'absolute_links', value: 'true', source: sources.absoluteLinks, cure });
+  }
   if (basePath !== undefined && publicUrl !== undefined && !publicUrl.endsWith(`${basePath}/`)) {
     const cure = `expected an address that ends in base_path, which is ${basePath}`;
     problems.push({ key: 'public_url', value: publicUrl, source: sources.publicUrl, cure });

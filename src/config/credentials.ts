@@ -5,7 +5,6 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Credentials, CredentialsFile } from './config.ts';
-import { netrcCredentials } from './netrc.ts';
 import { InvalidValue } from './units.ts';
 import type { CredentialsRecord } from './yaml-file.ts';
 
@@ -48,7 +47,7 @@ export class CredentialsReader {
 
   /** Absolute. */
   get netrcPath(): string {
-    return resolve(this.#folder, this.#env.NETRC || join(this.#env.HOME || homedir(), '.netrc'));
+    return resolve(this.#folder, this.#env.NETRC || join(this.#env.HOME || homeFolder(), '.netrc'));
   }
 
   async #file(kind: 'basic_file' | 'bearer_file', path: string, url: string): Promise<FoundCredentials> {
@@ -82,6 +81,16 @@ export function credentialsIn({ kind }: CredentialsFile, text: string, url: stri
   return kind === 'basic_file' ? basic(text.trim(), kind) : bearer(text.trim(), kind);
 }
 
+/** The home of this process's user; the root folder for a user that no account describes, as in many containers. */
+function homeFolder(): string {
+  try {
+    return homedir();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
+    return '/';
+  }
+}
+
 function basic(text: string, key: string): Credentials {
   const colon = text.indexOf(':');
   if (colon < 0) throw new InvalidValue(`${key}: expected user:password`);
@@ -92,4 +101,42 @@ function basic(text: string, key: string): Credentials {
 function bearer(token: string, key: string): Credentials {
   if (!/^[\x21-\x7e]+$/.test(token)) throw new InvalidValue(`${key}: expected one token without blanks`);
   return { kind: 'bearer', token };
+}
+
+// The netrc file, read as Python's installers read it: pip sends what it says to an index without other credentials.
+
+/** The entry of `host` (its `default` entry otherwise) as basic credentials. Ports play no part in netrc. */
+export function netrcCredentials(content: string, host: string): Credentials | undefined {
+  const entries = new Map<string, { user: string; password: string }>();
+  let entry: { user: string; password: string } | undefined;
+  const tokens = tokensOf(content);
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i];
+    if (token === 'machine' || token === 'default') {
+      entry = { user: '', password: '' };
+      const name = token === 'default' ? '' : (tokens[++i] ?? '').toLowerCase();
+      if (!entries.has(name)) entries.set(name, entry);
+    } else if (entry && token === 'login') entry.user = tokens[++i] ?? '';
+    else if (entry && token === 'password') entry.password = tokens[++i] ?? '';
+    else if (token === 'account') i++;
+  }
+  const found = entries.get(host.toLowerCase()) ?? entries.get('');
+  return found && (found.user || found.password) ? { kind: 'basic', ...found } : undefined;
+}
+
+/** Words, quoted ones unquoted; comments and macro definitions (up to the next blank line) left out. */
+function tokensOf(content: string): string[] {
+  const tokens: string[] = [];
+  let inMacro = false;
+  for (const line of content.split(/\r?\n/)) {
+    if (line.trim() === '') inMacro = false;
+    if (inMacro || line.trimStart().startsWith('#')) continue;
+    const words: string[] = line.match(/"(?:[^"\\]|\\.)*"|\S+/g) ?? [];
+    const macro = words.indexOf('macdef');
+    inMacro = macro >= 0;
+    for (const word of inMacro ? words.slice(0, macro) : words) {
+      tokens.push(/^".*"$/.test(word) ? word.slice(1, -1).replace(/\\(.)/g, '$1') : word);
+    }
+  }
+  return tokens;
 }

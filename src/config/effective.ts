@@ -59,12 +59,18 @@ function structures(config: Config) {
     config.indexes.map((index) => [
       index.name,
       {
-        upstreams: index.upstreams.map(({ url, credentials, filesBase }) =>
-          credentials || filesBase
+        upstreams: index.upstreams.map(({ url, credentials, filesBase, clientCertificate }) =>
+          credentials || filesBase || clientCertificate
             ? {
                 url,
                 ...(credentials && { credentials: hidden(credentials) }),
                 ...(filesBase && { files_base: filesBase }),
+                ...(clientCertificate && {
+                  client_certificate: {
+                    cert_file: clientCertificate.certFile,
+                    key_file: clientCertificate.keyFile,
+                  },
+                }),
               }
             : url,
         ),
@@ -75,6 +81,8 @@ function structures(config: Config) {
         ...(index.order === 'latency' && { order: index.order }),
         ...(index.extractMetadata && { extract_metadata: true }),
         ...(index.passRanges && { pass_ranges: true }),
+        ...(index.missingRedirects && { missing_redirects: true }),
+        ...(index.uploadUrl !== undefined && { upload_url: index.uploadUrl }),
       },
     ]),
   );

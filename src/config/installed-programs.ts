@@ -1,6 +1,6 @@
 // The programs of this machine that we start by ourselves, such as Python and uv: by their absolute path, in a folder in
 // which nobody leaves anything, without variables that add code. Nothing that lies in the folder in which a command is
-// typed is run (S51): a checkout may hold a `pip.py`, a `sitecustomize.py` or a `python3`.
+// typed is run: a checkout may hold a `pip.py`, a `sitecustomize.py` or a `python3`.
 
 import { constants } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';

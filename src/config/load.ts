@@ -3,14 +3,13 @@
 
 import { dirname } from 'node:path';
 import { auditLogOf } from './audit-log.ts';
-import { chooseIndexes } from './choose-indexes.ts';
 import { clientsOf } from './clients.ts';
 import type { Config } from './config.ts';
 import { contradictions } from './contradictions.ts';
 import { CredentialsReader } from './credentials.ts';
-import type { Machine } from './default-upstream.ts';
-import { StructureBuilder } from './indexes.ts';
-import { certificatesOf, proxiesOf } from './network.ts';
+import { type Machine, pipNetwork } from './default-upstream.ts';
+import { chooseIndexes, StructureBuilder } from './indexes.ts';
+import { certificatesOf, proxiesOf, withPipClientCertificate, withPipProxy } from './network.ts';
 import { ConfigurationError, type Problem } from './problems.ts';
 import { type ConfigInput, pathOf, type ReadSettings, readSettings } from './settings.ts';
 import { thisMachine } from './this-machine.ts';
@@ -39,20 +38,27 @@ export async function loadConfig(
   const credentials = new CredentialsReader({ env: input.env, folder: file ? dirname(file.path) : input.cwd });
   const builder = file && new StructureBuilder({ file, credentials, problems });
   const machine = options.machine ?? thisMachine(input.env, { dataDir, cwd: input.cwd, notes: options.notes });
-  const { indexes, foundIn } = await chooseIndexes(read, { builder, credentials, machine, problems });
+  const {
+    indexes,
+    foundIn,
+    isInstallers = false,
+  } = await chooseIndexes(read, { builder, credentials, machine, problems });
   const names = indexes.map((index) => index.name);
   const structures = file?.structures;
   const defaultIndexes = builder?.defaults(structures?.default, names) ?? names;
   const routes = builder?.routes(structures?.routes ?? [], names) ?? [];
   const raw = (await builder?.raw(structures?.raw ?? {}, settings.maxFile)) ?? [];
-  const proxy = proxiesOf(input.env, problems);
+  const pip = await pipNetwork(machine);
   const caFile = pathOf(read, 'caFile', input.cwd);
   const auditLog = await auditLogOf(read, input.cwd, problems);
   const { certificates, files, warnings } = await certificatesOf(
     { path: caFile, source: sources.caFile },
     input.env,
     problems,
+    pip.cert,
   );
+  const proxy = withPipProxy(proxiesOf(input.env, problems), pip.proxy, isInstallers, warnings);
+  const reached = await withPipClientCertificate(indexes, pip.clientCert, isInstallers, warnings);
   const tls = await tlsOf(read, input.cwd, problems, warnings);
   const clients = await clientsOf(read, input.cwd, problems);
   if (problems.length > 0) throw new ConfigurationError(problems);
@@ -66,7 +72,7 @@ export async function loadConfig(
     trustedProxies: settings.trustedProxies,
     ...(settings.adminListen !== undefined && { adminListen: settings.adminListen }),
     dataDir,
-    indexes,
+    indexes: reached,
     defaultIndexes,
     routes,
     raw,
@@ -94,6 +100,8 @@ export async function loadConfig(
     uploads: settings.uploads,
     xmlRpc: settings.xmlRpc,
     ...(settings.publicUrl !== undefined && { publicUrl: settings.publicUrl }),
+    absoluteLinks: settings.absoluteLinks,
+    browserOrigins: settings.browserOrigins,
     logLevel: settings.logLevel,
     logFormat: settings.logFormat,
     proxy,

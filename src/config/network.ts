@@ -2,7 +2,10 @@
 
 import { readFile, realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Config } from './config.ts';
+import { readIdentity, type TlsFiles, UnusableIdentity } from '../access/tls-identity.ts';
+import { withoutSecrets } from './addresses.ts';
+import type { Config, IndexConfig } from './config.ts';
+import type { PipValue } from './default-upstream.ts';
 import type { Problem } from './problems.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -26,6 +29,61 @@ export function proxiesOf(env: Environment, problems: Problem[]): Config['proxy'
   return { ...(http && { http }), ...(https && { https }), noProxy };
 }
 
+/**
+ * pip's own proxy, where the environment names none and we ask the index that this machine's installers use. Where the
+ * configuration names another index it is not ours to take, and a warning says so.
+ */
+export function withPipProxy(
+  proxy: Config['proxy'],
+  pip: PipValue | undefined,
+  isInstallersIndex: boolean,
+  warnings: string[],
+): Config['proxy'] {
+  if (pip === undefined || proxy.http !== undefined || proxy.https !== undefined) return proxy;
+  const url = URL.parse(pip.value.includes('://') ? pip.value : `http://${pip.value}`);
+  const shown = withoutSecrets(pip.value);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    warnings.push(`${pip.source}: proxy=${shown} is no http or https proxy; it is not used`);
+    return proxy;
+  }
+  if (!isInstallersIndex) {
+    warnings.push(
+      `${pip.source}: proxy=${shown} is pip's alone, for the upstream is configured; set HTTPS_PROXY to use it`,
+    );
+    return proxy;
+  }
+  return { ...proxy, http: url.href, https: url.href };
+}
+
+/** pip's client certificate for the index that it asks, under the same terms; one file holds certificate and key. */
+export async function withPipClientCertificate(
+  indexes: readonly IndexConfig[],
+  pip: PipValue | undefined,
+  isInstallersIndex: boolean,
+  warnings: string[],
+): Promise<readonly IndexConfig[]> {
+  if (pip === undefined) return indexes;
+  const said = `${pip.source}: client-cert=${pip.value}`;
+  if (!isInstallersIndex) {
+    warnings.push(
+      `${said} is pip's alone, for the upstream is configured; set client_certificate of its index to use it`,
+    );
+    return indexes;
+  }
+  const clientCertificate: TlsFiles = { certFile: pip.value, keyFile: pip.value };
+  try {
+    await readIdentity(clientCertificate);
+  } catch (error) {
+    if (!(error instanceof UnusableIdentity)) throw error;
+    warnings.push(`${said} ${error.message}; it is not used`);
+    return indexes;
+  }
+  return indexes.map((index) => ({
+    ...index,
+    upstreams: index.upstreams.map((upstream) => ({ ...upstream, clientCertificate })),
+  }));
+}
+
 /** Where people have already told other programs which authorities to trust. */
 const AMBIENT = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'PIP_CERT', 'CURL_CA_BUNDLE'] as const;
 
@@ -38,7 +96,7 @@ export interface FoundCertificates {
 }
 
 /**
- * The PEM texts of the option `ca_file` and of the variables that OpenSSL, requests, pip and curl read.
+ * The PEM texts of the option `ca_file`, of the variables that OpenSSL, requests, pip and curl read, and of pip's `cert`.
  * NODE_EXTRA_CA_CERTS is not here: Node itself has read it. A wrong `ca_file` is a problem; a wrong variable was meant
  * for other programs (some hold a folder) and only earns a warning.
  */
@@ -46,6 +104,7 @@ export async function certificatesOf(
   caFile: { readonly path: string | undefined; readonly source: string },
   env: Environment,
   problems: Problem[],
+  pipCert?: PipValue,
 ): Promise<FoundCertificates> {
   const certificates: string[] = [];
   const files: string[] = [];
@@ -78,6 +137,10 @@ export async function certificatesOf(
     const path = env[variable];
     const reason = path && (await add(path));
     if (reason) warnings.push(`${variable}=${path} ${reason}; its certificate authorities are not used`);
+  }
+  const reason = pipCert && (await add(pipCert.value));
+  if (reason) {
+    warnings.push(`${pipCert.source}: cert=${pipCert.value} ${reason}; its certificate authorities are not used`);
   }
   return { certificates, files, warnings };
 }

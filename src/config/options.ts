@@ -1,7 +1,18 @@
 // The one table of options: what each is called in the YAML file and in the environment, its unit, its default and
 // what it is for. Parsing, `wheelkeep check`, the flags of `serve` and docs/configuration.md all read this.
 
-import { basePath, baseUrl, hostName, listenAddress, network, origin, redisUrl, upstreamAddress } from './addresses.ts';
+import {
+  basePath,
+  baseUrl,
+  browserOrigin,
+  exactUrl,
+  hostName,
+  listenAddress,
+  network,
+  origin,
+  redisUrl,
+  upstreamAddress,
+} from './addresses.ts';
 import {
   boolean,
   choice,
@@ -191,8 +202,13 @@ export const OPTIONS = {
     example: 'true',
   }),
   uploads: option('uploads', boolean, 'false', {
-    description: 'Pass uploads (`POST /legacy/`) through to the first upstream.',
+    description: 'Pass uploads through: `POST /legacy/` to the first index, `POST /<index>/legacy/` to that one.',
     example: 'true',
+  }),
+  uploadUrl: optional('upload_url', exactUrl, {
+    description:
+      'Where the index of `upstream` takes uploads; unset, `/legacy/` at its origin. With `indexes` it is a key of each.',
+    example: 'https://index.example/upload/',
   }),
   xmlRpc: option('xml_rpc', boolean, 'false', {
     description: 'Pass XML-RPC calls through to the first upstream.',
@@ -202,8 +218,20 @@ export const OPTIONS = {
     description: 'The address by which clients know us; the legacy JSON needs it for absolute links.',
     example: 'https://wheels.example/',
   }),
+  absoluteLinks: option('absolute_links', boolean, 'false', {
+    description:
+      'Write links in JSON pages in full, beginning with `public_url`, for clients that do not resolve relative ones ' +
+      '(micropip).',
+    example: 'true',
+  }),
+  browserOrigins: option('browser_origins', list(browserOrigin), '', {
+    description:
+      'Origins of web pages whose scripts may read index pages, files and metadata (CORS), or `*`. Unset, none may: with ' +
+      "it such a page in a colleague's browser reads what only your network can reach.",
+    example: 'https://notebooks.example',
+  }),
   caFile: optional('ca_file', path, {
-    description: 'PEM file of further certificate authorities for upstream, beside those of the system.',
+    description: 'PEM file of further certificate authorities for upstreams and Redis, beside those of the system.',
     example: '/etc/ssl/company.pem',
   }),
   logLevel: option('log_level', choice('debug', 'info', 'warn', 'error'), 'info', {
@@ -233,3 +261,22 @@ export const STRUCTURES = [
   { name: 'routes', description: 'Project names that are only ever asked at one index.' },
   { name: 'raw', description: 'Further origins, forwarded unchanged under `/raw/<name>/` and cached by RFC 9111.' },
 ] as const;
+
+// The table of options in docs/configuration.md, generated from the one table.
+
+/** Markdown: one row an option, then the keys that only the YAML file has. */
+export function optionsTable(): string {
+  const rows = Object.values(OPTIONS).map((option) => [
+    `\`${option.name}\``,
+    `\`${option.variable}\``,
+    option.unit.name,
+    option.default ? `\`${option.default}\`` : '',
+    option.description,
+    `\`${option.example}\``,
+  ]);
+  const structures = STRUCTURES.map(({ name, description }) => [`\`${name}\``, '', 'YAML', '', description, '']);
+  const file = ['', `\`${CONFIG_VARIABLE}\``, 'path', '', 'The YAML file.', '`wheelkeep.yaml`'];
+  const heading = ['key', 'variable', 'unit', 'default', 'what it is', 'example'];
+  const table = [heading, heading.map(() => '---'), file, ...rows, ...structures];
+  return table.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}

@@ -1,6 +1,6 @@
 // `tls`: whether our own listeners can speak it, found out before one is opened.
 
-import { expiryWarning, readIdentity, UnusableIdentity } from '../http/tls-identity.ts';
+import { expiryWarning, readIdentity, UnusableIdentity } from '../access/tls-identity.ts';
 import type { Config } from './config.ts';
 import { OPTIONS } from './options.ts';
 import type { Problem } from './problems.ts';

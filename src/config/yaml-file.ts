@@ -5,7 +5,7 @@
 import { basename } from 'node:path';
 import { isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { baseUrl, listenAddress, origin, upstreamAddress } from './addresses.ts';
+import { baseUrl, exactUrl, listenAddress, origin, upstreamAddress } from './addresses.ts';
 import { OPTIONS, STRUCTURES } from './options.ts';
 import { nearest, type Problem } from './problems.ts';
 import { duration, InvalidValue, size, type Unit } from './units.ts';
@@ -42,16 +42,32 @@ const credentials = record({
   netrc: z.literal(true, { error: 'expected true' }).optional(),
 }).refine((given) => Object.keys(given).length === 1, { error: CREDENTIALS });
 
+const clientCertificate = record({
+  cert_file: z.string({ error: 'expected the path of a PEM file' }),
+  key_file: z.string({ error: 'expected the path of a PEM file' }),
+});
+
 const upstream = z.union(
   [
-    inUnit(upstreamAddress).transform((address) => ({ address, credentials: undefined, filesBase: undefined })),
+    inUnit(upstreamAddress).transform((address) => ({
+      address,
+      credentials: undefined,
+      filesBase: undefined,
+      clientCertificate: undefined,
+    })),
     record({
       url: inUnit(upstreamAddress),
       credentials: credentials.optional(),
       files_base: inUnit(baseUrl).optional(),
-    }).transform((given) => ({ address: given.url, credentials: given.credentials, filesBase: given.files_base })),
+      client_certificate: clientCertificate.optional(),
+    }).transform((given) => ({
+      address: given.url,
+      credentials: given.credentials,
+      filesBase: given.files_base,
+      clientCertificate: given.client_certificate,
+    })),
   ],
-  { error: 'expected an http or https URL, or { url, credentials, files_base }' },
+  { error: 'expected an http or https URL, or { url, credentials, files_base, client_certificate }' },
 );
 
 const NAME = 'expected a name of small letters, digits, "-", "_" and ".", beginning with a letter or digit';
@@ -60,6 +76,7 @@ const name = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, { error: NAME });
 const index = record({
   upstreams: z.array(upstream, { error: 'expected a list of URLs' }).min(1, { error: 'expected at least one URL' }),
   credentials: credentials.optional(),
+  client_certificate: clientCertificate.optional(),
   changed_files: z.enum(['refuse', 'accept'], { error: 'expected refuse or accept' }).default('refuse'),
   order: z.enum(['configured', 'latency'], { error: 'expected configured or latency' }).default('configured'),
   missing_statuses: z
@@ -71,6 +88,9 @@ const index = record({
   accept: z.enum(['any', 'json', 'html'], { error: 'expected any, json or html' }).default('any'),
   extract_metadata: z.boolean({ error: 'expected true or false' }).default(false),
   pass_ranges: z.boolean({ error: 'expected true or false' }).default(false),
+  /** A redirect of a page to another origin, a login above all, means "not here". */
+  missing_redirects: z.boolean({ error: 'expected true or false' }).default(false),
+  upload_url: inUnit(exactUrl).optional(),
 });
 
 const PATTERN = 'expected a project name in which * stands for any run, for example acme-*';
@@ -102,6 +122,7 @@ const structures = z.object({
 });
 
 export type CredentialsRecord = z.output<typeof credentials>;
+export type ClientCertificateRecord = z.output<typeof clientCertificate>;
 export type Structures = z.output<typeof structures>;
 
 /** What a file says: scalars by dotted key, structures checked, and where each key stands. */

@@ -1,8 +1,8 @@
 // Why a file is visible or not: whether the held page of its project lists it, and whether its bytes are here.
 
 import type { IndexService } from '../index/index-service.ts';
-import type { ListedFile } from '../index/page-reader.ts';
-import type { ProjectName } from '../index/project-name.ts';
+import type { ListedFile } from '../pages/page-reader.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 import type { FileService } from './file-service.ts';
 
 export interface FileExplanation {
@@ -32,10 +32,10 @@ export async function explainFile(
   project: ProjectName,
   filename: string,
 ): Promise<FileExplanation> {
-  const file =
-    answeredBy === undefined ? undefined : (await index.findHeld(answeredBy, project, { key: '', filename }))?.named;
+  const found = answeredBy === undefined ? undefined : await index.findHeld(answeredBy, project, { key: '', filename });
+  const file = found?.named;
   if (answeredBy === undefined || file === undefined) {
-    const page = answeredBy === undefined ? 'no index here has its project' : `the page of ${project} does not list it`;
+    const page = unlistedWords(answeredBy, project, found?.unserved);
     const left = await files.left(answeredBy === undefined ? indexes : [answeredBy], project, filename);
     return { filename, listed: false, verdict: left === undefined ? page : `${page}; ${left}` };
   }
@@ -52,6 +52,12 @@ export async function explainFile(
     yanked,
     ...(stored !== undefined && { stored }),
   };
+}
+
+function unlistedWords(answeredBy: string | undefined, project: ProjectName, unserved: string | undefined): string {
+  if (answeredBy === undefined) return 'no index here has its project';
+  if (unserved === undefined) return `the page of ${project} does not list it`;
+  return `the page of ${project} lists it, but it cannot be served: ${unserved}`;
 }
 
 function verdictOn({ kept }: ListedFile, isStored: boolean): string {

@@ -1,13 +1,16 @@
-// Which page lists a file: that of the project its name leads to, by one reading, or of the one that was seen to list
-// it. What the stored page does not list makes it be asked again, for a lock file may name a release that is seconds old.
+// Which page lists a file: that of the project its name leads to, by the likeliest reading, of the one that was seen to
+// list it, or of any other that the name allows. What the stored page does not list makes it be asked again, for a lock file may name a release that is seconds old.
 
 import type { Answer } from '../cache/answer.ts';
-import { NotFound, UpstreamFailure } from '../errors.ts';
-import { projectOfFilename } from '../index/distribution-name.ts';
+import { ChangedFile, NotFound, UpstreamFailure } from '../core/errors.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
-import type { ProjectName } from '../index/project-name.ts';
-import { requireServable } from '../index/quarantine.ts';
+import { requireServable } from '../index/page-errors.ts';
+import { projectsOfFilename } from '../pages/distribution-name.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 import type { Wanted } from './file-request.ts';
+
+/** Of the readings of a name so many are asked for, where nothing is held that lists the file. */
+const MOST_ASKED = 4;
 
 export class FileFinder {
   readonly #index: IndexService;
@@ -22,23 +25,40 @@ export class FileFinder {
    */
   async find(wanted: Wanted): Promise<FileListing | undefined> {
     const { indexes } = wanted.request;
-    const named = projectOfFilename(wanted.filename);
-    const listed = named === undefined ? undefined : await this.#onPage(wanted, named);
-    if (listed?.at !== undefined) return listed;
+    const readings = projectsOfFilename(wanted.filename);
+    // Clients have read the page of what they install: it is here, and the other readings are nobody's business.
+    const lister = readings.length > 1 ? await this.#index.heldLister(indexes, readings, wanted) : undefined;
+    const held = lister === undefined ? undefined : await this.#onPage(wanted, lister, indexes);
+    if (held?.at !== undefined) return held;
     const alias = await this.#index.alias(indexes, wanted.filename);
-    const aliased = alias === undefined || alias === named ? undefined : await this.#onPage(wanted, alias);
-    return aliased?.at !== undefined ? aliased : (listed ?? aliased);
+    const askable = this.#index.askableForAny(readings, indexes);
+    const places = readings.slice(0, MOST_ASKED).map((project) => ({ project, at: askable }));
+    if (alias !== undefined && !readings.includes(alias)) places.splice(1, 0, { project: alias, at: indexes });
+    let listed: FileListing | undefined;
+    let failure: UpstreamFailure | undefined;
+    for (const { project, at } of places) {
+      try {
+        const found = await this.#onPage(wanted, project, at);
+        if (found?.at !== undefined) return found;
+        listed ??= found;
+      } catch (error) {
+        // Another reading may be the right one; without it nobody can say that there is no such file.
+        if (!(error instanceof UpstreamFailure)) throw error;
+        failure ??= error;
+      }
+    }
+    if (failure !== undefined) throw failure;
+    return listed;
   }
 
   /** The file on one project's page, which is asked again when it does not list it: the release may be seconds old. */
-  async #onPage(wanted: Wanted, project: ProjectName): Promise<FileListing | undefined> {
-    const { indexes } = wanted.request;
+  async #onPage(wanted: Wanted, project: ProjectName, indexes: readonly string[]): Promise<FileListing | undefined> {
     try {
       // What a page lists it may list while it is being refreshed: nobody waits for that.
       const held = await this.#index.findFile(indexes, project, wanted, { patienceMs: 0 });
       requireServable(project, held.answer);
       if (held.at !== undefined) return held;
-      const asked = await this.again(wanted, project);
+      const asked = await this.again(wanted, project, indexes);
       if (asked.at !== undefined) return asked;
       if (asked.refused) return asked;
       if (asked.answer.stale !== undefined && !isUnconfirmed(asked.answer)) throw unlisted(asked.answer.stale.cause);
@@ -51,10 +71,14 @@ export class FileFinder {
 
   /**
    * Where the file stands on the project's page as upstream has it now. It is asked for the page itself: a server that
-   * forgets to change its ETag would confirm the one that does not list the file, for ever.
+   * forgets to change its ETag would confirm the one that does not list the file, or lists a signature that has run out.
    */
-  async again(wanted: Wanted, project: ProjectName): Promise<FileListing> {
-    const listing = await this.#index.findFile(wanted.request.indexes, project, wanted, {
+  async again(
+    wanted: Wanted,
+    project: ProjectName,
+    indexes: readonly string[] = wanted.request.indexes,
+  ): Promise<FileListing> {
+    const listing = await this.#index.findFile(indexes, project, wanted, {
       insist: true,
       unconditional: true,
       patienceMs: Number.POSITIVE_INFINITY,
@@ -72,4 +96,21 @@ function isUnconfirmed(answer: Answer): boolean {
 function unlisted(cause: unknown): Error {
   if (cause instanceof Error) return cause;
   return new UpstreamFailure('timeout', 'The stored page does not list this file, and the index cannot be asked now.');
+}
+
+// The answers that refuse a file, in the words that its client reads.
+
+export function changedFile(project: ProjectName, filename: string): ChangedFile {
+  return new ChangedFile(
+    `The index gives ${filename} another hash than it did before. Whoever runs this cache can look into it and accept ` +
+      `what the index has now: wheelkeep purge ${project}`,
+  );
+}
+
+export function notListed(filename: string): NotFound {
+  return new NotFound(`No page lists ${filename} at this address.`, 'file-not-listed');
+}
+
+export function fileNotFound(): NotFound {
+  return new NotFound('Upstream does not have this file.', 'file-not-found');
 }

@@ -2,7 +2,7 @@
 // is kept as it came and asked about again after ten minutes.
 
 import type { Profile } from '../cache/profile.ts';
-import { type Fields, fieldLines, type ResponseHead } from '../http-message.ts';
+import { type Fields, fieldLines, type ResponseHead } from '../core/http-message.ts';
 
 export interface FileProfileOptions {
   readonly maxFileBytes: number;

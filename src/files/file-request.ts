@@ -1,7 +1,7 @@
 // What a request for a file names: a distribution file, or a companion of it, by its URL at the file host.
 
-import { BadRequest } from '../errors.ts';
-import { fileKey, filenameOfUrl, fileUrlOf } from '../index/file-links.ts';
+import { BadRequest } from '../core/errors.ts';
+import { fileKey, filenameOfUrl, fileUrlOf } from '../pages/file-links.ts';
 
 /** As the route has it. */
 export interface FileRequest {

@@ -1,14 +1,13 @@
 // What the read-through flow is to read for a file or its companion: under which key, by which profile, from where, and
 // what it has to be.
 
-import { digestOf } from '../cache/digest.ts';
-import type { Resource } from '../cache/profile.ts';
+import type { Expectation, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
-import { canExtract } from '../index/extracted-metadata.ts';
-import { fileKey } from '../index/file-links.ts';
+import { digestOf } from '../core/digest.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
-import type { ListedFile } from '../index/page-reader.ts';
-import { expectationOf } from './expectation.ts';
+import { addressOf, fileKey } from '../pages/file-links.ts';
+import { canExtract, type Hashes } from '../pages/page.ts';
+import type { ListedFile } from '../pages/page-reader.ts';
 import type { FileProfiles } from './file-profile.ts';
 import { type Companion, urlOf, type Wanted } from './file-request.ts';
 import type { FileResource, FileSource } from './file-source.ts';
@@ -58,7 +57,7 @@ export class FileResources {
     const { source } = this.#options;
     return this.#wheelMetadata.extracted(resource, {
       wheel,
-      askPart: (signal) => source.partsOf(index, file.url, signal),
+      askPart: (signal) => source.partsOf(index, addressOf(file), signal),
     });
   }
 
@@ -99,6 +98,7 @@ export class FileResources {
       index,
       filename: file.filename + (companion ?? ''),
       url: withCompanion(file.url, companion),
+      userInfo: file.userInfo,
       elsewhere: file.elsewhere.map((place) => withCompanion(place, companion)),
       further: further && (async (signal) => (await further(signal)).map((place) => withCompanion(place, companion))),
       profile,
@@ -131,4 +131,28 @@ function withCompanion(url: string, companion: Companion | undefined): string {
   if (companion === undefined) return url;
   const query = url.indexOf('?');
   return query < 0 ? url + companion : url.slice(0, query) + companion + url.slice(query);
+}
+
+// What a page says about the bytes of a file before they are fetched.
+
+/** Strongest first; what is not listed here cannot be checked and counts as no hash. */
+const ALGORITHMS = ['sha256', 'sha512', 'sha384', 'sha224', 'sha1', 'md5'] as const;
+const HEX_DIGITS: Readonly<Record<Expectation['algorithm'], number>> = {
+  sha256: 64,
+  sha512: 128,
+  sha384: 96,
+  sha224: 56,
+  sha1: 40,
+  md5: 32,
+};
+
+/** The strongest hash that can be checked; one with a wrong length or other characters is none. */
+export function expectationOf(hashes: Hashes): Expectation | undefined {
+  for (const algorithm of ALGORITHMS) {
+    const hex = Object.hasOwn(hashes, algorithm) ? hashes[algorithm] : undefined;
+    if (hex !== undefined && hex.length === HEX_DIGITS[algorithm] && /^[0-9a-fA-F]+$/.test(hex)) {
+      return { algorithm, hex: hex.toLowerCase() };
+    }
+  }
+  return undefined;
 }

@@ -3,24 +3,22 @@
 // for its files.
 
 import type { Answer } from '../cache/answer.ts';
-import type { Blob } from '../cache/blob-store.ts';
-import type { BodyReference, Entry } from '../cache/entry.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { AnswerBody } from '../cache/read-through.ts';
-import { NotFound, Refused, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
-import { projectOfFilename } from '../index/distribution-name.ts';
-import { filenameOfUrl } from '../index/file-links.ts';
+import { NotFound, Refused, UnavailableForLegalReasons, UpstreamFailure } from '../core/errors.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
-import type { Departure } from '../index/known-hashes.ts';
-import type { ListedFile } from '../index/page-reader.ts';
-import type { ProjectName } from '../index/project-name.ts';
 import { pulledVerdict } from '../index/verdicts.ts';
+import { projectsOfFilename } from '../pages/distribution-name.ts';
+import { addressOf, filenameOfUrl } from '../pages/file-links.ts';
+import type { Departure } from '../pages/known-hashes.ts';
+import type { ListedFile } from '../pages/page-reader.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 import type { Policies } from '../policy/policies.ts';
-import { expectationOf } from './expectation.ts';
-import { changedFile, fileNotFound, notListed } from './file-failures.ts';
-import { FileFinder } from './file-finder.ts';
+import type { Blob } from '../store/blobs/blob-store.ts';
+import type { BodyReference, Entry } from '../store/entries/entry.ts';
+import { changedFile, FileFinder, fileNotFound, notListed } from './file-finder.ts';
 import { type FileRequest, type Wanted, wantedOf } from './file-request.ts';
-import { FileResources, type FileResourcesOptions } from './file-resources.ts';
+import { expectationOf, FileResources, type FileResourcesOptions } from './file-resources.ts';
 import { hasOtherBytes, ListedRead, type ListedReadOptions } from './listed-read.ts';
 import { lastByteOf, type PassedPart, PassedParts } from './passed-part.ts';
 
@@ -108,8 +106,16 @@ export class FileService {
     }
     const resource = this.#resources.ofUpstream(listing.index, listing.at, undefined);
     if ((await this.#options.readThrough.held(resource)) !== undefined) return this.open(request);
-    const sizeBytes = listing.at.sizeBytes ?? (await this.#sizeOf(listing.index, resource.key, listing.at.url));
-    return { kind: 'known', file: listing.at, sizeBytes };
+    if (listing.at.sizeBytes !== undefined) return { kind: 'known', file: listing.at, sizeBytes: listing.at.sizeBytes };
+    try {
+      return await this.#listed.reread(wanted, listing, listing.at, async (file) => {
+        return { kind: 'known', file, sizeBytes: await this.#sizeOf(listing.index, resource.key, file) };
+      });
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure) || error.kind !== 'timeout') throw error;
+      // Its client comes back for it: what is begun now it finds then.
+      return this.open(request);
+    }
   }
 
   /**
@@ -170,9 +176,9 @@ export class FileService {
     return undefined;
   }
 
-  #sizeOf(index: string, key: string, url: string): Promise<number | undefined> {
+  #sizeOf(index: string, key: string, file: ListedFile): Promise<number | undefined> {
     const { readThrough, source } = this.#options;
-    return readThrough.askUnkept(`size:${key}`, index, () => source.sizeOf(index, url));
+    return readThrough.askUnkept(`size:${key} ${file.url}`, index, () => source.sizeOf(index, file));
   }
 
   async #answer(wanted: Wanted, listing: FileListing, file: ListedFile): Promise<FileAnswer> {
@@ -199,9 +205,10 @@ export class FileService {
     { request: { range: field }, companion }: Wanted,
     { index }: FileListing,
     resource: Resource,
-    { sizeBytes, url, kept }: ListedFile,
+    file: ListedFile,
   ): Promise<PassedPart | undefined> {
     const { passing, readThrough, source } = this.#options;
+    const { sizeBytes, kept } = file;
     // What upstream has now under the name of a kept file may be another one.
     if (field === undefined || companion !== undefined || kept || !passing.has(index)) return undefined;
     const last = lastByteOf({ field, sizeBytes });
@@ -209,7 +216,7 @@ export class FileService {
     if (readThrough.trouble(resource.key)?.waiting === true) return undefined;
     const arrives = last !== undefined && (readThrough.arrivedBytes(resource.key) ?? 0) > last;
     if (last === undefined || arrives || (await readThrough.held(resource)) !== undefined) return undefined;
-    return this.#parts.pass(resource.key, { field, sizeBytes, ask: () => source.part(index, url, field) });
+    return this.#parts.pass(resource.key, { field, sizeBytes, ask: () => source.part(index, addressOf(file), field) });
   }
 
   /**
@@ -218,10 +225,14 @@ export class FileService {
    */
   async #heldUnlisted(wanted: Wanted, known: ListedFile | undefined): Promise<FoundFile | undefined> {
     const { indexes } = wanted.request;
-    const project = projectOfFilename(wanted.filename) ?? (await this.#options.index.alias(indexes, wanted.filename));
-    const holders = project === undefined ? indexes : await this.#options.index.holders(indexes, project);
-    for (const index of holders) {
-      if (project !== undefined) await this.#requireNotPulled(index, project, wanted.filename);
+    const { index: service } = this.#options;
+    const readings = projectsOfFilename(wanted.filename);
+    const alias = await service.alias(indexes, wanted.filename);
+    const projects = alias === undefined ? readings : [...readings, alias];
+    const askable = service.askableForAny(readings, indexes);
+    const holders = readings.length === 0 ? [indexes] : readings.map((project) => service.holders(askable, project));
+    for (const index of new Set((await Promise.all(holders)).flat())) {
+      for (const project of projects) await this.#requireNotPulled(index, project, wanted.filename);
       const resource = this.#resources.unlisted(index, wanted);
       const held = await this.#options.readThrough.held(resource);
       const isKnown = known === undefined || wanted.companion !== undefined || isFile(held, known);

@@ -2,8 +2,8 @@
 // login page, an error document and an empty body are answered with 200 as well, and must not be kept as a wheel.
 
 import { Readable } from 'node:stream';
-import { UpstreamFailure } from '../errors.ts';
-import { fieldValue, type IncomingResponse } from '../http-message.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import { fieldValue, type IncomingResponse } from '../core/http-message.ts';
 
 /** Enough for every signature below. */
 const LOOKED_AT_BYTES = 512;

@@ -1,9 +1,9 @@
 // Hosts of files that answered 429 are left alone for as long as they asked (RFC 6585 4): one that counts our requests
 // would only count on. Files and their metadata are two kinds: a pause for the one keeps the other going.
 
-import { UpstreamFailure } from '../errors.ts';
-import type { ResponseHead } from '../http-message.ts';
-import { requestedPause } from '../upstream/retry-after.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import type { ResponseHead } from '../core/http-message.ts';
+import { requestedPause } from '../http-semantics/retry-after.ts';
 
 export interface HostPausesOptions {
   /** Milliseconds since the epoch. */

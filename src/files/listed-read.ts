@@ -2,15 +2,15 @@
 // we hold, a file that upstream refuses, metadata that is claimed and not there.
 
 import type { Answer } from '../cache/answer.ts';
-import type { Entry } from '../cache/entry.ts';
 import type { Expectation, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
-import { UpstreamFailure } from '../errors.ts';
+import { UpstreamFailure } from '../core/errors.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
-import type { ListedFile } from '../index/page-reader.ts';
-import type { ProjectName } from '../index/project-name.ts';
-import { changedFile, fileNotFound } from './file-failures.ts';
-import type { FileFinder } from './file-finder.ts';
+import { addressOf } from '../pages/file-links.ts';
+import type { ListedFile } from '../pages/page-reader.ts';
+import type { ProjectName } from '../pages/project-name.ts';
+import type { Entry } from '../store/entries/entry.ts';
+import { changedFile, type FileFinder, fileNotFound } from './file-finder.ts';
 import type { Wanted } from './file-request.ts';
 import type { FileResources } from './file-resources.ts';
 import { UnreadableWheel } from './zip-members.ts';
@@ -47,33 +47,59 @@ export class ListedRead {
       if (error.cause instanceof UnreadableWheel) this.#options.index.noteMetadata(listing, file, false);
       // The bytes that clients know are neither here nor upstream any more.
       if (file.kept && (error.kind === 'wrong-digest' || isGone(error))) throw changedFile(project, wanted.filename);
-      if (!isGone(error)) throw error;
-      return this.#retryListed(wanted, project, resource, file, error);
+      return this.#retryListed(wanted, listing, file, error);
     }
   }
 
-  /** Upstream refuses what its page lists: a signed URL may have run out, or the file has moved. Ask the page once. */
+  /** Upstream refuses what its page lists: a signed URL may have run out, or the file has moved. */
   async #retryListed(
     wanted: Wanted,
-    project: ProjectName,
-    resource: Resource,
+    listing: FileListing,
     file: ListedFile,
-    refused: UpstreamFailure,
+    refusal: UpstreamFailure,
   ): Promise<Answer> {
-    const listing = await this.#options.finder.again(wanted, project);
-    const now = listing.at;
     try {
-      const hasMoved = now !== undefined && now.url !== file.url;
-      // What is gone stays gone; a refusal may be that of a signature which a redirect makes anew.
-      if (!hasMoved && isMissing(refused)) throw refused;
-      const again = hasMoved ? await this.#options.resources.of(listing, now, wanted.companion) : resource;
-      return await this.#options.readThrough.read(again, { anew: hasMoved });
+      const moved = await this.#moved(wanted, listing, file, refusal);
+      if (moved === undefined) throw refusal;
+      const again = await this.#options.resources.of(moved, moved.at, wanted.companion);
+      return await this.#options.readThrough.read(again, { anew: true });
     } catch (error) {
+      if (!isRefusal(refusal, file)) throw error;
       // Storage also says 403 of what it does not have; pip fails the install over a claim that comes to nothing.
       if (wanted.companion === '.metadata') this.#options.index.noteMetadata(listing, file, false);
       if (error instanceof UpstreamFailure && isMissing(error)) throw fileNotFound();
       throw error;
     }
+  }
+
+  /** Asks for the file by `ask`, and where upstream refuses its URL once more by the one that its page gives now. */
+  async reread<T>(
+    wanted: Wanted,
+    listing: FileListing,
+    file: ListedFile,
+    ask: (file: ListedFile) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await ask(file);
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure)) throw error;
+      const moved = await this.#moved(wanted, listing, file, error);
+      if (moved === undefined) throw error;
+      return ask(moved.at);
+    }
+  }
+
+  /** Where the page lists the file now, when that is another URL than the one that was refused. */
+  async #moved(
+    wanted: Wanted,
+    { project }: FileListing,
+    file: ListedFile,
+    refusal: UpstreamFailure,
+  ): Promise<(FileListing & { readonly at: ListedFile }) | undefined> {
+    if (!isRefusal(refusal, file)) return undefined;
+    const listing = await this.#options.finder.again(wanted, project);
+    const { at } = listing;
+    return at !== undefined && addressOf(at) !== addressOf(file) ? { ...listing, at } : undefined;
   }
 
   /**
@@ -98,6 +124,15 @@ export function hasOtherBytes({ body, facts }: Entry, expected: Expectation | un
   if (body === undefined || expected === undefined) return false;
   if (expected.algorithm === 'sha256') return body.digest !== expected.hex;
   return facts !== null && facts !== undefined && facts !== `${expected.algorithm}:${expected.hex}`;
+}
+
+/** A query is a signature for all that we know, and then 400 may say that it has run out. */
+function isSigned({ url }: ListedFile): boolean {
+  return url.includes('?');
+}
+
+function isRefusal(error: UpstreamFailure, file: ListedFile): boolean {
+  return isGone(error) || (error.upstreamStatus === 400 && isSigned(file));
 }
 
 function isGone(error: UpstreamFailure): boolean {

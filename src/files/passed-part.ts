@@ -1,10 +1,10 @@
 // A part of a file that is not here yet, passed on as upstream gives it where the operator chose that. Nothing proves
 // such bytes: they are not stored, and whatever is odd about them makes the whole file be read as ever.
 
-import { UpstreamFailure } from '../errors.ts';
-import { fieldValue, type IncomingResponse } from '../http-message.ts';
-import { discard } from '../upstream/discard.ts';
-import { type ContentRange, parseContentRange, parseRange } from './byte-range.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import { contentCoding, fieldValue, type IncomingResponse } from '../core/http-message.ts';
+import { type ContentRange, parseContentRange, parseRange } from '../http-semantics/byte-range.ts';
+import { discard } from '../net/discard.ts';
 
 export interface PassedPart {
   readonly kind: 'part';
@@ -71,7 +71,7 @@ async function askFor(request: PartRequest): Promise<PassedPart | undefined> {
 
 function rangeOf({ status, fields }: IncomingResponse, { field, sizeBytes }: PartRequest): ContentRange | undefined {
   const given = parseContentRange(fieldValue(fields, 'content-range'));
-  const isCoded = fieldValue(fields, 'content-encoding') !== undefined;
+  const isCoded = contentCoding(fields) !== undefined;
   if (status !== 206 || given === undefined || isCoded || given.sizeBytes !== (sizeBytes ?? given.sizeBytes)) {
     return undefined;
   }

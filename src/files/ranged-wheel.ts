@@ -1,11 +1,11 @@
 // A wheel that lies upstream, read in parts (RFC 9110 14), so that its METADATA costs a few kilobytes and not the whole
 // file. Nothing proves such bytes: whatever about them is odd makes the caller take the whole wheel instead.
 
-import { collect } from '../cache/whole-body.ts';
-import { UpstreamFailure } from '../errors.ts';
-import { fieldValue, type IncomingResponse } from '../http-message.ts';
-import { discard } from '../upstream/discard.ts';
-import { type ByteRange, parseContentRange } from './byte-range.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import { collect } from '../core/http-body.ts';
+import { contentCoding, fieldValue, type IncomingResponse } from '../core/http-message.ts';
+import { type ByteRange, parseContentRange } from '../http-semantics/byte-range.ts';
+import { discard } from '../net/discard.ts';
 import { TAIL_BYTES, UnreadableWheel, type WheelBytes } from './zip-members.ts';
 
 /** Upstream gives no parts of this file, or none that fit together. */
@@ -107,7 +107,7 @@ async function sizeOf(ask: AskPart): Promise<number> {
 function totalOf(response: IncomingResponse, { first, last }: ByteRange): number {
   const { status, fields } = response;
   const part = parseContentRange(fieldValue(fields, 'content-range'));
-  const isCoded = fieldValue(fields, 'content-encoding') !== undefined;
+  const isCoded = contentCoding(fields) !== undefined;
   if (status === 206 && part?.first === first && part.last === last && !isCoded) return part.sizeBytes;
   discard(response.body);
   if (status < 400 || REFUSALS.has(status)) throw new NoRanges(`the answer to a range was ${status}`);

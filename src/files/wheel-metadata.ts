@@ -5,18 +5,17 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Arriving } from '../cache/answer.ts';
-import type { Blob } from '../cache/blob-store.ts';
-import { digestOf } from '../cache/digest.ts';
-import type { Entry } from '../cache/entry.ts';
 import type { Ask, Profile, Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
-import { UnreadableBlob } from '../cache/stored-blob.ts';
-import { UpstreamFailure } from '../errors.ts';
-import type { IncomingResponse } from '../http-message.ts';
-import { discard } from '../upstream/discard.ts';
-import { metadataOfWheel, storedWheel } from './core-metadata.ts';
+import { digestOf } from '../core/digest.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import type { IncomingResponse } from '../core/http-message.ts';
+import { discard } from '../net/discard.ts';
+import type { Blob } from '../store/blobs/blob-store.ts';
+import { UnreadableBlob } from '../store/blobs/stored-blob.ts';
+import type { Entry } from '../store/entries/entry.ts';
 import { type AskPart, NoRanges, needsWhole, RangedWheel } from './ranged-wheel.ts';
-import { UnreadableWheel } from './zip-members.ts';
+import { UnreadableWheel, type WheelBytes, zipContent, zipMembers } from './zip-members.ts';
 
 /** How long a request for core metadata waits for the wheel that holds it. */
 const WHEEL_WAIT_MS = 9_000;
@@ -209,4 +208,35 @@ async function arrivedWithin(ms: number, { arrived }: Arriving, signal: AbortSig
     clearTimeout(timer);
     signal.removeEventListener('abort', giveUp);
   }
+}
+
+// METADATA out of a wheel (PEP 427), for indexes that offer none of their own (PEP 658).
+
+/** The one METADATA of a wheel lies in the one `.dist-info` folder at its top. */
+const METADATA = /^[^/]+\.dist-info\/METADATA$/;
+const METADATA_ENDING = '.dist-info/METADATA';
+
+/** The bytes of the wheel's METADATA. Rejects with UnreadableWheel. */
+export async function metadataOfWheel(wheel: WheelBytes): Promise<Buffer> {
+  const found = (await zipMembers(wheel, METADATA_ENDING)).filter(({ path }) => METADATA.test(path));
+  const [member] = found;
+  if (member === undefined || found.length > 1) throw new UnreadableWheel(`it has ${found.length} METADATA, not one`);
+  return zipContent(wheel, member);
+}
+
+/** A wheel that is stored here. */
+export function storedWheel(blob: Blob): WheelBytes {
+  return {
+    sizeBytes: blob.sizeBytes,
+    bytesAt: async (position, length) => {
+      if (blob.bytes !== undefined) return blob.bytes.subarray(position, position + length);
+      const bytes = Buffer.alloc(length);
+      for (let filled = 0; filled < length; ) {
+        const count = await blob.read(bytes.subarray(filled), position + filled);
+        if (count === 0) throw new UnreadableWheel('it ends too early');
+        filled += count;
+      }
+      return bytes;
+    },
+  };
 }

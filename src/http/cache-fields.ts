@@ -2,8 +2,8 @@
 // Age, Cache-Status (RFC 9111 5, RFC 9211).
 
 import type { Answer } from '../cache/answer.ts';
-import { cacheStatus } from '../cache/cache-status.ts';
-import { UpstreamFailure } from '../errors.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import { cacheStatus } from '../http-semantics/cache-status.ts';
 import type { Sharing } from './exchange.ts';
 
 /** Cache-Status of an answer. */
@@ -41,4 +41,20 @@ export function pageCacheFields(answer: Answer, sharing: Sharing): string[] {
   const fields = ['cache-control', control, 'age', String(age), 'cache-status', statusOf(answer)];
   if (answer.stale !== undefined) fields.push('x-wheelkeep-stale', answer.stale.reason);
   return fields;
+}
+
+// What every answer that carries bytes of a distribution file says of them, whoever vouches for them.
+
+/** They are never shown or run by a browser, whatever their name. */
+export function contentFields(): string[] {
+  return [
+    'content-type',
+    'application/octet-stream',
+    'accept-ranges',
+    'bytes',
+    'x-content-type-options',
+    'nosniff',
+    'content-security-policy',
+    "default-src 'none'",
+  ];
 }

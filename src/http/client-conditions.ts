@@ -1,7 +1,7 @@
 // What the conditions and the range of a request for something stored come to (RFC 9110 13, 14).
 
-import { parseHttpDate } from '../cache/freshness/http-date.ts';
-import { type ByteRange, parseRange } from '../files/byte-range.ts';
+import { type ByteRange, parseRange } from '../http-semantics/byte-range.ts';
+import { parseHttpDate } from '../http-semantics/http-date.ts';
 import type { Exchange } from './exchange.ts';
 
 /** RFC 9110 13.1.2: weak comparison; our tags are strong and quoted, so W/ in front of one changes nothing. */
@@ -16,9 +16,9 @@ export function notModified(exchange: Exchange, etag: string, lastModified: stri
   if (headers['if-none-match'] !== undefined) return isKnown(exchange, etag);
   const since = headers['if-modified-since'];
   if (since === undefined || lastModified === undefined) return false;
-  const now = Date.now();
-  const [modifiedAt, knownAt] = [parseHttpDate(lastModified, now), parseHttpDate(since, now)];
-  return modifiedAt !== undefined && knownAt !== undefined && modifiedAt <= knownAt;
+  // RFC 9110 13.1.3: what is no HTTP date is no condition.
+  const [modifiedAt, sinceAt] = [lastModified, since].map((date) => parseHttpDate(date, Date.now()));
+  return modifiedAt !== undefined && sinceAt !== undefined && modifiedAt <= sinceAt;
 }
 
 /** The range of a request without conditions: with one it is to be joined to bytes that were verified. */

@@ -1,29 +1,36 @@
 // From a route to the one who answers it.
 
 import { randomUUID } from 'node:crypto';
-import { cacheStatus } from '../cache/cache-status.ts';
-import { Forbidden, MethodNotAllowed, NotFound } from '../errors.ts';
+import { requireReading } from '../access/request-checks.ts';
+import { Forbidden, MethodNotAllowed, NotFound } from '../core/errors.ts';
+import { cacheStatus } from '../http-semantics/cache-status.ts';
 import type { ServedDay } from '../observe/served-days.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 import type { StatusPage } from '../status-page/status-page.ts';
-import type { AdminApi } from './admin-api.ts';
 import type { Exchange } from './exchange.ts';
 import type { FileHandler } from './file-handler.ts';
-import { answerLive, answerReady, type Readiness } from './health.ts';
 import { isolated } from './isolated-fields.ts';
 import type { JsonHandler } from './json-handler.ts';
-import { sendLastModified } from './last-modified.ts';
-import { answerMetrics, type MetricsEndpointOptions } from './metrics-endpoint.ts';
-import { sendJson, sendOwn } from './own-answer.ts';
+import {
+  answerLive,
+  answerMetrics,
+  answerReady,
+  type MetricsEndpointOptions,
+  type Readiness,
+  sendJson,
+  sendLastModified,
+  sendOwn,
+} from './own-answer.ts';
 import type { PageHandler } from './page-handler.ts';
-import type { Passthrough } from './passthrough.ts';
+import type { Passthrough, PassthroughTarget } from './passthrough.ts';
 import type { RawHandler } from './raw-handler.ts';
-import { requireReading } from './reading-request.ts';
 import { isAdministrative, type Route, routeOf } from './routes.ts';
+import { UploadForm } from './upload-form.ts';
 
 export interface DispatchOptions {
   readonly pages: PageHandler;
   readonly files: FileHandler;
-  readonly admin: AdminApi;
+  readonly admin: { handle(exchange: Exchange, route: Extract<Route, { kind: 'admin' }>): Promise<void> };
   readonly documents: JsonHandler;
   readonly raw: RawHandler;
   readonly passthrough: Passthrough;
@@ -35,8 +42,11 @@ export interface DispatchOptions {
   readonly servedDays: () => Promise<readonly ServedDay[]>;
   /** Names that may stand before `/simple/` and `/files/`. */
   readonly indexNames: ReadonlySet<string>;
-  /** Where uploads and XML-RPC go, by method path; undefined while they are switched off. */
-  readonly uploadsTo: string | undefined;
+  /** Where uploads to an index go, those to `/legacy/` without its name; undefined while they are switched off. */
+  readonly uploadsTo: ((index: string | undefined) => string) | undefined;
+  /** Told of the projects of an upload when its final answer is here, and waited for before that is sent on. */
+  readonly onUploaded: (projects: readonly ProjectName[]) => Promise<void>;
+  /** Where XML-RPC goes; undefined while it is switched off. */
   readonly xmlRpcTo: string | undefined;
 }
 
@@ -61,7 +71,8 @@ export class Dispatch {
     if (served !== 'everything' && isAdministrative(route) !== (served === 'administration')) {
       throw new NotFound(`This address serves the ${served} alone.`, 'no-such-route');
     }
-    if (route.kind === 'upload' || route.kind === 'xml-rpc') return this.#forward(exchange, route.kind);
+    if (route.kind === 'upload') return this.#upload(exchange, route.index);
+    if (route.kind === 'xml-rpc') return this.#callXmlRpc(exchange);
     if (route.kind === 'raw') return this.#options.raw.handle(exchange, route.mount, route.rest);
     if (route.kind === 'admin') return this.#options.admin.handle(exchange, route);
     requireReading(exchange);
@@ -106,28 +117,58 @@ export class Dispatch {
     }
   }
 
-  async #forward(exchange: Exchange, what: 'upload' | 'xml-rpc'): Promise<void> {
-    exchange.kind = 'passthrough';
-    exchange.outcome = 'passthrough';
-    if (exchange.request.method !== 'POST') throw new MethodNotAllowed('Only POST is served here.', 'POST');
-    const target = what === 'upload' ? this.#options.uploadsTo : this.#options.xmlRpcTo;
-    if (target === undefined) {
-      throw what === 'upload'
-        ? new Forbidden('Uploads are not forwarded by this proxy: its option uploads is off.', 'uploads-disabled')
-        : new Forbidden('XML-RPC is not forwarded by this proxy: its option xml_rpc is off.', 'xml-rpc-disabled');
+  async #upload(exchange: Exchange, index: string | undefined): Promise<void> {
+    requirePost(exchange);
+    const { uploadsTo, onUploaded } = this.#options;
+    if (uploadsTo === undefined) {
+      throw new Forbidden('Uploads are not forwarded by this proxy: its option uploads is off.', 'uploads-disabled');
     }
+    const form = new UploadForm(exchange.request.headers['content-type']);
+    let isTold = false;
+    const tell = async () => {
+      if (isTold) return;
+      isTold = true;
+      await onUploaded([...form.projects]);
+    };
+    try {
+      await this.#forward(exchange, uploadsTo(index), { onBytes: (chunk) => form.read(chunk), onResponse: tell });
+    } finally {
+      // Also when no answer came: the file may have been taken all the same.
+      await tell();
+    }
+  }
+
+  #callXmlRpc(exchange: Exchange): Promise<void> {
+    requirePost(exchange);
+    const { xmlRpcTo } = this.#options;
+    if (xmlRpcTo !== undefined) return this.#forward(exchange, xmlRpcTo);
+    throw new Forbidden('XML-RPC is not forwarded by this proxy: its option xml_rpc is off.', 'xml-rpc-disabled');
+  }
+
+  async #forward(
+    exchange: Exchange,
+    url: string,
+    hooks: Pick<PassthroughTarget, 'onBytes' | 'onResponse'> = {},
+  ): Promise<void> {
     // The expectation is not forwarded here: without our word the client would not send its body.
     if (exchange.request.headers.expect !== undefined) exchange.response.writeContinue();
     await this.#options.passthrough.forward(exchange.request, exchange.response, {
-      url: target,
+      url,
       kind: 'passthrough',
-      // Who uploads proves who he is to the index, not to us.
+      // A client that uploads proves itself to the index, not to us.
       credentials: exchange.request.headers.authorization,
       // A form on any page of the web can make a browser show this answer under our name.
       adapt: (fields) =>
         exchange.fieldsForClient([...isolated(fields, 'shared'), 'cache-status', cacheStatus({ fwd: 'method' })]),
+      ...hooks,
     });
   }
+}
+
+function requirePost(exchange: Exchange): void {
+  exchange.kind = 'passthrough';
+  exchange.outcome = 'passthrough';
+  if (exchange.request.method !== 'POST') throw new MethodNotAllowed('Only POST is served here.', 'POST');
 }
 
 /** Only names and slashes are redirected for ever: pip repeats such an answer without asking (301). */

@@ -1,25 +1,24 @@
 // Distribution files over HTTP: validators, ranges, HEAD. A part of a file (206) is made of verified bytes only, but where
 // the operator has ranges passed on.
 
-import { withFirstByteBy } from '../asking-client.ts';
 import type { Answer } from '../cache/answer.ts';
-import type { Blob } from '../cache/blob-store.ts';
-import { cacheStatus } from '../cache/cache-status.ts';
-import { settlesWithin } from '../cache/deadline.ts';
-import type { Entry } from '../cache/entry.ts';
-import { StillOnItsWay } from '../cache/landed-answers.ts';
-import { UnreadableBlob } from '../cache/stored-blob.ts';
+import { settlesWithin } from '../core/deadline.ts';
+import { StillOnItsWay } from '../core/errors.ts';
+import { fieldValue } from '../core/http-message.ts';
+import { withFirstByteBy } from '../core/request-context.ts';
 import { UNVERIFIED_CONTROL, VERIFIED_CONTROL } from '../files/file-profile.ts';
 import type { FileRequest } from '../files/file-request.ts';
 import type { FileService, FoundFile, KnownFile } from '../files/file-service.ts';
-import { fieldValue } from '../http-message.ts';
-import { fileLink } from '../index/file-links.ts';
-import type { ListedFile } from '../index/page-reader.ts';
+import { cacheStatus } from '../http-semantics/cache-status.ts';
+import { fileLink } from '../pages/file-links.ts';
+import type { ListedFile } from '../pages/page-reader.ts';
 import { readInstant } from '../policy/since.ts';
-import { statusOf } from './cache-fields.ts';
+import type { Blob } from '../store/blobs/blob-store.ts';
+import { UnreadableBlob } from '../store/blobs/stored-blob.ts';
+import type { Entry } from '../store/entries/entry.ts';
+import { contentFields, statusOf } from './cache-fields.ts';
 import { notModified, plainRange, requestedRange, wantsPart } from './client-conditions.ts';
 import type { Exchange } from './exchange.ts';
-import { contentFields } from './file-fields.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
 import { sendBody } from './send-body.ts';
 import { sendPassedPart } from './send-passed-part.ts';

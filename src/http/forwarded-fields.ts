@@ -1,7 +1,9 @@
 // Which header lines a forwarded message keeps (RFC 9110 7.6.1): pure, from raw lines to raw lines, order and
 // repetition kept.
 
-import { type Fields, fieldsFromRaw } from '../http-message.ts';
+import { STATUS_CODES } from 'node:http';
+import { type Fields, fieldsFromRaw } from '../core/http-message.ts';
+import type { Exchange } from './exchange.ts';
 
 /** Meant for one connection only, whatever Connection says; Trailer because trailers are not merged. */
 const HOP_BY_HOP = [
@@ -20,7 +22,7 @@ const HOP_BY_HOP = [
 /** Set anew for every request that goes out: by us, by the target, or by the expectation's own handling. */
 const REPLACED_IN_REQUESTS = ['host', 'authorization', 'expect'];
 
-/** What a client tells about itself and its network, and what upstream wants to remember of it (S08, S09). */
+/** What a client tells about itself and its network, and what upstream wants to remember of it. */
 const PRIVATE_IN_REQUESTS = /^(?:cookie2?|forwarded|x-.*|cf-.*|true-client-ip)$/;
 const PRIVATE_IN_RESPONSES = /^(?:set-cookie2?|server|via|x-powered-by)$/;
 
@@ -59,4 +61,27 @@ function namedByConnection(raw: readonly string[]): string[] {
     if (raw[i]!.toLowerCase() === 'connection') names.push(...raw[i + 1]!.toLowerCase().split(/[\s,]+/));
   }
   return names.filter((name) => name !== 'content-length' && name !== 'close');
+}
+
+// Sends on an interim answer (1xx) of upstream's. Node offers methods for three statuses and no others, and for one of
+// them takes no fields as they came.
+
+/** Interim answers are dropped beyond this many bytes that the client has not read: they are hints, and have no end. */
+const MAX_UNREAD_BYTES = 64 * 1024;
+
+/** Does nothing once the final answer has begun, or while an earlier answer has the connection. */
+export function sendInformational({ request, response }: Exchange, status: number, fields: Fields): void {
+  // RFC 9110 15.2: HTTP/1.0 knows no 1xx. 101 would hand over the connection, which nobody has asked for.
+  if (request.httpVersion === '1.0' || status === 101 || response.headersSent) return;
+  const { socket } = response;
+  // A pipelined request whose turn has not come has no connection yet (RFC 9112 9.3.2).
+  if (socket === null || socket.destroyed || socket.writableLength > MAX_UNREAD_BYTES) return;
+  if (status === 100) {
+    response.writeContinue();
+    return;
+  }
+  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`];
+  const sent = responseFields(fields, 'raw');
+  for (let i = 0; i < sent.length; i += 2) lines.push(`${sent[i]}: ${sent[i + 1]}`);
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
 }

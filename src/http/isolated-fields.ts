@@ -1,8 +1,8 @@
 // What others' bytes may do in a browser: nothing in the origin of the status page, whose user may administer this
-// server (S52). A sandboxed document has an origin of its own and runs no script; without sniffing its type is the one
+// server. A sandboxed document has an origin of its own and runs no script; without sniffing its type is the one
 // that was said. Pure.
 
-import type { Fields } from '../http-message.ts';
+import type { Fields } from '../core/http-message.ts';
 
 /** Whether the bytes are served beside our own pages (`shared`), or at a listener where there are none (`own`). */
 export type WebOrigin = 'shared' | 'own';

@@ -2,7 +2,7 @@
 
 import type { DocumentService } from '../index/document-service.ts';
 import type { PageAnswer } from '../index/index-service.ts';
-import { negotiateCoding, type PageCoding } from '../index/negotiate.ts';
+import { negotiateCoding, type PageCoding } from '../pages/negotiate.ts';
 import type { Exchange } from './exchange.ts';
 import type { Route } from './routes.ts';
 import { insists, sendRendered } from './send-rendered.ts';

@@ -2,9 +2,9 @@
 // accounted for together, a few times a second: the same work one by one, between two system calls each, costs a hot
 // request several times as much.
 
+import type { ClientAddress } from '../access/client-address.ts';
 import type { AccessRecord } from '../observe/access-log.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import type { ClientAddress } from './client-address.ts';
 import type { Exchange } from './exchange.ts';
 
 export interface LedgerOptions {

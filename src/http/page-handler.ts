@@ -1,7 +1,7 @@
 // Index pages over HTTP: negotiation, conditional requests, and the fast way for pages that are ready.
 
-import { oncePerText } from '../cache/freshness/once-per.ts';
-import { NotAcceptable } from '../errors.ts';
+import { NotAcceptable } from '../core/errors.ts';
+import { oncePerText } from '../http-semantics/memoize.ts';
 import type { IndexService, PageAnswer } from '../index/index-service.ts';
 import {
   CONTENT_TYPES,
@@ -9,8 +9,8 @@ import {
   negotiateFormat,
   type PageCoding,
   type PageFormat,
-} from '../index/negotiate.ts';
-import type { ProjectName } from '../index/project-name.ts';
+} from '../pages/negotiate.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 import { pageCacheFields } from './cache-fields.ts';
 import type { Exchange } from './exchange.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
@@ -20,6 +20,8 @@ export interface PageHandlerOptions {
   readonly service: IndexService;
   /** The indexes that `/simple/` asks, in order. */
   readonly defaultIndexes: readonly string[];
+  /** What the links of JSON pages begin with, with the final slash; they are relative without it. */
+  readonly linkRoot: string | undefined;
   /** Who accepts no format of an index page gets 406, not HTML. */
   readonly strict: boolean;
   readonly ready: ReadyAnswers;
@@ -48,13 +50,16 @@ export class PageHandler {
     const format = this.#format(exchange, query);
     const coding = this.#coding(exchange);
     const insist = insists(exchange);
-    const ready = insist ? undefined : this.#options.service.peekDetail(indexes, project, format, coding);
+    const linkRoot = format === 'json' ? this.#linkRoot(index) : undefined;
+    const { service } = this.#options;
+    const ready = insist ? undefined : service.peekDetail(indexes, project, format, coding, linkRoot);
     if (ready !== undefined) {
-      const again = () => this.#options.service.peekDetail(indexes, project, format, coding);
+      const again = () => service.peekDetail(indexes, project, format, coding, linkRoot);
       this.#keepReady(exchange, ready, again);
       return this.#send(exchange, ready);
     }
-    await this.#send(exchange, await this.#options.service.projectDetail(indexes, project, format, coding, { insist }));
+    const options = { insist, linkRoot };
+    await this.#send(exchange, await service.projectDetail(indexes, project, format, coding, options));
   }
 
   async list(exchange: Exchange, index: string | undefined, query: string | undefined): Promise<void> {
@@ -93,6 +98,12 @@ export class PageHandler {
     const { answer } = found;
     if (answer.stale !== undefined) this.#options.onStale(exchange.kind === 'list' ? 'list' : 'page', answer);
     return sendRendered(exchange, found);
+  }
+
+  /** As relative links lead: below the index's own name where the page was asked for there. */
+  #linkRoot(index: string | undefined): string | undefined {
+    const { linkRoot } = this.#options;
+    return linkRoot === undefined || index === undefined ? linkRoot : `${linkRoot}${index}/`;
   }
 
   #indexes(index: string | undefined): readonly string[] {

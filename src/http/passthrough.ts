@@ -4,13 +4,13 @@
 // when upstream breaks off.
 
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import httpProxy from 'http-proxy';
-import { BadRequest, ProxyError, UpstreamFailure } from '../errors.ts';
-import { type Fields, fieldsFromRaw } from '../http-message.ts';
-import { toUpstreamFailure } from '../upstream/failures.ts';
-import type { Way } from '../upstream/passthrough-agents.ts';
-import { ContentTooLarge, ForwardedBody } from './forwarded-body.ts';
+import { BadRequest, ProxyError, UpstreamFailure } from '../core/errors.ts';
+import { type Fields, fieldsFromRaw } from '../core/http-message.ts';
+import { toUpstreamFailure } from '../net/failures.ts';
+import type { Way } from '../net/passthrough-agents.ts';
 import { requestFields, responseFields } from './forwarded-fields.ts';
 
 export interface PassthroughOptions {
@@ -28,13 +28,15 @@ export interface PassthroughOptions {
 export interface PassthroughTarget {
   /** The full URL, fixed by the route; its path and query go out verbatim. */
   readonly url: string;
-  /** `raw` forwards every end-to-end field (RFC 9110 7.6.1); `passthrough` drops cookies and forwarding fields (S08). */
+  /** `raw` forwards every end-to-end field (RFC 9110 7.6.1); `passthrough` drops cookies and forwarding fields. */
   readonly kind: 'raw' | 'passthrough';
   /**
    * The value of Authorization to send. The client's own is never copied: a route for which it is meant says
    * `credentials: request.headers.authorization`.
    */
   readonly credentials?: string | undefined;
+  /** Called with each piece of the request's body that passes. */
+  readonly onBytes?: (chunk: Buffer) => void;
   /** Called with the final head, and waited for, before it is sent on. */
   readonly onResponse?: (status: number, fields: Fields) => void | Promise<void>;
   /**
@@ -97,7 +99,7 @@ export class Passthrough {
     this.#refuse(request);
     const url = new URL(target.url);
     const way = this.#options.wayTo(url);
-    const body = new ForwardedBody(this.#options.maxBodyBytes);
+    const body = new ForwardedBody(this.#options.maxBodyBytes, target.onBytes);
     const exchange: Exchange = { request, response, target, url, path: pathOf(target.url), way, body };
     let answer: IncomingMessage | undefined;
     // What is done for this client alone ends with it: who sends nothing more may be waiting, and has mostly gone.
@@ -212,7 +214,7 @@ export class Passthrough {
     const status = answer.statusCode!;
     await target.onResponse?.(status, fieldsFromRaw(received));
     try {
-      // Node refuses control characters in the reason and in values: nobody can split a response through us (S09).
+      // Node refuses control characters in the reason and in values: nobody can split a response through us.
       response.writeHead(status, answer.statusMessage, fields as string[]);
     } catch (error) {
       response.statusMessage = '';
@@ -240,4 +242,54 @@ function pathOf(url: string): string {
 /** The host as sockets want it: an IPv6 literal without its brackets. */
 function bareHost(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+// The body of a forwarded request between the client's socket and upstream's: bounded, and the handle on the exchange.
+
+/** The body is larger than we forward; the connection ends with the answer, for the rest of the body is not read. */
+export class ContentTooLarge extends ProxyError {
+  override readonly status = 413;
+  override readonly code = 'content-too-large';
+  constructor(maxBytes: number) {
+    super(`the body is larger than ${maxBytes} bytes`);
+  }
+}
+
+/** The request's body on its way: counts bytes, and learns of the outgoing request before anything is sent. */
+export class ForwardedBody extends Transform {
+  /** Called with the outgoing request when http-proxy pipes us into it: unsent, unconnected, to be changed at will. */
+  onDestination: ((outgoing: ClientRequest) => void) | undefined;
+  #outgoing: ClientRequest | undefined;
+  readonly #maxBytes: number;
+  readonly #onBytes: ((chunk: Buffer) => void) | undefined;
+  #bytes = 0;
+
+  /** `onBytes` looks at what passes, and changes nothing. */
+  constructor(maxBytes: number, onBytes?: (chunk: Buffer) => void) {
+    super();
+    this.#maxBytes = maxBytes;
+    this.#onBytes = onBytes;
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#maxBytes) {
+      done(new ContentTooLarge(this.#maxBytes));
+      return;
+    }
+    this.#onBytes?.(chunk);
+    done(null, chunk);
+  }
+
+  override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
+    this.#outgoing = destination as unknown as ClientRequest;
+    this.onDestination?.(this.#outgoing);
+    return super.pipe(destination, options);
+  }
+
+  /** Ends the exchange. Its connection is used again only if both messages went through whole. */
+  abandon(answered: boolean): void {
+    if (!answered || this.#outgoing?.writableFinished !== true) this.#outgoing?.destroy();
+    this.destroy();
+  }
 }

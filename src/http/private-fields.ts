@@ -1,7 +1,7 @@
 // What an answer says to caches in front of us while clients have to prove who they are: none of them may give it to
 // others, whatever the origin allows, and in whichever field the origin says so. Pure.
 
-import type { Fields } from '../http-message.ts';
+import type { Fields } from '../core/http-message.ts';
 
 /** What has no meaning beside `private`. */
 const SHARING = /^(?:public|private|s-maxage *=.*)$/i;

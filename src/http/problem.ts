@@ -1,11 +1,10 @@
 // Failures as clients see them: application/problem+json (RFC 9457), which uv shows to its user.
 
-import { cacheStatus } from '../cache/cache-status.ts';
-import { isOutOfDescriptors } from '../cache/open-files.ts';
-import type { ErrorCode } from '../error-codes.ts';
-import { MethodNotAllowed, ProxyError, Refused, Unauthorized } from '../errors.ts';
-import { ProjectNotFound } from '../index/project-not-found.ts';
+import { type ErrorCode, MethodNotAllowed, ProxyError, Refused, Unauthorized } from '../core/errors.ts';
+import { cacheStatus } from '../http-semantics/cache-status.ts';
+import { ProjectNotFound } from '../index/page-errors.ts';
 import { reasonPhrase } from '../policy/judge.ts';
+import { isOutOfDescriptors } from '../store/blobs/open-files.ts';
 import type { Exchange } from './exchange.ts';
 
 const TITLES: Readonly<Record<number, string>> = {
@@ -41,7 +40,7 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
   }
   const code: ErrorCode = known?.code ?? (status === 503 ? 'overloaded' : 'internal-error');
   const title = TITLES[status] ?? 'Request failed';
-  // An unexpected error's text may hold a path or an address: the log has it, the client does not (S48).
+  // An unexpected error's text may hold a path or an address: the log has it, the client does not.
   const detail =
     known?.message ?? (status === 503 ? 'Too busy, try again.' : 'Something went wrong here; see the log.');
   const body = Buffer.from(`${JSON.stringify({ type: `about:blank#${code}`, title, status, detail })}\n`);

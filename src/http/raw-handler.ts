@@ -1,13 +1,12 @@
 // Raw mounts over HTTP: reading goes through the cache, everything else through http-proxy.
 
 import type { Answer } from '../cache/answer.ts';
-import { cacheStatus } from '../cache/cache-status.ts';
-import { MethodNotAllowed, NotFound } from '../errors.ts';
-import type { Fields, RequestHead } from '../http-message.ts';
+import { MethodNotAllowed, NotFound } from '../core/errors.ts';
+import type { Fields, RequestHead } from '../core/http-message.ts';
+import { cacheStatus } from '../http-semantics/cache-status.ts';
 import type { RawService } from '../raw/raw-service.ts';
 import type { Exchange } from './exchange.ts';
-import { endToEndFields } from './forwarded-fields.ts';
-import { sendInformational } from './informational.ts';
+import { endToEndFields, sendInformational } from './forwarded-fields.ts';
 import { isolated, type WebOrigin } from './isolated-fields.ts';
 import type { Passthrough } from './passthrough.ts';
 import { RawReply } from './raw-reply.ts';

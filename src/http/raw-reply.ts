@@ -2,12 +2,12 @@
 // the origin said it, with Age and our member of Cache-Status.
 
 import type { Answer, Arriving } from '../cache/answer.ts';
-import type { Blob } from '../cache/blob-store.ts';
-import { evaluatePreconditions, notModifiedFields, rangeApplies } from '../cache/freshness/conditional.ts';
 import type { Resource } from '../cache/profile.ts';
-import { type ByteRange, parseRange } from '../files/byte-range.ts';
-import { type Fields, fieldValue, type IncomingResponse, withField, withoutFields } from '../http-message.ts';
+import { type Fields, fieldValue, type IncomingResponse, withField, withoutFields } from '../core/http-message.ts';
+import { type ByteRange, parseRange } from '../http-semantics/byte-range.ts';
+import { evaluatePreconditions, notModifiedFields, rangeApplies } from '../http-semantics/conditional.ts';
 import type { RawService } from '../raw/raw-service.ts';
+import type { Blob } from '../store/blobs/blob-store.ts';
 import { statusOf } from './cache-fields.ts';
 import type { Exchange } from './exchange.ts';
 import { responseFields } from './forwarded-fields.ts';

@@ -4,8 +4,7 @@
 
 import type { Kind, Outcome } from '../observe/metric-table.ts';
 import { isKnown } from './client-conditions.ts';
-import type { Exchange } from './exchange.ts';
-import { MOST_JOINED_BYTES, type ReadyMessage, readyMessage, takesReady } from './ready-message.ts';
+import { type Exchange, MOST_JOINED_BYTES, type ReadyMessage, readyMessage, takesReady } from './exchange.ts';
 
 /** An answer that may be repeated to whoever sends the same target and the same negotiating fields. */
 export interface ReadyAnswer {
@@ -84,7 +83,7 @@ export class ReadyAnswers {
     );
     if (slot === undefined || !isPlain(headers) || !this.#isUnchanged(slot)) return false;
     const now = this.#options.now();
-    // Before it was kept is no time for it: the clock was set back, and it would be fresh for all that time (F70).
+    // Before it was kept is no time for it: the clock was set back, and it would be fresh for all that time.
     if (now >= slot.answer.freshUntil || now < slot.keptAt) return false;
     this.#send(exchange, slot, now);
     return true;
@@ -140,7 +139,7 @@ export class ReadyAnswers {
     exchange.outcome = answer.outcome;
     const hasIt = isKnown(exchange, answer.etag);
     const isFirst = this.#age(slot, now);
-    if (isFirst || !takesReady(exchange.response)) {
+    if (isFirst || exchange.addedFields.length > 0 || !takesReady(exchange.response)) {
       if (hasIt) exchange.send(304, slot.notModifiedFields);
       else exchange.send(200, slot.fields, answer.bytes);
     } else if (hasIt) {

@@ -1,8 +1,8 @@
 // The URL table: from a request target to what it asks for. The path is taken apart here and nowhere else, decoded
-// once, and only what the grammar knows gets through (S01).
+// once, and only what the grammar knows gets through.
 
-import { BadRequest, NotFound } from '../errors.ts';
-import { type ProjectName, parseProjectName } from '../index/project-name.ts';
+import { BadRequest, NotFound } from '../core/errors.ts';
+import { type ProjectName, parseProjectName } from '../pages/project-name.ts';
 
 export type Route =
   | { readonly kind: 'list'; readonly index: string | undefined; readonly format: string | undefined }
@@ -34,13 +34,13 @@ export type Route =
       readonly version: string;
       readonly filename: string;
     }
+  | { readonly kind: 'upload'; readonly index: string | undefined }
   | { readonly kind: 'raw'; readonly mount: string; readonly rest: string }
   | { readonly kind: 'admin'; readonly operation: string; readonly query: URLSearchParams }
   | { readonly kind: FixedKind };
 
 /** What is at one path only. */
 type FixedKind =
-  | 'upload'
   | 'xml-rpc'
   | 'live'
   | 'ready'
@@ -113,6 +113,9 @@ export function routeOf(target: string, indexes: ReadonlySet<string>): Route {
       return legacyJsonRoute(index, rest);
     case 'integrity':
       return provenanceRoute(index, rest);
+    case 'legacy':
+      if (rest.length > 1 || (rest[0] ?? '') !== '') break;
+      return { kind: 'upload', index };
   }
   throw new NotFound('Nothing is served at this path; the index is at /simple/.', 'no-such-route');
 }
@@ -128,8 +131,6 @@ export const FIXED: ReadonlyMap<string, FixedKind> = new Map([
   ['/metrics', 'metrics'],
   ['/-/live', 'live'],
   ['/-/ready', 'ready'],
-  ['/legacy/', 'upload'],
-  ['/legacy', 'upload'],
   ['/pypi', 'xml-rpc'],
   ['/pypi/', 'xml-rpc'],
   ['/RPC2', 'xml-rpc'],
@@ -191,7 +192,9 @@ function fileRoute(index: string | undefined, rawPath: string, rest: readonly st
   return { kind: 'file', index, scheme, authority, rawPath: path };
 }
 
-function legacyJsonRoute(index: string | undefined, rest: readonly string[]): Route {
+function legacyJsonRoute(index: string | undefined, segments: readonly string[]): Route {
+  // Both spellings have one answer, as at the public index.
+  const rest = segments.at(-1) === '' ? segments.slice(0, -1) : segments;
   if (rest.length < 2 || rest.length > 3 || rest.at(-1) !== 'json') {
     throw new NotFound('The legacy JSON is at /pypi/<name>/json and /pypi/<name>/<version>/json.', 'no-such-route');
   }

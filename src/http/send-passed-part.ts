@@ -1,11 +1,11 @@
 // A part of a file that nobody has verified (206), sent as upstream sends it: without a tag, by which clients would join
 // it to other bytes, and not to be stored in front of us either.
 
-import { cacheStatus } from '../cache/cache-status.ts';
-import { UpstreamFailure } from '../errors.ts';
+import { UpstreamFailure } from '../core/errors.ts';
 import type { PassedPart } from '../files/passed-part.ts';
+import { cacheStatus } from '../http-semantics/cache-status.ts';
+import { contentFields } from './cache-fields.ts';
 import type { Exchange } from './exchange.ts';
-import { contentFields } from './file-fields.ts';
 import { sendBody } from './send-body.ts';
 
 /** Rejects with an UpstreamFailure when upstream sends more or less than it announced; the connection must break then. */

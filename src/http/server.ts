@@ -3,24 +3,25 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { asClient } from '../asking-client.ts';
-import { isOutOfDescriptors } from '../cache/open-files.ts';
-import { BadRequest, ProxyError } from '../errors.ts';
+import type { Duplex } from 'node:stream';
+import type { AllowedHosts } from '../access/allowed-hosts.ts';
+import type { BrowserOrigins } from '../access/browser-origins.ts';
+import { ConnectionShares } from '../access/connection-shares.ts';
+import { doubtAbout } from '../access/request-checks.ts';
+import type { TlsIdentity } from '../access/tls-identity.ts';
+import { BadRequest, ProxyError } from '../core/errors.ts';
+import { asClient } from '../core/request-context.ts';
+import { cacheStatus } from '../http-semantics/cache-status.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import type { AllowedHosts } from './allowed-hosts.ts';
-import { ConnectionShares } from './connection-shares.ts';
+import { isOutOfDescriptors } from '../store/blobs/open-files.ts';
 import { declineUpgrade } from './declined-upgrade.ts';
-import { doubtAbout } from './doubtful-request.ts';
-import { Exchange } from './exchange.ts';
-import { end, refuse, stopParsing } from './last-words.ts';
+import { Exchange, KEEP_ALIVE_SECONDS } from './exchange.ts';
 import type { Ledger } from './ledger.ts';
 import { sendProblem } from './problem.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
-import { KEEP_ALIVE_SECONDS } from './ready-message.ts';
 import { targetBelow } from './routes.ts';
 import { ClientGone } from './send-body.ts';
-import type { TlsIdentity } from './tls-identity.ts';
 
 export interface HttpServerOptions {
   readonly metrics: Metrics;
@@ -40,6 +41,8 @@ export interface HttpServerOptions {
   readonly isGuarded: boolean;
   /** Present: nothing is served under another name. */
   readonly hosts?: AllowedHosts | undefined;
+  /** Present: pages in browsers may read what installers read. */
+  readonly browsers?: BrowserOrigins | undefined;
   /** Nothing is served that is not below it. */
   readonly basePath?: string | undefined;
   /** Present: TLS is spoken, and nothing else. */
@@ -54,7 +57,7 @@ const MAX_HEAD_BYTES = 32 * 1024;
 const HEAD_TIMEOUT_MS = 20_000;
 /** How often Node looks for connections whose head is late. */
 const HEAD_CHECK_MS = 5_000;
-/** A client hears of bytes or of an error within 10 s, whatever has to be asked for it (I5). */
+/** A client hears of bytes or of an error within 10 s, whatever has to be asked for it. */
 const FIRST_BYTE_MS = 9_500;
 /**
  * Connections that wait to be accepted, one a turn of the event loop; Linux allows 4096. Who finds no room tries again
@@ -88,7 +91,7 @@ export class HttpServer {
       // Uploads may take long; the head may not.
       requestTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE_SECONDS * 1000,
-      // A lenient parser is how requests are smuggled (S10, S11).
+      // A lenient parser is how requests are smuggled.
       insecureHTTPParser: false,
       noDelay: true,
     };
@@ -110,7 +113,7 @@ export class HttpServer {
       this.#makeRoom();
     });
     this.#server.on('upgrade', (request, _socket, behind: Buffer) => declineUpgrade(this.#server, request, behind));
-    // A tunnel is refused (S07).
+    // A tunnel is refused.
     this.#server.on('connect', (_request, socket) =>
       end(socket, '405 Method Not Allowed', 'method-not-allowed', 'allow: GET, HEAD\r\n'),
     );
@@ -226,9 +229,10 @@ export class HttpServer {
       return;
     }
     try {
-      const { basePath, admit, hosts } = this.#options;
+      const { basePath, admit, hosts, browsers } = this.#options;
       hosts?.require(request);
       if (basePath !== undefined) request.url = targetBelow(basePath, exchange.target);
+      if (browsers?.admit(exchange) === true) return;
       const admission = admit?.(exchange);
       if (admission === undefined) this.#answerAdmitted(exchange);
       else admission.then(() => this.#answerAdmitted(exchange)).catch((error) => this.#fail(exchange, error));
@@ -285,4 +289,41 @@ export class HttpServer {
 class LoopDetected extends ProxyError {
   override readonly status = 508;
   override readonly code = 'loop';
+}
+
+// The last words on a connection on which no request could be made out, or none is taken: a status, then its end.
+
+/** A client that is still sending when it is refused would lose the answer if the connection were closed at once. */
+const LINGER_MS = 2_000;
+
+/**
+ * Of what was read already no request is made any more: in 64 KB there are 2,000 of them, which would cost 10 MB until the
+ * connection is closed. With 2 for an answer to a head Node's parser takes it for the last one; Node's types do not know it.
+ */
+export function stopParsing(socket: Socket): void {
+  const { parser } = socket as Socket & { readonly parser?: { onIncoming?: () => number } | null };
+  if (parser != null) parser.onIncoming = () => 2;
+}
+
+/** What the parser refused: too large a head, a malformed line, a head that never came. */
+export function refuse(error: NodeJS.ErrnoException, socket: Duplex, metrics: Metrics): void {
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const reason = tooLarge ? 'head-too-large' : late ? 'timeout' : 'malformed';
+  metrics.meters.rejectedRequests.inc({ reason });
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const line = tooLarge ? '431 Request Header Fields Too Large' : late ? '408 Request Timeout' : '400 Bad Request';
+  end(socket, line, reason);
+}
+
+/** Says its last word, and closes the connection even when the client does not; not before it can have read that. */
+export function end(socket: Duplex, statusLine: string, detail: string, fields = '', lingerMs = LINGER_MS): void {
+  socket.on('error', () => {});
+  const own = `connection: close\r\ncontent-length: 0\r\ncache-status: ${cacheStatus({ detail })}\r\n`;
+  socket.end(`HTTP/1.1 ${statusLine}\r\n${fields}${own}\r\n`, () => {
+    setTimeout(() => socket.destroy(), lingerMs).unref();
+  });
 }

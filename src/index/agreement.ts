@@ -1,7 +1,7 @@
 // When each index last agreed with us: one of its upstreams confirmed or gave a page, or said that there is none. Kept
 // over restarts, since a mirror that comes back up in an outage is as old as it was before.
 
-import type { EntryStore } from '../cache/entry-store.ts';
+import type { EntryStore } from '../store/entries/entry-store.ts';
 
 export interface AgreementOptions {
   readonly entries: EntryStore;

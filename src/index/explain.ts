@@ -1,14 +1,14 @@
 // Why a project is visible or not, and how current it is: what each index said, when, and what stands in the way. Asks
 // nobody: it tells what the next request would find.
 
-import type { Entry, EntryRecord } from '../cache/entry.ts';
-import type { EntryStore } from '../cache/entry-store.ts';
-import { currentAgeSeconds, remainingSeconds } from '../cache/freshness/age.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
-import type { NameRouting } from './name-routing.ts';
-import type { PageFacts } from './page.ts';
+import { currentAgeSeconds, remainingSeconds } from '../http-semantics/age.ts';
+import type { NameRouting } from '../pages/name-routing.ts';
+import type { PageFacts } from '../pages/page.ts';
+import type { ProjectName } from '../pages/project-name.ts';
+import type { Entry, EntryRecord } from '../store/entries/entry.ts';
+import type { EntryStore } from '../store/entries/entry-store.ts';
 import type { PageResources } from './page-resources.ts';
-import type { ProjectName } from './project-name.ts';
 
 export interface ExplainOptions {
   readonly routing: NameRouting;

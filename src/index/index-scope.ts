@@ -2,7 +2,7 @@
 // configuration gives it: another index under the same name finds nothing of the first one, on disk and in Redis, and
 // the first one finds everything again when it is configured again.
 
-import { digestOf } from '../cache/digest.ts';
+import { digestOf } from '../core/digest.ts';
 
 /** 64 bits: nobody configures so many indexes that two of them meet. */
 const FINGERPRINT_DIGITS = 16;

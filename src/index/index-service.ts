@@ -2,18 +2,18 @@
 
 import { LRUCache } from 'lru-cache';
 import type { Answer } from '../cache/answer.ts';
-import { type Digest, digestOf } from '../cache/digest.ts';
-import type { Entry } from '../cache/entry.ts';
-import { oncePer } from '../cache/freshness/once-per.ts';
 import type { ReadOptions, ReadThrough } from '../cache/read-through.ts';
-import { NotFound } from '../errors.ts';
-import type { NameRouting } from './name-routing.ts';
-import type { PageCoding, PageFormat } from './negotiate.ts';
+import { type Digest, digestOf } from '../core/digest.ts';
+import { NotFound } from '../core/errors.ts';
+import { oncePer } from '../http-semantics/memoize.ts';
+import type { NameRouting } from '../pages/name-routing.ts';
+import type { PageCoding, PageFormat } from '../pages/negotiate.ts';
+import type { FoundRecords, ListedFile, PageSource } from '../pages/page-reader.ts';
+import type { ProjectName } from '../pages/project-name.ts';
+import type { Entry } from '../store/entries/entry.ts';
 import { type FoundPage, PageFinder } from './page-finder.ts';
-import type { FoundRecords, ListedFile, PageSource } from './page-reader.ts';
+import type { PageWorkshop } from './page-pool.ts';
 import type { PageResources } from './page-resources.ts';
-import type { PageWorkshop } from './page-workshop.ts';
-import type { ProjectName } from './project-name.ts';
 import type { RenderedPage, RenderedPages } from './rendered-pages.ts';
 import { readAll, sourceName, storedSource, withBody } from './stored-page.ts';
 import type { WithdrawnMetadata } from './withdrawn-metadata.ts';
@@ -76,6 +76,7 @@ export class IndexService {
     name: ProjectName,
     format: PageFormat,
     coding: PageCoding,
+    linkRoot?: string,
   ): PageAnswer | undefined {
     const allowed = this.#options.routing.allowed(name, indexes);
     const first = allowed[0];
@@ -83,12 +84,12 @@ export class IndexService {
     const { resources, readThrough, rendered } = this.#options;
     const answer = readThrough.peek(resources.detail(first, name));
     if (answer === undefined || answer.entry.status !== 200) return undefined;
-    const page = rendered.peek(answer.entry, format, coding, this.#mannerName(first, name));
+    const page = rendered.peek(answer.entry, format, coding, this.#mannerName(first, name, linkRoot));
     return page === undefined ? undefined : { answer, page };
   }
 
   /**
-   * The project's page. Throws NotFound only when every index that may be asked said so cleanly, UpstreamFailure when
+   * The project's page, its links relative or below `linkRoot`. Throws NotFound only when every index that may be asked said so cleanly, UpstreamFailure when
    * one that had to be asked could not answer.
    */
   async projectDetail(
@@ -96,11 +97,11 @@ export class IndexService {
     name: ProjectName,
     format: PageFormat,
     coding: PageCoding,
-    options: ReadOptions = {},
+    { linkRoot, ...options }: ReadOptions & { readonly linkRoot?: string | undefined } = {},
   ): Promise<PageAnswer> {
     const found = await this.#finder.find(indexes, name, { ...options, early: true });
     // What is fetched is rendered while the disk takes it.
-    const [rendered] = await Promise.all([this.#rendered(found, name, format, coding), found.answer.inPlace]);
+    const [rendered] = await Promise.all([this.#rendered(found, name, format, coding, linkRoot), found.answer.inPlace]);
     return rendered;
   }
 
@@ -204,6 +205,25 @@ export class IndexService {
     return { answer, page };
   }
 
+  /** See NameRouting.allowedForAny. */
+  askableForAny(names: readonly ProjectName[], indexes: readonly string[]): readonly string[] {
+    return this.#options.routing.allowedForAny(names, indexes);
+  }
+
+  /** The first of `names` whose page is held, at an index where it may be asked, and lists the file; asks nobody. */
+  async heldLister(
+    indexes: readonly string[],
+    names: readonly ProjectName[],
+    file: { readonly key: string; readonly filename: string },
+  ): Promise<ProjectName | undefined> {
+    for (const name of names) {
+      for (const index of this.#options.routing.allowed(name, indexes)) {
+        if ((await this.findHeld(index, name, file))?.at !== undefined) return name;
+      }
+    }
+    return undefined;
+  }
+
   /** See PageFinder.holders. */
   holders(indexes: readonly string[], name: ProjectName): Promise<readonly string[]> {
     return this.#finder.holders(indexes, name);
@@ -214,13 +234,14 @@ export class IndexService {
     name: ProjectName | undefined,
     format: PageFormat,
     coding: PageCoding,
+    linkRoot?: string,
   ): Promise<PageAnswer> {
     const { rendered, workshop } = this.#options;
-    const manner = this.#mannerName(found.index, name);
+    const manner = this.#mannerName(found.index, name, linkRoot);
     const ready = rendered.peek(found.answer.entry, format, coding, manner);
     if (ready !== undefined) return { answer: found.answer, page: ready };
     return this.#withPage(found, name, async (source, answer) => {
-      const render = () => workshop.render(source, format);
+      const render = () => workshop.render(linkRoot === undefined ? source : { ...source, linkRoot }, format);
       return { answer, page: await rendered.get(answer.entry, format, coding, render, manner) };
     });
   }
@@ -240,9 +261,9 @@ export class IndexService {
     };
   }
 
-  #mannerName(index: string, name: ProjectName | undefined): string {
+  #mannerName(index: string, name: ProjectName | undefined, linkRoot = ''): string {
     const { provenanceRoot, extracting, withdrawn } = this.#options;
-    const own = provenanceRoot === undefined && extracting.size === 0 ? '' : index;
+    const own = linkRoot + (provenanceRoot === undefined && extracting.size === 0 ? '' : index);
     const links = name === undefined ? undefined : withdrawn.of(index, name);
     return links === undefined || links.size === 0 ? own : `${own} ${linksName(links)}`;
   }

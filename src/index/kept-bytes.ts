@@ -12,9 +12,9 @@ import {
   zstdCompress,
   zstdCompressSync,
 } from 'node:zlib';
-import { digestInPieces } from '../cache/digest.ts';
-import { exactBytes } from '../cache/exact-bytes.ts';
-import type { PageCoding } from './negotiate.ts';
+import { digestInPieces } from '../core/digest.ts';
+import { exactBytes } from '../core/exact-bytes.ts';
+import type { PageCoding } from '../pages/negotiate.ts';
 
 export interface KeptBytes {
   /** The representation; where it is packed its zstd form, to be unpacked while it is sent. */

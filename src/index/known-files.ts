@@ -5,8 +5,6 @@
 // of the names' digests, as often as needed: a lookup reads as few records as there are digits, whatever has left.
 
 import { setImmediate as turn } from 'node:timers/promises';
-import type { EntryRecord } from '../cache/entry.ts';
-import type { EntryStore } from '../cache/entry-store.ts';
 import {
   type ChangedClaim,
   type Claim,
@@ -21,8 +19,10 @@ import {
   judgeClaims,
   type KnownHash,
   nameOf,
-} from './known-hashes.ts';
-import type { ProjectName } from './project-name.ts';
+} from '../pages/known-hashes.ts';
+import type { ProjectName } from '../pages/project-name.ts';
+import type { EntryRecord } from '../store/entries/entry.ts';
+import type { EntryStore } from '../store/entries/entry-store.ts';
 
 export interface KnownFilesOptions {
   readonly entries: Pick<EntryStore, 'reread' | 'peek' | 'getShared' | 'set'>;

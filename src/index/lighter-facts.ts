@@ -2,9 +2,9 @@
 // texts that no installer needs, then files that have left, the oldest first. Never the page, nor by which URL and hash
 // a file is known that changed.
 
-import type { Json } from '../cache/entry.ts';
-import { type KeptFiles, withoutTexts, withStoredFiles } from './kept-files.ts';
-import type { PageFacts } from './page.ts';
+import type { KeptFiles, PageFacts } from '../pages/page.ts';
+import { withoutTexts, withStoredFiles } from '../pages/pinned-files.ts';
+import type { Json } from '../store/entries/entry.ts';
 
 /** The facts of a page with one thing less; undefined when nothing of them may give way. */
 export function lighterFacts(facts: Json): Json | undefined {

@@ -4,11 +4,11 @@
 import type { Answer } from '../cache/answer.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { ReadOptions, ReadThrough } from '../cache/read-through.ts';
-import { OwnFault, UnavailableForLegalReasons, UpstreamFailure } from '../errors.ts';
-import type { NameRouting } from './name-routing.ts';
+import { OwnFault, UnavailableForLegalReasons, UpstreamFailure } from '../core/errors.ts';
+import type { NameRouting } from '../pages/name-routing.ts';
+import type { ProjectName } from '../pages/project-name.ts';
+import { ProjectNotFound } from './page-errors.ts';
 import type { PageResources } from './page-resources.ts';
-import type { ProjectName } from './project-name.ts';
-import { ProjectNotFound } from './project-not-found.ts';
 
 export interface PageFinderOptions {
   readonly resources: PageResources;

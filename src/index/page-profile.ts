@@ -3,9 +3,9 @@
 // contract). The grant is made before the cache engine sees the answer, so that the engine itself bends no rule.
 
 import type { Profile } from '../cache/profile.ts';
-import { type Fields, fieldLines, fieldValue, type ResponseHead } from '../http-message.ts';
+import { type Fields, fieldLines, fieldValue, type ResponseHead } from '../core/http-message.ts';
+import { contradictsPage, judgePage } from './accept-page.ts';
 import { lighterFacts } from './lighter-facts.ts';
-import { contradictsPage, judgePage } from './page-judge.ts';
 
 export interface PageProfileOptions {
   readonly pageFreshMs: number;

@@ -1,21 +1,21 @@
 // What the cache reads for an index: project details, project lists, and the aliases of files whose names lead
-// elsewhere. The key of a page is the index's scope and the normal name, and nothing else from any request (S03).
+// elsewhere. The key of a page is the index's scope and the normal name, and nothing else from any request.
 
 import { LRUCache } from 'lru-cache';
-import type { Entry, Json } from '../cache/entry.ts';
-import type { EntryStore } from '../cache/entry-store.ts';
 import { type Ask, conditionsAt, type Profile, type Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
-import { UnreadableBlob } from '../cache/stored-blob.ts';
-import { UpstreamFailure } from '../errors.ts';
-import type { IncomingResponse, RequestHead } from '../http-message.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import type { IncomingResponse, RequestHead } from '../core/http-message.ts';
+import type { PageFacts } from '../pages/page.ts';
+import type { Checked, PageSource } from '../pages/page-reader.ts';
+import { type ProjectName, parseProjectName } from '../pages/project-name.ts';
+import { UnreadableBlob } from '../store/blobs/stored-blob.ts';
+import type { Entry, Json } from '../store/entries/entry.ts';
+import type { EntryStore } from '../store/entries/entry-store.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
-import type { ChangedFiles } from './changed-files.ts';
-import type { JudgedPage, MirrorJudgement, SoughtFile } from './mirror-judgement.ts';
-import type { PageFacts } from './page.ts';
-import type { PageSource } from './page-reader.ts';
-import type { PageWorkshop } from './page-workshop.ts';
-import { type ProjectName, parseProjectName } from './project-name.ts';
+import type { ChangedFiles } from './accept-changed-files.ts';
+import type { JudgedPage, MirrorJudgement, SoughtFile } from './accept-mirror-page.ts';
+import type { PageWorkshop } from './page-pool.ts';
 import { type HeldPage, pageSource, readAll, storedSource } from './stored-page.ts';
 
 /** Kinds of documents that an index has beside its files: trouble with one is no trouble with the others. */
@@ -32,6 +32,14 @@ export interface IndexUnderName {
   readonly base: string;
 }
 
+/** What was left out of a page, or mended. */
+export interface PageRemarks {
+  readonly count: number;
+  /** How many files cannot be served; of the first few `name: why`. */
+  readonly unserved: number;
+  readonly told: readonly string[];
+}
+
 export interface PageResourcesOptions {
   readonly indexes: ReadonlyMap<string, IndexUnderName>;
   /** By index, for those of several mirrors. */
@@ -44,7 +52,7 @@ export interface PageResourcesOptions {
   readonly entries: EntryStore;
   readonly now: () => number;
   /** Told of a page that was refused, and of files left out of one that was accepted. */
-  readonly onRemarks: (index: string, project: string, remarks: number) => void;
+  readonly onRemarks: (index: string, project: string, remarks: PageRemarks) => void;
   /** Told once when a project's page says that the index has quarantined it (PEP 792). */
   readonly onQuarantined: (index: string, project: ProjectName, reason: string | undefined) => void;
 }
@@ -148,7 +156,7 @@ export class PageResources {
     try {
       const checked = await this.#options.workshop.check(source);
       upstream.reportValidPage(response.source, path);
-      if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', checked.remarks);
+      if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', remarksOf(checked));
       if (project !== undefined) await this.#storeAliases(index, project, checked.strays);
       if (project === undefined) return checked.facts;
       // Rejects when the disk does not give the held page now: a page that cannot be measured by it does not replace it.
@@ -216,6 +224,10 @@ export class PageResources {
       await this.#options.entries.set(aliasKey(this.#scopeOf(index), filename), { format: 1, variants: [entry] });
     }
   }
+}
+
+function remarksOf({ remarks, unserved, facts }: Checked): PageRemarks {
+  return { count: remarks, unserved, told: facts.unserved ?? [] };
 }
 
 function aliasKey(scope: string, filename: string): string {

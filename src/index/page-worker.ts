@@ -2,9 +2,9 @@
 
 import { getHeapStatistics } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
-import { InvalidPage } from './invalid-page.ts';
-import { PageReader, type ReaderLimits } from './page-reader.ts';
-import type { JobReply, PageJob } from './page-workshop.ts';
+import { InvalidPage } from '../pages/invalid-page.ts';
+import { PageReader, type ReaderLimits } from '../pages/page-reader.ts';
+import type { JobReply, PageJob } from './page-pool.ts';
 
 /** The last few giant pages stay parsed: a check is followed by renderings and by requests for files. */
 const PARSED_BYTES = 48 * 1024 * 1024;

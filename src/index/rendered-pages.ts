@@ -3,17 +3,17 @@
 
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Entry } from '../cache/entry.ts';
-import { KEPT_OVERHEAD_BYTES } from '../cache/exact-bytes.ts';
-import type { Fields } from '../http-message.ts';
-import { DOCUMENT_TYPES, type DocumentForm } from './documents.ts';
+import { KEPT_OVERHEAD_BYTES } from '../core/exact-bytes.ts';
+import type { Fields } from '../core/http-message.ts';
+import { DOCUMENT_TYPES, type DocumentForm } from '../pages/documents.ts';
+import { CONTENT_TYPES, type PageCoding, type PageFormat } from '../pages/negotiate.ts';
+import type { PageFacts } from '../pages/page.ts';
+import type { Entry } from '../store/entries/entry.ts';
 import { type KeptBytes, keptAsRendered, keptCoded } from './kept-bytes.ts';
-import { CONTENT_TYPES, type PageCoding, type PageFormat } from './negotiate.ts';
-import type { PageFacts } from './page.ts';
 import { sourceName } from './stored-page.ts';
 
 /** Part of every key and tag: raise it when the same page would be rendered into other bytes. */
-const RENDERER_VERSION = 1;
+const RENDERER_VERSION = 2;
 const COMPRESSOR = `${process.versions.zlib} ${process.versions.zstd}`;
 
 /** One representation of a page (RFC 9110 3.2), with the fields that do not change from request to request. */

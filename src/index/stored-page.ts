@@ -1,19 +1,19 @@
 // The stored body of a page or document as bytes in hand, and the page as its readers take it.
 
 import type { Answer } from '../cache/answer.ts';
-import type { Blob } from '../cache/blob-store.ts';
-import { type Digest, digestOf } from '../cache/digest.ts';
-import type { Entry } from '../cache/entry.ts';
-import { oncePer } from '../cache/freshness/once-per.ts';
-import { bodyMemory } from '../cache/large-bytes.ts';
 import type { Resource } from '../cache/profile.ts';
 import type { ReadThrough } from '../cache/read-through.ts';
-import { UnreadableBlob } from '../cache/stored-blob.ts';
-import { UpstreamFailure } from '../errors.ts';
-import { fieldValue, type ResponseHead } from '../http-message.ts';
-import type { PageFacts } from './page.ts';
-import type { PageSource } from './page-reader.ts';
-import type { ProjectName } from './project-name.ts';
+import { type Digest, digestOf } from '../core/digest.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import { contentCoding, fieldValue, type ResponseHead } from '../core/http-message.ts';
+import { bodyMemory } from '../core/large-bytes.ts';
+import { oncePer } from '../http-semantics/memoize.ts';
+import type { PageFacts } from '../pages/page.ts';
+import type { PageSource } from '../pages/page-reader.ts';
+import type { ProjectName } from '../pages/project-name.ts';
+import type { Blob } from '../store/blobs/blob-store.ts';
+import { UnreadableBlob } from '../store/blobs/stored-blob.ts';
+import type { Entry } from '../store/entries/entry.ts';
 
 /**
  * Calls `use` with the body behind a 200 answer; one that is lost, or that the disk does not give now, is fetched again,
@@ -96,7 +96,7 @@ export function pageSource(
     digest,
     body,
     contentType: fieldValue(page.fields, 'content-type'),
-    contentEncoding: fieldValue(page.fields, 'content-encoding'),
+    contentEncoding: contentCoding(page.fields),
     serialHeader: fieldValue(page.fields, 'x-pypi-last-serial'),
     url: page.url,
     project,

@@ -1,9 +1,9 @@
 // What the policy says of a project's files: the facts of pages and known files as src/policy/judge.ts takes them.
 
+import { projectOfFilename, versionOfFilename } from '../pages/distribution-name.ts';
+import type { Departure } from '../pages/known-hashes.ts';
 import { type FileFacts, judge, refusalText } from '../policy/judge.ts';
 import type { View } from '../policy/policy.ts';
-import { projectOfFilename, versionOfFilename } from './distribution-name.ts';
-import type { Departure } from './known-hashes.ts';
 
 /** `demo 2.0`, or the filename where that tells no version. */
 export function releaseOf(filename: string): string {

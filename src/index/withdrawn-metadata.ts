@@ -2,7 +2,7 @@
 // pages do without it for a while; afterwards upstream's word counts again.
 
 import { LRUCache } from 'lru-cache';
-import type { ProjectName } from './project-name.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 
 /** For how long a claim is taken back; then it is shown again, and proved anew by the first who asks. */
 const WITHDRAWN_MS = 3_600_000;

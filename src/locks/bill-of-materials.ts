@@ -1,10 +1,9 @@
 // Lists of what software is made of: CycloneDX (JSON, 1.2 and later) and SPDX (JSON, 2.2 and 2.3). They name versions
 // by package URL, and at best some of the files.
 
-import { namesDistribution } from '../index/distribution-name.ts';
-import { filenameOfUrl } from '../index/file-links.ts';
+import { namesDistribution } from '../pages/distribution-name.ts';
+import { filenameOfUrl } from '../pages/file-links.ts';
 import { type Lock, type LockedFile, type LockedVersion, lockedFile, lockedVersion } from './lock.ts';
-import { pythonPackage } from './package-url.ts';
 import { type Table, tables, text } from './values.ts';
 
 export function parseCycloneDx(document: Table): Lock {
@@ -57,4 +56,27 @@ function cycloneHashes(holder: Table): string[] {
 /** `SHA-256` and `SHA256` are `sha256` everywhere else. */
 function hash(algorithm: unknown, hex: unknown): string {
   return `${String(algorithm).toLowerCase().replace('sha-', 'sha')}:${String(hex)}`;
+}
+
+// Package URLs of Python packages: pkg:pypi/<name>@<version>?<qualifiers> (ECMA-427).
+
+export interface PythonPackage {
+  readonly name: string;
+  readonly version: string;
+  /** One file of the version, where it is named. */
+  readonly filename: string | undefined;
+}
+
+/** The package; undefined for one of another ecosystem, without a version, or malformed. */
+export function pythonPackage(packageUrl: string): PythonPackage | undefined {
+  const [, name, version, query] =
+    /^pkg:(?:\/\/)?pypi\/([^@?#]+)@([^?#]+)(?:\?([^#]*))?(?:#.*)?$/i.exec(packageUrl) ?? [];
+  if (name === undefined || version === undefined) return undefined;
+  try {
+    const filename = new URLSearchParams(query ?? '').get('file_name') ?? undefined;
+    return { name: decodeURIComponent(name), version: decodeURIComponent(version), filename };
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
 // What a lock file names, whichever tool wrote it: projects, versions, and the files that an installer may ask for.
 
-import { filenameOfUrl } from '../index/file-links.ts';
-import { type ProjectName, parseProjectName } from '../index/project-name.ts';
+import { filenameOfUrl } from '../pages/file-links.ts';
+import { type ProjectName, parseProjectName } from '../pages/project-name.ts';
 
 /** One distribution file. Formats that give only hashes leave its name to the index's page. */
 export interface LockedFile {

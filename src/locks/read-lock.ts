@@ -3,13 +3,10 @@
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { parseCycloneDx, parseSpdx } from './bill-of-materials.ts';
 import { parseFileLists } from './file-lists.ts';
-import { LOCK_FORMATS } from './formats.ts';
-import { type Lock, UnreadableLock } from './lock.ts';
-import { parsePipfileLock } from './pipfile-lock.ts';
-import { parsePylock } from './pylock.ts';
+import { type Folder, type Lock, type LockedVersion, lockedFile, lockedVersion, UnreadableLock } from './lock.ts';
 import { parseRequirements } from './requirements.ts';
 import { parseUvLock } from './uv-lock.ts';
-import { type Table, table } from './values.ts';
+import { type Table, table, tables, text, texts } from './values.ts';
 
 /** Throws UnreadableLock when the content is none of these formats. */
 export function readLock(filename: string, content: string): Lock {
@@ -55,4 +52,59 @@ function toml(content: string): Table {
 
 function unknownFormat(): UnreadableLock {
   return new UnreadableLock(`is none of the lock files that can be read: ${LOCK_FORMATS}`);
+}
+
+// The formats that can be read, as one sentence for help and errors; apart, so that showing it loads no parser.
+
+export const LOCK_FORMATS =
+  'uv.lock, pylock.toml, poetry.lock, pdm.lock, Pipfile.lock, pinned requirements with hashes, CycloneDX or SPDX (JSON)';
+
+// Pipfile.lock: JSON with a section for each category of packages; files are known by their hashes alone.
+
+const ELSEWHERE = ['git', 'hg', 'svn', 'bzr', 'file', 'path'];
+
+export function parsePipfileLock(document: Table): Lock {
+  const versions: LockedVersion[] = [];
+  const elsewhere: string[] = [];
+  for (const [section, packages] of Object.entries(document)) {
+    // `_meta` describes the lock itself; every other key is a category.
+    if (section === '_meta') continue;
+    for (const [name, described] of Object.entries(table(packages))) {
+      const entry = table(described);
+      const source = ELSEWHERE.find((key) => entry[key] !== undefined);
+      const version = text(entry.version);
+      if (source !== undefined) elsewhere.push(`${name}: from ${source}`);
+      else if (version === undefined) elsewhere.push(`${name}: without a version`);
+      else {
+        const files = texts(entry.hashes).map((hash) => lockedFile({ hashes: [hash] }));
+        versions.push(lockedVersion(name, version.replace(/^===?/, ''), files, text(entry.markers)));
+      }
+    }
+  }
+  return { versions, elsewhere };
+}
+
+// pylock.toml (PEP 751): a table for each package; files carry their hashes by algorithm, and a URL or a path.
+
+export function parsePylock(document: Table): Lock {
+  const versions: LockedVersion[] = [];
+  const elsewhere: string[] = [];
+  const folders: Folder[] = [];
+  for (const entry of tables(document.packages)) {
+    const name = text(entry.name) ?? '';
+    const source = ['vcs', 'directory', 'archive'].find((key) => entry[key] !== undefined);
+    // "path" is relative to the lock file: such a file is at hand and asks nobody.
+    const files = [entry.sdist, ...tables(entry.wheels)].map(table).filter((file) => text(file.url) !== undefined);
+    const { path, editable } = table(entry.directory);
+    if (text(path) !== undefined) folders.push({ path: text(path)!, isEditable: editable === true });
+    if (source !== undefined) elsewhere.push(`${name}: from ${source}`);
+    else if (files.length === 0) elsewhere.push(`${name}: from a local folder of files`);
+    else versions.push(lockedVersion(name, text(entry.version) ?? '', files.map(fileOf), text(entry.marker)));
+  }
+  return { versions, elsewhere, folders };
+}
+
+function fileOf(file: Table) {
+  const hashes = Object.entries(table(file.hashes)).map(([algorithm, hex]) => `${algorithm}:${hex}`);
+  return lockedFile({ filename: text(file.name), url: text(file.url), hashes });
 }

@@ -1,6 +1,6 @@
 // One requirement (PEP 508): a name, extras, the versions that will do, and the marker that says where it counts.
 
-import { type ProjectName, parseProjectName } from '../index/project-name.ts';
+import { type ProjectName, parseProjectName } from '../pages/project-name.ts';
 import { normalExtra } from './marker.ts';
 
 export interface Requirement {

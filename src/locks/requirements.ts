@@ -1,6 +1,6 @@
 // Requirements files as pip-compile and uv write them: pinned versions, each with the hashes of its files.
 
-import { type ProjectName, parseProjectName } from '../index/project-name.ts';
+import { type ProjectName, parseProjectName } from '../pages/project-name.ts';
 import {
   type Folder,
   type Lock,

@@ -1,8 +1,8 @@
-// What operators ordered, for those who have to prove it later (S36): one JSON object a line, appended to a file of its
+// What operators ordered, for those who have to prove it later: one JSON object a line, appended to a file of its
 // own before the order is carried out. Whatever is read or fetched is in the access log.
 
 import { appendFileSync } from 'node:fs';
-import { ProxyError } from '../errors.ts';
+import { ProxyError } from '../core/errors.ts';
 
 export interface AuditRecord {
   readonly order: 'purge';

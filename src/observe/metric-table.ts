@@ -1,7 +1,7 @@
 // The one table of Wheelkeep's own metrics: the registry, the types of their labels and docs/metrics.md come from it.
-// Labels are closed lists, or names that the configuration gives; never a project, a file, a user or a URL (S29).
+// Labels are closed lists, or names that the configuration gives; never a project, a file, a user or a URL.
 
-import { FAILURE_KINDS } from '../errors.ts';
+import { FAILURE_KINDS } from '../core/errors.ts';
 
 /** What was asked for: the route, in one word. */
 export const KINDS = [

@@ -1,11 +1,11 @@
-// What may be shown: no secrets (S16) and no control characters (S35). Everything logged or recorded passes here.
+// What may be shown: no secrets and no control characters. Everything logged or recorded passes here.
 
 const MOST_CHARACTERS = 2000;
 /** Looked at beyond what is shown, so that a secret is recognised even where the cut goes through it. */
 const MOST_READ = 4 * MOST_CHARACTERS;
 
 /**
- * `text` without the user information and query of any URL or path in it (a query may be a signature, S17, S56), and
+ * `text` without the user information and query of any URL or path in it (a query may be a signature), and
  * without credentials after a known word.
  */
 export function redactUrl(text: string): string {
@@ -40,7 +40,7 @@ const CI_COMMAND = /##+(?=\[|[a-z]+\[)/gi;
 
 /**
  * One line of others' text as a terminal or the log of a CI system may have it: `escapeControls`, and what those systems
- * would take for an order to them is written as `\uXXXX`, too, so that JSON stays the same JSON (S55).
+ * would take for an order to them is written as `\uXXXX`, too, so that JSON stays the same JSON.
  */
 export function harmlessLine(line: string): string {
   return (

@@ -1,6 +1,6 @@
 // Whether a path holds a dot segment in a spelling that an origin might still decode: escaped once or more often, with a
 // backslash, behind parameters, in overlong UTF-8. Such a path has credentials of ours and may leave the base that they
-// are for (S53). Nobody names a file so; it is refused wherever it would lead. Pure.
+// are for. Nobody names a file so; it is refused wherever it would lead. Pure.
 
 /** Each round of a decoder that runs over its own result; more of them than any chain of servers has. */
 const MOST_ROUNDS = 8;

@@ -1,18 +1,29 @@
 // One raw mount: any other origin, cached by RFC 9111 alone. Reading goes through the one read-through flow; what may
 // not be shared goes straight through, and what changes the origin makes us forget.
 
-import { askingClient } from '../asking-client.ts';
 import type { Answer, Forward } from '../cache/answer.ts';
-import type { Entry } from '../cache/entry.ts';
-import { invalidatedUrls } from '../cache/freshness/invalidate.ts';
-import { readRequest } from '../cache/freshness/request.ts';
-import { askedBy } from '../cache/freshness/vary.ts';
 import type { Profile, Resource } from '../cache/profile.ts';
 import type { AnswerBody, ReadThrough } from '../cache/read-through.ts';
-import { BadRequest, GatewayTimeout, UpstreamFailure } from '../errors.ts';
-import { fieldValue, type IncomingResponse, type RequestHead, type ResponseHead } from '../http-message.ts';
+import { BadRequest, GatewayTimeout, UpstreamFailure } from '../core/errors.ts';
+import {
+  type Fields,
+  fieldValue,
+  type IncomingResponse,
+  type RequestHead,
+  type ResponseHead,
+  withField,
+  withoutFields,
+} from '../core/http-message.ts';
+import { askingClient } from '../core/request-context.ts';
+import { invalidatedUrls } from '../http-semantics/invalidate.ts';
+import { readRequest } from '../http-semantics/request.ts';
+import { type CacheRules, STRICT_RULES } from '../http-semantics/rules.ts';
+import { askedBy } from '../http-semantics/vary.ts';
+import type { OriginRights } from '../net/origin-rights.ts';
+import type { Fetcher } from '../net/upstream-client.ts';
+import type { Entry } from '../store/entries/entry.ts';
 import { hidesDotSegment } from './dot-segments.ts';
-import type { OnInformational, RawSource } from './raw-source.ts';
+import { type OnInformational, type RawResult, RawSource } from './raw-source.ts';
 
 export interface RawServiceOptions {
   readonly name: string;
@@ -138,4 +149,111 @@ export class RawService {
   #keyOf(url: string): string {
     return `raw:${this.#options.name}:${url}`;
   }
+}
+
+// Builds the raw mounts of a configuration: one service each, over the one cache and the one client.
+
+export interface RawMountOptions {
+  readonly name: string;
+  /** Base URL with the final slash. */
+  readonly origin: string;
+  readonly maxBodyBytes: number;
+  /** Milliseconds past expiry during which a copy may stand in for a failing origin; without it for ever. */
+  readonly staleIfErrorMs?: number;
+  readonly overrideCacheControl?: string;
+  readonly redirectOrigins: readonly string[];
+}
+
+/** What all mounts use. */
+export interface SharedByMounts {
+  readonly readThrough: ReadThrough;
+  readonly client: Fetcher;
+  readonly rightsOf: (mount: string) => OriginRights;
+  /** Told how each request to an origin ended. */
+  readonly finishAbandonedBytes: number;
+  readonly onAnswer: (mount: string, result: RawResult) => void;
+}
+
+export function rawServices(
+  mounts: readonly RawMountOptions[],
+  shared: SharedByMounts,
+): ReadonlyMap<string, RawService> {
+  return new Map(mounts.map((mount) => [mount.name, serviceOf(mount, shared)]));
+}
+
+function serviceOf(mount: RawMountOptions, shared: SharedByMounts): RawService {
+  const { readThrough, client, rightsOf, finishAbandonedBytes, onAnswer } = shared;
+  const { name, origin, maxBodyBytes, redirectOrigins, staleIfErrorMs, overrideCacheControl } = mount;
+  return new RawService({
+    name,
+    origin,
+    readThrough,
+    profile: rawProfile({
+      maxBodyBytes,
+      finishAbandonedBytes,
+      ...(staleIfErrorMs !== undefined && { staleIfErrorSeconds: staleIfErrorMs / 1000 }),
+      ...(overrideCacheControl !== undefined && { overrideCacheControl }),
+    }),
+    source: new RawSource({
+      client,
+      rights: rightsOf(name),
+      maxBodyBytes,
+      redirectOrigins,
+      onAnswer: (result) => onAnswer(name, result),
+    }),
+  });
+}
+
+// How what a raw mount brings is cached: by RFC 9111 alone. The operator may lengthen what the origin allows in
+// trouble, and may speak for the origin; both before the engine sees the answer, which bends no rule by itself.
+
+export interface RawProfileOptions {
+  /** Largest body that is taken from upstream. */
+  readonly maxBodyBytes: number;
+  /** What may be missing of a body that nobody reads any more for it to be fetched to its end. */
+  readonly finishAbandonedBytes: number;
+  /** Seconds past expiry during which a copy may stand in for a failing upstream; without it for ever. */
+  readonly staleIfErrorSeconds?: number;
+  /** Takes the place of Cache-Control in 200 answers and of all that would overrule it. */
+  readonly overrideCacheControl?: string;
+}
+
+/** Known to be this small, a body is sent when it is stored: a cut one is then an error and no broken download. */
+const WHOLE_UP_TO_BYTES = 64 * 1024;
+/** How long a client waits for upstream when a copy may stand in. */
+const PATIENCE_MS = 3_000;
+
+/** The profile of one mount; make it once, for what is computed of stored responses is remembered by its rules. */
+export function rawProfile(options: RawProfileOptions): Profile {
+  const { maxBodyBytes, finishAbandonedBytes, staleIfErrorSeconds, overrideCacheControl } = options;
+  const rules: CacheRules = { ...STRICT_RULES, ...(staleIfErrorSeconds !== undefined && { staleIfErrorSeconds }) };
+  return {
+    name: 'raw',
+    rules,
+    body: {
+      kind: 'streamed',
+      maxBytes: maxBodyBytes,
+      wholeUpToBytes: WHOLE_UP_TO_BYTES,
+      // Nobody knows beforehand what the bytes should be: there is nothing to hold back for.
+      holdBackBytes: 0,
+      finishAbandonedBytes,
+      shared: false,
+    },
+    patienceMs: PATIENCE_MS,
+    refreshAhead: false,
+    // Every status is the origin's word; which of them may be stored or masked is RFC 9111's and RFC 5861's to say.
+    meaning: () => 'content',
+    grant:
+      overrideCacheControl === undefined
+        ? ({ fields }) => fields
+        : (response) => spokenFor(response, overrideCacheControl, rules.targeted),
+    judge: () => ({ kind: 'replace' }),
+    contradicts: () => false,
+  };
+}
+
+/** What a 304 says of the 200 that it confirms is overridden as well. */
+function spokenFor({ status, fields }: ResponseHead, cacheControl: string, targeted: readonly string[]): Fields {
+  if (status !== 200 && status !== 304) return fields;
+  return withField(withoutFields(fields, new Set(['expires', 'pragma', ...targeted])), 'cache-control', cacheControl);
 }

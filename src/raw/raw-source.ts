@@ -2,13 +2,19 @@
 // client's to follow, unless the operator lists its target as a place where the origin keeps its bytes.
 
 import type { Ask } from '../cache/profile.ts';
-import { type FailureKind, UpstreamFailure } from '../errors.ts';
-import { type Fields, fieldValue, type IncomingResponse, type RequestHead, withoutFields } from '../http-message.ts';
-import { withoutSecrets } from '../upstream/credentials.ts';
-import { discard } from '../upstream/discard.ts';
-import type { OriginRights } from '../upstream/origin-rights.ts';
-import { nextHop } from '../upstream/redirects.ts';
-import type { Fetcher } from '../upstream/upstream-client.ts';
+import { type FailureKind, UpstreamFailure } from '../core/errors.ts';
+import {
+  type Fields,
+  fieldValue,
+  type IncomingResponse,
+  type RequestHead,
+  withoutFields,
+} from '../core/http-message.ts';
+import { withoutSecrets } from '../net/credentials.ts';
+import { discard } from '../net/discard.ts';
+import type { OriginRights } from '../net/origin-rights.ts';
+import { nextHop } from '../net/redirects.ts';
+import type { Fetcher } from '../net/upstream-client.ts';
 
 export interface RawSourceOptions {
   readonly client: Fetcher;

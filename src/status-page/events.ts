@@ -1,8 +1,8 @@
 // What happened lately, as everybody may read it: the sentences stand here, because those of the events may name
 // projects, files and addresses. With the token the script puts the events' own in their place.
 
-import { escapeHtml } from '../index/render-html.ts';
 import type { Event, EventKind } from '../observe/events.ts';
+import { escapeHtml } from '../pages/render-html.ts';
 import type { StatusFacts } from './facts.ts';
 import { agoHtml } from './wording.ts';
 

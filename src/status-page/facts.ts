@@ -2,14 +2,14 @@
 // memory, so that asking costs nothing and waits for nothing. The status page shows it to everybody, but for what names
 // projects: the stale paths and what the events say. Those are for the administration.
 
-import type { DiskBlobs } from '../cache/disk-blobs.ts';
-import type { EntryStore } from '../cache/entry-store.ts';
 import type { Busiest, HotPath, SlowAnswer } from '../observe/busiest.ts';
 import type { DrillResult } from '../observe/drills.ts';
 import type { Event, Events } from '../observe/events.ts';
 import type { RecentlyStale, StalePath } from '../observe/recently-stale.ts';
 import type { ServedDay, ServedDays } from '../observe/served-days.ts';
 import type { Period, Traffic } from '../observe/traffic.ts';
+import type { DiskBlobs } from '../store/blobs/disk-blobs.ts';
+import type { EntryStore } from '../store/entries/entry-store.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { MirrorStatus } from '../upstream/mirror.ts';
 import type { SeenLast } from './seen-last.ts';

@@ -1,8 +1,8 @@
 // The top of the page: is everything well, and if not, what; then the four figures that people ask for.
 
-import { escapeHtml } from '../index/render-html.ts';
 import { bytesText, countText } from '../observe/figures.ts';
 import { sumOf } from '../observe/traffic.ts';
+import { escapeHtml } from '../pages/render-html.ts';
 import type { MirrorStatus } from '../upstream/mirror.ts';
 import type { StatusFacts } from './facts.ts';
 import { healthOf } from './upstreams.ts';

@@ -1,15 +1,15 @@
 // The status page as one document. Everything that a person must know is in it without a script; the script fills in
 // the address and asks the administration for those who have the token.
 
-import { escapeHtml } from '../index/render-html.ts';
+import { bytesText, countText } from '../observe/figures.ts';
+import { escapeHtml } from '../pages/render-html.ts';
 import { chartHtml } from './chart.ts';
 import { eventsHtml } from './events.ts';
 import type { StatusFacts } from './facts.ts';
 import { glanceHtml } from './glance.ts';
 import { settingsHtml } from './settings.ts';
-import { storeHtml } from './store.ts';
 import { upstreamsHtml } from './upstreams.ts';
-import { durationText, timeHtml, utcText } from './wording.ts';
+import { durationText, shareText, timeHtml, utcText } from './wording.ts';
 
 /** Where style and script are, relative to the page: it may stand below a prefix. */
 export interface PageLinks {
@@ -84,3 +84,32 @@ const TOKEN_HTML = `<section aria-labelledby="inside"><h2 id="inside">Look insid
 <div id="unlocked" hidden><form id="search"><label for="project">Project</label><input id="project" autocomplete="off" spellcheck="false" required><button>Explain</button><button type="button" id="forget">Forget the token</button></form>
 <div id="explained"></div><div id="stale"></div><div id="busiest"></div></div>
 <p id="said" role="status"></p></section>`;
+
+// What is kept, how full the quota is, how much room the disk has, and whether Redis is there.
+
+const REDIS = {
+  off: 'not used',
+  up: 'answers',
+  down: '<span class="warning">away</span>',
+} as const;
+
+export function storeHtml({ store, redis }: StatusFacts): string {
+  const { bytes, count, records, quotaBytes, freeBytes, paused, evictions } = store;
+  const facts = [
+    ['Bodies', String(count)],
+    ['Entries', String(records)],
+    ['Free on the disk', freeBytes === undefined ? 'unknown' : bytesText(freeBytes)],
+    ['Storing', paused ? '<span class="bad">paused</span>: the disk takes no bytes' : 'as usual'],
+    [
+      'Left to make room',
+      evictions.count === 0
+        ? 'nothing yet'
+        : `${countText(evictions.count, 'file')}, ${bytesText(evictions.bytes)} so far`,
+    ],
+    ['Redis', REDIS[redis]],
+  ];
+  return `<section aria-labelledby="store"><h2 id="store">Store</h2>
+<p><label for="quota">${bytesText(bytes)} of ${bytesText(quotaBytes)} used (${shareText(bytes, quotaBytes)})</label>
+<meter id="quota" min="0" max="${quotaBytes}" high="${quotaBytes * 0.9}" value="${Math.min(bytes, quotaBytes)}"></meter></p>
+<dl class="facts">${facts.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join('')}</dl></section>`;
+}

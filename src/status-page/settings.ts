@@ -1,7 +1,7 @@
 // The box to copy from: what to tell each installer. The address is the one in the reader's browser, which the script
 // knows; the Host field of the request is never believed. `wheelkeep env` says the same on the command line.
 
-import { escapeHtml } from '../index/render-html.ts';
+import { escapeHtml } from '../pages/render-html.ts';
 
 /** `{index}` stands for the address of the index, `{host}` for its host. */
 interface Line {

@@ -1,7 +1,7 @@
 // The upstreams of each index: who answers, who is away since when, and when it is asked again. Of an address only
 // the host is told: paths may hold secrets.
 
-import { escapeHtml } from '../index/render-html.ts';
+import { escapeHtml } from '../pages/render-html.ts';
 import type { MirrorStatus } from '../upstream/mirror.ts';
 import type { StatusFacts } from './facts.ts';
 import { agoHtml, durationText, timeHtml } from './wording.ts';

@@ -1,21 +1,21 @@
 // Asks one index for a page: its mirrors in turn, healthy ones first, the next one when one fails or stays silent.
 // While every mirror's circuit is open it fails at once, so that the cache can serve what it has without waiting.
 
+import { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
-import { BadRequest, type FailureKind, UpstreamFailure } from '../errors.ts';
-import type { Fields, IncomingResponse } from '../http-message.ts';
-import type { Permit } from './breaker.ts';
-import { discard } from './discard.ts';
-import { type Ask, firstAnswer } from './first-answer.ts';
-import { HedgeBudget } from './hedge-budget.ts';
+import type { Permit } from '../core/breaker.ts';
+import { BadRequest, type FailureKind, UpstreamFailure } from '../core/errors.ts';
+import type { Fields, IncomingResponse } from '../core/http-message.ts';
+import type { MinimumRate } from '../net/arriving-body.ts';
+import { discard } from '../net/discard.ts';
+import type { OriginRights } from '../net/origin-rights.ts';
+import { RefusedRedirect } from '../net/redirects.ts';
+import type { FetchRequest, UpstreamClient } from '../net/upstream-client.ts';
+import { type Ask, firstAnswer, HedgeBudget } from './first-answer.ts';
 import { Inquiry } from './inquiry.ts';
-import type { MinimumRate } from './minimum-rate.ts';
-import { Mirror, type MirrorEvent, type MirrorStatus, type Refusal } from './mirror.ts';
+import { Mirror, type MirrorEvent, type MirrorStatus, type Refusal, WatchedRequest } from './mirror.ts';
 import { asConfigured, byLatency, leaderOf, type MirrorOrder } from './mirror-order.ts';
-import type { OriginRights } from './origin-rights.ts';
-import { type PageAnswerRules, pageAnswer } from './page-answer.ts';
-import { type AcceptedFormats, pageFields } from './page-fields.ts';
-import type { UpstreamClient } from './upstream-client.ts';
+import { type AcceptedFormats, type PageAnswerRules, pageAnswer, pageFields } from './page-answer.ts';
 
 /** How one request to one mirror ended; for the metrics. */
 export interface MirrorResult {
@@ -44,6 +44,8 @@ export interface IndexUpstreamOptions {
   readonly order?: MirrorOrder;
   /** Statuses that mean "not here" at this index, beside 404 and 410. */
   readonly missingStatuses: readonly number[];
+  /** Whether a redirect to another origin means "not here", as where those without a session are sent to a login. */
+  readonly missingRedirects?: boolean;
   /** Further hosts (or origins) to which its pages may redirect. */
   readonly pageOrigins: readonly string[];
   readonly accept: AcceptedFormats;
@@ -62,11 +64,19 @@ export interface IndexUpstreamOptions {
   readonly check?: (path: string, response: IncomingResponse, body: Buffer) => Promise<void>;
   /** No answer for that long: a second request is sent beside the first, within the hedge budget. */
   readonly hedgeAfterMs?: number;
+  /** No answer for that long: another mirror is asked, whatever the hedge budget. */
+  readonly overdueAfterMs?: number;
   /** The head of the answer arrives within that, over all mirrors and attempts, or the fetch fails. */
   readonly totalMs?: number;
-  /** Pages are small and come from near: they are given up sooner than files. */
   readonly minimumRate?: MinimumRate;
 }
+
+/** Clients are told to come back after ten seconds; what they come back for goes on that long. */
+const LONGEST_SILENCE_MS = 30_000;
+/** A request that has not come to its turn at a connection by then fails: its client asks anew. */
+const LONGEST_QUEUE_MS = 9_200;
+/** By then a client has been told to come back. */
+const OVERDUE_MS = 10_000;
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -85,7 +95,8 @@ interface PageRequest {
 /** One request to one mirror. */
 interface Attempt {
   readonly mirror: Mirror;
-  readonly permit: Permit;
+  /** Undefined for a question that nobody waits for. */
+  readonly watched?: WatchedRequest;
   readonly hedge: boolean;
   readonly started: number;
   /** When the request was sent, the connection being open; undefined before. */
@@ -133,7 +144,7 @@ export class IndexUpstream {
     signal: AbortSignal,
     except: ReadonlySet<string> = NONE,
   ): Promise<IncomingResponse> {
-    const deadline = performance.now() + (this.#options.totalMs ?? 9_200);
+    const deadline = performance.now() + (this.#options.totalMs ?? LONGEST_SILENCE_MS);
     const ask = (excluded: ReadonlySet<string>) => this.#fetchOne(path, conditions, signal, deadline, excluded);
     const response = await ask(except);
     return isMissing(response) ? this.#secondOpinion(response, except, signal, ask) : response;
@@ -197,10 +208,13 @@ export class IndexUpstream {
       first,
       next: (reason) => {
         if (reason === 'failover') return this.#askNext(page, false);
+        // Rather one request more than a client that comes back in vain.
+        if (reason === 'overdue') return this.#askNext(page, true);
         if (!this.#budget.spend()) return undefined;
         return this.#askNext(page, true) ?? this.#askAgain(page);
       },
       hedgeAfterMs: this.#options.hedgeAfterMs ?? 4_000,
+      overdueAfterMs: this.#options.overdueAfterMs ?? OVERDUE_MS,
       signal,
       late: ({ body }) => discard(body),
     });
@@ -254,7 +268,7 @@ export class IndexUpstream {
       const permit = mirror.begin(page.subject);
       if (permit === undefined) continue;
       page.tried.add(mirror);
-      return (signal) => this.#ask(page, attemptAt(mirror, permit, hedge), signal);
+      return (signal) => this.#ask(page, this.#attemptAt(page, mirror, permit, hedge), signal);
     }
     return undefined;
   }
@@ -264,12 +278,12 @@ export class IndexUpstream {
     const [silent] = page.running;
     const permit = silent?.mirror.begin(page.subject);
     if (silent === undefined || permit === undefined) return undefined;
-    return (signal) => this.#ask(page, attemptAt(silent.mirror, permit, true), signal);
+    return (signal) => this.#ask(page, this.#attemptAt(page, silent.mirror, permit, true), signal);
   }
 
   async #ask(page: PageRequest, attempt: Attempt, signal: AbortSignal): Promise<IncomingResponse> {
     const { count } = this.#options;
-    const { mirror, permit, hedge, started } = attempt;
+    const { mirror, watched, hedge, started } = attempt;
     const url = pageUrl(page.path, mirror.url);
     const finish = (result: MirrorResult['result']): void =>
       count?.({ mirror: mirror.url, result, hedge, latencyMs: performance.now() - started });
@@ -288,10 +302,10 @@ export class IndexUpstream {
     } catch (error) {
       if (!(error instanceof UpstreamFailure)) {
         // A fault of our own says nothing of the mirror.
-        mirror.abandoned(permit);
+        watched?.abandoned();
         throw error;
       }
-      this.#failed(page, attempt, error);
+      watched?.failed(error);
       finish(error.kind);
       throw error;
     } finally {
@@ -299,23 +313,25 @@ export class IndexUpstream {
     }
   }
 
-  #fetch(
+  async #fetch(
     page: PageRequest,
     attempt: Attempt,
     url: URL,
     avoid: readonly string[],
     signal: AbortSignal,
   ): Promise<IncomingResponse> {
-    const { client, accept, rights, maxPageBytes, minimumRate } = this.#options;
-    return client.fetch({
+    const { accept, client, maxPageBytes, minimumRate, missingRedirects, now, rights } = this.#options;
+    const requestTime = now();
+    const request: FetchRequest = {
       url: url.href,
       method: 'GET',
       fields: pageFields(accept, page.conditions(attempt.mirror.url)),
       ...(rights !== undefined && { rights, place: attempt.mirror.url }),
       signal,
       headersTimeoutMs: Math.max(1, page.deadline - performance.now()),
+      queueTimeoutMs: LONGEST_QUEUE_MS,
       maxBodyBytes: maxPageBytes,
-      mayRedirect: (from, to) => to.hostname === from.hostname || this.#pageHosts.has(to.host),
+      mayRedirect: (from, to) => this.#pageHosts.has(to.host) || this.#isItself(from, to),
       followRedirects: true,
       retry: true,
       trusted: 'configured',
@@ -324,9 +340,26 @@ export class IndexUpstream {
       onAttempt: (source) => {
         attempt.source = source;
         attempt.sent ??= performance.now();
+        attempt.watched?.sent(url.host);
       },
-      minimumRate: minimumRate ?? { bytesPerSecond: 1024, windowMs: 5_000 },
-    });
+      ...(minimumRate !== undefined && { minimumRate }),
+    };
+    try {
+      return await client.fetch(request);
+    } catch (error) {
+      if (!(error instanceof RefusedRedirect) || !leadsAway(error)) throw error;
+      if (missingRedirects !== true) throw redirectedAway(error);
+      const body = Readable.from([]);
+      const source = attempt.source ?? '';
+      return { status: 404, fields: [], url: url.href, source, requestTime, responseTime: now(), body };
+    }
+  }
+
+  /** Whether a redirect stays with the index: on its host, or, where another origin means "not here", on its origin. */
+  #isItself(from: URL, to: URL): boolean {
+    if (to.hostname !== from.hostname) return false;
+    const isUpgrade = from.protocol === 'http:' && to.protocol === 'https:' && from.port === '' && to.port === '';
+    return this.#options.missingRedirects !== true || to.origin === from.origin || isUpgrade;
   }
 
   /** `winner` was sent seconds after those that still run: they are asked last for a while. */
@@ -343,12 +376,13 @@ export class IndexUpstream {
       path,
       subject: subjectOf(path),
       conditions: () => [],
-      deadline: performance.now() + (this.#options.totalMs ?? 9_200),
+      deadline: performance.now() + (this.#options.totalMs ?? mirror.silentMs),
       tried: new Set(),
       probes: [],
       running: new Set(),
     };
-    const attempt = attemptAt(mirror, { probe: false }, false);
+    // Nobody waits for it, so nobody watches it: the inquiry hears how it ends.
+    const attempt: Attempt = { mirror, hedge: false, started: performance.now(), sent: undefined, source: undefined };
     const url = pageUrl(path, mirror.url);
     const finish = (result: MirrorResult['result']): void =>
       this.#options.count?.({
@@ -369,24 +403,24 @@ export class IndexUpstream {
     }
   }
 
-  #failed({ subject }: PageRequest, { mirror, permit }: Attempt, failure: UpstreamFailure): void {
-    mirror.failed(permit, failure, subject);
-    this.#inquiry.afterFailure(mirror);
+  #attemptAt({ subject }: PageRequest, mirror: Mirror, permit: Permit, hedge: boolean): Attempt {
+    const watched = new WatchedRequest(mirror, permit, subject, () => this.#inquiry.afterFailure(mirror));
+    // A clock that is set while we wait must not lengthen a deadline or a latency.
+    return { mirror, watched, hedge, started: performance.now(), sent: undefined, source: undefined };
   }
 
   /** A page that breaks off speaks against the mirror as much as none; only a whole one closes its circuit. */
-  #settle({ status, body }: IncomingResponse, page: PageRequest, attempt: Attempt): void {
-    const { mirror, permit } = attempt;
+  #settle({ status, body }: IncomingResponse, page: PageRequest, { mirror, watched }: Attempt): void {
     if (status !== 200) {
-      mirror.succeeded(permit);
+      watched?.succeeded();
       if (status === 304) mirror.valid(page.subject, page.path);
       else mirror.answeredForItself();
       return;
     }
     body.once('close', () => {
-      if (body.readableEnded) mirror.succeeded(permit);
-      else if (body.errored instanceof UpstreamFailure) this.#failed(page, attempt, body.errored);
-      else mirror.abandoned(permit);
+      if (body.readableEnded) watched?.succeeded();
+      else if (body.errored instanceof UpstreamFailure) watched?.failed(body.errored);
+      else watched?.abandoned();
     });
   }
 
@@ -400,9 +434,14 @@ export class IndexUpstream {
   }
 }
 
-/** A clock that is set while we wait must not lengthen a deadline or a latency (F70). */
-function attemptAt(mirror: Mirror, permit: Permit, hedge: boolean): Attempt {
-  return { mirror, permit, hedge, started: performance.now(), sent: undefined, source: undefined };
+function leadsAway({ from, to }: RefusedRedirect): boolean {
+  return to.origin !== from.origin && (to.protocol === 'https:' || to.protocol === 'http:');
+}
+
+/** Names the options by which an operator says what such a redirect means. */
+function redirectedAway({ message, from, to }: RefusedRedirect): RefusedRedirect {
+  const cure = `page_origins: [${to.origin}] of the index follows it, missing_redirects: true reads it as "not here"`;
+  return new RefusedRedirect(from, to, `${message.slice(from.host.length + 1)}; ${cure}`);
 }
 
 function pageUrl(path: string, base: string): URL {

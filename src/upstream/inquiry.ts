@@ -1,9 +1,9 @@
 // Finds out whether a server works when single projects fail at it: asks it for something neutral, what was well lately
 // and what every server of its kind has. When all of that fails too, the server is what fails, and its circuit opens.
 
-import { UpstreamFailure } from '../errors.ts';
-import { fieldValue, type IncomingResponse } from '../http-message.ts';
-import { isUnhealthy } from './failures.ts';
+import { UpstreamFailure } from '../core/errors.ts';
+import { fieldValue, type IncomingResponse } from '../core/http-message.ts';
+import { isUnhealthy } from '../net/failures.ts';
 import type { Mirror } from './mirror.ts';
 
 export interface InquiryOptions {

@@ -1,8 +1,8 @@
 // One of the equivalent servers of an index: its health, and what the status page says of it.
 
-import type { FailureKind, UpstreamFailure } from '../errors.ts';
-import { Breaker, type BreakerState, type Permit } from './breaker.ts';
-import { isUnhealthy } from './failures.ts';
+import { Breaker, type BreakerState, type Permit } from '../core/breaker.ts';
+import { type FailureKind, UpstreamFailure } from '../core/errors.ts';
+import { isUnhealthy } from '../net/failures.ts';
 import { type Candidate, REMEASURE_MS } from './mirror-order.ts';
 import { Witnesses } from './witnesses.ts';
 
@@ -22,6 +22,11 @@ const SET_ASIDE_MS = 300_000;
 export const REFUSALS = ['lagging', 'changed-hash', 'files-left', 'missing', 'serial-jump'] as const;
 /** A probe's answer is waited for so long before one looks again, at nobody's expense. */
 const PROBE_ANSWERS_MS = 1_000;
+
+/** A request that takes longer speaks against the mirror: by then a client without a copy is told to come back. */
+const SILENT_MS = 9_200;
+/** How long it is remembered that a mirror answers later than that. */
+const KNOWN_SLOW_MS = 600_000;
 
 export type Refusal = (typeof REFUSALS)[number];
 
@@ -61,6 +66,63 @@ export interface MirrorOptions {
   readonly onEvent?: ((event: MirrorEvent) => void) | undefined;
 }
 
+/**
+ * One request to a mirror. It speaks against the mirror as soon as it takes longer than a client waits, and goes on all the
+ * same: when it ends well after that, the mirror is slow, and no longer taken for dead.
+ */
+export class WatchedRequest {
+  readonly #mirror: Mirror;
+  readonly #permit: Permit;
+  readonly #subject: string;
+  readonly #onFailed: () => void;
+  #sentAt: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #hasFailed = false;
+
+  /** `subject`: whose page is asked for. `onFailed` is told of each failure that counted against the mirror. */
+  constructor(mirror: Mirror, permit: Permit, subject: string, onFailed: () => void) {
+    this.#mirror = mirror;
+    this.#permit = permit;
+    this.#subject = subject;
+    this.#onFailed = onFailed;
+  }
+
+  /** It went out now; what it waited for in our own queue is not the mirror's fault. */
+  sent(host: string): void {
+    if (this.#sentAt !== undefined) return;
+    this.#sentAt = performance.now();
+    const { silentMs } = this.#mirror;
+    this.#timer = setTimeout(() => {
+      this.#count(new UpstreamFailure('timeout', `${host}: no answer within ${silentMs} ms`));
+      this.#hasFailed = true;
+    }, silentMs).unref();
+  }
+
+  /** The whole answer is here. */
+  succeeded(): void {
+    clearTimeout(this.#timer);
+    if (this.#hasFailed) this.#mirror.answeredLate(performance.now() - this.#sentAt!);
+    else this.#mirror.succeeded(this.#permit);
+  }
+
+  failed(failure: UpstreamFailure): void {
+    clearTimeout(this.#timer);
+    // The same request counts once; a wish to be left alone is heard at any time.
+    if (!this.#hasFailed || failure.pauseMs !== undefined) this.#count(failure);
+  }
+
+  #count(failure: UpstreamFailure): void {
+    this.#mirror.failed(this.#permit, failure, this.#subject);
+    this.#onFailed();
+  }
+
+  /** Nobody wants its answer any more. */
+  abandoned(): void {
+    clearTimeout(this.#timer);
+    if (!this.#hasFailed) this.#mirror.abandoned(this.#permit);
+  }
+}
+
 export class Mirror implements Candidate {
   readonly url: string;
   readonly #now: () => number;
@@ -70,6 +132,9 @@ export class Mirror implements Candidate {
   /** Until when a subject is left alone, by its own wish; milliseconds since the epoch. */
   readonly #paused = new Map<string, number>();
   #demotedUntil = 0;
+  /** How long the last answer took that came too late for its client, and when that was. */
+  #lateMs = 0;
+  #lateAt = Number.NEGATIVE_INFINITY;
   #lastSuccess: number | undefined;
   #lastFailure: MirrorStatus['lastFailure'];
   #lastRefusal: MirrorStatus['lastRefusal'];
@@ -159,10 +224,20 @@ export class Mirror implements Candidate {
 
   /** The answer came whole. Whether a body is what was asked for, `valid` or `invalid` says later. */
   succeeded(permit: Permit): void {
-    this.#lastSuccess = this.#now();
-    const before = this.#breaker.state;
-    this.#breaker.succeeded(permit);
-    if (before !== 'closed' && this.#breaker.state === 'closed') this.#onEvent?.({ kind: 'closed', mirror: this.url });
+    this.#watchClosing(() => this.#breaker.succeeded(permit));
+  }
+
+  /** How long a request may take before it speaks against the mirror, in milliseconds. */
+  get silentMs(): number {
+    return this.#now() - this.#lateAt < KNOWN_SLOW_MS ? Math.max(SILENT_MS, 1.5 * this.#lateMs) : SILENT_MS;
+  }
+
+  /** A whole answer came that many milliseconds after its request, which had been given up for lost. */
+  answeredLate(tookMs: number): void {
+    this.#lateMs = tookMs;
+    this.#lateAt = this.#now();
+    this.#watchClosing(() => this.#breaker.answeredLate());
+    this.#witnesses.answered();
   }
 
   /** What was asked for at that path is here, and right: the server works. */
@@ -246,6 +321,13 @@ export class Mirror implements Candidate {
     this.#paused.delete(subject);
     this.#paused.set(subject, this.#now() + pauseMs);
     if (this.#paused.size > MAX_PAUSED) this.#paused.delete(this.#paused.keys().next().value!);
+  }
+
+  #watchClosing(change: () => void): void {
+    this.#lastSuccess = this.#now();
+    const before = this.#breaker.state;
+    change();
+    if (before !== 'closed' && this.#breaker.state === 'closed') this.#onEvent?.({ kind: 'closed', mirror: this.url });
   }
 
   #watchOpening(reason: FailureKind, change: () => void): void {

@@ -1,6 +1,6 @@
 // Which worker's turn it is to ask upstream for which key: the primary's side of the leases among workers. Pure.
 
-import { LEASE_MS } from '../cache/lease.ts';
+import { LEASE_MS } from '../core/lease.ts';
 
 /** One worker's request for a lease. */
 export interface LeaseRequest {
@@ -10,7 +10,7 @@ export interface LeaseRequest {
 
 interface Held {
   holder: LeaseRequest;
-  /** Milliseconds on the caller's clock: who holds it longer is taken for dead or stopped (F69). */
+  /** Milliseconds on the caller's clock: who holds it longer is taken for dead or stopped. */
   endsAt: number;
   waiting: LeaseRequest[];
 }

@@ -1,8 +1,8 @@
 // What the primary process and its workers say to one another (node:cluster, structured clone).
 
+import type { PurgePart } from '../admin/cache-keys.ts';
 import type { Config } from '../config/config.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
-import type { PurgePart } from '../purgeable-keys.ts';
 import type { StatusFacts } from '../status-page/facts.ts';
 
 /** A start that failed, with what start-failure.ts looks at; an Error would lose these on the way. */

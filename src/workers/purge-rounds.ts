@@ -2,7 +2,7 @@
 // that ordered it finds nothing of the old in any of them. A worker that kept silent for a whole round (it is stopped, or
 // the machine is) is told, but not waited for again before it has answered.
 
-import type { PurgePart } from '../purgeable-keys.ts';
+import type { PurgePart } from '../admin/cache-keys.ts';
 
 export interface PurgeRoundsOptions {
   /** The workers that serve now. */

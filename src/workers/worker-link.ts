@@ -1,8 +1,8 @@
 // A worker's side of the talk with its primary: leases on keys, what all workers count and know, and purges.
 
-import type { LeaseAnswer, LeaseDesk } from '../cache/lease.ts';
+import type { PurgePart } from '../admin/cache-keys.ts';
+import type { LeaseAnswer, LeaseDesk } from '../core/lease.ts';
 import { renderWorkers } from '../observe/metrics.ts';
-import type { PurgePart } from '../purgeable-keys.ts';
 import type { StatusFacts } from '../status-page/facts.ts';
 import { mergeFacts } from '../status-page/merge-facts.ts';
 import type { ToPrimary, ToWorker, WorkerSnapshot } from './messages.ts';

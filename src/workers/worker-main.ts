@@ -2,9 +2,9 @@
 // Signals are the primary's business: Ctrl-C and a supervisor's SIGTERM reach every process of the group, and a worker
 // that obeyed them by itself would leave before its fellows. When the primary dies, node:cluster ends its workers.
 
-import { type App, startApp } from '../app.ts';
+import type { PurgePart } from '../admin/cache-keys.ts';
+import { type App, startApp } from '../app/app.ts';
 import { createLog, openSharedSink } from '../observe/log.ts';
-import type { PurgePart } from '../purgeable-keys.ts';
 import type { StartError, ToPrimary, ToWorker } from './messages.ts';
 import { WorkerLink } from './worker-link.ts';
 

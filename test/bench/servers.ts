@@ -8,7 +8,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../support/proxy/free-port.ts';
 import type { BareQuestion } from './bare-server.ts';
 import { ask } from './child-calls.ts';
 import { fetchWhole } from './fetch-whole.ts';

@@ -5,9 +5,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import { parseDigest } from '../../src/cache/digest.ts';
-import { openDatabase, prepareDatabasePath } from '../../src/cache/entry-database.ts';
-import { encodeRecord } from '../../src/cache/record-codec.ts';
+import { parseDigest } from '../../src/core/digest.ts';
+import { encodeRecord } from '../../src/store/entries/record-codec.ts';
+import { openDatabase, prepareDatabasePath } from '../../src/store/entries/sqlite.ts';
 
 /** Between two looks at the clock, and one transaction. */
 const BATCH = 5_000;

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { startProxy } from '../support/proxy.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
 
 export type Kind = 'required' | 'optimal' | 'check';
 

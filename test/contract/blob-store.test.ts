@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { Blob, BlobStore } from '../../src/cache/blob-store.ts';
-import { digestOf } from '../../src/cache/digest.ts';
-import { DiskBlobs } from '../../src/cache/disk-blobs.ts';
-import { temporaryFiles } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { seededBytes } from '../support/wheels.ts';
+import { digestOf } from '../../src/core/digest.ts';
+import type { Blob, BlobStore } from '../../src/store/blobs/blob-store.ts';
+import { DiskBlobs } from '../../src/store/blobs/disk-blobs.ts';
+import { temporaryFiles } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { seededBytes } from '../support/upstream/wheels.ts';
 
 interface Kind {
   readonly name: string;

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { digestOf } from '../../src/cache/digest.ts';
-import type { EntryRecord } from '../../src/cache/entry.ts';
-import type { EntryStore } from '../../src/cache/entry-store.ts';
+import { digestOf } from '../../src/core/digest.ts';
+import type { EntryRecord } from '../../src/store/entries/entry.ts';
+import type { EntryStore } from '../../src/store/entries/entry-store.ts';
 
 export interface EntryStoreKind {
   readonly name: string;

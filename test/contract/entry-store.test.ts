@@ -9,14 +9,14 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { FakeClock } from '../support/clock.ts';
-import { openStore } from '../support/entry-stores.ts';
-import { RedisServer, redisMissing } from '../support/redis-server.ts';
-import { lastingFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { until } from '../support/clock/until.ts';
+import { openStore } from '../support/disk/entry-stores.ts';
+import { lastingFolder } from '../support/disk/temporary-folder.ts';
+import { RedisServer, redisMissing } from '../support/redis/redis-server.ts';
 import { entryStoreContract, pageRecord } from './entry-store.contract.ts';
 
-const WRITER = fileURLToPath(new URL('../support/entry-writer.ts', import.meta.url));
+const WRITER = fileURLToPath(new URL('../support/disk/entry-writer.ts', import.meta.url));
 
 /** A data folder that cannot be one: its parent is a file. */
 function unusableFolder(): string {

@@ -4,14 +4,14 @@
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FakeIndex } from '../support/fake-index.ts';
-import { freePort } from '../support/free-port.ts';
-import { get } from '../support/http-client.ts';
-import { type SpawnedProxy, spawnProxy } from '../support/spawned-proxy.ts';
-import { storedBlobs } from '../support/stored-files.ts';
-import { makeFolder, removeFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { type Distribution, wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { storedBlobs } from '../support/disk/stored-files.ts';
+import { makeFolder, removeFolder } from '../support/disk/temporary-folder.ts';
+import { freePort } from '../support/proxy/free-port.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { type SpawnedProxy, spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { type Distribution, wheel } from '../support/upstream/wheels.ts';
 import { findInstaller, type Installer, installed, WALK } from './installer.ts';
 
 const APP = wheel({ name: 'demo-app', version: '1.0', requires: ['demo-lib>=2'], sizeBytes: 40_000 });

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { get } from '../support/http-client.ts';
+import { get } from '../support/proxy/http-client.ts';
 
 const run = promisify(execFile);
 

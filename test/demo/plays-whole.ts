@@ -6,7 +6,7 @@ import { readdir } from 'node:fs/promises';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 
 const DEMO = fileURLToPath(new URL('./demo.ts', import.meta.url));
 /** It takes 5 to 15 s; other tests run beside it here. */

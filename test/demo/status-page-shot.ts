@@ -4,13 +4,13 @@
 
 import { writeFile } from 'node:fs/promises';
 import { keepDrill } from '../../src/observe/drills.ts';
-import { Chromium } from '../support/chromium.ts';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { get } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { makeFolder, removeFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { makeFolder, removeFolder } from '../support/disk/temporary-folder.ts';
+import { Chromium } from '../support/proxy/chromium.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;

@@ -1,17 +1,17 @@
 // Plays spoiled answers of upstream to the whole app, one after the other: cold pages, held pages that are asked about
-// again, and files. Nothing broken is served or stored, and what is held stays (I1, I2, I3; F12, F13, F23-F27, F71).
+// again, and files. Nothing broken is served or stored, and what is held stays.
 
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import type { TestContext } from 'node:test';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import { type ClientResponse, fetchAll } from '../support/http-client.ts';
-import { JSON_TYPE, listed } from '../support/page-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { storedBlobs } from '../support/stored-files.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { storedBlobs } from '../support/disk/stored-files.ts';
+import { type ClientResponse, fetchAll } from '../support/proxy/http-client.ts';
+import { JSON_TYPE, listed } from '../support/proxy/page-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 import { type SpoiledAnswer, spoiledAnswer } from './answer-shapes.ts';
 import { Random } from './random.ts';
 

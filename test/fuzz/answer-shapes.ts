@@ -2,8 +2,8 @@
 // comes with what a careful reader must think of it, so that a test can say whether we were taken in.
 
 import { gunzipSync } from 'node:zlib';
-import { fieldValue, withField, withoutFields } from '../../src/http-message.ts';
-import { type Answer, headBytes } from '../support/fake-server.ts';
+import { fieldValue, withField, withoutFields } from '../../src/core/http-message.ts';
+import { type Answer, headBytes } from '../support/upstream/fake-server.ts';
 import type { Random } from './random.ts';
 
 export interface SpoiledAnswer {

@@ -1,18 +1,18 @@
 // Plays fuzzed requests over raw sockets against the whole app and holds it to what must be true of every one of them
-// (S01, S07, S08, S10, S33; F71, F83).
+//.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { get } from '../support/http-client.ts';
-import { getPage, listed } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { filesBelow } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { filesBelow } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { getPage, listed } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 import { Random } from './random.ts';
 import { CANARY, fuzzedRequest, KNOWN, SMUGGLED, UNKNOWN } from './request-shapes.ts';
 

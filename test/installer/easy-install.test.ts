@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { FakeIndex, type FakeIndexOptions } from '../support/fake-index.ts';
-import { startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex, type FakeIndexOptions } from '../support/upstream/fake-index.ts';
 import { publish } from './packages.ts';
 import { emptyMachine, pythonOf } from './tools.ts';
 

@@ -3,13 +3,13 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { hashPassword } from '../../src/http/secret-hash.ts';
-import { readIdentity } from '../../src/http/tls-identity.ts';
-import { certificateAuthority } from '../support/certificates.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { hashPassword } from '../../src/access/secret-hash.ts';
+import { readIdentity } from '../../src/access/tls-identity.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { certificateAuthority } from '../support/upstream/certificates.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 import { emptyMachine, type Machine } from './tools.ts';
 
 const app = wheel({ name: 'wk-app', version: '1.0', requires: ['wk-base'] });

@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { runCommand } from '../support/command.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { hashedRequirements } from '../support/lock-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { sdist, wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand } from '../support/proxy/command.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { hashedRequirements } from '../support/upstream/lock-files.ts';
+import { sdist, wheel } from '../support/upstream/wheels.ts';
 import { tool } from './tools.ts';
 
 const uv = tool('WHEELKEEP_TEST_UV');

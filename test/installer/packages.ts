@@ -2,8 +2,8 @@
 // installer must make of it. Everything hangs on `wk-app`.
 
 import { readdir } from 'node:fs/promises';
-import type { FakeIndex, Listing } from '../support/fake-index.ts';
-import { type Distribution, type DistributionOptions, sdist, wheel } from '../support/wheels.ts';
+import type { FakeIndex, Listing } from '../support/upstream/fake-index.ts';
+import { type Distribution, type DistributionOptions, sdist, wheel } from '../support/upstream/wheels.ts';
 
 const OPTIONS: readonly DistributionOptions[] = [
   {

@@ -5,11 +5,11 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { fieldValue } from '../../src/http-message.ts';
-import { FakeIndex, type FakeIndexOptions } from '../support/fake-index.ts';
-import { freePort } from '../support/free-port.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { freePort } from '../support/proxy/free-port.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex, type FakeIndexOptions } from '../support/upstream/fake-index.ts';
 import { infoFolders, installedFolders, publish, type World } from './packages.ts';
 import { emptyMachine, type Machine, sitePackagesOf } from './tools.ts';
 

@@ -2,14 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { uploadIndex } from '../support/upstream/upload-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 import { emptyMachine, tool } from './tools.ts';
 
 const { path: twine, skip } = tool('WHEELKEEP_TEST_TWINE');
@@ -69,5 +70,49 @@ describe('twine', { skip }, () => {
     const { done } = await upload(test, url, false);
     await assert.rejects(done, /403 Forbidden.*option uploads\s+is\s+off/s);
     assert.equal(uploads.length, 0);
+  });
+});
+
+describe('publishing', () => {
+  async function publisher(test: TestContext) {
+    const index = await uploadIndex(test);
+    const config = { uploads: true, pageFreshMs: 3_600_000, negativeFreshMs: 3_600_000 };
+    const proxy = await startProxy({ upstreams: [index.url], config });
+    test.after(() => proxy.close());
+    const machine = await emptyMachine(await temporaryFolder(test), `${proxy.url}/simple/`);
+    const write = async (version: string) => {
+      const file = wheel({ name: 'wk-upload', version });
+      const path = join(machine.home, file.filename);
+      await writeFile(path, file.bytes);
+      return path;
+    };
+    return { index, proxy, machine, write };
+  }
+
+  const uv = tool('WHEELKEEP_TEST_UV');
+  it('uv publish --check-url sees what was uploaded a moment ago, and nothing that was not', uv, async (test) => {
+    const { index, proxy, machine, write } = await publisher(test);
+    const publish = (path: string) => {
+      const urls = ['--publish-url', `${proxy.url}/legacy/`, '--check-url', `${proxy.url}/simple/`];
+      return machine.run(uv.path, ['publish', ...urls, '-u', 'me', '-p', 'secret', path]);
+    };
+    const paths = [await write('1.0'), await write('2.0')];
+    for (const path of paths) await publish(path);
+    assert.equal(index.list('wk-upload').length, 2);
+    const sent = index.authorizations.length;
+    for (const path of paths) assert.match(await publish(path), /already exists, skipping/);
+    assert.equal(index.authorizations.length, sent, 'what is there is not sent again');
+  });
+
+  const pip = tool('WHEELKEEP_TEST_PIP');
+  it('pip finds what twine uploaded a moment ago', { skip: skip || pip.skip }, async (test) => {
+    const { proxy, machine, write } = await publisher(test);
+    for (const version of ['1.0', '2.0']) {
+      const options = ['upload', '--non-interactive', '--disable-progress-bar', '-u', 'me', '-p', 'secret'];
+      await machine.run(twine, [...options, '--repository-url', `${proxy.url}/legacy/`, await write(version)]);
+      const target = join(machine.home, version);
+      await machine.run(pip.path, ['install', '--quiet', '--target', target, 'wk-upload']);
+      assert.ok((await readdir(target)).includes(`wk_upload-${version}.dist-info`), version);
+    }
   });
 });

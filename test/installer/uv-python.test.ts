@@ -8,9 +8,9 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { FakeServer } from '../support/fake-server.ts';
-import { startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeServer } from '../support/upstream/fake-server.ts';
 import { emptyMachine, tool } from './tools.ts';
 
 const { path: uv, skip } = tool('WHEELKEEP_TEST_UV');

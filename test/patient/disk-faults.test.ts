@@ -1,4 +1,4 @@
-// Disks that fail in other ways than by being full (faults F53 to F61): clients are served whole and right, the metric
+// Disks that fail in other ways than by being full: clients are served whole and right, the metric
 // says what is so, and all is as before when the fault is over.
 
 import assert from 'node:assert/strict';
@@ -9,20 +9,20 @@ import { type IncomingMessage, request } from 'node:http';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runCommand } from '../support/command.ts';
-import { failReads, failWrites, slowDisk } from '../support/disk-hooks.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import * as faults from '../support/faults.ts';
-import { fileWorld, LARGE } from '../support/file-world.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { breakableDisk, cannotBreak, cannotMount, remount, smallDisk } from '../support/small-disk.ts';
-import { filesWorld } from '../support/small-world.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { filesBelow, storedBlobs } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { failReads, failWrites, slowDisk } from '../support/disk/disk-hooks.ts';
+import { breakableDisk, cannotBreak, cannotMount, remount, smallDisk } from '../support/disk/small-disk.ts';
+import { filesBelow, storedBlobs } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand } from '../support/proxy/command.ts';
+import { fileWorld, LARGE } from '../support/proxy/file-world.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { filesWorld } from '../support/proxy/small-world.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 /** The disk is asked every two seconds. */
 const BACK_WITHIN_MS = 10_000;
@@ -40,7 +40,7 @@ async function world(t: TestContext, dataDir: string, sizes: readonly number[] =
   return { index, proxy, files, url, right };
 }
 
-test('a disk that turns read-only in the middle of a write: everybody is served, and the process says it is ready (F53)', {
+test('a disk that turns read-only in the middle of a write: everybody is served, and the process says it is ready', {
   skip: cannotBreak,
 }, async (t) => {
   const disk = await breakableDisk(t);
@@ -60,7 +60,7 @@ test('a disk that turns read-only in the middle of a write: everybody is served,
   assert.equal((await get(`${proxy.url}/simple/demo2/`)).status, 200);
 });
 
-test('a disk that was read-only at the start takes everything as soon as it can be written to (F53)', {
+test('a disk that was read-only at the start takes everything as soon as it can be written to', {
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=30m');
@@ -79,7 +79,7 @@ test('a disk that was read-only at the start takes everything as soon as it can 
   assert.equal(index.requests(index.pathOf(files[0]!)), 2);
 });
 
-test('EIO before the first byte of a stored file: its client gets it from upstream, and so it is healed (F54)', async (t) => {
+test('EIO before the first byte of a stored file: its client gets it from upstream, and so it is healed', async (t) => {
   const { index, proxy, url, file, path } = await fileWorld(t, { sizeBytes: LARGE });
   await get(url);
   await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
@@ -94,7 +94,7 @@ test('EIO before the first byte of a stored file: its client gets it from upstre
   assert.equal(index.requests(path), 2);
 });
 
-test('EIO in the middle of a stored file breaks the connection, and the next client gets the file (F54)', async (t) => {
+test('EIO in the middle of a stored file breaks the connection, and the next client gets the file', async (t) => {
   // More than a connection takes without its client.
   const { proxy, url, file } = await fileWorld(t, { sizeBytes: 24_000_000 });
   await get(url);
@@ -111,7 +111,7 @@ test('EIO in the middle of a stored file breaks the connection, and the next cli
   assert.equal((await get(url)).sha256, file.sha256);
 });
 
-test('EIO of every write costs the copy alone, and storing goes on when it is over (F54)', async (t) => {
+test('EIO of every write costs the copy alone, and storing goes on when it is over', async (t) => {
   const { proxy, right } = await world(t, await temporaryFolder(t));
   const hook = await failWrites(t, 'EIO');
   for (const i of [0, 1, 0]) await right(i);
@@ -124,7 +124,7 @@ test('EIO of every write costs the copy alone, and storing goes on when it is ov
   await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);
 });
 
-test('what clients got while the disk took nothing is stored when it is well again: an outage after a restart finds it (F54)', async (t) => {
+test('what clients got while the disk took nothing is stored when it is well again: an outage after a restart finds it', async (t) => {
   const dataDir = await temporaryFolder(t);
   const { index, proxy, right, url, files } = await world(t, dataDir, [10_000]);
   const hook = await failWrites(t, 'EIO');
@@ -157,7 +157,7 @@ test('what was purged while the disk took nothing does not come back with it', a
   assert.deepEqual(await filesBelow(`${proxy.dataDir}/bodies`), []);
 });
 
-test('half a second for each call to the disk delays who waits for it, and nobody else (F58)', async (t) => {
+test('half a second for each call to the disk delays who waits for it, and nobody else', async (t) => {
   const { proxy, right } = await world(t, await temporaryFolder(t));
   await right(0);
   await get(`${proxy.url}/simple/demo0/`);
@@ -173,14 +173,14 @@ test('half a second for each call to the disk delays who waits for it, and nobod
   assert.ok(times[30]! < 250, `pages took ${times.map(Math.round)} ms`);
 });
 
-test('a data folder that is missing is made (F61)', async (t) => {
+test('a data folder that is missing is made', async (t) => {
   const parent = await temporaryFolder(t);
   const { right } = await world(t, `${parent}/some/where`);
   await right(0);
   await until(async () => (await storedBlobs(`${parent}/some/where`)).length === 1);
 });
 
-test('a data folder that can never be written to ends the start with one sentence (F61)', {
+test('a data folder that can never be written to ends the start with one sentence', {
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=1m');
@@ -197,7 +197,7 @@ test('a data folder that can never be written to ends the start with one sentenc
   }
 });
 
-test('a start on a disk that is read-only by now serves what it holds, in an outage too (F53)', {
+test('a start on a disk that is read-only by now serves what it holds, in an outage too', {
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=30m');
@@ -218,7 +218,7 @@ test('a start on a disk that is read-only by now serves what it holds, in an out
   assert.equal((await get(`${after.url}/simple/demo/`)).status, 200);
 });
 
-test('a volume that is smaller than the free space that is to be left keeps files all the same (F51)', {
+test('a volume that is smaller than the free space that is to be left keeps files all the same', {
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=30m');
@@ -239,7 +239,7 @@ test('a volume that is smaller than the free space that is to be left keeps file
   for (const [i, file] of files.entries()) assert.equal((await get(url(i))).sha256, file.sha256);
 });
 
-test('a disk that is full at the start serves everything, and stores when there is room (F51)', {
+test('a disk that is full at the start serves everything, and stores when there is room', {
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=8m');

@@ -4,23 +4,23 @@
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import * as faults from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { cannotMount, remount, smallDisk } from '../support/small-disk.ts';
-import { filesWorld } from '../support/small-world.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { storedBlobs } from '../support/stored-files.ts';
-import { makeFolder, removeFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { type Distribution, wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { cannotMount, remount, smallDisk } from '../support/disk/small-disk.ts';
+import { storedBlobs } from '../support/disk/stored-files.ts';
+import { makeFolder, removeFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { filesWorld } from '../support/proxy/small-world.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { type Distribution, wheel } from '../support/upstream/wheels.ts';
 
 const MEGABYTE = 1_000_000;
 /** The disk is asked every two seconds. */
 const BACK_WITHIN_MS = 10_000;
 
-test('a disk that fills up in the middle of a file: all clients get it whole, old files leave, storing goes on (F51)', {
+test('a disk that fills up in the middle of a file: all clients get it whole, old files leave, storing goes on', {
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=24m');
@@ -50,7 +50,7 @@ test('a disk that fills up in the middle of a file: all clients get it whole, ol
   await until(async () => (await storedBlobs(disk)).some((place) => place.includes(fourth.sha256)));
 });
 
-test('a disk without room for anything serves every file whole, and stores again once there is room (F51)', {
+test('a disk without room for anything serves every file whole, and stores again once there is room', {
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=6m');
@@ -77,7 +77,7 @@ test('a disk without room for anything serves every file whole, and stores again
   await until(async () => (await storedBlobs(disk)).length === 1);
 });
 
-test('a disk without inodes serves every file whole (F52)', { skip: cannotMount }, async (t) => {
+test('a disk without inodes serves every file whole', { skip: cannotMount }, async (t) => {
   const disk = await smallDisk(t, 'size=30m,nr_inodes=40');
   const { files, url } = await filesWorld(
     t,
@@ -88,7 +88,7 @@ test('a disk without inodes serves every file whole (F52)', { skip: cannotMount 
   for (const file of [...files, ...files]) assert.equal((await get(url(file))).sha256, file.sha256);
 });
 
-test('a data folder that is read-only serves what it holds, and everything else whole (F53)', {
+test('a data folder that is read-only serves what it holds, and everything else whole', {
   skip: cannotMount,
 }, async (t) => {
   const disk = await smallDisk(t, 'size=30m');
@@ -112,7 +112,7 @@ test('a data folder that is read-only serves what it holds, and everything else 
   assert.equal((await get(`${proxy.url}/-/ready`)).status, 200);
 });
 
-test('a limit on the size of files costs larger ones their place in the store, nothing else (F60)', async (t) => {
+test('a limit on the size of files costs larger ones their place in the store, nothing else', async (t) => {
   const folder = await makeFolder();
   t.after(() => removeFolder(folder));
   const index = await FakeIndex.start();

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { failsIncomplete, installsWarm, live, world } from '../installer/live-drills.ts';
 import { emptyMachine, tool } from '../installer/tools.ts';
-import { runCommand } from '../support/command.ts';
-import { otherLocks } from '../support/lock-files.ts';
+import { runCommand } from '../support/proxy/command.ts';
+import { otherLocks } from '../support/upstream/lock-files.ts';
 
 const uv = tool('WHEELKEEP_TEST_UV');
 const pip = tool('WHEELKEEP_TEST_PIP');

@@ -4,15 +4,15 @@ import assert from 'node:assert/strict';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runCommand } from '../support/command.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { get } from '../support/http-client.ts';
-import { hashedRequirements, type Locked, uvLock } from '../support/lock-files.ts';
-import { startProxy } from '../support/proxy.ts';
-import { storedBlobs } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { pythonMissing } from '../support/this-machine.ts';
-import { sdist, wheel } from '../support/wheels.ts';
+import { storedBlobs } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand } from '../support/proxy/command.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { pythonMissing } from '../support/proxy/this-machine.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { hashedRequirements, type Locked, uvLock } from '../support/upstream/lock-files.ts';
+import { sdist, wheel } from '../support/upstream/wheels.ts';
 
 const NAMES = ['one', 'two', 'three', 'four'];
 

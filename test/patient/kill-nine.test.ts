@@ -5,22 +5,22 @@ import assert from 'node:assert/strict';
 import { stat, utimes } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FakeIndex } from '../support/fake-index.ts';
-import { freePort } from '../support/free-port.ts';
-import { fetchAll } from '../support/http-client.ts';
-import { RedisServer, redisMissing } from '../support/redis-server.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { filesBelow, storedBlobs, temporaryFiles } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { filesBelow, storedBlobs, temporaryFiles } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { freePort } from '../support/proxy/free-port.ts';
+import { fetchAll } from '../support/proxy/http-client.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { RedisServer, redisMissing } from '../support/redis/redis-server.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const ROUNDS = Number(process.env.WHEELKEEP_TEST_KILLS ?? 5);
 const SEED = Number(process.env.WHEELKEEP_TEST_SEED ?? Date.now() % 1_000_000);
 
 for (const what of ['one process', 'two workers', 'entries in Redis too'] as const) {
   const withRedis = what === 'entries in Redis too';
-  test(`kill -9 in the middle of writing, ${ROUNDS} times, ${what} (seed ${SEED}) (F65)`, {
+  test(`kill -9 in the middle of writing, ${ROUNDS} times, ${what} (seed ${SEED})`, {
     skip: withRedis && redisMissing,
   }, async (t) => {
     const random = generator(SEED);

@@ -4,16 +4,16 @@
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { rate, silence, status } from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { RedisServer, redisMissing } from '../support/redis-server.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
-import { hasEnded } from '../support/workers.ts';
+import { until } from '../support/clock/until.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { hasEnded } from '../support/proxy/workers.ts';
+import { RedisServer, redisMissing } from '../support/redis/redis-server.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { rate, silence, status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const LEASE = 'wheelkeep:1:lease:page:default:';
 let index: FakeIndex;
@@ -167,7 +167,7 @@ test('a value under a lease that none of us wrote holds nobody', { skip: redisMi
   assert.ok(performance.now() - startedAt < 1_000);
 });
 
-test('a node that is stopped while it fetches holds the others for five seconds at most, and harms nothing later (F69)', {
+test('a node that is stopped while it fetches holds the others for five seconds at most, and harms nothing later', {
   skip: redisMissing,
 }, async (t) => {
   const path = addSlow('stopped', 0);
@@ -192,7 +192,7 @@ test('a node that is stopped while it fetches holds the others for five seconds 
   assert.equal(await holder.stop(), 0);
 });
 
-test('what Redis says is here and is not comes from upstream again (F49)', { skip: redisMissing }, async (t) => {
+test('what Redis says is here and is not comes from upstream again', { skip: redisMissing }, async (t) => {
   const path = addSlow('hollow', 0);
   const [first, second] = await startNodes(t, 2);
   const page = await get(first!.url + path);
@@ -204,7 +204,7 @@ test('what Redis says is here and is not comes from upstream again (F49)', { ski
   assert.equal(index.requests(path), 2);
 });
 
-test('a Redis that evicts leases and entries as fast as they come costs requests, never an answer (F45)', {
+test('a Redis that evicts leases and entries as fast as they come costs requests, never an answer', {
   skip: redisMissing,
 }, async (t) => {
   const tiny = await RedisServer.start('--maxmemory', '1mb', '--maxmemory-policy', 'allkeys-random');

@@ -1,18 +1,18 @@
 // More than there is room for: slow clients, too many connections, too much that is cold. What is hot stays fast, memory
-// stays bounded, what cannot be taken on is refused at once, and afterwards all is as before (F59, F80; L1).
+// stays bounded, what cannot be taken on is refused at once, and afterwards all is as before.
 
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { burden, request, residentBytes, slowest } from '../soak/crowd.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { delay, silence } from '../support/faults.ts';
-import { fetchAll, get, sendRaw } from '../support/http-client.ts';
-import { getPage, until } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll, get, sendRaw } from '../support/proxy/http-client.ts';
+import { getPage, until } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { delay, silence } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const READERS = 300;
 const FILE_BYTES = 8_000_000;
@@ -31,7 +31,7 @@ async function world(t: TestContext, limit?: string) {
 }
 
 for (const state of ['hot', 'cold']) {
-  test(`${READERS} clients that do not read a ${state} file slow nobody down and cost little memory (F80)`, async (t) => {
+  test(`${READERS} clients that do not read a ${state} file slow nobody down and cost little memory`, async (t) => {
     const { index, proxy, file, path } = await world(t);
     await getPage(proxy, 'foo');
     if (state === 'hot') assert.equal((await get(proxy.url + path)).sha256, file.sha256);
@@ -46,7 +46,7 @@ for (const state of ['hot', 'cold']) {
   });
 }
 
-test('without a descriptor left it refuses, and serves again within seconds of their return (F59)', async (t) => {
+test('without a descriptor left it refuses, and serves again within seconds of their return', async (t) => {
   const { proxy, file, path } = await world(t, '-n 64');
   assert.equal((await get(proxy.url + path)).sha256, file.sha256);
   const sockets = await burden(t, proxy.port, 200, request('/simple/foo/'));

@@ -5,11 +5,11 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type ToolVariable, tool } from '../installer/tools.ts';
-import { runCommand } from '../support/command.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { freePort } from '../support/free-port.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand } from '../support/proxy/command.ts';
+import { freePort } from '../support/proxy/free-port.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 /** What is run in an empty project that needs `alpha`; `url` is the index for those that read no variable. */
 const INSTALLERS: Readonly<Record<string, readonly [ToolVariable, (path: string, url: string) => string]>> = {

@@ -1,13 +1,13 @@
-// A clock that is set while somebody waits changes no deadline (F70): those are measured, not read from the clock.
+// A clock that is set while somebody waits changes no deadline: those are measured, not read from the clock.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RunningClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { delay, silence, status } from '../support/faults.ts';
-import { getPage } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { RunningClock } from '../support/clock/clock.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { delay, silence, status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -33,7 +33,7 @@ for (const [direction, ms] of [
   });
 }
 
-test('the clock is set back by a day while an upstream is silent: the client hears of it in time (F70)', async (t) => {
+test('the clock is set back by a day while an upstream is silent: the client hears of it in time', async (t) => {
   const clock = new RunningClock();
   const index = await FakeIndex.start();
   t.after(() => index.close());

@@ -7,7 +7,7 @@ import { fuzzRequests } from '../fuzz/request-fuzz.ts';
 
 const SEED = seedOf(1);
 
-test(`1,500 requests that no installer sends harm nobody and reach nothing (seed ${SEED}) (S34)`, (t) =>
+test(`1,500 requests that no installer sends harm nobody and reach nothing (seed ${SEED})`, (t) =>
   fuzzRequests(t, 1_500, SEED));
 
 test(`300 answers that no index should give are neither served nor stored (seed ${SEED})`, (t) =>

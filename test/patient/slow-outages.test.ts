@@ -2,20 +2,20 @@
 
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
-import { RunningClock } from '../support/clock.ts';
-import { deafPort } from '../support/deaf-port.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { rate, silence, silenceAfter } from '../support/faults.ts';
-import { assertServedThrough, type Failure, playOutage, setting } from '../support/outage-play.ts';
-import { getPage } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { RunningClock } from '../support/clock/clock.ts';
+import { assertServedThrough, type Failure, playOutage, setting } from '../support/proxy/outage-play.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { deafPort } from '../support/upstream/deaf-port.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { rate, silence, silenceAfter } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const FAILURES: readonly Failure[] = [
-  { name: 'never answers (F03)', fault: silence, cold: 503 },
-  { name: 'falls silent after the head (F04)', fault: () => silenceAfter(0), cold: 503 },
-  { name: 'falls silent mid page (F04)', fault: () => silenceAfter(40), cold: 503 },
-  { name: 'drips a byte a second (F20)', fault: () => rate(1), cold: 503 },
+  { name: 'never answers', fault: silence, cold: 503 },
+  { name: 'falls silent after the head', fault: () => silenceAfter(0), cold: 503 },
+  { name: 'falls silent mid page', fault: () => silenceAfter(40), cold: 503 },
+  { name: 'drips a byte a second', fault: () => rate(1), cold: 503 },
 ];
 
 describe('a page that was seen is served, one that was not is a clear error, while the index', {
@@ -23,7 +23,7 @@ describe('a page that was seen is served, one that was not is a clear error, whi
 }, () => {
   for (const failure of FAILURES) it(failure.name, (test) => playOutage(test, failure));
 
-  it('swallows connections (F02)', async (test) => {
+  it('swallows connections', async (test) => {
     const { clock, held, proxy, start } = await setting(test);
     const deaf = await deafPort();
     test.after(() => deaf.close());

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CHROMIUM, Chromium } from '../support/chromium.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { get } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { CHROMIUM, Chromium } from '../support/proxy/chromium.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const skip = CHROMIUM === undefined ? 'chromium is not installed' : false;
 const PROJECTS = 5_000;

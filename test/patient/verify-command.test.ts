@@ -3,14 +3,14 @@
 import assert from 'node:assert/strict';
 import { appendFile, mkdir, readdir, readlink, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
-import { accountedBytes } from '../../src/cache/blob-database.ts';
-import { BlobFolders } from '../../src/cache/blob-folders.ts';
-import { runCommand, startCommand } from '../support/command.ts';
-import { type FileWorld, fileWorld, LARGE, SMALL } from '../support/file-world.ts';
-import { get } from '../support/http-client.ts';
-import { filesBelow, storedBlobs } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
+import { accountedBytes } from '../../src/store/blobs/blob-index.ts';
+import { BlobFolders } from '../../src/store/blobs/folders.ts';
+import { until } from '../support/clock/until.ts';
+import { filesBelow, storedBlobs } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand, startCommand } from '../support/proxy/command.ts';
+import { type FileWorld, fileWorld, LARGE, SMALL } from '../support/proxy/file-world.ts';
+import { get } from '../support/proxy/http-client.ts';
 
 /** A running server with a stored page, a file and its metadata. */
 async function filled(t: TestContext, sizeBytes = SMALL): Promise<FileWorld & { readonly dataDir: string }> {

@@ -6,12 +6,12 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { emptyMachine, type Machine, sitePackagesOf, tool } from '../installer/tools.ts';
-import { runCommand } from '../support/command.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { FrontServer } from '../support/front-server.ts';
-import { startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { sdist, wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand } from '../support/proxy/command.ts';
+import { FrontServer } from '../support/proxy/front-server.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { sdist, wheel } from '../support/upstream/wheels.ts';
 
 const [pip, uv, poetry, pdm, pipenv] = (['PIP', 'UV', 'POETRY', 'PDM', 'PIPENV'] as const).map((name) =>
   tool(`WHEELKEEP_TEST_${name}`),

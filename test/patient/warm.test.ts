@@ -5,15 +5,15 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runCommand, startCommand } from '../support/command.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { rate, status, wrongByte } from '../support/faults.ts';
-import { get } from '../support/http-client.ts';
-import { hashedRequirements, uvLock } from '../support/lock-files.ts';
-import { startProxy } from '../support/proxy.ts';
-import { storedBlobs, temporaryFiles } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { type Distribution, sdist, wheel } from '../support/wheels.ts';
+import { storedBlobs, temporaryFiles } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand, startCommand } from '../support/proxy/command.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { rate, status, wrongByte } from '../support/upstream/faults.ts';
+import { hashedRequirements, uvLock } from '../support/upstream/lock-files.ts';
+import { type Distribution, sdist, wheel } from '../support/upstream/wheels.ts';
 
 /** Two projects: one with a wheel and an sdist, one with a wheel that is sent while it arrives. */
 async function world(t: TestContext) {

@@ -9,14 +9,14 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { FakeIndex } from '../support/fake-index.ts';
-import { rate, silence } from '../support/faults.ts';
-import { freePort } from '../support/free-port.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
-import { childrenOf, connectedTo, hasEnded, spawnTeam, type Team } from '../support/workers.ts';
+import { until } from '../support/clock/until.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { freePort } from '../support/proxy/free-port.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { childrenOf, connectedTo, hasEnded, spawnTeam, type Team } from '../support/proxy/workers.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { rate, silence } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const index = await FakeIndex.start();
 after(() => index.close());
@@ -43,7 +43,7 @@ function clients(count: number, url: string) {
 const fileUrl = (team: Team) =>
   `${team.url}/files/${index.url.replace('://', '/').replace('/simple/', index.pathOf(LARGE))}`;
 
-test('100 clients of two workers ask for one cold page, then 60 for one cold file of 8 MB: upstream is asked once, and twice at most (F68)', async (t) => {
+test('100 clients of two workers ask for one cold page, then 60 for one cold file of 8 MB: upstream is asked once, and twice at most', async (t) => {
   const team = await startTeam(t);
   const answers = await clients(100, `${team.url}/simple/cold/`);
   assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));

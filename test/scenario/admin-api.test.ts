@@ -5,10 +5,10 @@ import { statSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type ClientResponse, fetchAll, get } from '../support/http-client.ts';
-import { legacyJson, serveDocument } from '../support/json-documents.ts';
-import { severalIndexes, type World } from '../support/several-indexes.ts';
-import { wheel } from '../support/wheels.ts';
+import { type ClientResponse, fetchAll, get } from '../support/proxy/http-client.ts';
+import { severalIndexes, type World } from '../support/proxy/several-indexes.ts';
+import { legacyJson, serveDocument } from '../support/upstream/json-documents.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const JSON_PAGE = { accept: 'application/vnd.pypi.simple.v1+json' };
 const demo = wheel({ name: 'demo', version: '1.0' });
@@ -137,7 +137,7 @@ test('status names every mirror and its health; events and stats are told', asyn
   assert.equal(days[0]!.files, 2);
 });
 
-test('every order is written down before it is carried out: when, whose, about what (S36)', async (t) => {
+test('every order is written down before it is carried out: when, whose, about what', async (t) => {
   const { world } = await filled(t);
   const auditLog = join(world.proxy.dataDir, 'audit.jsonl');
   await world.restart({ auditLog });
@@ -155,7 +155,7 @@ test('every order is written down before it is carried out: when, whose, about w
   assert.equal(statSync(auditLog).mode & 0o777, 0o600);
 });
 
-test('an order that cannot be written down is not carried out (S36)', async (t) => {
+test('an order that cannot be written down is not carried out', async (t) => {
   const { world } = await filled(t);
   await world.restart({ auditLog: join(world.proxy.dataDir, 'no', 'folder', 'audit.jsonl') });
   const answer = await order(world, { project: 'demo' });

@@ -6,11 +6,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { FakeIndex } from '../support/fake-index.ts';
-import { get } from '../support/http-client.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/wheelkeep', import.meta.url));
 const demo = wheel({ name: 'demo', version: '1.0' });

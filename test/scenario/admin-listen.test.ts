@@ -2,15 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runCommand } from '../support/command.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { freePort } from '../support/free-port.ts';
-import { get } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
-import { spawnTeam } from '../support/workers.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand } from '../support/proxy/command.ts';
+import { freePort } from '../support/proxy/free-port.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { spawnTeam } from '../support/proxy/workers.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const ADMINISTRATIVE = ['/', '/-/status.css', '/-/status.js', '/metrics', '/-/live', '/-/ready', '/-/api/status'];
 const demo = wheel({ name: 'demo', version: '1.0' });

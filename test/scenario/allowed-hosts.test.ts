@@ -1,14 +1,14 @@
-// Where the operator says by which names the server is called, it answers to no other (S05).
+// Where the operator says by which names the server is called, it answers to no other.
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { load, UPSTREAM } from '../support/config-world.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { get, sendRaw } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { load, UPSTREAM } from '../support/proxy/config-world.ts';
+import { get, sendRaw } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
-test('under a name that is not allowed nothing is served, hot or cold, and the name is not repeated (S05)', async (t) => {
+test('under a name that is not allowed nothing is served, hot or cold, and the name is not repeated', async (t) => {
   const index = await FakeIndex.start();
   t.after(() => index.close());
   index.add('demo', wheel({ name: 'demo', version: '1.0' }));
@@ -57,7 +57,7 @@ async function served(t: TestContext, env: Record<string, string>): Promise<stri
 
 const LOCAL = ['localhost', 'a.localhost', '127.0.0.1', '[::1]:80', '192.0.2.1'];
 
-test('on loopback no name but localhost is served unless the operator gives one (S57)', async (t) => {
+test('on loopback no name but localhost is served unless the operator gives one', async (t) => {
   assert.deepEqual(await served(t, {}), LOCAL);
   assert.deepEqual(await served(t, { WHEELKEEP_HOST: 'localhost' }), LOCAL);
   const named = ['wheels.example', ...LOCAL];

@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { runCommand } from '../support/command.ts';
-import { refusal, UPSTREAM } from '../support/config-world.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { fetchAll, get, sendRaw } from '../support/http-client.ts';
-import { type ProxyOptions, startProxy } from '../support/proxy.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand } from '../support/proxy/command.ts';
+import { refusal, UPSTREAM } from '../support/proxy/config-world.ts';
+import { fetchAll, get, sendRaw } from '../support/proxy/http-client.ts';
+import { type ProxyOptions, startProxy } from '../support/proxy/proxy.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const demo = wheel({ name: 'demo', version: '1.0' });
 

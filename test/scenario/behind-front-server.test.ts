@@ -8,13 +8,13 @@ import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { certificateAuthority } from '../support/certificates.ts';
-import { freePort } from '../support/free-port.ts';
-import { type ClientResponse, fetchAll } from '../support/http-client.ts';
-import { smallWorld } from '../support/small-world.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { freePort } from '../support/proxy/free-port.ts';
+import { type ClientResponse, fetchAll } from '../support/proxy/http-client.ts';
+import { smallWorld } from '../support/proxy/small-world.ts';
+import { certificateAuthority } from '../support/upstream/certificates.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 interface Place {
   /** Holds cert.pem and key.pem. */

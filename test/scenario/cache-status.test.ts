@@ -6,10 +6,10 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { parseDictionary } from '../../src/cache/freshness/structured-dictionary.ts';
-import { fileWorld, SMALL } from '../support/file-world.ts';
-import { type ClientOptions, fetchAll } from '../support/http-client.ts';
-import { answer, rawMount } from '../support/raw-mount.ts';
+import { parseDictionary } from '../../src/http-semantics/targeted.ts';
+import { fileWorld, SMALL } from '../support/proxy/file-world.ts';
+import { type ClientOptions, fetchAll } from '../support/proxy/http-client.ts';
+import { answer, rawMount } from '../support/proxy/raw-mount.ts';
 
 /** How a member of ours may look: each parameter once and in this order, `hit` and `fwd` never together. */
 const MEMBER =

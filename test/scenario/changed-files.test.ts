@@ -1,17 +1,17 @@
-// One name, another hash: an alarm, and by the operator's rule the file stays as it was or is taken as it comes (case 31).
+// One name, another hash: an alarm, and by the operator's rule the file stays as it was or is taken as it comes.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { IndexConfig } from '../../src/config/config.ts';
-import type { FakeIndexOptions } from '../support/fake-index.ts';
-import * as faults from '../support/faults.ts';
-import { fileWorld } from '../support/file-world.ts';
-import { type ClientResponse, fetchAll, get } from '../support/http-client.ts';
-import type { RunningProxy } from '../support/proxy.ts';
-import { severalIndexes } from '../support/several-indexes.ts';
-import { type Distribution, wheel } from '../support/wheels.ts';
+import { fileWorld } from '../support/proxy/file-world.ts';
+import { type ClientResponse, fetchAll, get } from '../support/proxy/http-client.ts';
+import type { RunningProxy } from '../support/proxy/proxy.ts';
+import { severalIndexes } from '../support/proxy/several-indexes.ts';
+import type { FakeIndexOptions } from '../support/upstream/fake-index.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { type Distribution, wheel } from '../support/upstream/wheels.ts';
 
 const JSON_PAGE = { accept: 'application/vnd.pypi.simple.v1+json' };
 const TWO = wheel({ name: 'demo', version: '2.0' });
@@ -66,7 +66,7 @@ async function api(proxy: RunningProxy, path: string, body?: string): Promise<un
 }
 
 for (const formats of ['negotiated', 'html-only'] as const) {
-  test(`case 31: a file with a new hash is refused: its old bytes are served, a new release is seen (${formats})`, async (t) => {
+  test(`a file with a new hash is refused: its old bytes are served, a new release is seen (${formats})`, async (t) => {
     const { page, refresh, alarms, url, urlOf, offer, file, index } = await changedWorld(t, {}, { formats });
     await page();
     assert.equal((await get(url)).sha256, file.sha256);
@@ -94,7 +94,7 @@ for (const formats of ['negotiated', 'html-only'] as const) {
   });
 }
 
-test('case 31: the refusal outlives a restart, is explained, and ends when the operator purges the project', async (t) => {
+test('the refusal outlives a restart, is explained, and ends when the operator purges the project', async (t) => {
   const { world, refresh, page, offer, urlOf, url, file } = await changedWorld(t, {});
   await page();
   await get(url);
@@ -115,7 +115,7 @@ test('case 31: the refusal outlives a restart, is explained, and ends when the o
   assert.equal((await get(urlOf(OTHER))).sha256, OTHER.sha256);
 });
 
-test('case 31: new bytes under the old URL are refused, held or not', async (t) => {
+test('new bytes under the old URL are refused, held or not', async (t) => {
   for (const held of [true, false]) {
     const { index, page, refresh, url, path, file, alarms } = await changedWorld(t, {});
     await page();
@@ -132,7 +132,7 @@ test('case 31: new bytes under the old URL are refused, held or not', async (t) 
 });
 
 for (const changedFiles of ['refuse', 'accept'] as const) {
-  test(`case 31: a file that left its page and comes back with another hash under another URL is noticed (${changedFiles})`, async (t) => {
+  test(`a file that left its page and comes back with another hash under another URL is noticed (${changedFiles})`, async (t) => {
     const { world, page, refresh, alarms, offer, url, urlOf, file } = await changedWorld(t, { changedFiles });
     await page();
     assert.equal((await get(url)).sha256, file.sha256);
@@ -157,7 +157,7 @@ for (const changedFiles of ['refuse', 'accept'] as const) {
   });
 }
 
-test('case 31: a file that left its page and comes back as it was is simply there again', async (t) => {
+test('a file that left its page and comes back as it was is simply there again', async (t) => {
   const { page, refresh, alarms, offer, file } = await changedWorld(t, {});
   await page();
   offer(TWO);
@@ -167,7 +167,7 @@ test('case 31: a file that left its page and comes back as it was is simply ther
   assert.equal(await alarms(), 0);
 });
 
-test('case 31: a project that was gone does not come back with other bytes under a URL that we hold', async (t) => {
+test('a project that was gone does not come back with other bytes under a URL that we hold', async (t) => {
   const { index, page, clock, url, path, file, alarms } = await changedWorld(t, {});
   await page();
   assert.equal((await get(url)).sha256, file.sha256);
@@ -184,7 +184,7 @@ test('case 31: a project that was gone does not come back with other bytes under
   assert.equal(await alarms(), 1);
 });
 
-test('case 31: where changed files are accepted the page shows the new hash at once, with an alarm, and held bytes stay', async (t) => {
+test('where changed files are accepted the page shows the new hash at once, with an alarm, and held bytes stay', async (t) => {
   const { page, refresh, alarms, url, urlOf, offer, file, world } = await changedWorld(t, { changedFiles: 'accept' });
   await page();
   assert.equal((await get(url)).sha256, file.sha256);

@@ -7,21 +7,21 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { hashPassword, makeToken } from '../../src/access/secret-hash.ts';
 import type { Config } from '../../src/config/config.ts';
-import { hashPassword, makeToken } from '../../src/http/secret-hash.ts';
-import type { Fields } from '../../src/http-message.ts';
+import type { Fields } from '../../src/core/http-message.ts';
 import { LogSink } from '../../src/observe/log-sink.ts';
-import { runCommand } from '../support/command.ts';
-import { load, refusal, UPSTREAM } from '../support/config-world.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { FakeServer } from '../support/fake-server.ts';
-import { freePort } from '../support/free-port.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand } from '../support/proxy/command.ts';
+import { load, refusal, UPSTREAM } from '../support/proxy/config-world.ts';
+import { freePort } from '../support/proxy/free-port.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { FakeServer } from '../support/upstream/fake-server.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/wheelkeep', import.meta.url));
 const demo = wheel({ name: 'demo', version: '1.0' });
@@ -89,7 +89,7 @@ test('without a right credential nothing is served but health, cold and hot', as
   assert.equal((await get(`${proxy.url}/-/api/stats`, { authorization: `Bearer ${token}` })).status, 200);
 });
 
-test('pages and files are for known clients, and no cache in front may give them to others (S19)', async (t) => {
+test('pages and files are for known clients, and no cache in front may give them to others', async (t) => {
   const { index, proxy, page } = await guarded(t);
   for (const fields of [alice, bearer, basic('ci', ci.token), alice, bearer]) {
     const answer = await get(page, { accept: 'application/vnd.pypi.simple.v1+json', ...fields });
@@ -122,7 +122,7 @@ test('the log names the client and its address, and never what it proved itself 
   for (const secret of ['canary', 'mallory', ci.token, ci.hash]) assert.ok(!log().includes(secret), secret);
 });
 
-test('an address that guesses has to wait, known clients behind it do not (S47)', async (t) => {
+test('an address that guesses has to wait, known clients behind it do not', async (t) => {
   const { page } = await guarded(t);
   assert.equal((await get(page, alice)).status, 200);
   for (let i = 0; i < 20; i++) assert.equal((await get(page, basic('ci', `guess ${i}`))).status, 401);

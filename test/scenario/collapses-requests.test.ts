@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { it, type TestContext } from 'node:test';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { delay, status } from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { JSON_TYPE } from '../support/page-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { JSON_TYPE } from '../support/proxy/page-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { delay, status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const CLIENTS = 100;
 const PAGE = '/simple/foo/';

@@ -4,14 +4,14 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Config, Credentials, IndexConfig } from '../../src/config/config.ts';
-import { fieldValue } from '../../src/http-message.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import { redirect } from '../support/faults.ts';
-import { type ClientResponse, fetchAll, get } from '../support/http-client.ts';
-import { JSON_TYPE } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { authorizationsOf, type RepositoryManager, repositoryManager } from '../support/repository-manager.ts';
-import { wheel } from '../support/wheels.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
+import { type ClientResponse, fetchAll, get } from '../support/proxy/http-client.ts';
+import { JSON_TYPE } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import { redirect } from '../support/upstream/faults.ts';
+import { authorizationsOf, type RepositoryManager, repositoryManager } from '../support/upstream/repository-manager.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const TOKENS = { 'team-a': 'canary-a', 'team-b': 'canary-b' };
 const bearer = (token: string): Credentials => ({ kind: 'bearer', token });

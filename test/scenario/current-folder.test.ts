@@ -1,4 +1,4 @@
-// Nothing that lies in the folder in which a command is typed is run, or believed at a later start (S51).
+// Nothing that lies in the folder in which a command is typed is run, or believed at a later start.
 
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
@@ -7,9 +7,9 @@ import { type TestContext, test } from 'node:test';
 import { askPython } from '../../src/commands/this-python.ts';
 import { findDefaultUpstream } from '../../src/config/default-upstream.ts';
 import { thisMachine } from '../../src/config/this-machine.ts';
-import { runCommand } from '../support/command.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { pythonMissing } from '../support/this-machine.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand } from '../support/proxy/command.ts';
+import { pythonMissing } from '../support/proxy/this-machine.ts';
 
 const EVIL = 'https://evil.example/simple/';
 /** As each file of Python says that it was run: on standard output it looks like pip's own help, in a file it stays. */

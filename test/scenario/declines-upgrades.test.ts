@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sendRaw } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { rawMount } from '../support/raw-mount.ts';
+import { sendRaw } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { rawMount } from '../support/proxy/raw-mount.ts';
 
 const OFFERS = [
   'Connection: Upgrade\r\nUpgrade: h2c\r\n',

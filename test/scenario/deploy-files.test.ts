@@ -13,10 +13,10 @@ import { readYamlFile } from '../../src/config/yaml-file.ts';
 import { routeOf } from '../../src/http/routes.ts';
 import { METRIC_TABLE } from '../../src/observe/metric-table.ts';
 import { tool } from '../installer/tools.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { freePort } from '../support/free-port.ts';
-import { unknownMetrics, unknownVariables } from '../support/metric-names.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { unknownMetrics, unknownVariables } from '../support/assert/metric-names.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { freePort } from '../support/proxy/free-port.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
 
 const run = promisify(execFile);
 const FOLDER = fileURLToPath(new URL('../../deploy/', import.meta.url));

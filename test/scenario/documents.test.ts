@@ -13,9 +13,9 @@ import { installerVariables } from '../../src/commands/env.ts';
 import { startLines } from '../../src/config/start-lines.ts';
 import { readYamlFile } from '../../src/config/yaml-file.ts';
 import { FIXED, routeOf } from '../../src/http/routes.ts';
-import { load } from '../support/config-world.ts';
-import { unknownMetrics, unknownVariables } from '../support/metric-names.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { unknownMetrics, unknownVariables } from '../support/assert/metric-names.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { load } from '../support/proxy/config-world.ts';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));

@@ -1,16 +1,16 @@
-// The end of the process as operators see it: balancers are told, running downloads finish, the exit code is 0 (F67).
+// The end of the process as operators see it: balancers are told, running downloads finish, the exit code is 0.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { getPage, until } from '../support/page-client.ts';
-import { type SpawnedProxy, spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { getPage, until } from '../support/proxy/page-client.ts';
+import { type SpawnedProxy, spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const big = wheel({ name: 'big', version: '1.0', sizeBytes: 12_000_000 });
 
@@ -61,7 +61,7 @@ describe('SIGTERM', { concurrency: true }, () => {
     await assert.rejects(getPage(proxy, 'big'), { code: 'ECONNREFUSED' });
   });
 
-  it('lets a running download finish, then ends without waiting for the kept connection (F67)', async (test) => {
+  it('lets a running download finish, then ends without waiting for the kept connection', async (test) => {
     const { proxy, file } = await setting(test);
     const { download, agent } = await slowDownload(proxy, file);
     test.after(() => agent.destroy());

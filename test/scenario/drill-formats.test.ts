@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { runCommand } from '../support/command.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { hashedRequirements, otherLocks, uvLock } from '../support/lock-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { pythonMissing } from '../support/this-machine.ts';
-import { sdist, wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand } from '../support/proxy/command.ts';
+import { pythonMissing } from '../support/proxy/this-machine.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { hashedRequirements, otherLocks, uvLock } from '../support/upstream/lock-files.ts';
+import { sdist, wheel } from '../support/upstream/wheels.ts';
 
 interface Verdict {
   readonly needed: readonly { readonly what: string; readonly name: string }[];

@@ -1,13 +1,13 @@
-// What authors and upstreams write reaches the terminal of whoever asks about it as text (S55).
+// What authors and upstreams write reaches the terminal of whoever asks about it as text.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runCommand } from '../support/command.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { get } from '../support/http-client.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { runCommand } from '../support/proxy/command.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const REASONS = [
   '\u001b]0;owned\u0007\u001b[2J',

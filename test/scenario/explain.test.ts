@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { get } from '../support/http-client.ts';
-import { severalIndexes, type World } from '../support/several-indexes.ts';
-import { wheel } from '../support/wheels.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { severalIndexes, type World } from '../support/proxy/several-indexes.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const demo = wheel({ name: 'demo', version: '1.0' });
 

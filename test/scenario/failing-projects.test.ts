@@ -3,16 +3,16 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Random } from '../fuzz/random.ts';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import * as faults from '../support/faults.ts';
-import { get } from '../support/http-client.ts';
-import { legacyJson, serveDocument } from '../support/json-documents.ts';
-import { getPage } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { until } from '../support/clock/until.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { legacyJson, serveDocument } from '../support/upstream/json-documents.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 async function world(t: TestContext) {
   const clock = new FakeClock();

@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import { hangUp, loginPage, status } from '../support/faults.ts';
-import { freePort } from '../support/free-port.ts';
-import { getPage, listed } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { freePort } from '../support/proxy/free-port.ts';
+import { getPage, listed } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import { hangUp, loginPage, status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const PAGE = '/simple/foo/';
 

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { delay, silence } from '../support/faults.ts';
-import { fileWorld, LARGE } from '../support/file-world.ts';
+import { fileWorld, LARGE } from '../support/proxy/file-world.ts';
+import { delay, silence } from '../support/upstream/faults.ts';
 
 for (const state of ['cold', 'hot'] as const) {
   test(`who half-closes before a ${state} answer gets it whole, page and file`, async (t) => {

@@ -5,10 +5,10 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdir, open, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { storedBlobs } from '../support/stored-files.ts';
-import { until } from '../support/until.ts';
+import { until } from '../support/clock/until.ts';
+import { storedBlobs } from '../support/disk/stored-files.ts';
+import { fileWorld, LARGE, SMALL } from '../support/proxy/file-world.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
 
 const DAMAGE: Readonly<Record<string, (place: string) => Promise<unknown>>> = {
   'a flipped byte': async (place) => {
@@ -56,7 +56,7 @@ for (const [what, damage] of Object.entries(DAMAGE)) {
     });
   }
 
-  test(`${what} beneath a running process is noticed within a second or two (F55, F56)`, async (t) => {
+  test(`${what} beneath a running process is noticed within a second or two`, async (t) => {
     const now = { ms: Date.now() };
     const world = await fileWorld(t, { sizeBytes: LARGE, now: () => now.ms });
     assert.equal((await get(world.url)).status, 200);
@@ -71,7 +71,7 @@ for (const [what, damage] of Object.entries(DAMAGE)) {
   });
 }
 
-test('a blob that an operator deletes during a download is read to its end from the open descriptor (F57)', async (t) => {
+test('a blob that an operator deletes during a download is read to its end from the open descriptor', async (t) => {
   const { proxy, url, file } = await fileWorld(t, { sizeBytes: 12_000_000 });
   assert.equal((await get(url)).status, 200);
   await until(async () => (await storedBlobs(proxy.dataDir)).length === 1);

@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { get, sendRaw } from '../support/http-client.ts';
-import { getPage, JSON_TYPE, listed } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { smallWorld } from '../support/small-world.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { get, sendRaw } from '../support/proxy/http-client.ts';
+import { getPage, JSON_TYPE, listed } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { smallWorld } from '../support/proxy/small-world.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 /** One answer as it came over the wire; each character is a byte. */
 interface Wire {

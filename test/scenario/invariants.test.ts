@@ -1,4 +1,4 @@
-// What holds in every fault, by the numbers of the design (I1 to I15), each with the tests that would fail without it.
+// What holds in every fault, by the numbers of the design, each with the tests that would fail without it.
 
 import assert from 'node:assert/strict';
 import { glob, readFile } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { before, test } from 'node:test';
 /** Each with parts of the titles of tests, as they are written. */
 const INVARIANTS: readonly (readonly [promise: string, titles: readonly string[]])[] = [
   [
-    'I1: never a wrong body that looks complete',
+    'never a wrong body that looks complete',
     [
       'is neither served whole nor stored, and heals',
       'of a wrong file nobody gets more',
@@ -16,7 +16,7 @@ const INVARIANTS: readonly (readonly [promise: string, titles: readonly string[]
     ],
   ],
   [
-    'I2: nothing enters the cache that is not proven whole',
+    'nothing enters the cache that is not proven whole',
     [
       'is neither served whole nor stored, and heals',
       'a page that was seen is served, one that was not is a clear error',
@@ -24,19 +24,19 @@ const INVARIANTS: readonly (readonly [promise: string, titles: readonly string[]
     ],
   ],
   [
-    'I3: an error never replaces a good entry',
+    'an error never replaces a good entry',
     ['a page that was seen is served, one that was not is a clear error', 'keeps the copy through failed refreshes'],
   ],
   [
-    'I4: a usable copy is served within a second, whatever upstream, Redis or another process does',
-    ['swallows connections (F02)', 'frozen: three calls wait 100 ms, then none', 'Redis freezes'],
+    'a usable copy is served within a second, whatever upstream, Redis or another process does',
+    ['swallows connections', 'frozen: three calls wait 100 ms, then none', 'Redis freezes'],
   ],
   [
-    'I5: a cold request hears of bytes or of an error in time',
+    'a cold request hears of bytes or of an error in time',
     ['a cold file whose host', 'each of which takes 8 s: a clear error before pip gives up'],
   ],
   [
-    'I6: one request upstream for all who ask',
+    'one request upstream for all who ask',
     [
       'a hundred clients for a cold page are one request upstream',
       'a hundred clients for one cold file',
@@ -45,7 +45,7 @@ const INVARIANTS: readonly (readonly [promise: string, titles: readonly string[]
     ],
   ],
   [
-    'I7: staleness is visible, bounded where the operator wants it, and ends with a removal',
+    'staleness is visible, bounded where the operator wants it, and ends with a removal',
     [
       'shows in the metrics: what was served stale and why',
       'stale_if_error bounds how long the copy stands in, to the second',
@@ -53,7 +53,7 @@ const INVARIANTS: readonly (readonly [promise: string, titles: readonly string[]
     ],
   ],
   [
-    'I8: no answer is never "there is none"',
+    'no answer is never "there is none"',
     [
       'is not called missing any more when its minute is over and the index fails',
       'never what the first cannot say',
@@ -61,7 +61,7 @@ const INVARIANTS: readonly (readonly [promise: string, titles: readonly string[]
     ],
   ],
   [
-    'I9: Redis may be lost, slow, full, wiped or hostile without a wrong answer',
+    'Redis may be lost, slow, full, wiped or hostile without a wrong answer',
     [
       'with a Redis that fails',
       'garbage, foreign, exchanged, forged and huge values are misses',
@@ -69,7 +69,7 @@ const INVARIANTS: readonly (readonly [promise: string, titles: readonly string[]
     ],
   ],
   [
-    'I10: kill -9 at any moment leaves a cache that starts, serves and heals',
+    'kill -9 at any moment leaves a cache that starts, serves and heals',
     [
       'kill -9 in the middle of writing',
       'kill -9 in the moment of an answer',
@@ -77,26 +77,23 @@ const INVARIANTS: readonly (readonly [promise: string, titles: readonly string[]
     ],
   ],
   [
-    'I11: the disk holds no more than the quota and what is under way',
+    'the disk holds no more than the quota and what is under way',
     ['the disk never holds more, and every answer is right', 'the disk never holds more'],
   ],
   [
-    'I12: memory grows with open connections, not with bytes or projects',
+    'memory grows with open connections, not with bytes or projects',
     ['slow nobody down and cost little memory', 'L2: 10,000 projects', 'L8: a wheel of 1 GB'],
   ],
-  ['I13: after a fault all is right within 30 s', ['all are right again within 30 s']],
+  ['after a fault all is right within 30 s', ['all are right again within 30 s']],
   [
-    'I14: no descriptor, socket, timer or temporary file grows with the number of faults',
+    'no descriptor, socket, timer or temporary file grows with the number of faults',
     [
       'leave no socket, timer or listener',
       'not one connection or timer more afterwards',
       'ends at once and leaves nothing behind',
     ],
   ],
-  [
-    'I15: readiness is the ability to serve',
-    ['readiness is 200 or 503 with its reasons', 'the process says it is ready (F53)'],
-  ],
+  ['readiness is the ability to serve', ['readiness is 200 or 503 with its reasons', 'the process says it is ready']],
 ];
 
 let sources = '';

@@ -7,16 +7,16 @@ import { rm, stat } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { underPressure } from '../soak/quota-pressure.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import * as faults from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { jsonDocument } from '../support/json-documents.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { filesWorld } from '../support/small-world.ts';
-import { filesBelow, storedBlobs } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { type Distribution, wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { filesBelow, storedBlobs } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { filesWorld } from '../support/proxy/small-world.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { jsonDocument } from '../support/upstream/json-documents.ts';
+import { type Distribution, wheel } from '../support/upstream/wheels.ts';
 
 const MEGABYTE = 1_000_000;
 
@@ -134,7 +134,7 @@ test('a page that comes while downloads have used the quota up is kept: an outag
 });
 
 for (const state of ['stored', 'arriving']) {
-  test(`a file whose client has stopped reading is not evicted beneath it when it was ${state} (F62)`, async (t) => {
+  test(`a file whose client has stopped reading is not evicted beneath it when it was ${state}`, async (t) => {
     const clock = { ms: Date.now() };
     // More than a connection takes without its client.
     const { proxy, files, url } = await world(

@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const LAUNCHER = join(ROOT, 'bin/wheelkeep');
@@ -110,7 +110,7 @@ test('without a Node that is new enough it says so in one sentence', async (t) =
   assert.deepEqual([old.code, /found v22\.1\.0/.test(old.stderr)], [1, true]);
 });
 
-test('a wrong command line, configuration or data folder ends with 2, and says what would be right (F61)', async (t) => {
+test('a wrong command line, configuration or data folder ends with 2, and says what would be right', async (t) => {
   const folder = await temporaryFolder(t);
   const env = {
     PATH: process.env.PATH,

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import type { FakeIndex } from '../support/fake-index.ts';
-import { loginPage, status } from '../support/faults.ts';
-import { type ClientResponse, fetchAll, get } from '../support/http-client.ts';
-import { legacyJson, serveDocument } from '../support/json-documents.ts';
-import { severalIndexes } from '../support/several-indexes.ts';
-import { type Distribution, wheel } from '../support/wheels.ts';
+import { type ClientResponse, fetchAll, get } from '../support/proxy/http-client.ts';
+import { severalIndexes } from '../support/proxy/several-indexes.ts';
+import type { FakeIndex } from '../support/upstream/fake-index.ts';
+import { loginPage, status } from '../support/upstream/faults.ts';
+import { legacyJson, serveDocument } from '../support/upstream/json-documents.ts';
+import { type Distribution, wheel } from '../support/upstream/wheels.ts';
 
 const demo = wheel({ name: 'demo', version: '1.0' });
 
@@ -91,10 +91,20 @@ test('what upstream does not have is 404, a failure is not', async (t) => {
   assert.equal((await get(`${proxy.url}/pypi/nothing/json`)).status, 404);
   assert.equal((await get(`${proxy.url}/pypi/demo/2.0/json`)).status, 502);
   const before = upstream('main').requests();
-  for (const path of ['demo', 'demo/1.0', 'de%2fmo/json', 'demo/..%2f1/json', 'demo/1.0/json/', '-x/json']) {
+  for (const path of ['demo', 'demo/1.0', 'de%2fmo/json', 'demo/..%2f1/json', 'demo/1.0/json//', '-x/json']) {
     assert.equal((await get(`${proxy.url}/pypi/${path}`)).status, 404, path);
   }
   assert.equal(upstream('main').requests(), before);
+});
+
+test('a slash behind the path changes nothing', async (t) => {
+  const { proxy, upstream } = await severalIndexes(t, { main: {} });
+  publish(upstream('main'), demo);
+  for (const path of ['demo/json', 'demo/1.0/json']) {
+    const [plain, slashed] = [await get(`${proxy.url}/pypi/${path}`), await get(`${proxy.url}/pypi/${path}/`)];
+    assert.equal(slashed.status, 200);
+    assert.deepEqual(slashed.body, plain.body);
+  }
 });
 
 test('the index that has the project gives its JSON; a bound name is not asked elsewhere, up or down', async (t) => {

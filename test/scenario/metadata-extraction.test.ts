@@ -3,14 +3,14 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { fieldValue, withoutFields } from '../../src/http-message.ts';
-import { type ArchiveMember, zip } from '../support/archives.ts';
-import type { FakeIndex } from '../support/fake-index.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import { alter, gzipped, status, withAnswerField, wrongByte } from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { severalIndexes } from '../support/several-indexes.ts';
-import { type Distribution, sdist, wheel } from '../support/wheels.ts';
+import { fieldValue, withoutFields } from '../../src/core/http-message.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { severalIndexes } from '../support/proxy/several-indexes.ts';
+import { type ArchiveMember, zip } from '../support/upstream/archives.ts';
+import type { FakeIndex } from '../support/upstream/fake-index.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import { alter, gzipped, status, withAnswerField, wrongByte } from '../support/upstream/faults.ts';
+import { type Distribution, sdist, wheel } from '../support/upstream/wheels.ts';
 
 const JSON_PAGE = { accept: 'application/vnd.pypi.simple.v1+json' };
 const demo = wheel({ name: 'demo', version: '1.0', requires: ['other>=1'] });
@@ -103,7 +103,7 @@ test('what upstream offers stays as it is, and files that are no wheel or have n
   assert.equal((await get(`${await linkTo('demo-4.0.tar.gz')}.metadata`)).status, 404);
 });
 
-test('a wheel with wrong bytes or without METADATA gives an error, never some metadata (S26)', async (t) => {
+test('a wheel with wrong bytes or without METADATA gives an error, never some metadata', async (t) => {
   const { index, clock, page, linkTo } = await world(t);
   index.fault(index.pathOf(demo), wrongByte(100));
   assert.equal((await get(`${await linkTo(demo.filename)}.metadata`)).status, 502);

@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as faults from '../support/faults.ts';
-import { fileWorld } from '../support/file-world.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { getPage } from '../support/page-client.ts';
-import { storedBlobs } from '../support/stored-files.ts';
-import { wheel } from '../support/wheels.ts';
+import { storedBlobs } from '../support/disk/stored-files.ts';
+import { fileWorld } from '../support/proxy/file-world.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 test('core metadata with a hash is verified, stored and served for ever', async (t) => {
   const { index, file, path, url } = await fileWorld(t);
@@ -20,7 +20,7 @@ test('core metadata with a hash is verified, stored and served for ever', async 
   assert.equal(index.requests(path), 0);
 });
 
-test('core metadata with a wrong hash is never served nor stored (case 26) (F38)', async (t) => {
+test('core metadata with a wrong hash is never served nor stored', async (t) => {
   const { index, proxy, path, url, file } = await fileWorld(t);
   index.fault(`${path}.metadata`, faults.wrongByte(3));
   assert.equal((await get(`${url}.metadata`)).status, 502);
@@ -54,7 +54,7 @@ test('core metadata that is advertised but missing upstream is 404, remembered f
   assert.equal((await get(`${url}.metadata`)).status, 200);
 });
 
-test('core metadata that is missing upstream is not claimed for an hour, or until it is there after all (case 25)', async (t) => {
+test('core metadata that is missing upstream is not claimed for an hour, or until it is there after all', async (t) => {
   const clock = { ms: Date.now() };
   const { index, path, url, proxy, file } = await fileWorld(t, { now: () => clock.ms });
   index.add('demo', wheel({ name: 'demo', version: '2.0' }));
@@ -85,7 +85,7 @@ for (const [what, coreMetadata] of [
   ['that is promised without a hash', true],
   ['that differs from its promised hash', { sha256: 'f'.repeat(64) }],
 ] as const) {
-  test(`core metadata ${what} that is missing upstream comes out of the wheel if that is here and right (case 25)`, async (t) => {
+  test(`core metadata ${what} that is missing upstream comes out of the wheel if that is here and right`, async (t) => {
     const listing = coreMetadata === undefined ? {} : { coreMetadata };
     const { index, path, url, file } = await fileWorld(t, { listing });
     index.fault(`${path}.metadata`, faults.status(404));
@@ -97,7 +97,7 @@ for (const [what, coreMetadata] of [
   });
 }
 
-test('core metadata that storage refuses is not claimed any more, and the refusal is no 404 (case 25)', async (t) => {
+test('core metadata that storage refuses is not claimed any more, and the refusal is no 404', async (t) => {
   const { index, path, url, proxy } = await fileWorld(t);
   index.fault(`${path}.metadata`, faults.status(403));
   assert.equal((await get(`${url}.metadata`)).status, 502);
@@ -117,7 +117,7 @@ test('a failure of upstream is no 404 for core metadata', async (t) => {
   assert.equal((await get(`${url}.metadata`)).status, 503);
 });
 
-test('core metadata of a file that no page lists is 404 (case 27)', async (t) => {
+test('core metadata of a file that no page lists is 404', async (t) => {
   const { url } = await fileWorld(t);
   assert.equal((await get(`${url.replace('demo-1.0', 'demo-9.9')}.metadata`)).status, 404);
 });
@@ -131,7 +131,7 @@ test('HEAD, ranges and conditions work on core metadata', async (t) => {
   assert.equal((await get(`${url}.metadata`, { 'if-none-match': `"${file.metadataSha256}"` })).status, 304);
 });
 
-test('a signature beside a listed file is fetched where upstream has one, else 404 (case 27)', async (t) => {
+test('a signature beside a listed file is fetched where upstream has one, else 404', async (t) => {
   const { index, path, url } = await fileWorld(t);
   assert.equal((await get(`${url}.asc`)).status, 404);
   assert.equal(index.requests(`${path}.asc`), 1);

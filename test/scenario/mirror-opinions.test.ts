@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import * as faults from '../support/faults.ts';
-import { get } from '../support/http-client.ts';
-import { legacyJson, serveDocument } from '../support/json-documents.ts';
-import { getPage, JSON_TYPE } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { getPage, JSON_TYPE } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { legacyJson, serveDocument } from '../support/upstream/json-documents.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const file = wheel({ name: 'demo', version: '1.0' });
 

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fetchAll, get } from '../support/http-client.ts';
-import { severalIndexes } from '../support/several-indexes.ts';
-import { wheel } from '../support/wheels.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { severalIndexes } from '../support/proxy/several-indexes.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const demo = wheel({ name: 'demo', version: '1.0' });
 const stamp = (ms: number) => `${new Date(ms).toISOString().slice(0, 19).replaceAll('-', '')}\n`;

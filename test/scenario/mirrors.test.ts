@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { FakeIndex, FakeIndexOptions } from '../support/fake-index.ts';
-import { delay, status, truncated, wrongByte } from '../support/faults.ts';
-import { type ClientResponse, get } from '../support/http-client.ts';
-import { severalIndexes, type World } from '../support/several-indexes.ts';
-import { type Distribution, wheel } from '../support/wheels.ts';
+import { type ClientResponse, get } from '../support/proxy/http-client.ts';
+import { severalIndexes, type World } from '../support/proxy/several-indexes.ts';
+import type { FakeIndex, FakeIndexOptions } from '../support/upstream/fake-index.ts';
+import { delay, status, truncated, wrongByte } from '../support/upstream/faults.ts';
+import { type Distribution, wheel } from '../support/upstream/wheels.ts';
 
 const JSON_PAGE = { accept: 'application/vnd.pypi.simple.v1+json' };
 const one = wheel({ name: 'demo', version: '1.0' });

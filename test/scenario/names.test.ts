@@ -1,13 +1,13 @@
 // Every spelling of a project leads to one page, one cache entry and one upstream request; everything else that can
-// stand in a URL is refused here and never sent upstream (protocol.md section 6, cases 1-6; F71, F83).
+// stand in a URL is refused here and never sent upstream.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { fetchAll, get, sendRaw } from '../support/http-client.ts';
-import { getPage, listed } from '../support/page-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { fetchAll, get, sendRaw } from '../support/proxy/http-client.ts';
+import { getPage, listed } from '../support/proxy/page-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 async function setting(test: Pick<TestContext, 'after'>) {
   const index = await FakeIndex.start();
@@ -18,7 +18,7 @@ async function setting(test: Pick<TestContext, 'after'>) {
 }
 
 describe('the spellings of a name', () => {
-  it('lead to the normal one by a relative redirect that keeps the query, without a question upstream (case 1, case 2)', async (test) => {
+  it('lead to the normal one by a relative redirect that keeps the query, without a question upstream', async (test) => {
     const { index, proxy } = await setting(test);
     const redirects: Readonly<Record<string, string>> = {
       '/simple': 'simple/',
@@ -42,7 +42,7 @@ describe('the spellings of a name', () => {
     assert.equal(index.requests(), 0);
   });
 
-  it('share one entry and one upstream request (case 3) (S02)', async (test) => {
+  it('share one entry and one upstream request', async (test) => {
     const { index, proxy } = await setting(test);
     index.add('foo-bar', wheel({ name: 'foo-bar', version: '1.0' }));
     const base = `${proxy.url}/simple/`;
@@ -59,7 +59,7 @@ describe('the spellings of a name', () => {
     assert.equal(index.requests('/simple/foo-bar/'), 1);
   });
 
-  it('that look like files or routes are names like others (case 6)', async (test) => {
+  it('that look like files or routes are names like others', async (test) => {
     const { index, proxy } = await setting(test);
     const names = {
       'index.html': 'index-html',
@@ -94,7 +94,7 @@ describe('what is no name', () => {
   }
   const target = (path: string) => rawStatus(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
 
-  it('is 400 or 404, and nothing is sent upstream (case 4, case 5) (S01)', async () => {
+  it('is 400 or 404, and nothing is sent upstream', async () => {
     const targets = [
       '/simple/../',
       '/simple/./',
@@ -139,7 +139,7 @@ describe('what is no name', () => {
     assert.equal(index.requests(), 0);
   });
 
-  it('is refused when a GET has a body, or the head is malformed, and the process lives (F83)', async () => {
+  it('is refused when a GET has a body, or the head is malformed, and the process lives', async () => {
     const requests = [
       'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc',
       'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
@@ -154,7 +154,7 @@ describe('what is no name', () => {
     assert.equal((await get(`${proxy.url}/-/live`)).status, 200);
   });
 
-  it('is 405 with what is allowed for methods that do not read; uploads and XML-RPC are 403 with the reason (case 52) (S07, S28)', async () => {
+  it('is 405 with what is allowed for methods that do not read; uploads and XML-RPC are 403 with the reason', async () => {
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
       for (const path of ['/simple/', '/simple/foo/', '/files/https/files.example/foo-1.0.whl', '/metrics']) {
         const answer = await fetchAll(`${proxy.url}${path}`, { method });
@@ -170,7 +170,7 @@ describe('what is no name', () => {
     assert.equal(index.requests(), 0);
   });
 
-  it('is not the absolute form, which goes by its path; its host is ignored (case 4)', async () => {
+  it('is not the absolute form, which goes by its path; its host is ignored', async () => {
     index.add('foo', wheel({ name: 'foo', version: '1.0' }));
     for (const form of ['http://other.example/simple/foo/', 'HTTPS://u:p@other.example:99/simple/foo/?x']) {
       assert.equal(await target(form), 200, form);

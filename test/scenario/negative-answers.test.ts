@@ -1,15 +1,15 @@
 // "There is no such project": believed for a minute when an index says it cleanly, and never made of a failure, for a
-// false 404 sends installers to the next index (F10, I8).
+// false 404 sends installers to the next index.
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { Config, IndexConfig } from '../../src/config/config.ts';
-import { FakeClock, RunningClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { status } from '../support/faults.ts';
-import { getPage, listed, until } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock, RunningClock } from '../support/clock/clock.ts';
+import { getPage, listed, until } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const PAGE = '/simple/foo/';
 
@@ -42,7 +42,7 @@ describe('a project that the index does not have', () => {
     assert.equal(metrics['wheelkeep_requests_total{kind="page",outcome="hit",status="4xx"}'], 1);
   });
 
-  it('is there a minute after its first release at the latest (F10)', async (test) => {
+  it('is there a minute after its first release at the latest', async (test) => {
     const { clock, index, proxy } = await setting(test);
     assert.equal((await getPage(proxy, 'foo')).status, 404);
     index.add('foo', wheel({ name: 'foo', version: '1.0' }));

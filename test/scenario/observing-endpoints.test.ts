@@ -6,8 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { Exchange } from '../../src/http/exchange.ts';
-import { answerLive, answerReady } from '../../src/http/health.ts';
-import { answerMetrics } from '../../src/http/metrics-endpoint.ts';
+import { answerLive, answerMetrics, answerReady } from '../../src/http/own-answer.ts';
 import { quietLog } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
 
@@ -30,7 +29,7 @@ test('liveness says ok and nothing else', async (t) => {
   assert.deepEqual([status, String(body), headers['cache-control']], [200, 'ok\n', 'no-store']);
 });
 
-test('readiness is 200 or 503 with its reasons (S30)', async (t) => {
+test('readiness is 200 or 503 with its reasons', async (t) => {
   const ready = await ask(t, (...both) => answerReady(new Exchange(...both), { ready: true, reasons: [] }));
   assert.deepEqual([ready.status, JSON.parse(String(ready.body))], [200, { ready: true, reasons: [] }]);
   const reasons = ['draining'];

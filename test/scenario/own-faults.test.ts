@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { toUpstreamFailure } from '../../src/upstream/failures.ts';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { getPage } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
+import { toUpstreamFailure } from '../../src/net/failures.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { until } from '../support/clock/until.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 /** From here on each job for the page thread ends it. Undone at the end of the test. */
 function killPageThreads(t: TestContext): () => void {

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { status } from '../support/faults.ts';
-import { getPage, JSON_TYPE } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { richPage } from '../support/rich-page.ts';
+import { getPage, JSON_TYPE } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { status } from '../support/upstream/faults.ts';
+import { richPage } from '../support/upstream/rich-page.ts';
 
 test('a page with every known key and unknown ones comes back character for character, but for its file URLs', async (t) => {
   const index = await FakeIndex.start();

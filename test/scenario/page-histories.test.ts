@@ -6,11 +6,11 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { Random, seedOf } from '../fuzz/random.ts';
-import type { FakeIndex, Listing } from '../support/fake-index.ts';
-import * as faults from '../support/faults.ts';
-import { get } from '../support/http-client.ts';
-import { severalIndexes } from '../support/several-indexes.ts';
-import { type Distribution, wheel } from '../support/wheels.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { severalIndexes } from '../support/proxy/several-indexes.ts';
+import type { FakeIndex, Listing } from '../support/upstream/fake-index.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { type Distribution, wheel } from '../support/upstream/wheels.ts';
 
 const JSON_PAGE = { accept: 'application/vnd.pypi.simple.v1+json' };
 const VERSIONS = ['1.0', '2.0', '3.0', '4.0'];

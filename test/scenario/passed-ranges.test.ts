@@ -3,14 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { fieldValue, withField, withoutFields } from '../../src/http-message.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import * as faults from '../support/faults.ts';
-import { type FileWorld, type FileWorldOptions, fileWorld, LARGE, SMALL } from '../support/file-world.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { storedBlobs } from '../support/stored-files.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
+import { fieldValue, withField, withoutFields } from '../../src/core/http-message.ts';
+import { until } from '../support/clock/until.ts';
+import { storedBlobs } from '../support/disk/stored-files.ts';
+import { type FileWorld, type FileWorldOptions, fileWorld, LARGE, SMALL } from '../support/proxy/file-world.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 function world(t: TestContext, options: FileWorldOptions = {}): Promise<FileWorld> {
   return fileWorld(t, { sizeBytes: LARGE, indexConfig: { passRanges: true }, ...options });
@@ -22,7 +22,7 @@ function asked({ index, path }: FileWorld): string[] {
 }
 
 for (const listed of ['with its size', 'without its size']) {
-  test(`parts of a cold file that is listed ${listed} are passed on, unverified and not stored (case 40)`, async (t) => {
+  test(`parts of a cold file that is listed ${listed} are passed on, unverified and not stored`, async (t) => {
     const cold = await world(t, listed === 'with its size' ? {} : { index: { formats: 'html-only' } });
     const { url, file, proxy } = cold;
     const size = file.bytes.length;

@@ -6,10 +6,10 @@ import https from 'node:https';
 import net from 'node:net';
 import { buffer, text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { ProxyError, UpstreamFailure } from '../../src/errors.ts';
+import { ProxyError, UpstreamFailure } from '../../src/core/errors.ts';
 import { Passthrough, type PassthroughOptions, type PassthroughTarget } from '../../src/http/passthrough.ts';
-import { PassthroughAgents, type PassthroughAgentsOptions } from '../../src/upstream/passthrough-agents.ts';
-import { certificateAuthority } from '../support/certificates.ts';
+import { PassthroughAgents, type PassthroughAgentsOptions } from '../../src/net/passthrough-agents.ts';
+import { certificateAuthority } from '../support/upstream/certificates.ts';
 
 const OPTIONS: Omit<PassthroughOptions, 'wayTo'> = {
   maxBodyBytes: 32 * 1024 * 1024,

@@ -1,21 +1,21 @@
 // What is one client's stays that client's: no cache in front is told to share while clients prove who they are, no
-// session is handed to the next client, and no signed address is written down anywhere (S17, S20, S56).
+// session is handed to the next client, and no signed address is written down anywhere.
 
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { makeToken } from '../../src/access/secret-hash.ts';
 import type { Config } from '../../src/config/config.ts';
-import { makeToken } from '../../src/http/secret-hash.ts';
-import type { RequestHead } from '../../src/http-message.ts';
+import type { RequestHead } from '../../src/core/http-message.ts';
 import { LogSink } from '../../src/observe/log-sink.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { type Answer, FakeServer } from '../support/fake-server.ts';
-import { hangUp } from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { type Answer, FakeServer } from '../support/upstream/fake-server.ts';
+import { hangUp } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const me = makeToken();
 const KNOWN = { authorization: `Bearer ${me.token}` };

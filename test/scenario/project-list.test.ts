@@ -1,14 +1,14 @@
-// The list of all projects of a large index: tens of megabytes, rendered once and sent at each client's pace (case 32).
+// The list of all projects of a large index: tens of megabytes, rendered once and sent at each client's pace.
 
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { FakeIndex } from '../support/fake-index.ts';
-import { replacedBody } from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { JSON_TYPE } from '../support/page-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { JSON_TYPE } from '../support/proxy/page-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { replacedBody } from '../support/upstream/faults.ts';
 
 const NAMES = Array.from({ length: 250_000 }, (_, i) => `project-${i}-${(i * 7_919) % 1_000}`);
 const LIST = JSON.stringify({

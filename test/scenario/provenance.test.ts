@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
-import { get } from '../support/http-client.ts';
-import { serveDocument } from '../support/json-documents.ts';
-import { severalIndexes } from '../support/several-indexes.ts';
-import { wheel } from '../support/wheels.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { severalIndexes } from '../support/proxy/several-indexes.ts';
+import { serveDocument } from '../support/upstream/json-documents.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const TYPE = 'application/vnd.pypi.integrity.v1+json';
 const DOCUMENT = { version: 1, attestation_bundles: [{ publisher: { kind: 'Example' }, attestations: [] }] };
@@ -23,7 +23,7 @@ async function world(t: TestContext, config: Partial<Config> = {}) {
   return { proxy, index, clock, theirs };
 }
 
-test('provenance is served byte for byte with its own type, and only once fetched (S43)', async (t) => {
+test('provenance is served byte for byte with its own type, and only once fetched', async (t) => {
   const { proxy, index } = await world(t);
   for (const path of [PLACE, `main/${PLACE}`]) {
     const answer = await get(`${proxy.url}/${path}`);

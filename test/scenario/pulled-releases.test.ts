@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileWorld } from '../support/file-world.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { wheel } from '../support/wheels.ts';
+import { fileWorld } from '../support/proxy/file-world.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const DAY = 86_400_000;
 const messageOf = ({ message }: { readonly message: string }) => message;

@@ -3,11 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import * as faults from '../support/faults.ts';
-import { type FileWorld, type FileWorldOptions, fileWorld, LARGE, SMALL } from '../support/file-world.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { storedBlobs } from '../support/stored-files.ts';
-import { until } from '../support/until.ts';
+import { until } from '../support/clock/until.ts';
+import { storedBlobs } from '../support/disk/stored-files.ts';
+import { type FileWorld, type FileWorldOptions, fileWorld, LARGE, SMALL } from '../support/proxy/file-world.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import * as faults from '../support/upstream/faults.ts';
 
 /** Where the file is when the range is asked for. */
 const STATES: Readonly<Record<string, (test: TestContext) => Promise<FileWorld>>> = {
@@ -38,7 +38,7 @@ async function stored(t: TestContext, options: FileWorldOptions): Promise<FileWo
 }
 
 for (const [state, prepare] of Object.entries(STATES)) {
-  test(`ranges of ${state} are answered as RFC 9110 says (case 40) (F82)`, async (t) => {
+  test(`ranges of ${state} are answered as RFC 9110 says`, async (t) => {
     const { url, file, index, path } = await prepare(t);
     const { bytes, sha256 } = file;
     const size = bytes.length;
@@ -83,7 +83,7 @@ test('a range of an arriving file that turns out wrong is an error, never a part
 });
 
 for (const sizeBytes of [SMALL, LARGE]) {
-  test(`HEAD of a cold file of ${sizeBytes} bytes tells what its page says and fetches nothing (case 39)`, async (t) => {
+  test(`HEAD of a cold file of ${sizeBytes} bytes tells what its page says and fetches nothing`, async (t) => {
     const { index, url, file, path } = await fileWorld(t, { sizeBytes });
     const head = await fetchAll(url, { method: 'HEAD' });
     assert.equal(head.status, 200);
@@ -104,7 +104,7 @@ test('HEAD of a cold file whose page tells no size asks upstream, without the bo
   );
 });
 
-test('HEAD of a stored file has the fields of GET and no body (case 39)', async (t) => {
+test('HEAD of a stored file has the fields of GET and no body', async (t) => {
   const { url } = await stored(t, { sizeBytes: LARGE });
   const [head, whole] = [await fetchAll(url, { method: 'HEAD' }), await get(url)];
   assert.equal(head.sizeBytes, 0);

@@ -6,10 +6,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
-import { closeDelimited, truncated, unfinishedChunks } from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { answer, rawMount } from '../support/raw-mount.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { answer, rawMount } from '../support/proxy/raw-mount.ts';
+import { closeDelimited, truncated, unfinishedChunks } from '../support/upstream/faults.ts';
 
 const LARGE = Buffer.from(Array.from({ length: 1_000_000 }, (_, i) => i % 251));
 const FRESH = ['cache-control', 'max-age=60'];

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
 import { it } from 'node:test';
-import { delay } from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { answer, rawMount } from '../support/raw-mount.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { answer, rawMount } from '../support/proxy/raw-mount.ts';
+import { delay } from '../support/upstream/faults.ts';
 
 const CROWD = 50;
 
@@ -76,7 +76,7 @@ it('an answer that may not be stored releases all who wait at once, and nobody w
   assert.ok(again.every(({ field }) => !field('cache-status')!.includes('collapsed')));
 });
 
-it('requests with credentials of their own share nothing, unless the origin allows it (S20)', async (test) => {
+it('requests with credentials of their own share nothing, unless the origin allows it', async (test) => {
   const { origin, url } = await rawMount(test, {
     respond: ({ url: path, fields }) => {
       const whose = fields[fields.indexOf('authorization') + 1]!;

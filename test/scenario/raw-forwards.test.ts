@@ -6,8 +6,8 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import { type AddressInfo, connect } from 'node:net';
 import { it, type TestContext } from 'node:test';
 import type { RawMountConfig } from '../../src/config/config.ts';
-import { fetchAll, get, sendRaw } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
+import { fetchAll, get, sendRaw } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
 
 type Respond = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 

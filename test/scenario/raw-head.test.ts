@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { delay } from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { answer, rawMount } from '../support/raw-mount.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { answer, rawMount } from '../support/proxy/raw-mount.ts';
+import { delay } from '../support/upstream/faults.ts';
 
 const FRESH = ['cache-control', 'max-age=60'];
 

@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { RawMountConfig } from '../../src/config/config.ts';
-import type { RequestHead } from '../../src/http-message.ts';
+import type { RequestHead } from '../../src/core/http-message.ts';
 import { hidesDotSegment } from '../../src/raw/dot-segments.ts';
-import { type Answer, FakeServer } from '../support/fake-server.ts';
-import { type ClientResponse, fetchAll, get, sendRaw } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
+import { type ClientResponse, fetchAll, get, sendRaw } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { type Answer, FakeServer } from '../support/upstream/fake-server.ts';
 
 const HTML = '<script>document.title = "ran"</script>';
 const typed = (type: string | undefined, more: readonly string[] = [], status = 200): Answer => ({

@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { hangUp, status } from '../support/faults.ts';
-import { get } from '../support/http-client.ts';
-import { answer, rawMount } from '../support/raw-mount.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { answer, rawMount } from '../support/proxy/raw-mount.ts';
+import { hangUp, status } from '../support/upstream/faults.ts';
 
 const DAY_MS = 86_400_000;
 const TROUBLES = { 'answers 503': status(503), 'cuts the connection': hangUp('rst') };

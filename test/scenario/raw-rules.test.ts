@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { type Fields, fieldValue, type RequestHead } from '../../src/http-message.ts';
-import type { Answer } from '../support/fake-server.ts';
-import { hangUp } from '../support/faults.ts';
-import { type ClientResponse, fetchAll } from '../support/http-client.ts';
-import { answer, type RawSetting, rawMount } from '../support/raw-mount.ts';
+import { type Fields, fieldValue, type RequestHead } from '../../src/core/http-message.ts';
+import { type ClientResponse, fetchAll } from '../support/proxy/http-client.ts';
+import { answer, type RawSetting, rawMount } from '../support/proxy/raw-mount.ts';
+import type { Answer } from '../support/upstream/fake-server.ts';
+import { hangUp } from '../support/upstream/faults.ts';
 
 type Event =
   | { readonly kind: 'ask'; readonly users: readonly string[] }

@@ -5,10 +5,10 @@ import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { it, type TestContext } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
-import { certificateAuthority } from '../support/certificates.ts';
-import { FakeServer, type Identity } from '../support/fake-server.ts';
-import { fetchAll } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
+import { fetchAll } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { certificateAuthority } from '../support/upstream/certificates.ts';
+import { FakeServer, type Identity } from '../support/upstream/fake-server.ts';
 
 const authority = certificateAuthority();
 

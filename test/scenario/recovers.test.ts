@@ -1,16 +1,16 @@
 // An outage may last for hours: when it ends, every page is right again within half a minute, without a restart and
-// whoever asks first (I13).
+// whoever asks first.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import { status } from '../support/faults.ts';
-import { getPage, listed } from '../support/page-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { getPage, listed } from '../support/proxy/page-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import { status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const PAGES = /^\/simple\//;
 const OUTAGE_SECONDS = 180;
@@ -20,7 +20,7 @@ for (const [what, projects, fault] of [
   ['answers 500 for a dozen pages', 12, status(500)],
   ['answers 403 for a dozen pages', 12, status(403)],
 ] as const) {
-  test(`I13: after three minutes in which the index ${what} all are right again within 30 s`, async (t) => {
+  test(`after three minutes in which the index ${what} all are right again within 30 s`, async (t) => {
     const { clock, index, proxy, names } = await world(t, projects);
     index.fault(PAGES, fault as Fault);
     clock.advance(61_000);

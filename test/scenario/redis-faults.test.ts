@@ -1,23 +1,23 @@
 // Redis may be absent, frozen, killed, full, locked or hostile at any moment: nobody gets a wrong answer, an error, or
-// a wait above 100 ms, and after three failures no wait at all (faults F40 to F50).
+// a wait above 100 ms, and after three failures no wait at all.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import { describe, test } from 'node:test';
-import { digestOf } from '../../src/cache/digest.ts';
-import { macSource } from '../../src/cache/shared-envelope.ts';
-import type { TieredEntryStore } from '../../src/cache/tiered-entry-store.ts';
+import { digestOf } from '../../src/core/digest.ts';
+import type { TieredEntryStore } from '../../src/store/entries/tiered-entries.ts';
+import { macSource } from '../../src/store/redis/envelope.ts';
 import { pageRecord } from '../contract/entry-store.contract.ts';
-import { FakeClock } from '../support/clock.ts';
-import { openStore, type TestStore } from '../support/entry-stores.ts';
-import { freePort } from '../support/free-port.ts';
-import { get } from '../support/http-client.ts';
-import { RedisServer, redisMissing } from '../support/redis-server.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { until } from '../support/clock/until.ts';
+import { openStore, type TestStore } from '../support/disk/entry-stores.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { freePort } from '../support/proxy/free-port.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { RedisServer, redisMissing } from '../support/redis/redis-server.ts';
 
 const BREAKER_MS = 5000;
 /** The deadline, and what a busy machine may add to it. */
@@ -76,7 +76,7 @@ describe('with a Redis that fails', { skip: redisMissing, timeout: 60_000 }, () 
     await Promise.all([one.store.close(), other.store.close()]);
   });
 
-  test('absent at the start: opening and every call are immediate, and it is used once it comes (case 53) (F40)', async (t) => {
+  test('absent at the start: opening and every call are immediate, and it is used once it comes', async (t) => {
     const port = await freePort();
     const opened = await openStore({ redis: { url: `redis://127.0.0.1:${port}` } });
     t.after(() => opened.store.close());
@@ -87,7 +87,7 @@ describe('with a Redis that fails', { skip: redisMissing, timeout: 60_000 }, () 
     await until(() => opened.store.status().redis === 'up', 'Redis is used', 6000);
   });
 
-  test('frozen: three calls wait 100 ms, then none; it is used again within seconds of waking (F41)', async (t) => {
+  test('frozen: three calls wait 100 ms, then none; it is used again within seconds of waking', async (t) => {
     const server = await RedisServer.start();
     t.after(() => server.kill());
     const frozen = await connectedStore(server.url);
@@ -108,7 +108,7 @@ describe('with a Redis that fails', { skip: redisMissing, timeout: 60_000 }, () 
     assert.ok((await timed(() => frozen.store.close())) < 1000);
   });
 
-  test('killed and restarted empty: no error, and it is filled again by what is stored next (F42)', async (t) => {
+  test('killed and restarted empty: no error, and it is filled again by what is stored next', async (t) => {
     const server = await RedisServer.start();
     t.after(() => server.kill());
     const { store, redisStates } = await connectedStore(server.url);
@@ -129,7 +129,7 @@ describe('with a Redis that fails', { skip: redisMissing, timeout: 60_000 }, () 
     );
   });
 
-  test('flapping: no error, and not one connection or timer more afterwards (F43)', async (t) => {
+  test('flapping: no error, and not one connection or timer more afterwards', async (t) => {
     const server = await RedisServer.start();
     t.after(() => server.kill());
     const { store } = await connectedStore(server.url);
@@ -146,7 +146,7 @@ describe('with a Redis that fails', { skip: redisMissing, timeout: 60_000 }, () 
     await until(() => sockets() < before, 'the connection is gone');
   });
 
-  test('full: writes are refused and counted, reads go on, the disk has the entry (F44)', async (t) => {
+  test('full: writes are refused and counted, reads go on, the disk has the entry', async (t) => {
     const server = await RedisServer.start();
     t.after(() => server.kill());
     await server.command('SET', 'filler', Buffer.alloc(2 * 1024 * 1024));
@@ -160,7 +160,7 @@ describe('with a Redis that fails', { skip: redisMissing, timeout: 60_000 }, () 
     assert.equal(store.keys('page/', '', 10).length, 5);
   });
 
-  test('a replica that refuses writes is still read (F50)', async (t) => {
+  test('a replica that refuses writes is still read', async (t) => {
     const server = await RedisServer.start();
     t.after(() => server.kill());
     const { store, events } = await connectedStore(server.url);
@@ -173,7 +173,7 @@ describe('with a Redis that fails', { skip: redisMissing, timeout: 60_000 }, () 
     assert.deepEqual(await store.getShared('page/a'), pageRecord(1));
   });
 
-  test('a password that is asked for from now on: errors, not misses, and no delay (F46)', async (t) => {
+  test('a password that is asked for from now on: errors, not misses, and no delay', async (t) => {
     const server = await RedisServer.start();
     t.after(() => server.kill());
     const locked = await connectedStore(server.url);
@@ -190,7 +190,7 @@ describe('with a Redis that fails', { skip: redisMissing, timeout: 60_000 }, () 
     assert.ok(locked.redisStates.includes('down NOAUTH'));
   });
 
-  test('half a second late: 100 ms for three calls, then none (F47)', async (t) => {
+  test('half a second late: 100 ms for three calls, then none', async (t) => {
     const server = await RedisServer.start();
     const late = await lateProxy(server.port);
     t.after(() => Promise.all([server.kill(), late.close()]));
@@ -199,7 +199,7 @@ describe('with a Redis that fails', { skip: redisMissing, timeout: 60_000 }, () 
     await assertBounded(slow);
   });
 
-  test('garbage, foreign, exchanged, forged and huge values are misses, counted and overwritten (F48) (S31)', async (t) => {
+  test('garbage, foreign, exchanged, forged and huge values are misses, counted and overwritten', async (t) => {
     const server = await RedisServer.start();
     t.after(() => server.kill());
     const { store, events } = await connectedStore(server.url);

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RedisLink } from '../../src/cache/redis-link.ts';
-import { SharedEnvelope } from '../../src/cache/shared-envelope.ts';
-import { BEFORE_ALL, SharedPurges } from '../../src/cache/shared-purges.ts';
-import { RedisServer, redisMissing } from '../support/redis-server.ts';
-import { until } from '../support/until.ts';
+import { SharedEnvelope } from '../../src/store/redis/envelope.ts';
+import { RedisLink } from '../../src/store/redis/redis-link.ts';
+import { BEFORE_ALL, SharedPurges } from '../../src/store/redis/redis-purges.ts';
+import { until } from '../support/clock/until.ts';
+import { RedisServer, redisMissing } from '../support/redis/redis-server.ts';
 
 const STREAM = 'wheelkeep:1:purges';
 

@@ -1,17 +1,17 @@
 // What contradicts a page we hold must be said twice before it is believed, for indexes have called projects missing,
-// blank or old that were none of it; takedowns are real too, and a quarantine is believed at once (F09, F11, F14, F15).
+// blank or old that were none of it; takedowns are real too, and a quarantine is believed at once.
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import { notModified, status } from '../support/faults.ts';
-import { type ClientResponse, get } from '../support/http-client.ts';
-import { getPage, JSON_TYPE, listed, until } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { type ClientResponse, get } from '../support/proxy/http-client.ts';
+import { getPage, JSON_TYPE, listed, until } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import { notModified, status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const PAGE = '/simple/foo/';
 const MINUTE = 61_000;
@@ -39,7 +39,7 @@ function assertKept(answer: ClientResponse, held: ClientResponse): void {
 }
 
 describe('a held project that the index calls missing', () => {
-  it('is served until it is called so again a minute later, and is 404 then (case 45) (F09)', async (test) => {
+  it('is served until it is called so again a minute later, and is 404 then', async (test) => {
     const { clock, index, proxy, held } = await setting(test);
     index.remove('foo');
     clock.advance(MINUTE);
@@ -104,7 +104,7 @@ describe('a held project that the index calls missing', () => {
     }
   });
 
-  it('is not believed missing for what was said before and right after an outage (F11)', async (test) => {
+  it('is not believed missing for what was said before and right after an outage', async (test) => {
     const { clock, index, proxy, held } = await setting(test);
     const play = async (code: number, expected: RegExp) => {
       index.clearFaults();
@@ -143,7 +143,7 @@ describe('a held page that the index replaces', () => {
     return ({ answer, send }) => send({ ...answer, status: 200, fields, body: Buffer.from(JSON.stringify(body)) });
   }
 
-  it('by a blank one is served until that is said again a minute later (F14)', async (test) => {
+  it('by a blank one is served until that is said again a minute later', async (test) => {
     const { clock, index, proxy, held } = await setting(test);
     index.fault(PAGE, blank(index.serialOf('foo')));
     clock.advance(MINUTE);
@@ -159,7 +159,7 @@ describe('a held page that the index replaces', () => {
     assert.deepEqual(listed(await getPage(proxy, 'foo')), []);
   });
 
-  it('by an older one is served until the index has insisted for half an hour (case 48) (F15)', async (test) => {
+  it('by an older one is served until the index has insisted for half an hour', async (test) => {
     const { clock, index, proxy, held } = await setting(test);
     index.fault(PAGE, blank(index.serialOf('foo') - 1));
     for (let minute = 0; minute < 30; minute += 1) {
@@ -170,7 +170,7 @@ describe('a held page that the index replaces', () => {
     assert.deepEqual(listed(await getPage(proxy, 'foo')), []);
   });
 
-  it('is asked for anew when a 304 is about another page than the one we hold (case 37)', async (test) => {
+  it('is asked for anew when a 304 is about another page than the one we hold', async (test) => {
     const { clock, index, proxy } = await setting(test);
     index.add('foo', wheel({ name: 'foo', version: '2.0' }));
     index.fault(PAGE, notModified('"of-another-page"'), { times: 1 });
@@ -181,7 +181,7 @@ describe('a held page that the index replaces', () => {
 });
 
 describe('a quarantine', () => {
-  it('is honoured by the page and the file URL at once, and holds while the index is down (case 33)', async (test) => {
+  it('is honoured by the page and the file URL at once, and holds while the index is down', async (test) => {
     const { clock, index, proxy } = await setting(test);
     const file = () => get(`${proxy.url}/files/http/${new URL(index.url).host}${index.pathOf(foo)}`);
     assert.equal((await file()).status, 200);

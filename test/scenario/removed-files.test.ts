@@ -3,10 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as faults from '../support/faults.ts';
-import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
-import { get } from '../support/http-client.ts';
-import { wheel } from '../support/wheels.ts';
+import { fileWorld, LARGE, SMALL } from '../support/proxy/file-world.ts';
+import { get } from '../support/proxy/http-client.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 test('a release that is seconds old is found although its page was stored before', async (t) => {
   const now = { ms: Date.now() };
@@ -45,7 +45,7 @@ test('a file that no page lists is no 404 while the index cannot be asked', asyn
   assert.ok(answer.status === 502 || answer.status === 503, `${answer.status}`);
 });
 
-test('a listed filename that is asked for at another path is redirected to where it is (case 16)', async (t) => {
+test('a listed filename that is asked for at another path is redirected to where it is', async (t) => {
   const { url, file } = await fileWorld(t);
   const elsewhere = url.replace(/packages\/.*\//, 'packages/source/d/demo/');
   const answer = await get(elsewhere);
@@ -85,7 +85,7 @@ test('a file of a project that is quarantined meanwhile is 403, although it is s
   assert.equal((await get(url, { range: 'bytes=0-5' })).status, 403);
 });
 
-test('where changed files are accepted, new bytes under an old URL raise an alarm and are served as the page of today promises them (case 31, F37)', async (t) => {
+test('where changed files are accepted, new bytes under an old URL raise an alarm and are served as the page of today promises them', async (t) => {
   const now = { ms: Date.now() };
   const first = wheel({ name: 'demo', version: '1.0', sizeBytes: SMALL });
   const second = wheel({ name: 'demo', version: '1.0', files: { 'other.py': 'x = 1\n' } });
@@ -104,7 +104,7 @@ test('where changed files are accepted, new bytes under an old URL raise an alar
   assert.equal((await proxy.metrics())['wheelkeep_integrity_failures_total{kind="changed-digest"}'], 1);
 });
 
-test('a signed URL keeps its query from clients, and is renewed from the page when storage refuses it (case 17)', async (t) => {
+test('a signed URL keeps its query from clients, and is renewed from the page when storage refuses it', async (t) => {
   const now = { ms: Date.now() };
   const world = await fileWorld(t, { now: () => now.ms, sizeBytes: LARGE });
   const { index, proxy, file, url, path } = world;
@@ -125,7 +125,7 @@ test('a signed URL keeps its query from clients, and is renewed from the page wh
   assert.doesNotMatch(JSON.stringify(answer.fields), /signature/);
 });
 
-test('a file that its fresh page lists and storage does not have is 404, and is asked for again by the next client (F34)', async (t) => {
+test('a file that its fresh page lists and storage does not have is 404, and is asked for again by the next client', async (t) => {
   const now = { ms: Date.now() };
   const { index, url, path, file } = await fileWorld(t, { now: () => now.ms });
   const lift = index.fault(path, faults.status(404));
@@ -134,7 +134,7 @@ test('a file that its fresh page lists and storage does not have is 404, and is 
   assert.equal((await get(url)).sha256, file.sha256);
 });
 
-test('"+" and "%2B" name the same file, and upstream is asked in its own spelling (case 19)', async (t) => {
+test('"+" and "%2B" name the same file, and upstream is asked in its own spelling', async (t) => {
   const { index, proxy } = await fileWorld(t);
   const local = wheel({ name: 'demo', version: '1.0+cu1' });
   const listed = index.addListed('demo', local, {});

@@ -2,15 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fieldValue } from '../../src/http-message.ts';
-import * as faults from '../support/faults.ts';
-import { fileWorld, LARGE } from '../support/file-world.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { storedBlobs } from '../support/stored-files.ts';
-import { until } from '../support/until.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
+import { until } from '../support/clock/until.ts';
+import { storedBlobs } from '../support/disk/stored-files.ts';
+import { fileWorld, LARGE } from '../support/proxy/file-world.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import * as faults from '../support/upstream/faults.ts';
 
 for (const ending of ['fin', 'rst'] as const) {
-  test(`a transfer that upstream cuts half-way (${ending}) is continued by range: the client sees one whole file (F23)`, async (t) => {
+  test(`a transfer that upstream cuts half-way (${ending}) is continued by range: the client sees one whole file`, async (t) => {
     const { index, file, path, url } = await fileWorld(t, { sizeBytes: LARGE });
     index.fault(path, faults.truncated(1_500_000, ending), { times: 1 });
     const answer = await get(url);

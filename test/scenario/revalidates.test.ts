@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { fieldValue } from '../../src/http-message.ts';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex, type FakeIndexOptions } from '../support/fake-index.ts';
-import { delay } from '../support/faults.ts';
-import { get } from '../support/http-client.ts';
-import { getPage, JSON_TYPE, listed, until } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { getPage, JSON_TYPE, listed, until } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex, type FakeIndexOptions } from '../support/upstream/fake-index.ts';
+import { delay } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const PAGE = '/simple/foo/';
 
@@ -94,7 +94,7 @@ describe('a held page', () => {
   });
 
   for (const days of [-2, 2]) {
-    it(`is as fresh as we grant although the clock of the index is off by ${days} days (F22)`, async (test) => {
+    it(`is as fresh as we grant although the clock of the index is off by ${days} days`, async (test) => {
       const { clock, index, proxy } = await setting(test);
       index.fault(PAGE, ({ answer, send }) => {
         const off = (ms: number) => new Date(clock.now() + days * 86_400_000 + ms).toUTCString();
@@ -147,7 +147,7 @@ describe('a held page', () => {
 });
 
 describe('a client that insists', () => {
-  it('gets a validated page at most once in five seconds; random queries make no difference (case 49) (F84)', async (test) => {
+  it('gets a validated page at most once in five seconds; random queries make no difference', async (test) => {
     const { clock, index, proxy } = await setting(test);
     clock.advance(4_000);
     await getPage(proxy, 'foo', { 'cache-control': 'no-cache' });
@@ -182,7 +182,7 @@ describe('a client that insists', () => {
 });
 
 describe('a clock that jumps', () => {
-  it('back an hour: a page from the future is asked about, and its age is never negative (case 53)', async (test) => {
+  it('back an hour: a page from the future is asked about, and its age is never negative', async (test) => {
     const { clock, index, proxy } = await setting(test);
     clock.advance(-3_600_000);
     const page = await getPage(proxy, 'foo');
@@ -192,7 +192,7 @@ describe('a clock that jumps', () => {
     assert.match((await getPage(proxy, 'foo')).field('cache-status') ?? '', /^wheelkeep; hit/);
   });
 
-  it('back two days: a hot page is asked about at once as well, and not fresh until then (F70)', async (test) => {
+  it('back two days: a hot page is asked about at once as well, and not fresh until then', async (test) => {
     const { clock, index, proxy } = await setting(test);
     for (let i = 0; i < 3; i += 1) await getPage(proxy, 'foo');
     index.add('foo', wheel({ name: 'foo', version: '2.0' }));

@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { renameSync, writeFileSync } from 'node:fs';
 import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { test } from 'node:test';
-import { BlobFolders } from '../../src/cache/blob-folders.ts';
-import { type ScrubOptions, type ScrubProgress, scrub } from '../../src/cache/scrub.ts';
-import { fileWorld, LARGE } from '../support/file-world.ts';
-import { get } from '../support/http-client.ts';
-import { filesBelow, storedBlobs } from '../support/stored-files.ts';
-import { until } from '../support/until.ts';
+import { BlobFolders } from '../../src/store/blobs/folders.ts';
+import { type ScrubOptions, type ScrubProgress, scrub } from '../../src/store/blobs/scrub.ts';
+import { until } from '../support/clock/until.ts';
+import { filesBelow, storedBlobs } from '../support/disk/stored-files.ts';
+import { fileWorld, LARGE } from '../support/proxy/file-world.ts';
+import { get } from '../support/proxy/http-client.ts';
 
 async function scrubbed(dataDir: string): Promise<ScrubProgress[]> {
   const seen: ScrubProgress[] = [];

@@ -1,18 +1,18 @@
 // Names are data: they become no markup, no metric, no line of the log and no property of an object
-// (S24, S27, S29, S33, S35).
+//.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { status } from '../support/faults.ts';
-import { get, sendRaw } from '../support/http-client.ts';
-import { getPage, JSON_TYPE, listed } from '../support/page-client.ts';
-import { smallWorld } from '../support/small-world.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { get, sendRaw } from '../support/proxy/http-client.ts';
+import { getPage, JSON_TYPE, listed } from '../support/proxy/page-client.ts';
+import { smallWorld } from '../support/proxy/small-world.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
-test('markup in names, reasons, fields and URLs of a page is text on ours, and our pages may run nothing (S24, S27)', async (t) => {
+test('markup in names, reasons, fields and URLs of a page is text on ours, and our pages may run nothing', async (t) => {
   const { index, proxy } = await smallWorld(t);
   const payloads = [
     '<script>alert(1)</script>',
@@ -51,7 +51,7 @@ test('markup in names, reasons, fields and URLs of a page is text on ours, and o
   }
 });
 
-test('projects may be called as the insides of objects are (F71) (S33)', async (t) => {
+test('projects may be called as the insides of objects are', async (t) => {
   const { index, proxy } = await smallWorld(t);
   for (const name of ['constructor', 'tostring', 'hasownproperty', 'valueof', 'prototype', 'length', 'null']) {
     const file = wheel({ name, version: '1.0' });
@@ -63,7 +63,7 @@ test('projects may be called as the insides of objects are (F71) (S33)', async (
   assert.equal((await getPage(proxy, '__proto__')).status, 404);
 });
 
-test('however many names are asked for, the metrics have as many series as before (S29)', async (t) => {
+test('however many names are asked for, the metrics have as many series as before', async (t) => {
   const { index, proxy } = await smallWorld(t);
   index.add('foo', wheel({ name: 'foo', version: '1.0' }));
   const ask = async (i: number) => {
@@ -84,7 +84,7 @@ test('however many names are asked for, the metrics have as many series as befor
   assert.ok(!before.some((name) => /nothing-|client-|host-\d/.test(name)));
 });
 
-test('no request can write a line of its own into the log, in text or in JSON (S35)', async (t) => {
+test('no request can write a line of its own into the log, in text or in JSON', async (t) => {
   const index = await FakeIndex.start();
   t.after(() => index.close());
   for (const format of ['text', 'json']) {

@@ -1,15 +1,15 @@
 // A quarantine holds on every way to the files: page, JSON, file, metadata, HEAD, Range, condition, fresh, stale and after
-// a restart (S37, S39; PEP 792).
+// a restart (PEP 792).
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { FakeClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { JSON_TYPE } from '../support/page-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { JSON_TYPE } from '../support/proxy/page-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const bad = wheel({ name: 'bad', version: '1.0' });
 
@@ -48,7 +48,7 @@ async function assertClosed(proxy: RunningProxy, path: string, when: string): Pr
   }
 }
 
-test('a project that is quarantined after its files were stored is closed on every way, fresh, in an outage and after a restart (S37, S39)', async (t) => {
+test('a project that is quarantined after its files were stored is closed on every way, fresh, in an outage and after a restart', async (t) => {
   const { clock, index, start, path } = await world(t);
   const proxy = await start();
   // Everything is here, hot, and in the store of ready answers.

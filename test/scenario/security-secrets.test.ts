@@ -1,18 +1,18 @@
 // Secrets stay where they belong: a canary in every place that holds one, and a search through everything that anybody
-// can see (S14-S17, S48).
+// can see.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import * as faults from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { JSON_TYPE } from '../support/page-client.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { filesBelow } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { filesBelow } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { JSON_TYPE } from '../support/proxy/page-client.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const PASSWORD = 'canary-password-5a1c';
 const SIGNATURE = 'canary-signature-93bd';
@@ -43,7 +43,7 @@ async function world(t: TestContext) {
   return { index, proxy, dataDir, signed, moved, host: new URL(plain).host };
 }
 
-test('no secret is in an answer, a log line, a metric, an event or a name in the data folder (S16, S17, S48)', async (t) => {
+test('no secret is in an answer, a log line, a metric, an event or a name in the data folder', async (t) => {
   const { index, proxy, dataDir, signed, moved, host } = await world(t);
   const seen: string[] = [];
   const token = (await readFile(join(dataDir, 'admin-token'), 'utf8')).trim();
@@ -104,7 +104,7 @@ test('no secret is in an answer, a log line, a metric, an event or a name in the
     for (const canary of CANARIES) assert.ok(!text.includes(canary), `${canary} in ${text.slice(0, 2000)}`);
 });
 
-test('a signal opens no debugger, which would tell everything (S49)', async (t) => {
+test('a signal opens no debugger, which would tell everything', async (t) => {
   const proxy = await spawnProxy({ dataDir: await temporaryFolder(t), upstreams: ['http://127.0.0.1:1/simple/'] });
   t.after(() => proxy.stop('SIGKILL'));
   process.kill(proxy.pid, 'SIGUSR1');

@@ -1,19 +1,19 @@
-// What lies in the data folder is for our user alone, and a link that somebody puts there leads nowhere (S32, I10).
+// What lies in the data folder is for our user alone, and a link that somebody puts there leads nowhere.
 
 import assert from 'node:assert/strict';
 import { lstat, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { loginPage, truncated } from '../support/faults.ts';
-import { fileWorld, LARGE } from '../support/file-world.ts';
-import { get } from '../support/http-client.ts';
-import { getPage } from '../support/page-client.ts';
-import { filesBelow, storedBlobs, temporaryFiles } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { filesBelow, storedBlobs, temporaryFiles } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fileWorld, LARGE } from '../support/proxy/file-world.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import { loginPage, truncated } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
-test('folders are 0700 and files 0600, whatever the umask (S32)', async (t) => {
+test('folders are 0700 and files 0600, whatever the umask', async (t) => {
   const mask = process.umask(0);
   t.after(() => process.umask(mask));
   const { proxy, url } = await fileWorld(t, { sizeBytes: LARGE });
@@ -59,7 +59,7 @@ async function swapped(t: TestContext, blobOf: (dataDir: string) => Promise<stri
   return { ...world, url: world.url, secret, outside, first };
 }
 
-test('a link in the place of a stored file is not followed to a client, and what it leads to stays as it is (S32)', async (t) => {
+test('a link in the place of a stored file is not followed to a client, and what it leads to stays as it is', async (t) => {
   const { url, secret, outside, file } = await swapped(t, async (dataDir) => {
     const blobs = await storedBlobs(dataDir);
     return blobs[0]!;
@@ -70,7 +70,7 @@ test('a link in the place of a stored file is not followed to a client, and what
   assert.deepEqual(await readdir(outside), ['secret']);
 });
 
-test('a link that leads to the very bytes is not followed either: the file is stored anew in its place (S32)', async (t) => {
+test('a link that leads to the very bytes is not followed either: the file is stored anew in its place', async (t) => {
   let place = '';
   const { url, secret, file } = await swapped(t, async (dataDir) => {
     place = (await storedBlobs(dataDir))[0]!;

@@ -1,18 +1,18 @@
 // What two readers of one connection may understand differently is refused, and what is dropped harms nobody
-// (S10, S11; F24, F71).
+//.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { FakeIndex } from '../support/fake-index.ts';
-import { rawBytes } from '../support/faults.ts';
-import { get, sendRaw } from '../support/http-client.ts';
-import { getPage, JSON_TYPE } from '../support/page-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { smallWorld } from '../support/small-world.ts';
-import { wheel } from '../support/wheels.ts';
+import { get, sendRaw } from '../support/proxy/http-client.ts';
+import { getPage, JSON_TYPE } from '../support/proxy/page-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { smallWorld } from '../support/proxy/small-world.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { rawBytes } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
-test('a request of which the end is a matter of opinion is refused, and its connection closed (S10)', async (t) => {
+test('a request of which the end is a matter of opinion is refused, and its connection closed', async (t) => {
   const { index, proxy } = await smallWorld(t);
   const inner = 'GET /simple/smuggled/ HTTP/1.1\r\nhost: x\r\n\r\n';
   const framings = [
@@ -42,7 +42,7 @@ test('a request of which the end is a matter of opinion is refused, and its conn
   assert.equal(index.requests(), 0);
 });
 
-test('line ends and folds that only some understand are refused (S11)', async (t) => {
+test('line ends and folds that only some understand are refused', async (t) => {
   const { index, proxy } = await smallWorld(t);
   const requests = [
     'GET /simple/foo/ HTTP/1.1\nhost: x\n\n',
@@ -62,7 +62,7 @@ test('line ends and folds that only some understand are refused (S11)', async (t
   assert.equal(index.requests(), 0);
 });
 
-test('S10: a request with two hosts, none or a broken one, or of another version of HTTP is refused', async (t) => {
+test('a request with two hosts, none or a broken one, or of another version of HTTP is refused', async (t) => {
   const { index, proxy } = await smallWorld(t);
   for (const request of [
     'GET /simple/foo/ HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n',
@@ -85,7 +85,7 @@ test('S10: a request with two hosts, none or a broken one, or of another version
   assert.equal(index.requests(), 0);
 });
 
-test('S07: an offer of another protocol is answered in ours, and a tunnel is refused', async (t) => {
+test('an offer of another protocol is answered in ours, and a tunnel is refused', async (t) => {
   const { index, proxy } = await smallWorld(t);
   index.add('foo', wheel({ name: 'foo', version: '1.0' }));
   for (const protocol of ['h2c', 'websocket', 'TLS/1.0']) {
@@ -107,7 +107,7 @@ test('a long answer that only its connection ends is dropped without harm', asyn
   assert.equal((await get(`${proxy.url}/-/live`)).status, 200);
 });
 
-test('a page that is small on the wire and larger than the limit when decoded is refused (S25)', async (t) => {
+test('a page that is small on the wire and larger than the limit when decoded is refused', async (t) => {
   const index = await FakeIndex.start();
   t.after(() => index.close());
   const proxy = await startProxy({ upstreams: [index.url], config: { maxPageBytes: 1_000_000 } });

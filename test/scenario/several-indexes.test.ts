@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fieldValue } from '../../src/http-message.ts';
-import type { FakeIndex } from '../support/fake-index.ts';
-import { status } from '../support/faults.ts';
-import { type ClientResponse, fetchAll, get } from '../support/http-client.ts';
-import { severalIndexes } from '../support/several-indexes.ts';
-import { wheel } from '../support/wheels.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
+import { type ClientResponse, fetchAll, get } from '../support/proxy/http-client.ts';
+import { severalIndexes } from '../support/proxy/several-indexes.ts';
+import type { FakeIndex } from '../support/upstream/fake-index.ts';
+import { status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const JSON_PAGE = { accept: 'application/vnd.pypi.simple.v1+json' };
 const ROUTES = [{ names: ['Acme.*', 'tool'], index: 'internal' }];
@@ -23,7 +23,7 @@ const namesOf = (response: ClientResponse) => filesOf(response).map(({ filename 
 const linkOf = (base: string, project: string, response: ClientResponse) =>
   new URL(filesOf(response)[0]!.url, `${base}/simple/${project}/`).href;
 
-test('the first index that has the project gives the page, the later ones are not asked and nothing is merged (case 50) (S22)', async (t) => {
+test('the first index that has the project gives the page, the later ones are not asked and nothing is merged', async (t) => {
   const { proxy, upstream } = await severalIndexes(t, { internal: {}, public: {} });
   upstream('internal').add('demo', wheel({ name: 'demo', version: '1.0' }));
   upstream('public').add('demo', wheel({ name: 'demo', version: '9.9' }));
@@ -54,7 +54,7 @@ test('an index has its own pages, files and metadata under its name', async (t) 
   assert.equal((await fetchAll(`${proxy.url}/public/simple/demo`)).field('location'), 'demo/');
 });
 
-test('an index that fails ends the search with 502 or 503, whatever the later ones have (case 50)', async (t) => {
+test('an index that fails ends the search with 502 or 503, whatever the later ones have', async (t) => {
   const { proxy, upstream } = await severalIndexes(t, { internal: {}, public: {} });
   upstream('public').add('demo', wheel({ name: 'demo', version: '9.9' }));
   for (const code of [500, 503, 401, 403, 429]) {
@@ -99,7 +99,7 @@ test('a bound name is asked at its index alone: pages, files and metadata', asyn
   assert.equal(upstream('public').requests(), 0);
 });
 
-test('while its index is down a bound name is an error, also in refreshes, and no other index hears of it (S21)', async (t) => {
+test('while its index is down a bound name is an error, also in refreshes, and no other index hears of it', async (t) => {
   const { proxy, upstream, clock } = await severalIndexes(t, { public: {}, internal: {} }, { routes: ROUTES });
   const ours = wheel({ name: 'acme-lib', version: '1.0' });
   upstream('internal').add('acme-lib', ours);
@@ -137,7 +137,7 @@ test('an index that said "no such project" before its outage lets the next one a
   assert.ok((await page(proxy.url, 'nowhere')).status >= 502);
 });
 
-test('credentials go to the upstream they were given for and to no other host (case 51) (S15)', async (t) => {
+test('credentials go to the upstream they were given for and to no other host', async (t) => {
   const credentials = { kind: 'basic', user: 'ci', password: 'canary' } as const;
   const plans = { internal: { mirrors: [{ separateFiles: true }], credentials }, public: {} };
   const { proxy, upstream } = await severalIndexes(t, plans);

@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { RunningClock } from '../support/clock.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { wheel } from '../support/wheels.ts';
+import { RunningClock } from '../support/clock/clock.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const HTML = { accept: 'text/html' };
 const demo = wheel({ name: 'demo-secret', version: '1.0' });

@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import * as faults from '../support/faults.ts';
-import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { storedBlobs, temporaryFiles } from '../support/stored-files.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { storedBlobs, temporaryFiles } from '../support/disk/stored-files.ts';
+import { fileWorld, LARGE, SMALL } from '../support/proxy/file-world.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const HELD_BACK = 64 * 1024;
 
@@ -59,7 +59,7 @@ test('a file that stalls before its last 64 KB has been sent up to there', async
 });
 
 for (const sizeBytes of [SMALL, LARGE]) {
-  test(`a hundred clients for one cold file of ${sizeBytes} bytes cost one upstream request (case 43)`, async (t) => {
+  test(`a hundred clients for one cold file of ${sizeBytes} bytes cost one upstream request`, async (t) => {
     const { index, file, path, url, proxy } = await fileWorld(t, { sizeBytes });
     index.fault(path, faults.delay(100, faults.rate(20_000_000)));
     const answers = await Promise.all(Array.from({ length: 100 }, () => fetchAll(url, { keepBody: false })));
@@ -91,7 +91,7 @@ test('a client that joins in the middle of a transfer gets the file from its fir
   assert.equal(index.requests(path), 1);
 });
 
-test('the client that began the transfer may leave: nine others get their file from the same request (F79)', async (t) => {
+test('the client that began the transfer may leave: nine others get their file from the same request', async (t) => {
   const { index, file, path, url } = await fileWorld(t, { sizeBytes: LARGE });
   index.fault(path, faults.rate(10_000_000));
   const leader = fetchAll(url, { abortAfterBytes: 100_000 });
@@ -102,7 +102,7 @@ test('the client that began the transfer may leave: nine others get their file f
   assert.equal(index.requests(path), 1);
 });
 
-test('a client that reads slowly holds up neither the transfer nor another client (F33)', async (t) => {
+test('a client that reads slowly holds up neither the transfer nor another client', async (t) => {
   const { index, file, path, url } = await fileWorld(t, { sizeBytes: 12_000_000 });
   index.fault(path, faults.rate(40_000_000));
   const control = new AbortController();
@@ -124,7 +124,7 @@ test('a slow client gets the whole file from the disk after the transfer has end
   assert.equal(index.requests(path), 1);
 });
 
-test('when nobody is left a fetch of which little is missing goes on (case 44) (F78)', async (t) => {
+test('when nobody is left a fetch of which little is missing goes on', async (t) => {
   const { index, path, url, proxy } = await fileWorld(t, { sizeBytes: LARGE });
   index.fault(path, faults.rate(6_000_000));
   assert.equal((await fetchAll(url, { abortAfterBytes: 1 })).complete, false);
@@ -133,7 +133,7 @@ test('when nobody is left a fetch of which little is missing goes on (case 44) (
   assert.equal(index.requests(path), 1);
 });
 
-test('when nobody is left a fetch of which much is missing ends at once and leaves nothing behind (case 44) (F78)', async (t) => {
+test('when nobody is left a fetch of which much is missing ends at once and leaves nothing behind', async (t) => {
   const { index, path, url, proxy } = await fileWorld(t, { sizeBytes: 40_000_000 });
   index.fault(path, faults.rate(2_000_000));
   const before = index.openConnections;
@@ -143,7 +143,7 @@ test('when nobody is left a fetch of which much is missing ends at once and leav
   assert.deepEqual(await storedBlobs(proxy.dataDir), []);
 });
 
-test('finish_abandoned says how much may be missing: anything, or nothing but the second half (F78)', async (t) => {
+test('finish_abandoned says how much may be missing: anything, or nothing but the second half', async (t) => {
   const everything = await fileWorld(t, { sizeBytes: 40_000_000, config: { finishAbandonedBytes: Infinity } });
   everything.index.fault(everything.path, faults.rate(80_000_000));
   assert.equal((await fetchAll(everything.url, { abortAfterBytes: 1 })).complete, false);

@@ -5,17 +5,17 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { FakeClock } from '../support/clock.ts';
-import { slowDisk } from '../support/disk-hooks.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { fileWorld, LARGE } from '../support/file-world.ts';
-import { get } from '../support/http-client.ts';
-import { getPage, JSON_TYPE } from '../support/page-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { type SpawnedProxy, spawnProxy } from '../support/spawned-proxy.ts';
-import { storedBlobs } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { slowDisk } from '../support/disk/disk-hooks.ts';
+import { storedBlobs } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fileWorld, LARGE } from '../support/proxy/file-world.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { getPage, JSON_TYPE } from '../support/proxy/page-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { type SpawnedProxy, spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const PROJECTS = ['foo', 'bar', 'baz'];
 
@@ -118,7 +118,7 @@ describe('after a restart with upstream down', () => {
   });
 });
 
-it('kill -9 loses nothing that was answered (F66)', async (test) => {
+it('kill -9 loses nothing that was answered', async (test) => {
   const { index, dataDir } = await setting(test);
   const first = await spawnProxy({ dataDir, upstreams: [index.url] });
   const before = await everything(first);

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { fieldLines, fieldValue } from '../../src/http-message.ts';
-import { type Answer, FakeServer } from '../support/fake-server.ts';
-import * as faults from '../support/faults.ts';
-import { bytesOf, failureOf, get, upstreamClient } from '../support/upstream-client.ts';
+import { fieldLines, fieldValue } from '../../src/core/http-message.ts';
+import { bytesOf, failureOf, get, upstreamClient } from '../support/proxy/upstream-client.ts';
+import { type Answer, FakeServer } from '../support/upstream/fake-server.ts';
+import * as faults from '../support/upstream/faults.ts';
 
 const BODY = Buffer.alloc(100_000, 'wheel');
 const ANSWER: Answer = { status: 200, fields: ['content-type', 'text/plain', 'X-Two', 'a', 'x-two', 'b'], body: BODY };
@@ -207,7 +207,7 @@ test('an exchange that breaks before the answer is tried once more', async (t) =
   assert.equal(it.log.count('/b'), 2);
 });
 
-test('a connection that the server closes just as it is used again costs no error, not even without retries (F75)', async (t) => {
+test('a connection that the server closes just as it is used again costs no error, not even without retries', async (t) => {
   const it = await server(t);
   it.fault(/./, faults.closeAtReuse());
   const client = upstreamClient(t);
@@ -218,7 +218,7 @@ test('a connection that the server closes just as it is used again costs no erro
   assert.equal(it.log.count(), 7);
 });
 
-test('a connection that was idle for more than 4 s is not used again (F74)', async (t) => {
+test('a connection that was idle for more than 4 s is not used again', async (t) => {
   const it = await server(t);
   let now = Date.now();
   const client = upstreamClient(t, { now: () => now });

@@ -3,14 +3,14 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
-import { asClient } from '../../src/asking-client.ts';
-import type { UpstreamFailure } from '../../src/errors.ts';
-import { fieldValue } from '../../src/http-message.ts';
-import { OriginRights } from '../../src/upstream/origin-rights.ts';
-import { deafPort } from '../support/deaf-port.ts';
-import { type Answer, FakeServer, type FakeServerOptions } from '../support/fake-server.ts';
-import * as faults from '../support/faults.ts';
-import { bytesOf, failureOf, fixed, get, upstreamClient } from '../support/upstream-client.ts';
+import type { UpstreamFailure } from '../../src/core/errors.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
+import { asClient } from '../../src/core/request-context.ts';
+import { OriginRights } from '../../src/net/origin-rights.ts';
+import { bytesOf, failureOf, fixed, get, upstreamClient } from '../support/proxy/upstream-client.ts';
+import { deafPort } from '../support/upstream/deaf-port.ts';
+import { type Answer, FakeServer, type FakeServerOptions } from '../support/upstream/fake-server.ts';
+import * as faults from '../support/upstream/faults.ts';
 
 const ANSWER: Answer = { status: 200, fields: [], body: Buffer.alloc(100_000, 'wheel') };
 
@@ -55,7 +55,7 @@ for (const [what, fault] of [
   ['falls silent', faults.silenceAfter(10)],
   ['drips', faults.rate(20)],
 ] as const) {
-  test(`a body that ${what} is given up as too slow, and its connection closed (F32)`, async (t) => {
+  test(`a body that ${what} is given up as too slow, and its connection closed`, async (t) => {
     const it = await server(t);
     it.fault(/./, fault);
     const client = upstreamClient(t, { minimumRate: { bytesPerSecond: 1_000, windowMs: 300 } });
@@ -103,7 +103,7 @@ test('an address that hangs is raced by the next one, and set aside', async (t) 
   assert.equal(client.status().addresses[0]?.healthy, false);
 });
 
-test('one address that answers 502 for ever costs one more request, not an error (F29)', async (t) => {
+test('one address that answers 502 for ever costs one more request, not an error', async (t) => {
   const it = await server(t, { addresses: ['127.0.0.1', '127.0.0.2'] });
   it.fault(/./, faults.status(502), { address: '127.0.0.2' });
   const client = upstreamClient(t, named('127.0.0.2', '127.0.0.1'));
@@ -135,7 +135,7 @@ test('an address that sent wrong bytes is left for five minutes, and avoided at 
   assert.equal(await ask(), bad);
 });
 
-test("an address that is no longer the name's is not used, not even over an open connection (F73)", async (t) => {
+test("an address that is no longer the name's is not used, not even over an open connection", async (t) => {
   const it = await server(t, { addresses: ['127.0.0.1', '127.0.0.2'] });
   let now = Date.now();
   let addresses = ['127.0.0.1'];
@@ -147,7 +147,7 @@ test("an address that is no longer the name's is not used, not even over an open
   assert.ok(source.includes('/127.0.0.2:'));
 });
 
-test('while the name service fails the last addresses serve (F73)', async (t) => {
+test('while the name service fails the last addresses serve', async (t) => {
   const it = await server(t);
   let now = Date.now();
   let lookup = async (): Promise<string[]> => ['127.0.0.1'];

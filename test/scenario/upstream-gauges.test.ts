@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { get } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 test('health, breaker and the age of stale pages tell of an outage and of its end', async (t) => {
   const index = await FakeIndex.start();

@@ -3,15 +3,15 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { UpstreamFailure } from '../../src/errors.ts';
-import { fieldValue } from '../../src/http-message.ts';
+import { UpstreamFailure } from '../../src/core/errors.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
+import { OriginRights } from '../../src/net/origin-rights.ts';
 import { IndexUpstream, type IndexUpstreamOptions, type MirrorResult } from '../../src/upstream/index-upstream.ts';
 import type { MirrorEvent } from '../../src/upstream/mirror.ts';
-import { OriginRights } from '../../src/upstream/origin-rights.ts';
-import { FakeServer, type FakeServerOptions } from '../support/fake-server.ts';
-import * as faults from '../support/faults.ts';
-import { until } from '../support/until.ts';
-import { bytesOf, failureOf, fixed, upstreamClient } from '../support/upstream-client.ts';
+import { until } from '../support/clock/until.ts';
+import { bytesOf, failureOf, fixed, upstreamClient } from '../support/proxy/upstream-client.ts';
+import { FakeServer, type FakeServerOptions } from '../support/upstream/fake-server.ts';
+import * as faults from '../support/upstream/faults.ts';
 
 const NEVER = new AbortController().signal;
 
@@ -211,7 +211,7 @@ test('while every circuit is open the failure comes at once and says when to com
   assert.equal(await page(), '200 mirror 0');
 });
 
-test('a pause that upstream asks for is kept: nobody asks before, and 429 alone means half a minute (case 47)', async (t) => {
+test('a pause that upstream asks for is kept: nobody asks before, and 429 alone means half a minute', async (t) => {
   const { mirrors, page, advance, events } = await world(t, 1);
   const [mirror] = mirrors;
   for (const [fault, pauseMs] of [
@@ -422,7 +422,7 @@ test('bodies that are no pages count as every other failure, and a neutral one t
   );
 });
 
-test('a page may redirect within its own host and to the page origins, nowhere else (case 15)', async (t) => {
+test('a page may redirect within its own host and to the page origins, nowhere else', async (t) => {
   const other = await FakeServer.start({ respond: () => ({ status: 200, fields: [], body: Buffer.from('other') }) });
   t.after(() => other.close());
   const elsewhere = `http://localhost:${other.port}/x/`;
@@ -465,4 +465,17 @@ test('a caller that gives up ends every request at once and harms no health', as
   }
   for (const mirror of mirrors) await mirror.log.waitFor(() => mirror.openConnections === 0);
   assert.ok(index.status().every(({ state }) => state === 'closed'));
+});
+
+test('a mirror that is silent when nothing may be hedged any more is left for the next one', async (t) => {
+  const { mirrors, page, index } = await world(t, 2, { hedgeAfterMs: 20, overdueAfterMs: 300 });
+  const last = mirrors.at(-1)!;
+  for (const mirror of mirrors) mirror.fault(/./, faults.silence());
+  const control = new AbortController();
+  const lost = Array.from({ length: 5 }, () => failureOf(index.fetchPage('a/', [], control.signal)));
+  await last.log.waitFor(() => last.log.count('/simple/a/') === 5);
+  last.clearFaults();
+  assert.equal(await page('b/'), '200 mirror 1');
+  control.abort();
+  await Promise.all(lost);
 });

@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import type { UpstreamClient } from '../../src/upstream/upstream-client.ts';
-import { certificateAuthority } from '../support/certificates.ts';
-import { deafPort } from '../support/deaf-port.ts';
-import { FakeServer, type FakeServerOptions } from '../support/fake-server.ts';
-import * as faults from '../support/faults.ts';
-import { bytesOf, failureOf, get, upstreamClient } from '../support/upstream-client.ts';
+import type { UpstreamClient } from '../../src/net/upstream-client.ts';
+import { bytesOf, failureOf, get, upstreamClient } from '../support/proxy/upstream-client.ts';
+import { certificateAuthority } from '../support/upstream/certificates.ts';
+import { deafPort } from '../support/upstream/deaf-port.ts';
+import { FakeServer, type FakeServerOptions } from '../support/upstream/fake-server.ts';
+import * as faults from '../support/upstream/faults.ts';
 
 const authority = certificateAuthority();
 

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { certificateAuthority } from '../support/certificates.ts';
-import { FakeServer } from '../support/fake-server.ts';
-import { bytesOf, failureOf, get, upstreamClient } from '../support/upstream-client.ts';
+import { bytesOf, failureOf, get, upstreamClient } from '../support/proxy/upstream-client.ts';
+import { certificateAuthority } from '../support/upstream/certificates.ts';
+import { FakeServer } from '../support/upstream/fake-server.ts';
 
 const authority = certificateAuthority();
 
@@ -102,7 +102,7 @@ test('NO_PROXY is asked directly', async (t) => {
   assert.deepEqual(between.asked, []);
 });
 
-test('a proxy that is down or refuses us is a failure to connect (F77)', { timeout: 5_000 }, async (t) => {
+test('a proxy that is down or refuses us is a failure to connect', { timeout: 5_000 }, async (t) => {
   const between = await proxy(t, 'canary');
   const refusing = upstreamClient(t, { proxy: { https: between.url, noProxy: '' } });
   const refused = await failureOf(refusing.fetch(get('https://files.example/a')));

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { type Authority, certificateAuthority } from '../support/certificates.ts';
-import { FakeServer, type FakeServerOptions } from '../support/fake-server.ts';
-import { bytesOf, failureOf, get, upstreamClient } from '../support/upstream-client.ts';
+import { bytesOf, failureOf, get, upstreamClient } from '../support/proxy/upstream-client.ts';
+import { type Authority, certificateAuthority } from '../support/upstream/certificates.ts';
+import { FakeServer, type FakeServerOptions } from '../support/upstream/fake-server.ts';
 
 const authority: Authority = certificateAuthority();
 const lookup = async (): Promise<string[]> => ['127.0.0.2', '127.0.0.1'];
@@ -40,7 +40,7 @@ for (const [what, identity, trusted] of [
     [authority.cert],
   ],
 ] as const) {
-  test(`a certificate ${what} is refused, whatever the environment says, and no request is sent (F31) (S18)`, async (t) => {
+  test(`a certificate ${what} is refused, whatever the environment says, and no request is sent`, async (t) => {
     const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED;
     t.after(() => {
       if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
@@ -55,7 +55,7 @@ for (const [what, identity, trusted] of [
   });
 }
 
-test('a certificate that is wrong on one address only costs no error (F30)', async (t) => {
+test('a certificate that is wrong on one address only costs no error', async (t) => {
   const good = authority.issue(['files.example']);
   const it = await server(t, (address) => (address === '127.0.0.2' ? authority.issue(['other.example']) : good));
   const client = upstreamClient(t, { lookup, extraCertificates: { current: [authority.cert] } });
@@ -72,7 +72,7 @@ test('a port that does not speak TLS is a failure of kind tls', async (t) => {
   assert.equal(failure.kind, 'tls');
 });
 
-test('HTTP/2 is not spoken, also where it is offered: no stream can hold up the others of its connection (F76)', async (t) => {
+test('HTTP/2 is not spoken, also where it is offered: no stream can hold up the others of its connection', async (t) => {
   const { key, cert } = authority.issue(['127.0.0.1']);
   const versions: string[] = [];
   const both = createSecureServer({ key, cert, allowHTTP1: true }, (request, response) => {

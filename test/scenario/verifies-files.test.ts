@@ -3,31 +3,31 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Fault } from '../support/fault-plan.ts';
-import * as faults from '../support/faults.ts';
-import { fileWorld, LARGE, SMALL } from '../support/file-world.ts';
-import { get } from '../support/http-client.ts';
-import { storedBlobs, temporaryFiles } from '../support/stored-files.ts';
-import { until } from '../support/until.ts';
+import { until } from '../support/clock/until.ts';
+import { storedBlobs, temporaryFiles } from '../support/disk/stored-files.ts';
+import { fileWorld, LARGE, SMALL } from '../support/proxy/file-world.ts';
+import { get } from '../support/proxy/http-client.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import * as faults from '../support/upstream/faults.ts';
 
 const WRONG: Readonly<Record<string, Fault>> = {
-  'one wrong byte (F27)': faults.wrongByte(70_000),
-  'a wrong byte at the very end (F27)': faults.wrongByte(-1),
-  'a body cut short (FIN) (F23)': faults.truncated(50_000),
-  'a body cut short (RST) (F23)': faults.truncated(50_000, 'rst'),
+  'one wrong byte': faults.wrongByte(70_000),
+  'a wrong byte at the very end': faults.wrongByte(-1),
+  'a body cut short (FIN)': faults.truncated(50_000),
+  'a body cut short (RST)': faults.truncated(50_000, 'rst'),
   'a body cut short that announces its length': faults.cutBody(50_000),
-  'chunks without an end (F25)': faults.unfinishedChunks(50_000),
-  'a body delimited by a close that comes too early (F26)': faults.closeDelimited(50_000),
-  'the page of a portal (F39)': faults.loginPage(),
+  'chunks without an end': faults.unfinishedChunks(50_000),
+  'a body delimited by a close that comes too early': faults.closeDelimited(50_000),
+  'the page of a portal': faults.loginPage(),
   'an empty body': faults.emptyBody(),
-  'a part that nobody asked for (F35)': faults.unaskedPartial(),
+  'a part that nobody asked for': faults.unaskedPartial(),
   'an error with status 500': faults.status(500),
   'an error with status 502': faults.status(502),
 };
 
 for (const [what, fault] of Object.entries(WRONG)) {
   for (const sizeBytes of [SMALL, LARGE]) {
-    test(`${what} in the place of a ${sizeBytes} byte file is neither served whole nor stored, and heals (S23)`, async (t) => {
+    test(`${what} in the place of a ${sizeBytes} byte file is neither served whole nor stored, and heals`, async (t) => {
       const { index, proxy, file, path, url } = await fileWorld(t, { sizeBytes });
       index.fault(path, fault);
       const wrong = await get(url);
@@ -55,7 +55,7 @@ for (const [what, fault] of Object.entries(WRONG)) {
   }
 }
 
-test('a body that is longer than announced gives exactly the bytes that the page promises (F24)', async (t) => {
+test('a body that is longer than announced gives exactly the bytes that the page promises', async (t) => {
   const { index, proxy, file, path, url } = await fileWorld(t);
   index.fault(path, faults.tooLong(5_000));
   const answer = await get(url);
@@ -63,7 +63,7 @@ test('a body that is longer than announced gives exactly the bytes that the page
   assert.equal((await storedBlobs(proxy.dataDir)).length, 1);
 });
 
-test('a wheel that comes with an unasked gzip coding is stored and served as the page promises it (case 42) (F36)', async (t) => {
+test('a wheel that comes with an unasked gzip coding is stored and served as the page promises it', async (t) => {
   const { index, proxy, file, path, url } = await fileWorld(t);
   index.fault(path, faults.gzipped());
   const answer = await get(url);
@@ -88,7 +88,7 @@ test('a large file that comes with an unasked gzip coding is served as the page 
 });
 
 for (const [what, fault] of Object.entries(WRONG)) {
-  test(`${what} from one address of two: the client simply gets the file from the other (F28)`, async (t) => {
+  test(`${what} from one address of two: the client simply gets the file from the other`, async (t) => {
     const addresses = ['127.0.0.1', '127.0.0.2'];
     const { index, proxy, file, path, url } = await fileWorld(t, { addresses });
     index.fault(path, fault, { address: '127.0.0.1' });

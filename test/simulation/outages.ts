@@ -1,9 +1,9 @@
 // The outages that the public index and its CDN have had (faults.md section 2): what was wrong, for how long. Where the
 // length was not published half an hour stands in.
 
-import type { FakeIndex } from '../support/fake-index.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import * as faults from '../support/faults.ts';
+import type { FakeIndex } from '../support/upstream/fake-index.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import * as faults from '../support/upstream/faults.ts';
 
 export interface Outage {
   readonly when: string;

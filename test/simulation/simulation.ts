@@ -4,12 +4,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../fuzz/random.ts';
-import type { FakeIndex } from '../support/fake-index.ts';
-import { FakeIndex as Index } from '../support/fake-index.ts';
-import { type ClientResponse, fetchAll } from '../support/http-client.ts';
-import { JSON_TYPE } from '../support/page-client.ts';
-import { type RunningProxy, startProxy } from '../support/proxy.ts';
-import { type Distribution, wheel } from '../support/wheels.ts';
+import { type ClientResponse, fetchAll } from '../support/proxy/http-client.ts';
+import { JSON_TYPE } from '../support/proxy/page-client.ts';
+import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { type FakeIndex, FakeIndex as Index } from '../support/upstream/fake-index.ts';
+import { type Distribution, wheel } from '../support/upstream/wheels.ts';
 import type { Outage } from './outages.ts';
 
 export interface SimulationOptions {

@@ -7,8 +7,8 @@ import { utimes } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Random, seedOf } from '../fuzz/random.ts';
-import { storedBlobs, temporaryFiles } from '../support/stored-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { storedBlobs, temporaryFiles } from '../support/disk/stored-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 import type { LifeFigures } from './store-life.ts';
 
 const LIFE = fileURLToPath(new URL('store-life.ts', import.meta.url));

@@ -7,13 +7,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { stat, truncate } from 'node:fs/promises';
-import { BlobFolders } from '../../src/cache/blob-folders.ts';
-import type { Blob } from '../../src/cache/blob-store.ts';
-import type { Digest } from '../../src/cache/digest.ts';
-import { DiskBlobs } from '../../src/cache/disk-blobs.ts';
+import type { Digest } from '../../src/core/digest.ts';
+import type { Blob } from '../../src/store/blobs/blob-store.ts';
+import { DiskBlobs } from '../../src/store/blobs/disk-blobs.ts';
+import { BlobFolders } from '../../src/store/blobs/folders.ts';
 import { Random } from '../fuzz/random.ts';
-import { filesBelow } from '../support/stored-files.ts';
-import { until } from '../support/until.ts';
+import { until } from '../support/clock/until.ts';
+import { filesBelow } from '../support/disk/stored-files.ts';
 
 export const QUOTA_BYTES = 4_000_000;
 const FILES = 300;

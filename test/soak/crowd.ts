@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
-import { get } from '../support/http-client.ts';
+import { get } from '../support/proxy/http-client.ts';
 
 /** Opens `count` connections from that address that send `bytes` and then read nothing; they end with the test. */
 export async function burden(

@@ -13,12 +13,12 @@ import type { BareQuestion } from '../bench/bare-server.ts';
 import { ask } from '../bench/child-calls.ts';
 import type { CrowdResult, Download } from '../bench/crowd/crowd-clients.ts';
 import { steadyLoad } from '../bench/steady-load.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 import { residentBytes } from './crowd.ts';
 
 const MEGABYTE = 1_000_000;

@@ -1,16 +1,16 @@
-// Clients that want nothing but to be a burden: five hundred who do not read (F80), and a thousand connections that never
-// say what they want (F81).
+// Clients that want nothing but to be a burden: five hundred who do not read, and a thousand connections that never
+// say what they want.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { getPage } from '../support/page-client.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
-import { wheel } from '../support/wheels.ts';
+import { until } from '../support/clock/until.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 import { burden, request, residentBytes, slowest } from './crowd.ts';
 
 async function world(t: TestContext) {
@@ -26,7 +26,7 @@ async function world(t: TestContext) {
 }
 
 for (const state of ['hot', 'cold']) {
-  test(`F80: five hundred clients that do not read a ${state} file slow nobody down`, async (t) => {
+  test(`five hundred clients that do not read a ${state} file slow nobody down`, async (t) => {
     const { index, proxy, file, path } = await world(t);
     if (state === 'hot') assert.equal((await get(proxy.url + path)).sha256, file.sha256);
     const before = await residentBytes(proxy.pid);
@@ -41,7 +41,7 @@ for (const state of ['hot', 'cold']) {
   });
 }
 
-test('F81: connections that say nothing, or half of it, are cut within half a minute and disturb nobody', async (t) => {
+test('connections that say nothing, or half of it, are cut within half a minute and disturb nobody', async (t) => {
   const { proxy } = await world(t);
   const sockets = await burden(t, proxy.port, 500, '');
   sockets.push(...(await burden(t, proxy.port, 500, 'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\nx-a: ')));

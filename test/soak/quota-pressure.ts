@@ -7,11 +7,11 @@ import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Random, seedOf } from '../fuzz/random.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { fetchAll } from '../support/http-client.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll } from '../support/proxy/http-client.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 export interface QuotaPressure {
   readonly quotaBytes: number;

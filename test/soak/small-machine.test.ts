@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { fetchAll } from '../support/http-client.ts';
-import { getPage } from '../support/page-client.ts';
-import { cannotDivide, smallMachine } from '../support/small-machine.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { fetchAll } from '../support/proxy/http-client.ts';
+import { getPage } from '../support/proxy/page-client.ts';
+import { cannotDivide, smallMachine } from '../support/proxy/small-machine.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const MEMORY_BYTES = 128 << 20;
 

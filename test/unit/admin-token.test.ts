@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { adminToken, bearsToken, readAdminToken } from '../../src/http/admin-token.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { adminToken, bearsToken, readAdminToken } from '../../src/access/admin-token.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 
 test('a folder has one token, whoever asks first, and nothing else is left in it', async (t) => {
   const folder = await temporaryFolder(t);

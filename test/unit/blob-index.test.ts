@@ -5,12 +5,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { BlobIndex } from '../../src/cache/blob-index.ts';
-import { evictionRank } from '../../src/cache/eviction-rank.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { sha256 } from '../support/wheels.ts';
+import { BlobIndex, evictionRank } from '../../src/store/blobs/blob-index.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { sha256 } from '../support/upstream/wheels.ts';
 
-const INDEX = new URL('../../src/cache/blob-index.ts', import.meta.url).href;
+const INDEX = new URL('../../src/store/blobs/blob-index.ts', import.meta.url).href;
 /** Says so on its output when it has the index open. */
 const OPENS_AND_WAITS = `
   const { BlobIndex } = await import('${INDEX}');

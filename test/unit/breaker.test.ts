@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Breaker, type Permit } from '../../src/upstream/breaker.ts';
-import { FakeClock } from '../support/clock.ts';
+import { Breaker, type Permit } from '../../src/core/breaker.ts';
+import { FakeClock } from '../support/clock/clock.ts';
 
 function breaker(clock: FakeClock, random = 0.5): Breaker {
   return new Breaker({ now: clock.now, random: () => random });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseRange } from '../../src/files/byte-range.ts';
-import { expectationOf } from '../../src/files/expectation.ts';
+import { expectationOf } from '../../src/files/file-resources.ts';
+import { parseRange } from '../../src/http-semantics/byte-range.ts';
 
 test('a range is what RFC 9110 14.1.2 says it is', () => {
   const cases: readonly [string, ReturnType<typeof parseRange>][] = [

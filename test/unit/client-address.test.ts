@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import { test } from 'node:test';
-import { ClientAddress, isNetwork } from '../../src/http/client-address.ts';
+import { ClientAddress, isNetwork } from '../../src/access/client-address.ts';
 
 const addresses = new ClientAddress(['10.0.0.0/8', '192.0.2.7', 'fd00::/8']);
 

@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import { type TestContext, test } from 'node:test';
-import { TooManyFailures, Unauthorized } from '../../src/errors.ts';
-import { ClientGate } from '../../src/http/client-gate.ts';
-import { ClientList } from '../../src/http/client-list.ts';
+import { ClientGate } from '../../src/access/client-gate.ts';
+import { ClientList } from '../../src/access/client-list.ts';
+import { hashPassword, makeToken } from '../../src/access/secret-hash.ts';
+import { TooManyFailures, Unauthorized } from '../../src/core/errors.ts';
 import type { Exchange } from '../../src/http/exchange.ts';
-import { hashPassword, makeToken } from '../../src/http/secret-hash.ts';
 
 const COST = { ln: 10, r: 8, p: 1 };
 const ci = makeToken();

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ClientList, UnusableClients } from '../../src/http/client-list.ts';
-import { FailedAttempts } from '../../src/http/failed-attempts.ts';
-import { hashPassword, isSecret, makeToken, parseSecretHash } from '../../src/http/secret-hash.ts';
+import { ClientList, UnusableClients } from '../../src/access/client-list.ts';
+import { FailedAttempts } from '../../src/access/failed-attempts.ts';
+import { hashPassword, isSecret, makeToken, parseSecretHash } from '../../src/access/secret-hash.ts';
 
 /** Cheap: what is tested is the way, not the price. */
 const COST = { ln: 10, r: 8, p: 1 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clientNetwork } from '../../src/http/client-network.ts';
+import { clientNetwork } from '../../src/access/client-address.ts';
 
 const NETWORKS: readonly (readonly [address: string, network: string])[] = [
   ['192.0.2.7', '192.0.2.7'],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { comparePages, mover, otherPlaces } from '../../src/index/compare-pages.ts';
-import { verdict } from '../../src/index/mirror-judgement.ts';
+import { verdict } from '../../src/index/accept-mirror-page.ts';
+import { comparePages, mover, otherPlaces } from '../../src/pages/compare-pages.ts';
 
 const file = (filename: string, url: string, hashes: Record<string, string> = { sha256: 'aa' }) => ({
   filename,

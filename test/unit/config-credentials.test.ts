@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { netrcCredentials } from '../../src/config/netrc.ts';
-import { load, refusal, UPSTREAM } from '../support/config-world.ts';
+import { netrcCredentials } from '../../src/config/credentials.ts';
+import { load, refusal, UPSTREAM } from '../support/proxy/config-world.ts';
 
 const basic = (user: string, password: string) => ({ kind: 'basic', user, password });
 

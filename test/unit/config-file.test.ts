@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { load, refusal, UPSTREAM } from '../support/config-world.ts';
+import { load, refusal, UPSTREAM } from '../support/proxy/config-world.ts';
 
 const yaml = (content: string) => ({ files: { 'wheelkeep.yaml': content } });
 
@@ -74,7 +74,7 @@ max_file: 7GB
   assert.equal(config.raw[0]?.maxBodyBytes, 7e9);
 });
 
-test('every mistake in the structures is told with its place, beside mistakes elsewhere (S46)', async (t) => {
+test('every mistake in the structures is told with its place, beside mistakes elsewhere', async (t) => {
   const lines = await refusal(
     t,
     yaml(`port: 99999

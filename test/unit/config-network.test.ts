@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { load, refusal, UPSTREAM } from '../support/config-world.ts';
+import { load, refusal, UPSTREAM } from '../support/proxy/config-world.ts';
 
 const PEM = '-----BEGIN CERTIFICATE-----\nbm90IHJlYWw=\n-----END CERTIFICATE-----\n';
 const env = { WHEELKEEP_UPSTREAM: UPSTREAM };

@@ -8,7 +8,7 @@ import { explainStartFailure } from '../../src/commands/start-failure.ts';
 import { effectiveYaml } from '../../src/config/effective.ts';
 import { administrationUrl, clientUrl } from '../../src/config/own-addresses.ts';
 import { startLines } from '../../src/config/start-lines.ts';
-import { load, UPSTREAM } from '../support/config-world.ts';
+import { load, UPSTREAM } from '../support/proxy/config-world.ts';
 
 const FULL = `indexes:
   public:

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OPTIONS } from '../../src/config/options.ts';
-import { load, refusal, UPSTREAM } from '../support/config-world.ts';
+import { load, refusal, UPSTREAM } from '../support/proxy/config-world.ts';
 
 const env = { WHEELKEEP_UPSTREAM: UPSTREAM };
 

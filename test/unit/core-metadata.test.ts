@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { digestOf } from '../../src/cache/digest.ts';
-import { MemoryBlob } from '../../src/cache/stored-blob.ts';
-import { metadataOfWheel, storedWheel } from '../../src/files/core-metadata.ts';
+import { digestOf } from '../../src/core/digest.ts';
+import { metadataOfWheel, storedWheel } from '../../src/files/wheel-metadata.ts';
 import { UnreadableWheel } from '../../src/files/zip-members.ts';
-import { zip } from '../support/archives.ts';
-import { wheel } from '../support/wheels.ts';
+import { MemoryBlob } from '../../src/store/blobs/stored-blob.ts';
+import { zip } from '../support/upstream/archives.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const read = (bytes: Buffer) => metadataOfWheel(storedWheel(new MemoryBlob(digestOf(bytes), bytes)));
 const member = (path: string, stored = false) => ({ path, bytes: Buffer.from(`Name: ${path}\n`), stored });

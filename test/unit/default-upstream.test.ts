@@ -2,9 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { builtInDefault, findDefaultUpstream, isOwnAddress, type Machine } from '../../src/config/default-upstream.ts';
-import { pipConfigPaths } from '../../src/config/pip-files.ts';
-import { bareMachine, load, refusal } from '../support/config-world.ts';
+import {
+  builtInDefault,
+  findDefaultUpstream,
+  isOwnAddress,
+  type Machine,
+  pipConfigPaths,
+} from '../../src/config/default-upstream.ts';
+import { bareMachine, load, refusal } from '../support/proxy/config-world.ts';
 
 const HELP = `  -i, --index-url <url>       Base URL of the Python Package Index (default
                               https://builtin.example/simple). This should

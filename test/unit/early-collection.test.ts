@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EarlyCollection } from '../../src/early-collection.ts';
+import { EarlyCollection } from '../../src/app/early-collection.ts';
 
 test('buffers are collected whenever 12 MB have come, thoroughly when more than 40 MB are left', () => {
   let buffers = 5e6;

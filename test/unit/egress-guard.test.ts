@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { UpstreamFailure } from '../../src/errors.ts';
-import { EgressGuard, isPublicAddress, mayBePublicHost } from '../../src/upstream/egress-guard.ts';
+import { UpstreamFailure } from '../../src/core/errors.ts';
+import { EgressGuard, isPublicAddress, mayBePublicHost } from '../../src/net/egress-guard.ts';
 
 const REFUSED = [
   ['0.0.0.0', '0.1.2.3', '10.0.0.1', '10.255.255.255', '100.64.0.1', '100.127.255.255', '127.0.0.1', '127.255.0.1'],

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { ERROR_CODES } from '../../src/error-codes.ts';
+import { ERROR_CODES } from '../../src/core/errors.ts';
 
 const CODES = Object.keys(ERROR_CODES);
 const SOURCES = globSync('src/**/*.ts').filter((file) => !file.endsWith('error-codes.ts'));

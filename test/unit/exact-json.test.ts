@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isJsonObject, keptNumber, parseExactJson } from '../../src/index/exact-json.ts';
-import { InvalidPage } from '../../src/index/invalid-page.ts';
+import { isJsonObject, keptNumber, parseExactJson } from '../../src/pages/exact-json.ts';
+import { InvalidPage } from '../../src/pages/invalid-page.ts';
 
 const again = (text: string): string => JSON.stringify(parseExactJson(Buffer.from(text), 8));
 

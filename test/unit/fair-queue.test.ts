@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FairQueue } from '../../src/upstream/fair-queue.ts';
+import { FairQueue } from '../../src/core/fair-shares.ts';
 
 const anybody = () => true;
 

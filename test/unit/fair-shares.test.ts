@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FairShares } from '../../src/fair-shares.ts';
+import { FairShares } from '../../src/core/fair-shares.ts';
 
 /** Takes for this client until it may not any more; how many it got. */
 function takeAll(shares: FairShares, client: string): number {

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BlobFolders } from '../../src/cache/blob-folders.ts';
 import { pathsTo } from '../../src/commands/fetch-again.ts';
 import { routeOf } from '../../src/http/routes.ts';
+import { BlobFolders } from '../../src/store/blobs/folders.ts';
 import { pageRecord } from '../contract/entry-store.contract.ts';
-import { openStore } from '../support/entry-stores.ts';
+import { openStore } from '../support/disk/entry-stores.ts';
 
 const FILE = 'https://files.example/packages/ab/demo-1.0-py3-none-any.whl';
 const OURS = 'default/files/https/files.example/packages/ab/demo-1.0-py3-none-any.whl';

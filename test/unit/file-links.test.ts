@@ -1,14 +1,33 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { absoluteFileUrl, fileKey, fileLink, filenameOfUrl, fileUrlOf } from '../../src/index/file-links.ts';
+import fc from 'fast-check';
+import { routeOf } from '../../src/http/routes.ts';
+import {
+  addressOf,
+  type FileLocation,
+  fileKey,
+  fileLink,
+  filenameOfUrl,
+  fileUrlOf,
+  flattenedKey,
+  locateFile,
+} from '../../src/pages/file-links.ts';
 
 const BASE = 'https://index.example/simple/demo/';
 
+function located(link: string): FileLocation {
+  const location = locateFile(link, BASE);
+  assert.ok(!('unservable' in location), `${link}: ${JSON.stringify(location)}`);
+  return location;
+}
+
+const urlOf = (link: string): string => located(link).url;
+
 test('links resolve against the page', () => {
-  assert.equal(absoluteFileUrl('../../packages/a.whl', BASE), 'https://index.example/packages/a.whl');
-  assert.equal(absoluteFileUrl('//host.example/a.whl', BASE), 'https://host.example/a.whl');
-  assert.equal(absoluteFileUrl('a.whl?x=1#sha256=00', BASE), 'https://index.example/simple/demo/a.whl?x=1');
-  assert.equal(absoluteFileUrl('https://H.example:443/%7Ea+b%2B!.whl', BASE), 'https://h.example/%7Ea+b%2B!.whl');
+  assert.equal(urlOf('../../packages/a.whl'), 'https://index.example/packages/a.whl');
+  assert.equal(urlOf('//host.example/a.whl'), 'https://host.example/a.whl');
+  assert.equal(urlOf('a.whl?x=1#sha256=00'), 'https://index.example/simple/demo/a.whl?x=1');
+  assert.equal(urlOf('https://H.example:443/%7Ea+b%2B!.whl'), 'https://h.example/%7Ea+b%2B!.whl');
 });
 
 test('links that cannot be served are refused', () => {
@@ -17,17 +36,17 @@ test('links that cannot be served are refused', () => {
     'data:,x',
     'javascript:1',
     'ftp://h.example/a.whl',
-    'https://u:p@h.example/a.whl',
+    `https://h.example/${'a'.repeat(1_900)}.whl`,
   ];
   const paths = [
-    'https://h.example/a%2fb.whl',
+    'https://h.example/..%2fb.whl',
+    'https://h.example/a%2F%2e%2E%2Fb.whl',
     'https://h.example/a%5Cb.whl',
     'https://h.example/a%00.whl',
     'https://h.example/%1f',
     'https://',
   ];
-  for (const link of [...links, ...paths, 'https://u@h.example/a.whl'])
-    assert.equal(absoluteFileUrl(link, BASE), undefined, link);
+  for (const link of [...links, ...paths]) assert.ok('unservable' in locateFile(link, BASE), link);
 });
 
 test('a link keeps the path verbatim and carries neither query nor fragment', () => {
@@ -49,6 +68,92 @@ test('a link leads back to the URL it was made of', () => {
     const [, , scheme, authority, ...path] = new URL(fileLink(url), 'http://us.example/simple/x/').pathname.split('/');
     assert.equal(fileUrlOf(scheme!, authority!, `/${path.join('/')}`), url);
   }
+});
+
+test('user information leaves the URL and is kept beside it, for the upstream client alone', () => {
+  for (const [link, userInfo] of [
+    ['https://u:p%40ss@h.example/a.whl?x=1', 'u:p%40ss'],
+    ['https://token@h.example/a.whl?x=1', 'token:'],
+    ['https://:$&@h.example/a.whl?x=1', ':$&'],
+  ] as const) {
+    const location = located(link);
+    assert.deepEqual(location, { url: 'https://h.example/a.whl?x=1', userInfo });
+    assert.equal(new URL(addressOf(location)).href, new URL(`https://${userInfo}@h.example/a.whl?x=1`).href);
+    assert.equal(fileLink(location.url), '../../files/https/h.example/a.whl');
+  }
+});
+
+/** Paths of every kind that has been seen in links, and pieces of others. */
+const piece = fc.oneof(
+  fc.constantFrom(
+    '%2F',
+    '%2f',
+    '//',
+    '/',
+    '%3F',
+    '%23',
+    ';',
+    ';v=1',
+    '%20',
+    ' ',
+    'é',
+    '%C3%A9',
+    '%E9',
+    '🐍',
+    '+',
+    '%2B',
+    '@',
+    ':',
+    '%25',
+    '%',
+    '~',
+    '%7E',
+    '(1)',
+    "'",
+    '&',
+    '=',
+    '[',
+    '!',
+    ',',
+    '*',
+    '..',
+    '.',
+  ),
+  fc.string({ maxLength: 6 }),
+);
+const path = fc.array(piece, { maxLength: 12 }).map((pieces) => `/${pieces.join('')}/demo-1.0.tar.gz`);
+
+/** As urllib joins a path (pip): slashes that follow one another become one. */
+const joinedByPython = (target: string): string => target.replace(/\/{2,}/g, '/');
+
+test('every link that we write leads back to exactly the URL that it stands for, also by way of Python and nginx', () => {
+  let served = 0;
+  fc.assert(
+    fc.property(path, fc.constantFrom('', '?sig=1', '?a=b/../c'), (given, query) => {
+      const location = locateFile(`https://u:p@files.example:8443${given}${query}`, BASE);
+      if ('unservable' in location) return;
+      served += 1;
+      const page = new URL('http://us.example/simple/demo/');
+      const target = new URL(fileLink(location.url), page).pathname;
+      const read = (text: string): string => {
+        const route = routeOf(text, new Set());
+        assert.equal(route.kind, 'file');
+        const { scheme, authority, rawPath } = route as Extract<typeof route, { kind: 'file' }>;
+        const url = fileUrlOf(scheme, authority, rawPath);
+        assert.ok(url !== undefined, text);
+        return url;
+      };
+      assert.equal(read(target), location.url.replace(/\?.*$/, ''));
+      assert.equal(fileKey(read(target)), fileKey(location.url));
+      assert.equal(filenameOfUrl(read(target)), filenameOfUrl(location.url));
+      for (const sent of [joinedByPython(target), joinedByPython(target.replaceAll(/%2f/gi, '/'))]) {
+        assert.equal(flattenedKey(fileKey(read(sent))), flattenedKey(fileKey(location.url)));
+        assert.equal(filenameOfUrl(read(sent)), filenameOfUrl(location.url));
+      }
+    }),
+    { numRuns: 500 },
+  );
+  assert.ok(served > 250, `${served} of 500 served`);
 });
 
 test('an escaped authority, as pip sends it, is understood', () => {
@@ -77,7 +182,9 @@ test('requests outside the grammar name no file', () => {
       '/%2e%2e/a',
       '/.%2E/a',
       '/%2e',
-      '/a%2fb',
+      '/..%2fb',
+      '/a%2F..%2Fb',
+      '/a%2f.',
       '/a%5cb',
       '/a\\b',
       '/a%00',
@@ -114,6 +221,7 @@ test('every spelling of one file has the same key, and + is never a space', () =
 test('the file name is the last segment, unescaped where that is possible', () => {
   assert.equal(filenameOfUrl('https://h.example/p/demo-1%2Bcu.whl?x=/y#z'), 'demo-1+cu.whl');
   assert.equal(filenameOfUrl('https://h.example/p/demo-1+cu%ff.whl'), 'demo-1+cu%ff.whl');
+  assert.equal(filenameOfUrl('https://h.example/p%2Fdemo-1.whl'), 'demo-1.whl');
   assert.equal(filenameOfUrl('https://h.example/p/'), '');
 });
 

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { UpstreamFailure } from '../../src/errors.ts';
+import { UpstreamFailure } from '../../src/core/errors.ts';
 import { canBe, requirePossible } from '../../src/files/first-bytes.ts';
-import { sdist, wheel } from '../support/wheels.ts';
+import { sdist, wheel } from '../support/upstream/wheels.ts';
 
 const demo = wheel({ name: 'demo', version: '1.0' });
 const source = sdist({ name: 'demo', version: '1.0' });

@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Digest } from '../../src/cache/digest.ts';
-import type { Entry, Json } from '../../src/cache/entry.ts';
-import { encodeTrailer, isReadBack } from '../../src/cache/owned-body.ts';
-import { describe, fitting } from '../../src/cache/record.ts';
-import { encodeRecord, MAX_RECORD_BYTES } from '../../src/cache/record-codec.ts';
+import type { Digest } from '../../src/core/digest.ts';
 import { lighterFacts } from '../../src/index/lighter-facts.ts';
+import { encodeTrailer, isReadBack } from '../../src/store/blobs/body-trailer.ts';
+import type { Entry, Json } from '../../src/store/entries/entry.ts';
+import { describe, fitting } from '../../src/store/entries/record.ts';
+import { encodeRecord, MAX_RECORD_BYTES } from '../../src/store/entries/record-codec.ts';
 import { Random, seedOf } from '../fuzz/random.ts';
 
 const KEY = 'page:main:demo';

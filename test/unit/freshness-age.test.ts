@@ -5,8 +5,8 @@ import {
   freshnessLifetimeSeconds,
   receivedAgeSeconds,
   remainingSeconds,
-} from '../../src/cache/freshness/age.ts';
-import { STRICT_RULES } from '../../src/cache/freshness/rules.ts';
+} from '../../src/http-semantics/age.ts';
+import { STRICT_RULES } from '../../src/http-semantics/rules.ts';
 import { httpDate, NOON, PLAIN, stored } from './freshness-fixtures.ts';
 
 test('age counts the received Age, the time on the way and the time with us', () => {

@@ -5,7 +5,7 @@ import {
   parseDirectives,
   readRequestDirectives,
   readResponseDirectives,
-} from '../../src/cache/freshness/cache-control.ts';
+} from '../../src/http-semantics/cache-control.ts';
 
 const response = (value: string) => readResponseDirectives(parseDirectives(value));
 const request = (value: string) => readRequestDirectives(parseDirectives(value));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cacheStatus } from '../../src/cache/cache-status.ts';
+import { cacheStatus } from '../../src/http-semantics/cache-status.ts';
 
 test('a hit says so, with the freshness left, also when it is gone', () => {
   assert.equal(cacheStatus({ hit: true }), 'wheelkeep; hit');

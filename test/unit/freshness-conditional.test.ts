@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { evaluatePreconditions, notModifiedFields, rangeApplies } from '../../src/cache/freshness/conditional.ts';
-import type { Fields } from '../../src/http-message.ts';
+import type { Fields } from '../../src/core/http-message.ts';
+import { evaluatePreconditions, notModifiedFields, rangeApplies } from '../../src/http-semantics/conditional.ts';
 import { get, httpDate, NOON_DATE, stored } from './freshness-fixtures.ts';
 
 const evaluated = (asked: Fields, held: Fields, status = 200, method = 'GET') =>

@@ -1,8 +1,8 @@
 // Short ways to write requests and stored responses in the freshness tests.
 
-import { STRICT_RULES, type StoredHead } from '../../src/cache/freshness/rules.ts';
-import { varyingFields } from '../../src/cache/freshness/vary.ts';
-import type { Fields, RequestHead } from '../../src/http-message.ts';
+import type { Fields, RequestHead } from '../../src/core/http-message.ts';
+import { STRICT_RULES, type StoredHead } from '../../src/http-semantics/rules.ts';
+import { varyingFields } from '../../src/http-semantics/vary.ts';
 
 /** Noon of a Monday, on a full second; ms since the epoch. */
 export const NOON = Date.UTC(2026, 0, 5, 12, 0, 0);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseHttpDate } from '../../src/cache/freshness/http-date.ts';
+import { parseHttpDate } from '../../src/http-semantics/http-date.ts';
 import { NOON } from './freshness-fixtures.ts';
 
 test('the three formats of RFC 9110 name the same instant, whatever the case of their words', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { invalidatedUrls } from '../../src/cache/freshness/invalidate.ts';
+import { invalidatedUrls } from '../../src/http-semantics/invalidate.ts';
 import { get } from './freshness-fixtures.ts';
 
 const TARGET = 'https://files.example/a/file';

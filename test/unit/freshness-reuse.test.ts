@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { verdict } from '../../src/cache/freshness/reuse.ts';
-import { type CacheRules, STRICT_RULES, type StoredHead } from '../../src/cache/freshness/rules.ts';
-import type { Fields } from '../../src/http-message.ts';
+import type { Fields } from '../../src/core/http-message.ts';
+import { verdict } from '../../src/http-semantics/reuse.ts';
+import { type CacheRules, STRICT_RULES, type StoredHead } from '../../src/http-semantics/rules.ts';
 import { get, NOON, PLAIN, stored } from './freshness-fixtures.ts';
 
 /** The verdict on one stored response `seconds` after noon, in a word or two. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { StoredHead } from '../../src/cache/freshness/rules.ts';
-import { staleAllowed, type UpstreamTrouble } from '../../src/cache/freshness/stale.ts';
+import type { StoredHead } from '../../src/http-semantics/rules.ts';
+import { staleAllowed, type UpstreamTrouble } from '../../src/http-semantics/stale.ts';
 import { NOON, PLAIN, stored } from './freshness-fixtures.ts';
 
 const DAY = 86_400;

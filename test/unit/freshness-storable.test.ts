@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { STRICT_RULES } from '../../src/cache/freshness/rules.ts';
-import { storable, storedFields } from '../../src/cache/freshness/storable.ts';
-import { fieldValue } from '../../src/http-message.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
+import { STRICT_RULES } from '../../src/http-semantics/rules.ts';
+import { storable, storedFields } from '../../src/http-semantics/storable.ts';
 import { get, httpDate, NOON, NOON_DATE, stored } from './freshness-fixtures.ts';
 
 const FRESH = ['cache-control', 'max-age=60'];

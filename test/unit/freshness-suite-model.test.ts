@@ -4,16 +4,16 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { currentAgeSeconds } from '../../src/cache/freshness/age.ts';
-import { evaluatePreconditions, notModifiedFields, rangeApplies } from '../../src/cache/freshness/conditional.ts';
-import { invalidatedUrls } from '../../src/cache/freshness/invalidate.ts';
-import { verdict } from '../../src/cache/freshness/reuse.ts';
-import { STRICT_RULES, type StoredHead, type TimedHead } from '../../src/cache/freshness/rules.ts';
-import { staleAllowed } from '../../src/cache/freshness/stale.ts';
-import { storable, storedFields } from '../../src/cache/freshness/storable.ts';
-import { conditions, freshen, freshenFromHead } from '../../src/cache/freshness/validate.ts';
-import { varyingFields } from '../../src/cache/freshness/vary.ts';
-import { type Fields, fieldLines, fieldValue, type RequestHead, withField } from '../../src/http-message.ts';
+import { type Fields, fieldLines, fieldValue, type RequestHead, withField } from '../../src/core/http-message.ts';
+import { currentAgeSeconds } from '../../src/http-semantics/age.ts';
+import { evaluatePreconditions, notModifiedFields, rangeApplies } from '../../src/http-semantics/conditional.ts';
+import { invalidatedUrls } from '../../src/http-semantics/invalidate.ts';
+import { verdict } from '../../src/http-semantics/reuse.ts';
+import { STRICT_RULES, type StoredHead, type TimedHead } from '../../src/http-semantics/rules.ts';
+import { staleAllowed } from '../../src/http-semantics/stale.ts';
+import { storable, storedFields } from '../../src/http-semantics/storable.ts';
+import { conditions, freshen, freshenFromHead } from '../../src/http-semantics/validate.ts';
+import { varyingFields } from '../../src/http-semantics/vary.ts';
 
 type Header = [name: string, value: string | number, check?: boolean];
 

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { freshnessLifetimeSeconds } from '../../src/cache/freshness/age.ts';
-import { STRICT_RULES } from '../../src/cache/freshness/rules.ts';
-import { storable } from '../../src/cache/freshness/storable.ts';
-import { parseDictionary } from '../../src/cache/freshness/structured-dictionary.ts';
-import { governingDirectives } from '../../src/cache/freshness/targeted.ts';
+import { freshnessLifetimeSeconds } from '../../src/http-semantics/age.ts';
+import { STRICT_RULES } from '../../src/http-semantics/rules.ts';
+import { storable } from '../../src/http-semantics/storable.ts';
+import { governingDirectives, parseDictionary } from '../../src/http-semantics/targeted.ts';
 import { get, httpDate, PLAIN, stored } from './freshness-fixtures.ts';
 
 const targetedTo = (value: string, cacheControl = 'max-age=1', more: string[] = []) =>

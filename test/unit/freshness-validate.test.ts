@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { currentAgeSeconds, freshnessLifetimeSeconds } from '../../src/cache/freshness/age.ts';
-import type { TimedHead } from '../../src/cache/freshness/rules.ts';
-import { conditions, freshen, freshenFromHead } from '../../src/cache/freshness/validate.ts';
-import { type Fields, fieldLines, fieldValue } from '../../src/http-message.ts';
+import { type Fields, fieldLines, fieldValue } from '../../src/core/http-message.ts';
+import { currentAgeSeconds, freshnessLifetimeSeconds } from '../../src/http-semantics/age.ts';
+import type { TimedHead } from '../../src/http-semantics/rules.ts';
+import { conditions, freshen, freshenFromHead } from '../../src/http-semantics/validate.ts';
 import { httpDate, NOON, PLAIN, stored } from './freshness-fixtures.ts';
 
 const LATER = NOON + 100_000;

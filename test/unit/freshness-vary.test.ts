@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { selectVariant, varyingFields } from '../../src/cache/freshness/vary.ts';
-import type { Fields } from '../../src/http-message.ts';
+import type { Fields } from '../../src/core/http-message.ts';
+import { selectVariant, varyingFields } from '../../src/http-semantics/vary.ts';
 import { get, httpDate, NOON, stored } from './freshness-fixtures.ts';
 
 const selects = (vary: string, original: Fields, presented: Fields) =>

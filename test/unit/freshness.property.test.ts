@@ -3,22 +3,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { cacheStatus, type ForwardReason } from '../../src/cache/cache-status.ts';
-import { currentAgeSeconds } from '../../src/cache/freshness/age.ts';
+import { currentAgeSeconds } from '../../src/http-semantics/age.ts';
 import {
   parseDirectives,
   readRequestDirectives,
   readResponseDirectives,
-} from '../../src/cache/freshness/cache-control.ts';
-import { parseHttpDate } from '../../src/cache/freshness/http-date.ts';
-import { listMembers } from '../../src/cache/freshness/list-syntax.ts';
-import { verdict } from '../../src/cache/freshness/reuse.ts';
-import { type CacheRules, STRICT_RULES, type StoredHead } from '../../src/cache/freshness/rules.ts';
-import { staleAllowed } from '../../src/cache/freshness/stale.ts';
-import { storable, storedFields } from '../../src/cache/freshness/storable.ts';
-import { parseDictionary } from '../../src/cache/freshness/structured-dictionary.ts';
-import { freshen } from '../../src/cache/freshness/validate.ts';
-import { selectVariant } from '../../src/cache/freshness/vary.ts';
+} from '../../src/http-semantics/cache-control.ts';
+import { cacheStatus, type ForwardReason } from '../../src/http-semantics/cache-status.ts';
+import { parseHttpDate } from '../../src/http-semantics/http-date.ts';
+import { listMembers } from '../../src/http-semantics/list-syntax.ts';
+import { verdict } from '../../src/http-semantics/reuse.ts';
+import { type CacheRules, STRICT_RULES, type StoredHead } from '../../src/http-semantics/rules.ts';
+import { staleAllowed } from '../../src/http-semantics/stale.ts';
+import { storable, storedFields } from '../../src/http-semantics/storable.ts';
+import { parseDictionary } from '../../src/http-semantics/targeted.ts';
+import { freshen } from '../../src/http-semantics/validate.ts';
+import { selectVariant } from '../../src/http-semantics/vary.ts';
 import { get, httpDate, NOON, stored } from './freshness-fixtures.ts';
 
 const anyText = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: fc.constantFrom(...'a=",;\\ \t1-*()?@:%') }));

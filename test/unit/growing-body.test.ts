@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BlobWriter } from '../../src/cache/blob-store.ts';
-import { GrowingBody } from '../../src/cache/growing-body.ts';
-import type { GrowingReader } from '../../src/cache/growing-reader.ts';
-import { seededBytes } from '../support/wheels.ts';
+import { GrowingBody, type GrowingReader } from '../../src/cache/growing-body.ts';
+import type { BlobWriter } from '../../src/store/blobs/blob-store.ts';
+import { seededBytes } from '../support/upstream/wheels.ts';
 
 const lend = () => Buffer.alloc(10_000);
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { HeadLimit, MAX_HEAD_BYTES } from '../../src/upstream/head-limit.ts';
+import fc from 'fast-check';
+import { HeadLimit, MAX_HEAD_BYTES } from '../../src/net/head-limit.ts';
 
 /** Whether all of it may be read, arriving in pieces of that size. */
 function passes(text: string, pieceBytes: number): boolean {
@@ -62,4 +63,46 @@ test('framing and trailers without end are not read, a body of any length is', (
   while (pieces < 100 && socket.read() !== null) pieces += 1;
   assert.ok(exceeded > 0 && pieces < 4);
   limit.awaitHead();
+});
+
+/** What a parser is given of `text` that arrives in pieces of these sizes. */
+function read(text: string, sizes: readonly number[]): string {
+  const pieces: Buffer[] = [];
+  let at = 0;
+  for (let i = 0; at < text.length; i += 1) {
+    const size = sizes[i % sizes.length]!;
+    pieces.push(Buffer.from(text.slice(at, at + size), 'latin1'));
+    at += size;
+  }
+  const socket = { read: () => pieces.shift() ?? null };
+  new HeadLimit(socket as unknown as Socket, () => {}).awaitHead();
+  let given = '';
+  for (let piece = socket.read(); piece !== null; piece = socket.read()) given += piece.toString('latin1');
+  return given;
+}
+
+const CONTINUE = 'HTTP/1.1 100 Continue\r\nx: y\r\n\r\n';
+const EARLY = 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n';
+const PLAIN = 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\na: b\r\n\r\n';
+const TWICE = 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\na: b\r\nContent-Length: 5\r\n\r\n';
+const DIFFERENT = 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\nContent-Length: 6\r\n\r\n';
+const BODY = '\r\n\r\nHTTP/1.1 100 Continue\r\n\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\n';
+
+test('heads are mended and nothing else is touched, however they arrive', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 20 }),
+      fc.array(fc.constantFrom(CONTINUE, EARLY), { maxLength: 4 }),
+      fc.constantFrom(PLAIN, TWICE, DIFFERENT),
+      (sizes, interim, final) => {
+        const mended = interim.filter((head) => head === EARLY).join('') + (final === TWICE ? PLAIN : final);
+        assert.equal(read(interim.join('') + final + BODY, sizes), mended + BODY);
+      },
+    ),
+  );
+});
+
+test('what is no HTTP is handed on at once, to be refused', () => {
+  assert.equal(read('SSH-2.0-OpenSSH_9.2', [1]), 'SSH-2.0-OpenSSH_9.2');
+  assert.equal(read('<html>', [2]), '<html>');
 });

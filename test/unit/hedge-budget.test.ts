@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { HedgeBudget } from '../../src/upstream/hedge-budget.ts';
+import { HedgeBudget } from '../../src/upstream/first-answer.ts';
 
 test('over any run of requests at most 5 % are hedged, beside a burst of five', () => {
   fc.assert(

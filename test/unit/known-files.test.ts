@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { EntryRecord } from '../../src/cache/entry.ts';
 import { KnownFiles } from '../../src/index/known-files.ts';
-import { batchesOf, type Claim, hashesOf, hashTexts, nameOf } from '../../src/index/known-hashes.ts';
-import { parseProjectName } from '../../src/index/project-name.ts';
-import { sha256 } from '../support/wheels.ts';
+import { batchesOf, type Claim, hashesOf, hashTexts, nameOf } from '../../src/pages/known-hashes.ts';
+import { parseProjectName } from '../../src/pages/project-name.ts';
+import type { EntryRecord } from '../../src/store/entries/entry.ts';
+import { sha256 } from '../support/upstream/wheels.ts';
 
 const DEMO = parseProjectName('demo')!.name;
 const MAX_RECORD_BYTES = 256 * 1024;

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { digestInPieces } from '../../src/cache/digest.ts';
-import { bodyMemory, inPieces, joined } from '../../src/cache/large-bytes.ts';
-import { collect } from '../../src/cache/whole-body.ts';
+import { digestInPieces } from '../../src/core/digest.ts';
+import { collect } from '../../src/core/http-body.ts';
+import { bodyMemory, inPieces, joined } from '../../src/core/large-bytes.ts';
 
 const MEGABYTE = 1024 * 1024;
 

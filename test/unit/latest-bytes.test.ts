@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BLOCK_BYTES, LatestBytes } from '../../src/cache/latest-bytes.ts';
-import { seededBytes } from '../support/wheels.ts';
+import { seededBytes } from '../support/upstream/wheels.ts';
 
 const LARGE = seededBytes('large', 64 * 1024);
 const SMALL = seededBytes('small', 1000);

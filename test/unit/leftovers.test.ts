@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { sweepLeftovers } from '../../src/cache/leftovers.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { sweepLeftovers } from '../../src/store/blobs/temp-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 
 /** No process of this number can exist. */
 const DEAD = 2 ** 22 + 1;
 
-test('temporary files of the dead leave at the start; those of the living, of ours and young ones stay (F63)', async (t) => {
+test('temporary files of the dead leave at the start; those of the living, of ours and young ones stay', async (t) => {
   const folder = await temporaryFolder(t);
   const now = Date.now();
   const files = { dead: `${DEAD}-a`, predecessor: `${process.pid}-old-a`, ours: `${process.pid}-new-a` };

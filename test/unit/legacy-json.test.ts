@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fileLink } from '../../src/index/file-links.ts';
-import { InvalidPage } from '../../src/index/invalid-page.ts';
-import { mapLegacyJson } from '../../src/index/legacy-json.ts';
+import { mapLegacyJson } from '../../src/pages/documents.ts';
+import { fileLink } from '../../src/pages/file-links.ts';
+import { InvalidPage } from '../../src/pages/invalid-page.ts';
 
 const URL_OF_ANSWER = 'https://index.example/pypi/demo/json';
 const map = (text: string) => mapLegacyJson(Buffer.from(text), URL_OF_ANSWER, (url) => fileLink(url));

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { pythonPackage } from '../../src/locks/bill-of-materials.ts';
 import { UnreadableLock } from '../../src/locks/lock.ts';
-import { pythonPackage } from '../../src/locks/package-url.ts';
 import { readLock } from '../../src/locks/read-lock.ts';
 
 const HEX = 'ab'.repeat(32);

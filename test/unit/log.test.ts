@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { UpstreamFailure } from '../../src/errors.ts';
+import { UpstreamFailure } from '../../src/core/errors.ts';
 import { type AccessRecord, createAccessLog } from '../../src/observe/access-log.ts';
 import { createLog, type LogFields, type LogOptions } from '../../src/observe/log.ts';
 import { LogSink } from '../../src/observe/log-sink.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { MEMORY_HOLDERS, memoryShare } from '../../src/assembly/basics.ts';
+import { MEMORY_HOLDERS, memoryShare } from '../../src/app/context.ts';
 
 it('all who keep bytes in memory hold the budget together, and no more', () => {
   const memoryBytes = 64_000_000;

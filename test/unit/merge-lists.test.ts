@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mergeLists } from '../../src/index/merge-lists.ts';
-import { NameRouting } from '../../src/index/name-routing.ts';
-import type { ProjectList } from '../../src/index/page.ts';
+import { mergeLists } from '../../src/pages/merge-lists.ts';
+import { NameRouting } from '../../src/pages/name-routing.ts';
+import type { ProjectList } from '../../src/pages/page.ts';
 
 const list = (apiVersion: string, projects: readonly object[]): ProjectList => ({
   apiVersion,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FailureKind } from '../../src/errors.ts';
+import type { FailureKind } from '../../src/core/errors.ts';
 import {
   type Definition,
   KINDS,
@@ -10,7 +10,7 @@ import {
   type UPSTREAM_RESULTS,
 } from '../../src/observe/metric-table.ts';
 import { Metrics, renderWorkers } from '../../src/observe/metrics.ts';
-import { parseMetrics } from '../support/prometheus-text.ts';
+import { parseMetrics } from '../support/assert/prometheus-text.ts';
 
 const newMetrics = () => new Metrics({ version: '1.2.3', process: false });
 const rows = Object.values<Definition>(METRIC_TABLE);

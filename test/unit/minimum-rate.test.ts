@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { RateMeter } from '../../src/upstream/minimum-rate.ts';
+import { RateMeter } from '../../src/net/arriving-body.ts';
 
 const RATE = { bytesPerSecond: 1_000, windowMs: 10_000 };
 
@@ -28,6 +28,28 @@ test('silence is noticed after one window, a drip of single bytes as well', () =
 test('silence after a fast start is noticed one window after the last byte', () => {
   const verdict = tooSlowAfter(new RateMeter(RATE, 0), (ms) => (ms <= 20_000 ? 50_000 : 0), 60_000);
   assert.ok(verdict !== undefined && verdict >= 30_000 && verdict <= 31_000, String(verdict));
+});
+
+test('a body that says single bytes is waited for longer than one that says nothing', () => {
+  const rate = { bytesPerSecond: 1_000, windowMs: 60_000, silenceMs: 10_000 };
+  const scanned = (ms: number): number => (ms > 40_000 ? 100_000 : ms % 2_000 === 0 ? 10 : 0);
+  assert.equal(tooSlowAfter(new RateMeter(rate, 0), scanned, 60_000), undefined);
+  assert.equal(
+    tooSlowAfter(new RateMeter(rate, 0), () => 0, 60_000),
+    10_000,
+  );
+  assert.equal(
+    tooSlowAfter(new RateMeter(rate, 0), (ms) => (ms % 2_000 === 0 ? 10 : 0), 90_000),
+    60_000,
+  );
+  const meter = new RateMeter(rate, 0);
+  meter.pause();
+  assert.equal(meter.isTooSlow(30_000), false);
+  meter.resume(30_000);
+  assert.equal(
+    tooSlowAfter(meter, () => 0, 10_000),
+    undefined,
+  );
 });
 
 test('no rhythm that brings the minimum in every second is ever too slow', () => {

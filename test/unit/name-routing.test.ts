@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { NameRouting } from '../../src/index/name-routing.ts';
-import { parseProjectName } from '../../src/index/project-name.ts';
+import { NameRouting } from '../../src/pages/name-routing.ts';
+import { parseProjectName } from '../../src/pages/project-name.ts';
 
 const name = (text: string) => parseProjectName(text)!.name;
 

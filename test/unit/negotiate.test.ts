@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { negotiateCoding, negotiateFormat } from '../../src/index/negotiate.ts';
+import { negotiateCoding, negotiateFormat } from '../../src/pages/negotiate.ts';
 
 const JSON_TYPE = 'application/vnd.pypi.simple.v1+json';
 const HTML_TYPE = 'application/vnd.pypi.simple.v1+html';

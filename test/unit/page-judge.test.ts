@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Doubt, Entry } from '../../src/cache/entry.ts';
 import type { Judgement } from '../../src/cache/profile.ts';
-import type { PageFacts } from '../../src/index/page.ts';
-import { contradictsPage, judgePage } from '../../src/index/page-judge.ts';
+import { contradictsPage, judgePage } from '../../src/index/accept-page.ts';
+import type { PageFacts } from '../../src/pages/page.ts';
+import type { Doubt, Entry } from '../../src/store/entries/entry.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const MINUTE = 60_000;

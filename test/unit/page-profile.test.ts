@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { fieldValue } from '../../src/http-message.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
 import { pageProfile } from '../../src/index/page-profile.ts';
 
 const profile = pageProfile('page', {

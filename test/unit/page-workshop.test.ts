@@ -5,12 +5,12 @@ import { readdirSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { digestOf } from '../../src/cache/digest.ts';
-import { UpstreamFailure } from '../../src/errors.ts';
-import { PageReader, type PageSource } from '../../src/index/page-reader.ts';
-import { PageWorkshop } from '../../src/index/page-workshop.ts';
-import { parseProjectName } from '../../src/index/project-name.ts';
-import { sha256 } from '../support/wheels.ts';
+import { digestOf } from '../../src/core/digest.ts';
+import { UpstreamFailure } from '../../src/core/errors.ts';
+import { PageWorkshop } from '../../src/index/page-pool.ts';
+import { PageReader, type PageSource } from '../../src/pages/page-reader.ts';
+import { parseProjectName } from '../../src/pages/project-name.ts';
+import { sha256 } from '../support/upstream/wheels.ts';
 
 const LIMITS = { maxDecodedBytes: 1 << 26 };
 const DEMO = parseProjectName('demo')!.name;

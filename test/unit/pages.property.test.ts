@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { fileKey, fileLink, fileUrlOf } from '../../src/index/file-links.ts';
-import { InvalidPage } from '../../src/index/invalid-page.ts';
-import type { FileRecord, ProjectDetail } from '../../src/index/page.ts';
-import { parsePage } from '../../src/index/parse-page.ts';
-import { type ProjectName, parseProjectName } from '../../src/index/project-name.ts';
-import { renderProjectDetail } from '../../src/index/render.ts';
+import { fileKey, fileLink, fileUrlOf } from '../../src/pages/file-links.ts';
+import { InvalidPage } from '../../src/pages/invalid-page.ts';
+import type { FileRecord, ProjectDetail } from '../../src/pages/page.ts';
+import { parsePage, renderProjectDetail } from '../../src/pages/page-reader.ts';
+import { type ProjectName, parseProjectName } from '../../src/pages/project-name.ts';
 
 const URL_OF_PAGE = 'https://index.example/simple/demo/';
 
@@ -36,7 +35,9 @@ const file = fc
         filename,
         hashes,
         size: fc.nat(),
-        'upload-time': text,
+        'upload-time': fc
+          .date({ noInvalidDate: true, min: new Date(0), max: new Date(4e12) })
+          .map((at) => at.toISOString()),
         'requires-python': fc.option(text),
         'core-metadata': fc.oneof(fc.boolean(), hashes),
         yanked: fc.oneof(fc.boolean(), text),

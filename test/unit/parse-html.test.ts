@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { InvalidPage } from '../../src/index/invalid-page.ts';
-import type { ProjectDetail, ProjectList } from '../../src/index/page.ts';
-import { DEFAULT_PAGE_LIMITS } from '../../src/index/page-input.ts';
-import { parsePage, parseProjectList } from '../../src/index/parse-page.ts';
-import type { ProjectName } from '../../src/index/project-name.ts';
+import { InvalidPage } from '../../src/pages/invalid-page.ts';
+import { DEFAULT_PAGE_LIMITS, type ProjectDetail, type ProjectList } from '../../src/pages/page.ts';
+import { parsePage, parseProjectList } from '../../src/pages/page-reader.ts';
+import type { ProjectName } from '../../src/pages/project-name.ts';
 
 const URL_OF_PAGE = 'https://index.example/simple/demo-pkg/';
 const fixture = (name: string): Buffer => readFileSync(new URL(`../fixtures/pages/${name}`, import.meta.url));

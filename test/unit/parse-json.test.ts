@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { InvalidPage } from '../../src/index/invalid-page.ts';
-import { type ProjectDetail, pageFacts } from '../../src/index/page.ts';
-import { DEFAULT_PAGE_LIMITS } from '../../src/index/page-input.ts';
-import { parsePage, parseProjectList } from '../../src/index/parse-page.ts';
-import type { ProjectName } from '../../src/index/project-name.ts';
-import { detailJson } from '../../src/index/render-json.ts';
+import { fileLink } from '../../src/pages/file-links.ts';
+import { InvalidPage } from '../../src/pages/invalid-page.ts';
+import { DEFAULT_PAGE_LIMITS, type ProjectDetail, pageFacts } from '../../src/pages/page.ts';
+import { parsePage, parseProjectList } from '../../src/pages/page-reader.ts';
+import type { ProjectName } from '../../src/pages/project-name.ts';
+import { detailJson } from '../../src/pages/render-json.ts';
 
 const URL_OF_PAGE = 'https://index.example/simple/demo-pkg/';
 const TYPE = 'application/vnd.pypi.simple.v1+json';
@@ -201,12 +201,12 @@ test('files that cannot be served are left out, never silently', () => {
   const page = read(`{"files":[${files.join()}]}`);
   assert.deepEqual(
     page.files.map((file) => file.url),
-    [`${URL_OF_PAGE}get?file=a-1.zip`, `${URL_OF_PAGE}get?file=a-1.zip`],
+    ['https://h.example/a-1.zip', `${URL_OF_PAGE}get?file=a-1.zip`, `${URL_OF_PAGE}get?file=a-1.zip`],
   );
   assert.deepEqual(
     page.remarks.map((remark) => remark.problem),
     [
-      ...['unusable-url', 'unusable-url', 'unsafe-filename', 'unsafe-filename', 'unsafe-filename', 'unsafe-filename'],
+      ...['unusable-url', 'invalid-value', 'unsafe-filename', 'unsafe-filename', 'unsafe-filename', 'unsafe-filename'],
       ...['no-file-object', 'no-file-object', 'no-file-object', 'no-file-object'],
       ...['invalid-value', 'ambiguous-url', 'invalid-value'],
     ],
@@ -251,7 +251,7 @@ test('values of any type in any place are refused or left out, never an accident
   }
 });
 
-test('a remark tells no credentials', () => {
+test('a remark tells no credentials, and neither does the page', () => {
   const links = [
     'https://u:s3cret@h.example/a.zip',
     'HTTP:u:s3cret@h.example/a.zip',
@@ -261,10 +261,20 @@ test('a remark tells no credentials', () => {
     'ftp://a@s3cret@h.example/',
   ];
   const files = links.map((url) => ({ filename: 'a.zip', url, hashes: {} }));
-  const { remarks } = read(JSON.stringify({ files }));
-  assert.equal(remarks.length, links.length);
+  const page = read(JSON.stringify({ files }));
+  const { remarks } = page;
+  assert.equal(remarks.length, 3);
   assert.ok(!JSON.stringify(remarks).includes('s3cret'), JSON.stringify(remarks));
-  assert.equal(remarks[0]?.subject, 'https://h.example/a.zip');
+  assert.deepEqual(remarks[0], {
+    subject: 'a.zip',
+    problem: 'unusable-url',
+    reason: 'its link is neither http nor https',
+  });
+  assert.deepEqual(
+    page.files.map(({ userInfo }) => userInfo),
+    ['u:s3cret', 'u:s3cret', 's3cret:'],
+  );
+  assert.doesNotMatch(detailJson(page, { fileLink: (url) => fileLink(url) }), /s3cret/);
 });
 
 test('a page beyond the limits is refused', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseProjectName } from '../../src/index/project-name.ts';
+import { parseProjectName } from '../../src/pages/project-name.ts';
 
 test('a name in normal form is canonical', () => {
   for (const text of ['foo', 'foo-bar', 'a', '7', '2to3-x', 'index-html', 'simple', 'json', 'namespaces']) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { provenanceLink, provenancePlace } from '../../src/index/provenance.ts';
+import { provenanceLink, provenancePlace } from '../../src/pages/provenance.ts';
 
 const ROOT = 'https://wheels.example/main/';
 

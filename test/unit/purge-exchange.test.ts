@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { PurgeMarks } from '../../src/cache/purge-marks.ts';
-import { SharedEnvelope } from '../../src/cache/shared-envelope.ts';
-import { SharedPurges } from '../../src/cache/shared-purges.ts';
-import { PurgeExchange } from '../../src/purge-exchange.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
+import { PurgeExchange } from '../../src/admin/purge-sync.ts';
+import { SharedEnvelope } from '../../src/store/redis/envelope.ts';
+import { PurgeMarks } from '../../src/store/redis/purge-marks.ts';
+import { SharedPurges } from '../../src/store/redis/redis-purges.ts';
+import { until } from '../support/clock/until.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 
 const LAST_POSITION = '18446744073709551615-18446744073709551615';
 const NOW = 1_000_000_000_000;
@@ -46,6 +46,7 @@ async function node(t: TestContext, shared: SharedPurges) {
     shared,
     marks,
     purger: { purge: async (project, time) => void purged.push([project, time!]) as never },
+    outdate: async () => assert.fail('nobody uploads here'),
     node: 'one',
     dataDir: await temporaryFolder(t),
     now: () => NOW,

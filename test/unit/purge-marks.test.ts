@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PurgeMarks } from '../../src/cache/purge-marks.ts';
-import { isBehind } from '../../src/cache/shared-purges.ts';
-import { isPurgeable, projectOfKey } from '../../src/purgeable-keys.ts';
+import { isPurgeable, projectOfKey } from '../../src/admin/cache-keys.ts';
+import { PurgeMarks } from '../../src/store/redis/purge-marks.ts';
+import { isBehind } from '../../src/store/redis/redis-purges.ts';
 
 test('keys tell their project: pages, documents, provenance, files with their metadata', () => {
   const expected = {

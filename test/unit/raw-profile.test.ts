@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { STRICT_RULES } from '../../src/cache/freshness/rules.ts';
-import { rawProfile } from '../../src/raw/raw-profile.ts';
+import { STRICT_RULES } from '../../src/http-semantics/rules.ts';
+import { rawProfile } from '../../src/raw/raw-service.ts';
 
 test('a mount that names only its origin is strict, and believes the origin every word', () => {
   const profile = rawProfile({ maxBodyBytes: 1, finishAbandonedBytes: 0 });

@@ -10,7 +10,7 @@ import { Exchange } from '../../src/http/exchange.ts';
 import { PageHandler } from '../../src/http/page-handler.ts';
 import { ReadyAnswers } from '../../src/http/ready-answers.ts';
 import type { IndexService } from '../../src/index/index-service.ts';
-import type { ProjectName } from '../../src/index/project-name.ts';
+import type { ProjectName } from '../../src/pages/project-name.ts';
 
 const PAGE = {
   answer: { entry: {}, outcome: 'hit', ageSeconds: 1, remainingSeconds: 59 },
@@ -31,6 +31,7 @@ function world(found: () => unknown = () => PAGE) {
   const handler = new PageHandler({
     service: { peekDetail: found } as unknown as IndexService,
     defaultIndexes: ['only'],
+    linkRoot: undefined,
     strict: false,
     ready,
     now: () => 1_000,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RecentReads } from '../../src/cache/recent-reads.ts';
+import { RecentReads } from '../../src/store/blobs/open-files.ts';
 
 const KB = 1024;
 const BLOCK = 256 * KB;

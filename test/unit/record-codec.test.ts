@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeRecord, encodeRecord } from '../../src/cache/record-codec.ts';
+import { decodeRecord, encodeRecord } from '../../src/store/entries/record-codec.ts';
 import { pageRecord } from '../contract/entry-store.contract.ts';
 
 const KINDS = ['record', 'newer', 'damaged'];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nextHop } from '../../src/upstream/redirects.ts';
+import { nextHop } from '../../src/net/redirects.ts';
 
 function hop(
   location: string | undefined,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, mock, type TestContext } from 'node:test';
 import type { Resource } from '../../src/cache/profile.ts';
 import { RefreshAhead } from '../../src/cache/refresh-ahead.ts';
-import { FakeClock } from '../support/clock.ts';
+import { FakeClock } from '../support/clock/clock.ts';
 
 /** Only its key and upstream count here. */
 function resource(key: string, upstream = 'public'): Resource {

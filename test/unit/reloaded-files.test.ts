@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { ReloadedFiles, type ReloadedFilesOptions } from '../../src/http/reloaded-files.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { ReloadedFiles, type ReloadedFilesOptions } from '../../src/access/reloaded-files.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 
 async function reloaded(t: TestContext, read: ReloadedFilesOptions<string>['read']) {
   const path = join(await temporaryFolder(t), 'file');

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { fileLink } from '../../src/index/file-links.ts';
-import type { PageFormat } from '../../src/index/negotiate.ts';
-import type { ProjectDetail } from '../../src/index/page.ts';
-import { parsePage, parseProjectList } from '../../src/index/parse-page.ts';
-import type { ProjectName } from '../../src/index/project-name.ts';
-import { renderProjectDetail, renderProjectList } from '../../src/index/render.ts';
-import type { RenderOptions } from '../../src/index/render-options.ts';
+import { fileLink } from '../../src/pages/file-links.ts';
+import type { PageFormat } from '../../src/pages/negotiate.ts';
+import type { ProjectDetail, RenderOptions } from '../../src/pages/page.ts';
+import { parsePage, parseProjectList, renderProjectDetail, renderProjectList } from '../../src/pages/page-reader.ts';
+import type { ProjectName } from '../../src/pages/project-name.ts';
 
 const URL_OF_PAGE = 'https://index.example/simple/demo-pkg/';
 const fixture = (name: string): Buffer => readFileSync(new URL(`../fixtures/pages/${name}`, import.meta.url));
@@ -57,7 +55,7 @@ test('HTML is written as version 1.4 has it, one link a line', () => {
   </head>
   <body>
     <h1>Links for demo-pkg</h1>
-<a href="../../files/https/files.example/packages/ab/cd/0123/demo_pkg-1.0-py3-none-any.whl#sha256=BB3ad42cd6a5ba6bbb1a5ba1e6a1d6f3c7c9be7a1b7e4c6c1f0c8f6b4d6f1e02" data-requires-python="&gt;=3.8,&lt;4" data-core-metadata="sha256=aa3ad42cd6a5ba6bbb1a5ba1e6a1d6f3c7c9be7a1b7e4c6c1f0c8f6b4d6f1e01" data-dist-info-metadata="sha256=aa3ad42cd6a5ba6bbb1a5ba1e6a1d6f3c7c9be7a1b7e4c6c1f0c8f6b4d6f1e01" data-provenance="https://index.example/integrity/demo-pkg/1.0/demo_pkg-1.0-py3-none-any.whl/provenance">demo_pkg-1.0-py3-none-any.whl</a><br />
+<a href="../../files/https/files.example/packages/ab/cd/0123/demo_pkg-1.0-py3-none-any.whl#sha256=BB3ad42cd6a5ba6bbb1a5ba1e6a1d6f3c7c9be7a1b7e4c6c1f0c8f6b4d6f1e02" data-requires-python="&gt;=3.8,&lt;4" data-core-metadata="sha256=aa3ad42cd6a5ba6bbb1a5ba1e6a1d6f3c7c9be7a1b7e4c6c1f0c8f6b4d6f1e01" data-dist-info-metadata="sha256=aa3ad42cd6a5ba6bbb1a5ba1e6a1d6f3c7c9be7a1b7e4c6c1f0c8f6b4d6f1e01" data-provenance="https://index.example/integrity/demo-pkg/1.0/demo_pkg-1.0-py3-none-any.whl/provenance" data-size="12345" data-upload-time="2024-02-03T04:05:06.789012Z">demo_pkg-1.0-py3-none-any.whl</a><br />
 <a href="../../files/https/index.example/packages/demo-pkg-1.0%2Bcu1.tar.gz" data-yanked="broken: &quot;&lt;5&quot; &amp; more&#xa;see 🐍" data-gpg-sig="true">demo-pkg-1.0+cu1.tar.gz</a><br />
   </body>
 </html>

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { digestOf } from '../../src/cache/digest.ts';
-import type { Entry } from '../../src/cache/entry.ts';
-import { fieldValue } from '../../src/http-message.ts';
+import { digestOf } from '../../src/core/digest.ts';
+import { fieldValue } from '../../src/core/http-message.ts';
 import { RenderedPages } from '../../src/index/rendered-pages.ts';
+import type { Entry } from '../../src/store/entries/entry.ts';
 
 function entry(body: string, part: Partial<Entry> = {}): Entry {
   return {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Resolver } from '../../src/upstream/resolver.ts';
-import { FakeClock } from '../support/clock.ts';
+import { Resolver } from '../../src/net/resolver.ts';
+import { FakeClock } from '../support/clock/clock.ts';
 
 interface World {
   readonly clock: FakeClock;

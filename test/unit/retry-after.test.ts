@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseRetryAfter, requestedPause } from '../../src/upstream/retry-after.ts';
+import { parseRetryAfter, requestedPause } from '../../src/http-semantics/retry-after.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 12, 0, 0);
 
@@ -15,6 +15,8 @@ for (const [value, expected] of [
   ['-5', undefined],
   ['1.5', undefined],
   ['soon', undefined],
+  ['Tomorrow 2099-01-01', undefined],
+  ['Sun 2099', undefined],
   ['', undefined],
 ] as const) {
   test(`Retry-After: ${value || '(empty)'} means ${expected} ms`, () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { RetrySchedule } from '../../src/cache/retry-schedule.ts';
-import { UpstreamFailure } from '../../src/errors.ts';
-import { FakeClock } from '../support/clock.ts';
+import { UpstreamFailure } from '../../src/core/errors.ts';
+import { FakeClock } from '../support/clock/clock.ts';
 
 const FAILURE = { cause: new Error('down'), upstream: 'public', tookMs: 0, slow: false, held: true };
 

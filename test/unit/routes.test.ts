@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { BadRequest, NotFound } from '../../src/errors.ts';
+import { BadRequest, NotFound } from '../../src/core/errors.ts';
 import { routeOf } from '../../src/http/routes.ts';
 
 const INDEXES = new Set(['internal']);
@@ -36,7 +36,8 @@ it('targets lead to what is served there', () => {
     '/metrics?name=x': { kind: 'metrics' },
     '/-/live': { kind: 'live' },
     '/-/ready': { kind: 'ready' },
-    '/legacy/': { kind: 'upload' },
+    '/legacy/': { kind: 'upload', index: undefined },
+    '/legacy': { kind: 'upload', index: undefined },
     '/pypi': { kind: 'xml-rpc' },
     '/': { kind: 'status' },
     'http://any.example': { kind: 'status' },

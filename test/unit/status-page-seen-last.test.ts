@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { freeBytes } from '../../src/observe/free-bytes.ts';
 import { SeenLast } from '../../src/status-page/seen-last.ts';
-import { FakeClock } from '../support/clock.ts';
-import { makeFolder, removeFolder, temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
+import { FakeClock } from '../support/clock/clock.ts';
+import { until } from '../support/clock/until.ts';
+import { makeFolder, removeFolder, temporaryFolder } from '../support/disk/temporary-folder.ts';
 
 test('nobody waits for the disk: what was seen last is told, and looked at again after ten seconds', async () => {
   const folder = await makeFolder();

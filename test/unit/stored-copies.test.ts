@@ -2,14 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Digest } from '../../src/cache/digest.ts';
-import type { EntryRecord } from '../../src/cache/entry.ts';
-import type { FlightTools } from '../../src/cache/flight-tools.ts';
+import type { FlightTools } from '../../src/cache/fetch-tools.ts';
 import { KeyChanges } from '../../src/cache/key-changes.ts';
+import { type StoredByOthers, StoredCopies } from '../../src/cache/lookup.ts';
 import type { Resource } from '../../src/cache/profile.ts';
-import { encodeRecord } from '../../src/cache/record-codec.ts';
-import type { StoredByOthers } from '../../src/cache/stored-by-others.ts';
-import { StoredCopies } from '../../src/cache/stored-copies.ts';
+import type { Digest } from '../../src/core/digest.ts';
+import type { EntryRecord } from '../../src/store/entries/entry.ts';
+import { encodeRecord } from '../../src/store/entries/record-codec.ts';
 
 const KEY = 'page:main:demo';
 const DIGEST = 'a'.repeat(64) as Digest;

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { certificateAuthority } from '../support/certificates.ts';
-import { FakeIndex, type FakeIndexOptions } from '../support/fake-index.ts';
-import { status } from '../support/faults.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { wheel } from '../support/wheels.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { certificateAuthority } from '../support/upstream/certificates.ts';
+import { FakeIndex, type FakeIndexOptions } from '../support/upstream/fake-index.ts';
+import { status } from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const JSON_TYPE = 'application/vnd.pypi.simple.v1+json';
 

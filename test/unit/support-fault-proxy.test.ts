@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
-import { deafPort } from '../support/deaf-port.ts';
-import { FakeIndex } from '../support/fake-index.ts';
-import { FaultProxy } from '../support/fault-proxy.ts';
-import { fetchAll, get } from '../support/http-client.ts';
-import { wheel } from '../support/wheels.ts';
+import { fetchAll, get } from '../support/proxy/http-client.ts';
+import { deafPort } from '../support/upstream/deaf-port.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { FaultProxy } from '../support/upstream/fault-proxy.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const foo = wheel({ name: 'foo', version: '1.0', sizeBytes: 50_000 });
 

@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { FakeIndex } from '../support/fake-index.ts';
-import type { Fault } from '../support/fault-plan.ts';
-import * as faults from '../support/faults.ts';
-import { type ClientResponse, fetchAll, get, sendRaw } from '../support/http-client.ts';
-import { wheel } from '../support/wheels.ts';
+import { type ClientResponse, fetchAll, get, sendRaw } from '../support/proxy/http-client.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import type { Fault } from '../support/upstream/fault-plan.ts';
+import * as faults from '../support/upstream/faults.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const foo = wheel({ name: 'foo', version: '1.0', sizeBytes: 50_000 });
 const size = foo.bytes.length;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { fetchAll, sendRaw } from '../support/http-client.ts';
-import { parseMetrics } from '../support/prometheus-text.ts';
-import { wheel } from '../support/wheels.ts';
+import { parseMetrics } from '../support/assert/prometheus-text.ts';
+import { fetchAll, sendRaw } from '../support/proxy/http-client.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const large = wheel({ name: 'large', version: '1', sizeBytes: 8_000_000 });
 

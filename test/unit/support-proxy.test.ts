@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FakeIndex } from '../support/fake-index.ts';
-import { get } from '../support/http-client.ts';
-import { startProxy } from '../support/proxy.ts';
-import { spawnProxy } from '../support/spawned-proxy.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { wheel } from '../support/wheels.ts';
+import { temporaryFolder } from '../support/disk/temporary-folder.ts';
+import { get } from '../support/proxy/http-client.ts';
+import { startProxy } from '../support/proxy/proxy.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { FakeIndex } from '../support/upstream/fake-index.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const foo = wheel({ name: 'foo', version: '1.0' });
 

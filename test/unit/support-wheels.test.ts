@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { gunzipSync, inflateRawSync } from 'node:zlib';
-import { sdist, sha256, wheel } from '../support/wheels.ts';
+import { sdist, sha256, wheel } from '../support/upstream/wheels.ts';
 
 /** The members of a zip archive, read by its local headers: a second opinion on what archives.ts wrote. */
 function members(archive: Buffer): Map<string, Buffer> {

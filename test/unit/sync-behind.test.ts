@@ -5,10 +5,9 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { SyncTime } from '../../src/cache/blob-store.ts';
-import { type BlobPlaces, DiskBlobWriter } from '../../src/cache/blob-writer.ts';
-import { digestOf } from '../../src/cache/digest.ts';
-import { SyncBehind } from '../../src/cache/sync-behind.ts';
+import { digestOf } from '../../src/core/digest.ts';
+import type { SyncTime } from '../../src/store/blobs/blob-store.ts';
+import { type BlobPlaces, DiskBlobWriter, SyncBehind } from '../../src/store/blobs/blob-writer.ts';
 
 const NOBODY = () => assert.fail('no sync failed');
 

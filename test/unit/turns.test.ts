@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LeaseAnswer, LeaseDesk } from '../../src/cache/lease.ts';
+import { type Lookouts, Turns } from '../../src/cache/fetch-locks.ts';
 import type { Resource } from '../../src/cache/profile.ts';
-import { type Lookouts, Turns } from '../../src/cache/turns.ts';
+import type { LeaseAnswer, LeaseDesk } from '../../src/core/lease.ts';
 
 const page = { key: 'page:a', profile: { body: { kind: 'whole' } } } as Resource;
 const file = { key: 'file:a', profile: { body: { kind: 'streamed' } } } as Resource;

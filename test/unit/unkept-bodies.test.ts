@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { UnkeptBodies } from '../../src/cache/unkept-bodies.ts';
+import { UnkeptBodies } from '../../src/store/blobs/body-write-retries.ts';
 
 /** Bodies of which each says that it was offered, and is taken when `taken` has it. */
 function world() {

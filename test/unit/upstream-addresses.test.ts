@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AddressBook } from '../../src/upstream/addresses.ts';
-import { FakeClock } from '../support/clock.ts';
+import { AddressBook } from '../../src/net/addresses.ts';
+import { FakeClock } from '../support/clock/clock.ts';
 
 function book(): { clock: FakeClock; addresses: AddressBook; order: (avoid?: string[]) => string } {
   const clock = new FakeClock();

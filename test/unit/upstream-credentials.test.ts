@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OriginRights } from '../../src/upstream/origin-rights.ts';
-import { fixed } from '../support/upstream-client.ts';
+import { OriginRights } from '../../src/net/origin-rights.ts';
+import { fixed } from '../support/proxy/upstream-client.ts';
 
 const TEAM = 'https://index.example/team/simple/';
 const rights = new OriginRights([

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { proxyChooser } from '../../src/upstream/proxies.ts';
+import { proxyChooser } from '../../src/net/proxies.ts';
 
 function chosen(noProxy: string, url: string): string | undefined {
   const choose = proxyChooser({ http: 'plain.example:3128', https: 'http://secure.example:3129', noProxy });

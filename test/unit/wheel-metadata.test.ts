@@ -3,16 +3,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Answer } from '../../src/cache/answer.ts';
-import type { Blob } from '../../src/cache/blob-store.ts';
-import { digestOf } from '../../src/cache/digest.ts';
-import type { Entry } from '../../src/cache/entry.ts';
 import type { Profile, Resource } from '../../src/cache/profile.ts';
 import type { ReadThrough } from '../../src/cache/read-through.ts';
-import { MemoryBlob } from '../../src/cache/stored-blob.ts';
-import { collect } from '../../src/cache/whole-body.ts';
+import { digestOf } from '../../src/core/digest.ts';
+import { collect } from '../../src/core/http-body.ts';
 import { NoRanges } from '../../src/files/ranged-wheel.ts';
 import { WheelMetadata } from '../../src/files/wheel-metadata.ts';
-import { wheel } from '../support/wheels.ts';
+import type { Blob } from '../../src/store/blobs/blob-store.ts';
+import { MemoryBlob } from '../../src/store/blobs/stored-blob.ts';
+import type { Entry } from '../../src/store/entries/entry.ts';
+import { wheel } from '../support/upstream/wheels.ts';
 
 const file = wheel({ name: 'demo', version: '1.0' });
 const digest = digestOf(file.bytes);

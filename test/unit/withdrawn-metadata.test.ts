@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseProjectName } from '../../src/index/project-name.ts';
 import { WithdrawnMetadata } from '../../src/index/withdrawn-metadata.ts';
+import { parseProjectName } from '../../src/pages/project-name.ts';
 
 const DEMO = parseProjectName('demo')!.name;
 const HOUR = 3_600_000;

@@ -2,15 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LEASE_MS } from '../../src/cache/lease.ts';
+import { LEASE_MS } from '../../src/core/lease.ts';
 import { Metrics, renderWorkers } from '../../src/observe/metrics.ts';
-import { DepartedMetrics } from '../../src/workers/departed-metrics.ts';
 import { LeaseTable } from '../../src/workers/lease-table.ts';
 import type { ToPrimary, WorkerSnapshot } from '../../src/workers/messages.ts';
 import { PurgeRounds } from '../../src/workers/purge-rounds.ts';
-import { SnapshotRounds } from '../../src/workers/snapshot-rounds.ts';
+import { DepartedMetrics, SnapshotRounds } from '../../src/workers/snapshot-rounds.ts';
 import { WorkerLink } from '../../src/workers/worker-link.ts';
-import { parseMetrics } from '../support/prometheus-text.ts';
+import { parseMetrics } from '../support/assert/prometheus-text.ts';
 
 const PURGED = { kind: 'forget', keys: ['page:main:a'] } as const;
 const first = { worker: 1, id: 10 };

@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Entry } from '../../src/cache/entry.ts';
-import { isWorthless } from '../../src/cache/worthless-entries.ts';
+import type { Entry } from '../../src/store/entries/entry.ts';
+import { isWorthless } from '../../src/store/entries/tiered-entries.ts';
 import { pageRecord } from '../contract/entry-store.contract.ts';
-import { openStore } from '../support/entry-stores.ts';
+import { openStore } from '../support/disk/entry-stores.ts';
 
 const DAY_MS = 86_400_000;
 const page = pageRecord(1).variants[0]!;

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { WriteBehind } from '../../src/cache/write-behind.ts';
+import { WriteBehind } from '../../src/store/redis/write-behind.ts';
 
 /** A receiver that takes nothing before it is let go. */
 function receiver() {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inMemory, zipContent, zipMembers } from '../../src/files/zip-members.ts';
-import { zip } from '../support/archives.ts';
+import { zip } from '../support/upstream/archives.ts';
 
 test('members are found by the end of their path, also by the whole of it, and read byte for byte', async () => {
   const paths = ['a.py', 'b/a.py', 'b/c.txt'];
