@@ -33,7 +33,7 @@ export interface AdministrationOptions {
   readonly purger: Purger;
   /** Present with a Redis. */
   readonly purges: PurgeExchange | undefined;
-  /** What this process and its fellows know. */
+  /** What this process and its other workers know. */
   readonly facts: () => Promise<StatusFacts>;
 }
 
@@ -63,7 +63,7 @@ export class Administrator implements Administration {
       // Of the process that answers; the others are connected likewise.
       connections: client.status(),
       stores: { entries: entries.status(), blobs: blobs.status() },
-      flights: processes.reduce((sum, { flights }) => sum + flights, 0),
+      fetches: processes.reduce((sum, { fetches }) => sum + fetches, 0),
       processes: processes.map(({ pid, ...known }) => ({ pid, startedAt: new Date(known.startedAt).toISOString() })),
       stale: stalePaths.map((path) => ({ ...path, lastAt: new Date(path.lastAt).toISOString() })),
       hottest,

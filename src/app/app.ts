@@ -7,7 +7,7 @@ import { keysOf, type PurgePart } from '../admin/cache-keys.ts';
 import type { Config } from '../config/config.ts';
 import { viaName } from '../http/dispatch.ts';
 import { Agreement } from '../index/agreement.ts';
-import { PageWorkshop } from '../index/page-pool.ts';
+import { PagePool } from '../index/page-pool.ts';
 import type { Lookup } from '../net/resolver.ts';
 import { readDrills } from '../observe/drills.ts';
 import { Events } from '../observe/events.ts';
@@ -17,12 +17,12 @@ import type { LogSink } from '../observe/log-sink.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { WorkerSnapshot } from '../workers/messages.ts';
 import { ClientCertificates } from './client-certificates.ts';
-import type { Basics, Fellows } from './context.ts';
+import type { Basics, OtherWorkers } from './context.ts';
 import { CurrentSecrets } from './current-secrets.ts';
 import { collectEarly } from './early-collection.ts';
 import { listen } from './listener.ts';
 import { buildServices } from './services.ts';
-import { openStores, sweepWorthless } from './stores.ts';
+import { openStores, pruneEntries } from './stores.ts';
 import { Telemetry } from './telemetry.ts';
 import { connectUpstreams, scopesOf } from './upstreams.ts';
 
@@ -41,7 +41,7 @@ export interface AppOverrides {
   /** What all workers of one node call that node. */
   readonly node?: string;
   /** Present in a worker process. */
-  readonly workers?: Fellows;
+  readonly workers?: OtherWorkers;
 }
 
 export interface App {
@@ -101,27 +101,27 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const clientCertificates = new ClientCertificates(basics);
   await clientCertificates.start();
   const { identityFor } = clientCertificates;
-  const workshop = new PageWorkshop({ maxDecodedBytes: config.maxPageBytes });
+  const pagePool = new PagePool({ maxDecodedBytes: config.maxPageBytes });
   const upstreams = connectUpstreams(basics, {
     agreement,
     secrets,
-    workshop,
+    pagePool,
     identityFor,
     lookup: overrides.lookup,
     cut: overrides.upstreamCut ?? false,
   });
-  const services = buildServices(basics, stores, upstreams, workshop, overrides.workers);
+  const services = buildServices(basics, stores, upstreams, pagePool, overrides.workers);
   const release = async () => {
     stopCollecting();
     secrets.close();
     clientCertificates.close();
     await services.readThrough.close();
-    const { blobs, entries, unkept } = stores;
-    await unkept.close();
-    await Promise.all([upstreams.client.close(), workshop.close(), blobs.close(), entries.close()]);
+    const { blobs, entries, bodyWriteRetries } = stores;
+    await bodyWriteRetries.close();
+    await Promise.all([upstreams.client.close(), pagePool.close(), blobs.close(), entries.close()]);
   };
-  const { sink, workers: fellows } = overrides;
-  const parts = { stores, secrets, identityFor, upstreams, services, agreement, sink, fellows };
+  const { sink, workers: otherWorkers } = overrides;
+  const parts = { stores, secrets, identityFor, upstreams, services, agreement, sink, otherWorkers };
   await secrets.start();
   const listeners = await listen(basics, parts).catch(async (error) => {
     await release();
@@ -132,7 +132,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   metrics.onScrape(async () => {
     listeners.settle();
     const mirrors = [...upstreams.askers.values()].flatMap((asker) => asker.status());
-    telemetry.scrape(mirrors, services.readThrough.flights);
+    telemetry.scrape(mirrors, services.readThrough.fetches);
     const { memoryBytes, records } = stores.entries.status();
     const stored = stores.blobs.status();
     const inMemory = [memoryBytes, stored.memoryBytes, stores.recent.bytes, services.rendered.bytes];
@@ -155,11 +155,11 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     droppedLines = dropped;
   });
   events.record({ kind: 'start', message: 'started', at: now() });
-  const { upkeep } = stores.blobs;
+  const { maintenance } = stores.blobs;
   const onFailure = (error: unknown) => telemetry.unexpected(error);
   // Nobody waits for either.
-  upkeep.atStart().catch(onFailure);
-  void upkeep.daily({ random, sweepEntries: (signal) => sweepWorthless(stores, now, signal), onFailure });
+  maintenance.atStart().catch(onFailure);
+  void maintenance.daily({ random, sweepEntries: (signal) => pruneEntries(stores, now, signal), onFailure });
 
   return {
     url: listeners.url,

@@ -41,8 +41,8 @@ export function memoryShare(
   return Math.floor((config.memoryBytes * MEMORY_PARTS[holder]) / ALL_PARTS);
 }
 
-/** What one of several worker processes has from its fellows. */
-export interface Fellows {
+/** What one of several worker processes has from its other workers. */
+export interface OtherWorkers {
   readonly leases: LeaseDesk;
   /** The metrics of all of them. Rejects when they cannot be had. */
   renderMetrics(): Promise<string>;

@@ -28,7 +28,7 @@ import { Traffic } from '../observe/traffic.ts';
 import { factsOf, type StatusFacts } from '../status-page/facts.ts';
 import { SeenLast } from '../status-page/seen-last.ts';
 import { StatusPage } from '../status-page/status-page.ts';
-import type { Fellows } from './context.ts';
+import type { OtherWorkers } from './context.ts';
 import { type Basics, memoryShare } from './context.ts';
 import { openClients } from './current-clients.ts';
 import type { CurrentSecrets } from './current-secrets.ts';
@@ -49,7 +49,7 @@ export interface ListenerParts {
   /** Where access lines go; without it there are none. */
   readonly sink: LogSink | undefined;
   /** Present in a worker process. */
-  readonly fellows: Fellows | undefined;
+  readonly otherWorkers: OtherWorkers | undefined;
 }
 
 export interface Listeners {
@@ -73,7 +73,7 @@ export interface Listeners {
 /** Listens. Rejects with the system's error when an address cannot be used. */
 export async function listen(
   basics: Basics,
-  { stores, secrets, identityFor, upstreams, services, agreement, sink, fellows }: ListenerParts,
+  { stores, secrets, identityFor, upstreams, services, agreement, sink, otherWorkers }: ListenerParts,
 ): Promise<Listeners> {
   const { config, now, log, version, node, metrics, events, telemetry } = basics;
   const { blobs, entries } = stores;
@@ -104,20 +104,20 @@ export async function listen(
     drills: new SeenLast({ look: () => readDrills(config.dataDir), now }),
     ...noted,
     events,
-    flights: () => readThrough.flights,
+    fetches: () => readThrough.fetches,
     oldestStaleSeconds: () => telemetry.oldestStaleSeconds,
     evictions: () => telemetry.evictions,
     settle: () => ledger.settle(),
   };
   const ownFacts = () => factsOf(sources, startedAt);
-  const facts = async () => fellows?.allFacts(ownFacts()) ?? ownFacts();
+  const facts = async () => otherWorkers?.allFacts(ownFacts()) ?? ownFacts();
   const purger = new Purger({
     scopes: [...upstreams.indexes.values()].map(({ scope }) => scope),
     entries,
     readThrough,
     events,
     now,
-    overtakeElsewhere: async (scope, until) => fellows?.purged({ kind: 'overtake', scope, until }),
+    overtakeElsewhere: async (scope, until) => otherWorkers?.purged({ kind: 'overtake', scope, until }),
   });
   const uploads = new UploadedProjects({
     scopes: scopesOf(config),
@@ -184,7 +184,7 @@ export async function listen(
     }),
     raw,
     passthrough,
-    metrics: { metrics, log, render: () => fellows?.renderMetrics() ?? metrics.render() },
+    metrics: { metrics, log, render: () => otherWorkers?.renderMetrics() ?? metrics.render() },
     statusPage: new StatusPage({ facts }),
     readiness: () => (draining ? { ready: false, reasons: ['draining'] } : { ready: true, reasons: [] }),
     lastAgreed: () => agreement.oldest(config.defaultIndexes),

@@ -8,12 +8,12 @@ import { FileService } from '../files/file-service.ts';
 import { FileSource } from '../files/file-source.ts';
 import { HostPauses } from '../files/host-pauses.ts';
 import { ChangedFiles } from '../index/accept-changed-files.ts';
-import { MirrorJudgement } from '../index/accept-mirror-page.ts';
+import { MirrorPages } from '../index/accept-mirror-page.ts';
 import { DocumentResources, DocumentService } from '../index/document-service.ts';
 import { Explain } from '../index/explain.ts';
 import { IndexService } from '../index/index-service.ts';
 import { KnownFiles } from '../index/known-files.ts';
-import type { PageWorkshop } from '../index/page-pool.ts';
+import type { PagePool } from '../index/page-pool.ts';
 import { pageProfile } from '../index/page-profile.ts';
 import { PageResources } from '../index/page-resources.ts';
 import { RenderedPages } from '../index/rendered-pages.ts';
@@ -24,14 +24,14 @@ import type { Move } from '../pages/page.ts';
 import type { ProjectName } from '../pages/project-name.ts';
 import { Policies } from '../policy/policies.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
-import type { Fellows } from './context.ts';
+import type { OtherWorkers } from './context.ts';
 import { type Basics, memoryShare } from './context.ts';
 import type { Stores } from './stores.ts';
 import type { Upstreams } from './upstreams.ts';
 
 export interface Services {
   readonly readThrough: ReadThrough;
-  readonly workshop: PageWorkshop;
+  readonly pagePool: PagePool;
   readonly rendered: RenderedPages;
   readonly resources: PageResources;
   readonly index: IndexService;
@@ -44,25 +44,25 @@ export function buildServices(
   basics: Basics,
   stores: Stores,
   { client, askers, indexes, rights }: Upstreams,
-  workshop: PageWorkshop,
-  fellows: Fellows | undefined,
+  pagePool: PagePool,
+  otherWorkers: OtherWorkers | undefined,
 ): Services {
   const { config, now, random, telemetry } = basics;
-  const { blobs, entries, recent, unkept } = stores;
+  const { blobs, entries, recent, bodyWriteRetries } = stores;
   const readThrough = new ReadThrough({
     blobs,
     entries,
     recent,
-    unkept,
+    bodyWriteRetries,
     now,
     random,
     observe: telemetry,
     leases: {
-      workers: fellows?.leases,
+      workers: otherWorkers?.leases,
       nodes: entries.leases,
       folder: entries.leases && leasesOfFolder(entries.leases, config.dataDir),
     },
-    onPurged: async (keys) => fellows?.purged({ kind: 'forget', keys }),
+    onPurged: async (keys) => otherWorkers?.purged({ kind: 'forget', keys }),
     onCollapsed: (resource) => telemetry.collapsed(resource),
   });
   const rendered = new RenderedPages({ maxBytes: memoryShare(basics, 'renderedPages') });
@@ -74,7 +74,7 @@ export function buildServices(
   const known = new KnownFiles({ entries, now, scopeOf: (index) => indexes.get(index)!.scope });
   const policies = new Policies(new Map());
   const changedFiles = new ChangedFiles({
-    workshop,
+    pagePool,
     known,
     accepting,
     // Pages are judged long after all of this is built.
@@ -90,12 +90,12 @@ export function buildServices(
   });
   const resources = new PageResources({
     indexes,
-    mirrors: mirrorJudgements(config, askers, { workshop, changedFiles, onChanged }),
+    mirrors: mirrorPages(config, askers, { pagePool, changedFiles, onChanged }),
     changedFiles,
     readThrough,
     detailProfile: pageProfile('page', config),
     listProfile: pageProfile('list', config),
-    workshop,
+    pagePool,
     entries,
     now,
     onRemarks: (name, project, remarks) => telemetry.pageRemarks(name, project, remarks),
@@ -103,7 +103,7 @@ export function buildServices(
   });
   const index = new IndexService({
     readThrough,
-    workshop,
+    pagePool,
     routing,
     rendered,
     provenanceRoot: config.publicUrl?.startsWith('https:') ? config.publicUrl : undefined,
@@ -113,10 +113,10 @@ export function buildServices(
   });
   const documents = new DocumentService({
     index,
-    resources: new DocumentResources({ indexes, profile: pageProfile('json', config), workshop }),
+    resources: new DocumentResources({ indexes, profile: pageProfile('json', config), pagePool }),
     readThrough,
     rendered,
-    workshop,
+    pagePool,
   });
   const files: FileService = new FileService({
     index,
@@ -146,35 +146,35 @@ export function buildServices(
     onRefusedFile: (project, filename) => onChanged(project, filename, false),
   });
   const explain = new Explain({ routing, resources, readThrough, entries, now });
-  return { readThrough, workshop, rendered, resources, index, documents, files, explain };
+  return { readThrough, pagePool, rendered, resources, index, documents, files, explain };
 }
 
 /** Pages of several mirrors are measured by one another. */
-function mirrorJudgements(
+function mirrorPages(
   { indexes, maxPageBytes }: Config,
   upstreams: ReadonlyMap<string, IndexUpstream>,
   {
-    workshop,
+    pagePool,
     changedFiles,
     onChanged,
   }: {
-    readonly workshop: PageWorkshop;
+    readonly pagePool: PagePool;
     readonly changedFiles: ChangedFiles;
     readonly onChanged: (project: ProjectName, filename: string, accepted: boolean) => void;
   },
-): Map<string, MirrorJudgement> {
+): Map<string, MirrorPages> {
   const mirrored = indexes.filter((index) => index.upstreams.length > 1);
   return new Map(
     mirrored.map((index) => {
       const bases = index.upstreams.map(({ url }) => url);
       const upstream = upstreams.get(index.name)!;
       const declared = declaredMoves(index);
-      const judgement = new MirrorJudgement({
+      const judgement = new MirrorPages({
         index: index.name,
         upstream,
         bases,
         declared,
-        workshop,
+        pagePool,
         changedFiles,
         maxPageBytes,
         acceptsChangedFiles: index.changedFiles === 'accept',

@@ -2,12 +2,12 @@
 
 import * as fs from 'node:fs';
 import { isPurgeable, projectOfKey } from '../admin/cache-keys.ts';
-import { UnkeptBodies } from '../store/blobs/body-write-retries.ts';
+import { BodyWriteRetries } from '../store/blobs/body-write-retries.ts';
 import { DiskBlobs } from '../store/blobs/disk-blobs.ts';
 import { RecentBodies } from '../store/blobs/recent-bodies.ts';
 import type { EntryRecord } from '../store/entries/entry.ts';
 import { ownedName } from '../store/entries/record.ts';
-import { isWorthless, TieredEntryStore } from '../store/entries/tiered-entries.ts';
+import { isPrunable, TieredEntryStore } from '../store/entries/tiered-entries.ts';
 import { PurgeMarks } from '../store/redis/purge-marks.ts';
 import { type Basics, memoryShare } from './context.ts';
 
@@ -15,7 +15,7 @@ export interface Stores {
   readonly blobs: DiskBlobs;
   readonly entries: TieredEntryStore;
   readonly recent: RecentBodies;
-  readonly unkept: UnkeptBodies;
+  readonly bodyWriteRetries: BodyWriteRetries;
   readonly purgeMarks: PurgeMarks;
 }
 
@@ -23,7 +23,7 @@ export interface Stores {
 export async function openStores(basics: Basics): Promise<Stores> {
   const { config, now, telemetry } = basics;
   fs.mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const unkept = new UnkeptBodies();
+  const bodyWriteRetries = new BodyWriteRetries();
   const blobs = new DiskBlobs({
     dataDir: config.dataDir,
     memoryBytes: memoryShare(basics, 'smallFiles'),
@@ -33,7 +33,7 @@ export async function openStores(basics: Basics): Promise<Stores> {
     onEvicted: (reason, bytes) => telemetry.evicted(reason, bytes),
     onPaused: (paused) => {
       telemetry.diskPaused(paused);
-      if (!paused) void unkept.tryAgain();
+      if (!paused) void bodyWriteRetries.tryAgain();
     },
     onDamage: (what, name) => telemetry.damagedBody(what, name),
     onUnreadable: (error) => telemetry.diskReadFailure(error),
@@ -51,17 +51,17 @@ export async function openStores(basics: Basics): Promise<Stores> {
     onRedisDenied: (commands, cure) => telemetry.redisDenied(commands, cure),
   });
   const recent = new RecentBodies({ maxBytes: memoryShare(basics, 'recentBodies') });
-  return { blobs, entries, recent, unkept, purgeMarks };
+  return { blobs, entries, recent, bodyWriteRetries, purgeMarks };
 }
 
 /** Forgets entries that lead to nothing any more; resolves with their number. */
-export function sweepWorthless(
+export function pruneEntries(
   { blobs, entries }: Pick<Stores, 'blobs' | 'entries'>,
   now: () => number,
   signal: AbortSignal,
 ): Promise<number> {
-  const worthless = async (key: string, record: EntryRecord) =>
+  const prunable = async (key: string, record: EntryRecord) =>
     isPurgeable(key) &&
-    (await isWorthless(record, now(), (entry) => blobs.has(entry.body!.digest, ownedName(key, entry))));
-  return entries.sweep(worthless, signal);
+    (await isPrunable(record, now(), (entry) => blobs.has(entry.body!.digest, ownedName(key, entry))));
+  return entries.sweep(prunable, signal);
 }

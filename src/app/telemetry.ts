@@ -2,7 +2,7 @@
 // is the only place that does.
 
 import type { Answer } from '../cache/answer.ts';
-import type { FlightObserver, Resource } from '../cache/profile.ts';
+import type { FetchObserver, Resource } from '../cache/profile.ts';
 import type { FailureKind } from '../core/errors.ts';
 import type { PageRemarks } from '../index/page-resources.ts';
 import type { EventKind, Events } from '../observe/events.ts';
@@ -36,7 +36,7 @@ const RECENT_MS = 60_000;
 /** The gauge of a breaker, by its state. */
 const BREAKER_VALUES = { closed: 0, 'half-open': 1, open: 2 } as const;
 
-export class Telemetry implements FlightObserver {
+export class Telemetry implements FetchObserver {
   readonly #options: TelemetryOptions;
   readonly #lastTold = new Map<string, number>();
   #evicted = { count: 0, bytes: 0 };
@@ -174,8 +174,8 @@ export class Telemetry implements FlightObserver {
     }
   }
 
-  /** Sets what only a scrape wants to know: the upstreams as they are now, and how many flights are under way. */
-  scrape(mirrors: readonly MirrorStatus[], flights: number): void {
+  /** Sets what only a scrape wants to know: the upstreams as they are now, and how many fetches are under way. */
+  scrape(mirrors: readonly MirrorStatus[], fetches: number): void {
     for (const { url, state, lastSuccess, lastFailure, latencyMs, leads } of mirrors) {
       const upstream = new URL(url).host;
       const sound = lastFailure === undefined || lastFailure.time < (lastSuccess ?? Number.NEGATIVE_INFINITY);
@@ -184,7 +184,7 @@ export class Telemetry implements FlightObserver {
       this.#meters.upstreamLeads.set({ upstream }, leads ? 1 : 0);
       if (latencyMs !== undefined) this.#meters.upstreamAverageLatency.set({ upstream }, latencyMs / 1000);
     }
-    this.#meters.activeFlights.set({}, flights);
+    this.#meters.activeFlights.set({}, fetches);
     this.#meters.oldestStaleAge.set({}, this.oldestStaleSeconds);
   }
 

@@ -5,7 +5,7 @@ import { digestOf } from '../core/digest.ts';
 import type { IncomingResponse } from '../core/http-message.ts';
 import type { Agreement } from '../index/agreement.ts';
 import { indexScope } from '../index/index-scope.ts';
-import type { PageWorkshop } from '../index/page-pool.ts';
+import type { PagePool } from '../index/page-pool.ts';
 import type { IndexDocumentKind, IndexUnderName } from '../index/page-resources.ts';
 import { pageSource } from '../index/stored-page.ts';
 import type { IdentityFor } from '../net/open-socket.ts';
@@ -28,7 +28,7 @@ export interface Upstreams {
 export interface UpstreamsOptions {
   readonly agreement: Agreement;
   readonly secrets: CurrentSecrets;
-  readonly workshop: PageWorkshop;
+  readonly pagePool: PagePool;
   readonly identityFor: IdentityFor;
   /** Resolves the names of upstreams, in tests. */
   readonly lookup: Lookup | undefined;
@@ -91,7 +91,7 @@ function askersOf(
   { config, now, random, telemetry }: Basics,
   index: IndexConfig,
   { client, rights }: { readonly client: UpstreamClient; readonly rights: OriginRights },
-  { agreement, workshop }: UpstreamsOptions,
+  { agreement, pagePool }: UpstreamsOptions,
 ): Readonly<Record<IndexDocumentKind, IndexUpstream>> {
   const asker = (kind: IndexDocumentKind): IndexUpstream =>
     new IndexUpstream({
@@ -108,7 +108,7 @@ function askersOf(
       random,
       // Every index has a list of its projects, or says that it has none.
       ...(kind === 'page' && { neutralPath: '' }),
-      check: (path, response, body) => checkNeutral(workshop, kind, path, response, body),
+      check: (path, response, body) => checkNeutral(pagePool, kind, path, response, body),
       onEvent: (event) => telemetry.mirrorEvent(event, CALLED[kind]),
       count: (result) => {
         telemetry.pageRequest(result, LABELS[kind]);
@@ -125,7 +125,7 @@ function askersOf(
 
 /** Whether the answer to a probe is what a working index sends, and no portal's page. */
 async function checkNeutral(
-  workshop: PageWorkshop,
+  pagePool: PagePool,
   kind: IndexDocumentKind,
   path: string,
   response: IncomingResponse,
@@ -133,8 +133,8 @@ async function checkNeutral(
 ): Promise<void> {
   const project = kind === 'page' && path !== '' ? parseProjectName(path.slice(0, -1))?.name : undefined;
   const source = pageSource(response, body, project, digestOf(body));
-  if (kind === 'page' || kind === 'list') await workshop.check(source);
-  else await workshop.checkDocument(source, kind);
+  if (kind === 'page' || kind === 'list') await pagePool.check(source);
+  else await pagePool.checkDocument(source, kind);
 }
 
 /** The origins of all upstreams of all indexes, in the order of the configuration. */

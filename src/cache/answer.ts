@@ -35,7 +35,7 @@ export interface Answer {
   /** The body, where it has just come whole. */
   readonly bytes?: Buffer;
   /** Resolves when the copy is where a killed process leaves it: for who asked to be answered earlier. */
-  readonly inPlace?: Promise<void>;
+  readonly persisted?: Promise<void>;
   /** Present while the body is arriving; otherwise `ReadThrough.body` gives it. */
   readonly arriving?: Arriving;
   /** Present when nothing was stored: the response belongs to this request alone. */

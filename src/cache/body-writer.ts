@@ -2,21 +2,21 @@
 // and asked again for what is in memory; it never costs the answer.
 
 import type { BlobStore, BlobWriter, SyncTime } from '../store/blobs/blob-store.ts';
-import type { UnkeptBodies } from '../store/blobs/body-write-retries.ts';
+import type { BodyWriteRetries } from '../store/blobs/body-write-retries.ts';
 import type { RecentBodies } from '../store/blobs/recent-bodies.ts';
 import type { Entry } from '../store/entries/entry.ts';
 import type { EntryStore } from '../store/entries/entry-store.ts';
 import { describe, ownedName } from '../store/entries/record.ts';
 import type { KeyChanges } from './key-changes.ts';
-import type { FlightObserver, Resource } from './profile.ts';
+import type { FetchObserver, Resource } from './profile.ts';
 
 export interface BodyKeeperTools {
   readonly blobs: BlobStore;
   readonly entries: Pick<EntryStore, 'get'>;
   readonly recent: RecentBodies;
-  readonly unkept: UnkeptBodies;
+  readonly bodyWriteRetries: BodyWriteRetries;
   readonly changes: Pick<KeyChanges, 'inTurn'>;
-  readonly observe: Pick<FlightObserver, 'diskFailure'>;
+  readonly observe: Pick<FetchObserver, 'diskFailure'>;
 }
 
 export interface KeepOptions {
@@ -27,7 +27,7 @@ export interface KeepOptions {
   readonly place?: Promise<BlobWriter | undefined>;
 }
 
-export class BodyKeeper {
+export class BodyWriter {
   readonly #tools: BodyKeeperTools;
   readonly #resource: Resource;
 
@@ -49,10 +49,10 @@ export class BodyKeeper {
   async keep(entry: Entry, bytes: Buffer, { shared, replaces, place = this.create() }: KeepOptions): Promise<void> {
     this.#tools.recent.add(entry.body!.digest, bytes);
     if (await this.#write(place, entry, bytes, shared, replaces ? 'before' : 'behind')) return;
-    const { changes, unkept } = this.#tools;
+    const { changes, bodyWriteRetries } = this.#tools;
     const { key } = this.#resource;
     // In turn with purges: what is forgotten between the look at the record and the writing would come back.
-    unkept.add(ownedName(key, entry), () => changes.inTurn(key, () => this.#keepLater(entry, shared)));
+    bodyWriteRetries.add(ownedName(key, entry), () => changes.inTurn(key, () => this.#keepLater(entry, shared)));
   }
 
   /** Resolves with false when the disk still does not take it. */

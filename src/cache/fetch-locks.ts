@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { LEASE_MS, type LeaseAnswer, type LeaseDesk } from '../core/lease.ts';
 import type { Resource } from './profile.ts';
 
-export interface TurnsOptions {
+export interface FetchLocksOptions {
   readonly workers?: LeaseDesk | undefined;
   readonly nodes?: LeaseDesk | undefined;
   /** Processes of this data folder that have nothing but Redis in common. */
@@ -20,7 +20,7 @@ export interface Lookouts<Found> {
   readonly amongNodes: () => Promise<Found | undefined>;
 }
 
-export type Turn<Found> =
+export type FetchLock<Found> =
   /** Somebody else has asked meanwhile. `waited`: we were about to ask at the same time. */
   | { readonly kind: 'found'; readonly found: Found; readonly waited: boolean }
   /** Ask; `end` has to be called when the answer is stored, or there is none. */
@@ -34,16 +34,16 @@ const WORTH_WAITING_BYTES = 16 * 1024 * 1024;
 /** How often a waiting reader looks for itself, in case nobody tells it. */
 const LOOK_MS = 100;
 
-export class Turns {
-  readonly #options: TurnsOptions;
+export class FetchLocks {
+  readonly #options: FetchLocksOptions;
   readonly #closed = Promise.withResolvers<void>();
 
-  constructor(options: TurnsOptions) {
+  constructor(options: FetchLocksOptions) {
     this.#options = options;
   }
 
   /** Resolves when it is known who asks. Rejects only when a lookout does; then nothing is held. */
-  async take<Found>(resource: Resource, lookouts: Lookouts<Found>): Promise<Turn<Found>> {
+  async take<Found>(resource: Resource, lookouts: Lookouts<Found>): Promise<FetchLock<Found>> {
     const { body } = resource.profile;
     const deadline = performance.now() + longestWaitMs(resource);
     const interests: (() => void)[] = [];

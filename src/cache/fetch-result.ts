@@ -1,10 +1,10 @@
-// What a flight brings to those who wait for it.
+// What a fetch brings to those who wait for it.
 
 import type { Fields, IncomingResponse } from '../core/http-message.ts';
 import type { Entry } from '../store/entries/entry.ts';
 import type { GrowingBody } from './growing-body.ts';
 
-export type Landing =
+export type FetchResult =
   /** The entry is stored, or about to be: new or confirmed. */
   | {
       readonly kind: 'stored';
@@ -13,7 +13,7 @@ export type Landing =
       /** The body, where it has just come whole: what is in hand cannot be evicted before it is read. */
       readonly bytes?: Buffer;
       /** Resolves when the copy is where a killed process leaves it; absent when it is there already. */
-      readonly inPlace?: Promise<void>;
+      readonly persisted?: Promise<void>;
       /** The fields as they came: those that must not be stored are meant for the one who asked. */
       readonly received?: Fields;
       /** What is stored stays as it was: this is for the one who asked. */
@@ -26,7 +26,7 @@ export type Landing =
       readonly entry: Entry;
       readonly body: GrowingBody;
       readonly received: Fields;
-      /** Names this flight: the validator of bytes that nobody has verified yet. */
+      /** Names this fetch: the validator of bytes that nobody has verified yet. */
       readonly tag: string;
       readonly arrived: Promise<Entry>;
     }

@@ -8,21 +8,21 @@ import { contentLength } from '../core/http-body.ts';
 import { contentCoding, type IncomingResponse } from '../core/http-message.ts';
 import type { BlobWriter } from '../store/blobs/blob-store.ts';
 import type { BodyReference, Entry } from '../store/entries/entry.ts';
-import type { BodyKeeper } from './body-writer.ts';
-import type { Landing } from './fetch-result.ts';
+import type { BodyWriter } from './body-writer.ts';
+import type { FetchResult } from './fetch-result.ts';
 import { requireRight } from './fetch-whole.ts';
 import { GrowingBody } from './growing-body.ts';
-import type { FlightObserver, Resource, StreamedBody } from './profile.ts';
+import type { FetchObserver, Resource, StreamedBody } from './profile.ts';
 import { type Chunks, fill, gather } from './resume.ts';
 
 export interface StreamedArrivalOptions {
   readonly resource: Resource;
   readonly rule: StreamedBody;
   readonly outcome: 'miss' | 'updated';
-  readonly keeper: BodyKeeper;
-  readonly observe: FlightObserver;
+  readonly keeper: BodyWriter;
+  readonly observe: FetchObserver;
   readonly signal: AbortSignal;
-  /** Ends the flight: nobody needs it any more. */
+  /** Ends the fetch: nobody needs it any more. */
   readonly abort: () => void;
   /** Asks once more for the whole body, over a new connection and if possible not at these sources. */
   readonly ask: (avoid: ReadonlySet<string>) => Promise<IncomingResponse>;
@@ -57,7 +57,7 @@ export class StreamedArrival {
   }
 
   /** Rejects with an UpstreamFailure when no attempt brought a right body; nothing of it is stored then. */
-  async land(first: IncomingResponse): Promise<Landing> {
+  async land(first: IncomingResponse): Promise<FetchResult> {
     const { ask, rule, signal } = this.#options;
     const avoid = new Set<string>();
     let response = first;
@@ -118,7 +118,7 @@ export class StreamedArrival {
     }
   }
 
-  async #receive(response: IncomingResponse, attempt: number): Promise<Landing> {
+  async #receive(response: IncomingResponse, attempt: number): Promise<FetchResult> {
     const { resource, rule } = this.#options;
     requireContent(response, resource);
     const announced = contentLength(response);
@@ -143,14 +143,14 @@ export class StreamedArrival {
       : this.#grow(response, gathered.more, sizeBytes);
   }
 
-  async #receiveCoded(response: IncomingResponse): Promise<Landing> {
+  async #receiveCoded(response: IncomingResponse): Promise<FetchResult> {
     const maxBytes = Math.min(this.#options.rule.maxBytes, MAX_CODED_BYTES);
     const gathered = await gather(response, { maxBytes, waitMs: GATHER_CODED_MS });
     if ('whole' in gathered) return this.#keepWhole(response, Buffer.concat(gathered.whole));
     throw new UpstreamFailure('protocol', 'Upstream sent a large file with a content coding that nobody asked for.');
   }
 
-  async #keepWhole(response: IncomingResponse, sent: Buffer): Promise<Landing> {
+  async #keepWhole(response: IncomingResponse, sent: Buffer): Promise<FetchResult> {
     const { entryOf, keeper, observe, outcome, resource, rule, store } = this.#options;
     observe.received(resource, sent.length);
     const bytes = requireRight(sent, response, resource, rule.maxBytes);
@@ -163,7 +163,7 @@ export class StreamedArrival {
     return { kind: 'stored', outcome, entry, bytes, received: response.fields };
   }
 
-  #grow(response: IncomingResponse, chunks: Chunks, sizeBytes: number | undefined): Landing {
+  #grow(response: IncomingResponse, chunks: Chunks, sizeBytes: number | undefined): FetchResult {
     const { abort, entryOf, keeper, outcome, resource, rule } = this.#options;
     const writer = keeper.create();
     const body = new GrowingBody({

@@ -1,5 +1,5 @@
-// One upstream request and what became of it. However many readers wait for a key, one flight serves them all:
-// read-through.ts shares its landing.
+// One upstream request and what became of it. However many readers wait for a key, one fetch serves them all:
+// read-through.ts shares its result.
 
 import { digestInPieces } from '../core/digest.ts';
 import { UpstreamFailure } from '../core/errors.ts';
@@ -13,14 +13,14 @@ import type { BlobWriter } from '../store/blobs/blob-store.ts';
 import { UnreadableBlob } from '../store/blobs/stored-blob.ts';
 import type { BodyReference, Doubt, Entry, EntryRecord, Json } from '../store/entries/entry.ts';
 import { fitting, ownedName, withVariant } from '../store/entries/record.ts';
-import { BodyKeeper } from './body-writer.ts';
-import type { Landing } from './fetch-result.ts';
+import { BodyWriter } from './body-writer.ts';
+import type { FetchResult } from './fetch-result.ts';
 import { StreamedArrival } from './fetch-streamed.ts';
-import type { FlightTools } from './fetch-tools.ts';
+import type { FetchTools } from './fetch-tools.ts';
 import type { PendingStore } from './key-changes.ts';
 import type { Ask, Resource, StreamedBody, WholeBody } from './profile.ts';
 
-export interface FlightOptions {
+export interface FetchOptions {
   readonly alone?: boolean;
   readonly unreadable?: boolean;
   readonly unconditional?: boolean;
@@ -29,12 +29,12 @@ export interface FlightOptions {
 /** When a page that does not come is asked for once more: its client has come back for it by then. */
 const BESIDE_MS = [14_000, 24_000];
 
-export class Flight {
-  readonly #tools: FlightTools;
+export class Fetch {
+  readonly #tools: FetchTools;
   readonly #resource: Resource;
   readonly #record: EntryRecord | undefined;
   readonly #held: Entry | undefined;
-  readonly #keeper: BodyKeeper;
+  readonly #keeper: BodyWriter;
   readonly #alone: boolean;
   readonly #unreadable: boolean;
   readonly #unconditional: boolean;
@@ -42,7 +42,7 @@ export class Flight {
   readonly #abort = new AbortController();
   #givenUp: UpstreamFailure | undefined;
   /** Those that were begun because this one took long. */
-  readonly #beside: Flight[] = [];
+  readonly #beside: Fetch[] = [];
   /** Settles when its own request has ended and what came of it is stored. */
   #landed: Promise<unknown> = Promise.resolve();
 
@@ -52,10 +52,10 @@ export class Flight {
    * upstream shall send what it has, whatever is held.
    */
   constructor(
-    tools: FlightTools,
+    tools: FetchTools,
     resource: Resource,
     stored: { readonly record: EntryRecord | undefined; readonly held: Entry | undefined },
-    { alone = false, unreadable = false, unconditional = false }: FlightOptions = {},
+    { alone = false, unreadable = false, unconditional = false }: FetchOptions = {},
   ) {
     this.#tools = tools;
     this.#resource = resource;
@@ -65,7 +65,7 @@ export class Flight {
     this.#unreadable = unreadable;
     this.#unconditional = unconditional || unreadable;
     this.#pending = tools.changes.begin(resource.key, tools.now());
-    this.#keeper = new BodyKeeper(tools, resource);
+    this.#keeper = new BodyWriter(tools, resource);
   }
 
   get key(): string {
@@ -74,7 +74,7 @@ export class Flight {
 
   /** Ends the request: nobody needs it any more. */
   abort(): void {
-    for (const flight of [this, ...this.#beside]) flight.#abort.abort();
+    for (const inFlight of [this, ...this.#beside]) inFlight.#abort.abort();
   }
 
   /** Ends a request that takes too long; `cause` is what those hear who still wait for it. */
@@ -93,13 +93,13 @@ export class Flight {
    * purge has to overtake it.
    */
   end(): void {
-    for (const flight of [this, ...this.#beside]) {
-      void flight.#landed.then(() => flight.#tools.changes.end(flight.#pending));
+    for (const inFlight of [this, ...this.#beside]) {
+      void inFlight.#landed.then(() => inFlight.#tools.changes.end(inFlight.#pending));
     }
   }
 
   /** Asks upstream. Rejects with an UpstreamFailure, which never changed anything that is stored. */
-  async land(): Promise<Landing> {
+  async land(): Promise<FetchResult> {
     try {
       const isWhole = this.#resource.profile.body.kind === 'whole' && !this.#alone;
       return await (isWhole ? this.#landOrBeside() : this.#land());
@@ -109,23 +109,23 @@ export class Flight {
   }
 
   /**
-   * The landing of this flight or of one of those that are begun beside it when it takes long: its connection may be lost,
+   * The result of this fetch or of one of those that are begun beside it when it takes long: its connection may be lost,
    * and what an upstream that is well again answers must not wait for it. What ends well first counts.
    */
-  #landOrBeside(): Promise<Landing> {
-    const { promise, resolve, reject } = Promise.withResolvers<Landing>();
-    const underWay = new Set<Flight>();
-    const follow = (flight: Flight) => {
-      underWay.add(flight);
-      flight.#land().then(resolve, (error) => {
-        underWay.delete(flight);
+  #landOrBeside(): Promise<FetchResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<FetchResult>();
+    const underWay = new Set<Fetch>();
+    const follow = (inFlight: Fetch) => {
+      underWay.add(inFlight);
+      inFlight.#land().then(resolve, (error) => {
+        underWay.delete(inFlight);
         if (underWay.size === 0) reject(error);
       });
     };
     const timers = BESIDE_MS.map((ms) =>
       setTimeout(() => {
         const stored = { record: this.#record, held: this.#held };
-        const other = new Flight(this.#tools, this.#resource, stored, { unconditional: this.#unconditional });
+        const other = new Fetch(this.#tools, this.#resource, stored, { unconditional: this.#unconditional });
         this.#beside.push(other);
         follow(other);
       }, ms),
@@ -133,19 +133,19 @@ export class Flight {
     follow(this);
     const done = () => {
       for (const timer of timers) clearTimeout(timer);
-      for (const flight of underWay) flight.#abort.abort();
+      for (const inFlight of underWay) inFlight.#abort.abort();
     };
     promise.then(done, done);
     return promise;
   }
 
-  #land(): Promise<Landing> {
-    const landing = this.#ownLanding();
-    this.#landed = landing.catch(() => {});
-    return landing;
+  #land(): Promise<FetchResult> {
+    const fetchResult = this.#ownLanding();
+    this.#landed = fetchResult.catch(() => {});
+    return fetchResult;
   }
 
-  async #ownLanding(): Promise<Landing> {
+  async #ownLanding(): Promise<FetchResult> {
     const held = this.#held;
     if (held !== undefined && !this.#unconditional) {
       const { base } = held;
@@ -153,8 +153,8 @@ export class Flight {
       const response = await this.#ask({ conditions: conditions(held), ...from });
       if (response.status !== 304) return this.#receive(response);
       response.body.destroy();
-      const landing = await this.#notModified(held, response);
-      if (landing !== undefined) return landing;
+      const fetchResult = await this.#notModified(held, response);
+      if (fetchResult !== undefined) return fetchResult;
     }
     const response = await this.#ask({ conditions: [] });
     // The one reader's own conditions may have gone along, and then 304 is for him.
@@ -177,7 +177,7 @@ export class Flight {
   }
 
   /** RFC 9111 4.3.4; undefined when the 304 cannot be about what we hold, or that is gone meanwhile. */
-  async #notModified(held: Entry, response: IncomingResponse): Promise<Landing | undefined> {
+  async #notModified(held: Entry, response: IncomingResponse): Promise<FetchResult | undefined> {
     const { profile } = this.#resource;
     if (profile.contradicts(held, response)) return undefined;
     const granted = { ...response, fields: profile.grant(response) };
@@ -190,7 +190,7 @@ export class Flight {
     return { kind: 'stored', outcome: 'revalidated', entry, ...(!isShared && { unshared: true }) };
   }
 
-  async #receive(response: IncomingResponse): Promise<Landing> {
+  async #receive(response: IncomingResponse): Promise<FetchResult> {
     const { profile } = this.#resource;
     // A part of a file that nobody asked for: not an answer, but one that may be had elsewhere.
     if (response.status === 206 && profile.body.kind === 'streamed' && profile.body.shared) {
@@ -218,7 +218,7 @@ export class Flight {
     return staleAllowed(this.#held, { kind: 'status', status }, this.#tools.now(), this.#resource.profile.rules);
   }
 
-  async #receiveWhole(response: IncomingResponse, rule: WholeBody): Promise<Landing> {
+  async #receiveWhole(response: IncomingResponse, rule: WholeBody): Promise<FetchResult> {
     // Where nothing is held it will be kept: a place on the disk is made for it while it arrives and is read.
     const place = this.#held === undefined ? this.#keeper.create() : undefined;
     try {
@@ -233,7 +233,7 @@ export class Flight {
     response: IncomingResponse,
     rule: WholeBody,
     place: Promise<BlobWriter | undefined> | undefined,
-  ): Promise<Landing> {
+  ): Promise<FetchResult> {
     const bytes = await collect(response, rule.maxBytes);
     this.#tools.observe.received(this.#resource, bytes.length);
     const digest = await digestInPieces(bytes);
@@ -245,7 +245,7 @@ export class Flight {
       const isHere = !this.#unreadable && (await this.#storeIfHeld(held, () => this.#write(entry)));
       if (isHere) return { kind: 'stored', outcome: 'revalidated', entry };
       // The bytes that the disk does not give, or that were purged meanwhile: written once more.
-      return { kind: 'stored', outcome: 'revalidated', entry, bytes, inPlace: this.#putInPlace(entry, bytes, place) };
+      return { kind: 'stored', outcome: 'revalidated', entry, bytes, persisted: this.#putInPlace(entry, bytes, place) };
     }
     const facts = (await this.#resource.check?.(response, bytes, digest)) ?? null;
     const entry = this.#entryOf(response, reference, facts);
@@ -258,7 +258,7 @@ export class Flight {
     always: boolean,
     bytes?: Buffer,
     place?: Promise<BlobWriter | undefined>,
-  ): Promise<Landing> {
+  ): Promise<FetchResult> {
     const held = this.#held;
     const isNegative = bytes === undefined;
     if (held === undefined && isNegative && !(await this.#nothingIsHeld())) throw new UnreadableBlob();
@@ -286,16 +286,16 @@ export class Flight {
         return { kind: 'kept', entry: held, reason: judgement.claim, retryAfterMs: judgement.afterMs };
       }
     }
-    const landing = { kind: 'stored', outcome: this.#outcome, entry: candidate } as const;
-    const inPlace = this.#putInPlace(candidate, bytes, place);
+    const fetchResult = { kind: 'stored', outcome: this.#outcome, entry: candidate } as const;
+    const persisted = this.#putInPlace(candidate, bytes, place);
     // What is in hand can be worked on while the disk takes it.
-    if (bytes !== undefined) return { ...landing, bytes, inPlace };
-    await inPlace;
-    return landing;
+    if (bytes !== undefined) return { ...fetchResult, bytes, persisted };
+    await persisted;
+    return fetchResult;
   }
 
   /**
-   * Whether a "there is none" takes the place of nothing: no page may be here that could not be read when the flight
+   * Whether a "there is none" takes the place of nothing: no page may be here that could not be read when the fetch
    * began. Every page has a body that says what it is, whether or not the database answers. Rejects with UnreadableBlob
    * when that cannot be read now either.
    */
@@ -310,7 +310,7 @@ export class Flight {
     return owned === undefined;
   }
 
-  /** Bytes first, then the entry that speaks of them; neither when a purge has overtaken the flight. */
+  /** Bytes first, then the entry that speaks of them; neither when a purge has overtaken the fetch. */
   async #putInPlace(
     entry: Entry,
     bytes: Buffer | undefined,
@@ -333,7 +333,7 @@ export class Flight {
   }
 
   /** A body that is sent on: small ones when they are whole and right, large ones while they arrive. */
-  async #receiveStreamed(response: IncomingResponse, rule: StreamedBody): Promise<Landing> {
+  async #receiveStreamed(response: IncomingResponse, rule: StreamedBody): Promise<FetchResult> {
     const { profile, request } = this.#resource;
     const granted = { ...response, fields: profile.grant(response) };
     const isContent = profile.meaning(response.status) === 'content';
@@ -363,10 +363,10 @@ export class Flight {
   }
 
   /**
-   * Stores what rests on the copy that the flight began with; false, and nothing is stored, when that is gone. A purge may
-   * have removed it although it did not overtake the flight:
+   * Stores what rests on the copy that the fetch began with; false, and nothing is stored, when that is gone. A purge may
+   * have removed it although it did not overtake the fetch:
    *   1. P overtakes what is under way and waits for its turn;
-   *   2. this flight begins, finds the old copy and asks whether it still holds;
+   *   2. this fetch begins, finds the old copy and asks whether it still holds;
    *   3. P has its turn: the body and the record are gone;
    *   4. "304" comes: the record would be there again, of a body that is not.
    */
@@ -379,7 +379,7 @@ export class Flight {
     return isHeld;
   }
 
-  /** What is stored now; where the disk does not answer, what was found when the flight began. */
+  /** What is stored now; where the disk does not answer, what was found when the fetch began. */
   get #recorded(): EntryRecord | undefined {
     const { entries } = this.#tools;
     const { key } = this.#resource;
@@ -387,7 +387,7 @@ export class Flight {
     return record ?? (entries.diskAnswers ? undefined : this.#record);
   }
 
-  /** Changes what is stored under the key; false, and nothing is changed, when a purge has overtaken the flight. */
+  /** Changes what is stored under the key; false, and nothing is changed, when a purge has overtaken the fetch. */
   async #change(change: () => Promise<void>): Promise<boolean> {
     const changed = await this.#tools.changes.store(this.#pending, async () => {
       await change();
@@ -398,7 +398,7 @@ export class Flight {
 
   /** Only within a change of the key. */
   async #write(entry: Entry): Promise<void> {
-    // Another variant may have been stored since this flight began.
+    // Another variant may have been stored since this fetch began.
     const stored = this.#recorded;
     const record = withVariant(stored, this.#held, entry);
     await this.#tools.entries.set(this.#resource.key, record);

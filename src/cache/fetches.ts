@@ -1,18 +1,18 @@
-// The flights under way: one for a key, however many readers wait for it. Who comes first starts it, in turn with the
+// The fetches under way: one for a key, however many readers wait for it. Who comes first starts it, in turn with the
 // other processes and nodes; what became of it decides when the key may be tried again.
 
 import { settlesWithin } from '../core/deadline.ts';
 import { Overloaded, OwnFault, ProxyError, UpstreamFailure } from '../core/errors.ts';
 import { FairShares } from '../core/fair-shares.ts';
-import { askingClient } from '../core/request-context.ts';
+import { requestContext } from '../core/request-context.ts';
 import { remainingSeconds } from '../http-semantics/age.ts';
 import { isOutOfDescriptors } from '../store/blobs/open-files.ts';
 import type { Entry, EntryRecord } from '../store/entries/entry.ts';
-import { Flight } from './fetch.ts';
-import { Turns, type TurnsOptions } from './fetch-locks.ts';
-import type { Landing } from './fetch-result.ts';
-import type { FlightTools } from './fetch-tools.ts';
-import type { StoredByOthers, StoredLanding } from './lookup.ts';
+import { Fetch } from './fetch.ts';
+import { FetchLocks, type FetchLocksOptions } from './fetch-locks.ts';
+import type { FetchResult } from './fetch-result.ts';
+import type { FetchTools } from './fetch-tools.ts';
+import type { StoredByOthers, StoredResult } from './lookup.ts';
 import type { Resource } from './profile.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 import type { RetrySchedule } from './retry-schedule.ts';
@@ -36,17 +36,17 @@ const LONGEST_MS = 100_000;
 const IN_PLACE_MS = 5_000;
 
 interface Running {
-  readonly flight: Flight;
-  readonly landing: Promise<Landing>;
+  readonly inFlight: Fetch;
+  readonly fetchResult: Promise<FetchResult>;
   /** Milliseconds on the monotonic clock. */
   readonly startedAt: number;
   /** Set once the head is here and while the body arrives. */
-  growing?: Extract<Landing, { kind: 'growing' }>;
+  growing?: Extract<FetchResult, { kind: 'growing' }>;
 }
 
-/** A reader's part in a flight. */
+/** A reader's part in a fetch. */
 export interface Joined {
-  readonly landing: Promise<Landing>;
+  readonly fetchResult: Promise<FetchResult>;
   /** Milliseconds on the monotonic clock. */
   readonly startedAt: number;
   /** Whether another reader started it. */
@@ -54,47 +54,47 @@ export interface Joined {
 }
 
 export interface JoinOptions {
-  /** The request is its sender's alone: no flight is shared. */
+  /** The request is its sender's alone: no fetch is shared. */
   readonly alone?: boolean;
-  /** A flight that is begun asks without validators. */
+  /** A fetch that is begun asks without validators. */
   readonly unconditional?: boolean;
   /** What is held cannot be read now. */
   readonly unreadable?: boolean;
 }
 
-export interface FlightsOptions {
-  readonly tools: FlightTools;
+export interface FetchesOptions {
+  readonly tools: FetchTools;
   readonly others: StoredByOthers;
   readonly retries: RetrySchedule;
   readonly ahead: RefreshAhead;
   readonly onCollapsed: (resource: Resource) => void;
   /** Where turns to ask upstream are given out, beyond this process. */
-  readonly leases: TurnsOptions;
+  readonly leases: FetchLocksOptions;
 }
 
-export class Flights {
-  readonly #tools: FlightTools;
+export class Fetches {
+  readonly #tools: FetchTools;
   readonly #others: StoredByOthers;
   readonly #retries: RetrySchedule;
   readonly #ahead: RefreshAhead;
   readonly #onCollapsed: (resource: Resource) => void;
-  readonly #turns: Turns;
+  readonly #turns: FetchLocks;
   readonly #running = new Map<string, Running>();
   /** Those that a client has started; joining costs nothing. */
   readonly #shares = new FairShares(MAX_FLIGHTS);
   /** Those of one reader. */
-  readonly #alone = new Map<Flight, Promise<Landing>>();
+  readonly #alone = new Map<Fetch, Promise<FetchResult>>();
   readonly #unshareable = new Map<string, number>();
   /** By upstream, how many take longer than any client waits. */
   readonly #overdue = new Map<string, number>();
 
-  constructor({ tools, others, retries, ahead, onCollapsed, leases }: FlightsOptions) {
+  constructor({ tools, others, retries, ahead, onCollapsed, leases }: FetchesOptions) {
     this.#tools = tools;
     this.#others = others;
     this.#retries = retries;
     this.#ahead = ahead;
     this.#onCollapsed = onCollapsed;
-    this.#turns = new Turns(leases);
+    this.#turns = new FetchLocks(leases);
   }
 
   /** How many are under way. */
@@ -103,7 +103,7 @@ export class Flights {
   }
 
   /**
-   * The flight for the key: the one that is under way, or a new one. Throws Overloaded when there are too many and the
+   * The fetch for the key: the one that is under way, or a new one. Throws Overloaded when there are too many and the
    * client has its share of them; who holds a copy is let through, for refreshing it keeps clients served. `byItself`:
    * the request is its client's alone. `unreadable`: the disk does not give what is held.
    */
@@ -120,36 +120,42 @@ export class Flights {
       (running?.growing !== undefined && decide(resource, [running.growing.entry], this.#tools.now()).kind !== 'fresh');
     if (running !== undefined && !alone) {
       this.#onCollapsed(resource);
-      return { landing: running.landing, startedAt: running.startedAt, collapsed: true };
+      return { fetchResult: running.fetchResult, startedAt: running.startedAt, collapsed: true };
     }
-    const client = askingClient();
+    const client = requestContext();
     if (held === undefined && !this.#shares.mayTake(client)) {
       throw new Overloaded('Too much is being fetched from upstream at this moment.');
     }
     const startedAt = performance.now();
     const stored = { record: this.#believed(resource.key, record), held };
-    const flight = new Flight(this.#tools, resource, stored, { alone, unreadable, unconditional });
-    const landing = this.#land(resource, flight, held, startedAt, byItself ? 'by-itself' : alone ? 'alone' : 'shared');
+    const inFlight = new Fetch(this.#tools, resource, stored, { alone, unreadable, unconditional });
+    const fetchResult = this.#land(
+      resource,
+      inFlight,
+      held,
+      startedAt,
+      byItself ? 'by-itself' : alone ? 'alone' : 'shared',
+    );
     if (alone) {
-      this.#watchAlone(flight, landing);
-      return { landing, startedAt, collapsed: false };
+      this.#watchAlone(inFlight, fetchResult);
+      return { fetchResult, startedAt, collapsed: false };
     }
-    const started: Running = { flight, landing, startedAt };
+    const started: Running = { inFlight, fetchResult, startedAt };
     this.#running.set(resource.key, started);
     this.#shares.take(client);
     const done = () => {
-      flight.end();
+      inFlight.end();
       this.#shares.giveBack(client);
       if (this.#running.get(resource.key) === started) this.#running.delete(resource.key);
     };
     // What one origin of a raw mount takes its time for is between it and its clients.
-    if (resource.profile.name !== 'raw') this.#limitTime(flight, resource.upstream, landing);
-    // A flight can be joined until its copy is found without it.
-    landing.then((landed) => {
+    if (resource.profile.name !== 'raw') this.#limitTime(inFlight, resource.upstream, fetchResult);
+    // A fetch can be joined until its copy is found without it.
+    fetchResult.then((landed) => {
       if (landed.kind === 'growing') started.growing = landed;
       afterwards(landed, done);
     }, done);
-    return { landing, startedAt, collapsed: false };
+    return { fetchResult, startedAt, collapsed: false };
   }
 
   isUnderWay(key: string): boolean {
@@ -162,7 +168,7 @@ export class Flights {
   }
 
   /** A body whose bytes are all here is being put in its place: what is stored a moment later decides. */
-  async inPlace(key: string): Promise<void> {
+  async persisted(key: string): Promise<void> {
     const growing = this.#running.get(key)?.growing;
     if (growing?.body.isComplete === true) await growing.arrived.catch(() => {});
   }
@@ -172,49 +178,52 @@ export class Flights {
   }
 
   /**
-   * What the flights of such keys, begun until `until` (milliseconds since the epoch), bring is of before a change: it is
+   * What the fetches of such keys, begun until `until` (milliseconds since the epoch), bring is of before a change: it is
    * not stored, and nobody joins them any more. Returns their keys.
    */
   overtake(isMeant: (key: string) => boolean, until: number): string[] {
     this.#tools.changes.overtake(isMeant, until);
-    const overtaken = [...this.#running].flatMap(([key, { flight }]) =>
-      flight.begunAt <= until && isMeant(key) ? key : [],
+    const overtaken = [...this.#running].flatMap(([key, { inFlight }]) =>
+      inFlight.begunAt <= until && isMeant(key) ? key : [],
     );
     for (const key of overtaken) this.#running.delete(key);
     return overtaken;
   }
 
-  /** A flight for one reader, whose answer nobody else may share; `unreadable` is what is held and cannot be read. */
-  alone(resource: Resource, record: EntryRecord | undefined, unreadable?: Entry): Promise<Landing> {
+  /** A fetch for one reader, whose answer nobody else may share; `unreadable` is what is held and cannot be read. */
+  alone(resource: Resource, record: EntryRecord | undefined, unreadable?: Entry): Promise<FetchResult> {
     const how = { alone: true, unreadable: unreadable !== undefined };
-    const flight = new Flight(this.#tools, resource, { record, held: unreadable }, how);
-    const landing = flight.land();
-    this.#watchAlone(flight, landing);
-    return landing;
+    const inFlight = new Fetch(this.#tools, resource, { record, held: unreadable }, how);
+    const fetchResult = inFlight.land();
+    this.#watchAlone(inFlight, fetchResult);
+    return fetchResult;
   }
 
   /** Resolves when what is under way now has ended, and what it brought is in its place. */
   async settled(): Promise<void> {
-    const landings = [...this.#alone.values(), ...[...this.#running.values()].map(({ landing }) => landing)];
-    await Promise.all(landings.map((landing) => new Promise<void>((resolve) => ended(landing, resolve))));
+    const fetchResults = [
+      ...this.#alone.values(),
+      ...[...this.#running.values()].map(({ fetchResult }) => fetchResult),
+    ];
+    await Promise.all(fetchResults.map((fetchResult) => new Promise<void>((resolve) => ended(fetchResult, resolve))));
   }
 
   /** Asks upstream for nothing more; resolves when what has come whole until now is in its place. */
   async close(): Promise<void> {
     this.#turns.close();
-    for (const { flight, growing } of this.#running.values()) {
-      if (growing?.body.isComplete !== true) flight.abort();
+    for (const { inFlight, growing } of this.#running.values()) {
+      if (growing?.body.isComplete !== true) inFlight.abort();
     }
-    for (const flight of this.#alone.keys()) flight.abort();
+    for (const inFlight of this.#alone.keys()) inFlight.abort();
     // Its client has it already and thinks that it is here.
     await settlesWithin(this.settled(), IN_PLACE_MS);
   }
 
-  /** Ends the flight when it is overdue and one too many, and at the latest after `LONGEST_MS`. */
-  #limitTime(flight: Flight, upstream: string, landing: Promise<Landing>): void {
+  /** Ends the fetch when it is overdue and one too many, and at the latest after `LONGEST_MS`. */
+  #limitTime(inFlight: Fetch, upstream: string, fetchResult: Promise<FetchResult>): void {
     let counted = false;
     const giveUp = () =>
-      flight.giveUp(new UpstreamFailure('timeout', `The index ${upstream} has not answered in time. Ask again.`));
+      inFlight.giveUp(new UpstreamFailure('timeout', `The index ${upstream} has not answered in time. Ask again.`));
     const last = setTimeout(giveUp, LONGEST_MS);
     const first = setTimeout(() => {
       const others = this.#overdue.get(upstream) ?? 0;
@@ -230,19 +239,19 @@ export class Flights {
       if (others > 0) this.#overdue.set(upstream, others);
       else this.#overdue.delete(upstream);
     };
-    landing.then(done, done);
+    fetchResult.then(done, done);
   }
 
-  #watchAlone(flight: Flight, landing: Promise<Landing>): void {
-    this.#alone.set(flight, landing);
-    ended(landing, () => {
-      this.#alone.delete(flight);
-      flight.end();
+  #watchAlone(inFlight: Fetch, fetchResult: Promise<FetchResult>): void {
+    this.#alone.set(inFlight, fetchResult);
+    ended(fetchResult, () => {
+      this.#alone.delete(inFlight);
+      inFlight.end();
     });
   }
 
   /**
-   * The record as a flight shall see it. A claim that contradicts the copy has to be repeated without a failure in
+   * The record as a fetch shall see it. A claim that contradicts the copy has to be repeated without a failure in
    * between: what an upstream says right after an outage begins the count anew.
    */
   #believed(key: string, record: EntryRecord | undefined): EntryRecord | undefined {
@@ -250,31 +259,31 @@ export class Flights {
     return record?.doubt !== undefined && failed ? { format: 1, variants: record.variants } : record;
   }
 
-  /** `by-itself`: what is one client's alone; `alone`: a flight of one reader, because others may not share it. */
+  /** `by-itself`: what is one client's alone; `alone`: a fetch of one reader, because others may not share it. */
   async #land(
     resource: Resource,
-    flight: Flight,
+    inFlight: Fetch,
     held: Entry | undefined,
     startedAt: number,
     whose: 'shared' | 'alone' | 'by-itself',
-  ): Promise<Landing> {
+  ): Promise<FetchResult> {
     const { key, upstream } = resource;
     try {
-      const landing = await (whose === 'shared' ? this.#inTurn(resource, flight, held) : flight.land());
-      if (landing.kind === 'kept') {
+      const fetchResult = await (whose === 'shared' ? this.#inTurn(resource, inFlight, held) : inFlight.land());
+      if (fetchResult.kind === 'kept') {
         this.#retries.failed(
           key,
-          { cause: landing.reason, upstream, tookMs: 0, slow: false, held: true },
-          landing.retryAfterMs,
+          { cause: fetchResult.reason, upstream, tookMs: 0, slow: false, held: true },
+          fetchResult.retryAfterMs,
         );
       } else this.#retries.succeeded(key, upstream);
-      if (landing.kind === 'stored' && resource.profile.refreshAhead) {
-        const remaining = remainingSeconds(landing.entry, this.#tools.now(), resource.profile.rules);
+      if (fetchResult.kind === 'stored' && resource.profile.refreshAhead) {
+        const remaining = remainingSeconds(fetchResult.entry, this.#tools.now(), resource.profile.rules);
         this.#ahead.validated(resource, remaining * 1000);
       }
       // What is one client's alone says nothing of what others would get.
-      if (landing.kind === 'passing' && whose !== 'by-itself') this.#remember(resource.key);
-      return landing;
+      if (fetchResult.kind === 'passing' && whose !== 'by-itself') this.#remember(resource.key);
+      return fetchResult;
     } catch (thrown) {
       const error = this.#asOurs(resource, thrown);
       const tookMs = performance.now() - startedAt;
@@ -286,7 +295,7 @@ export class Flights {
     }
   }
 
-  /** An error that nobody foresaw is a fault of ours: it is counted once here, whoever waits for the flight. */
+  /** An error that nobody foresaw is a fault of ours: it is counted once here, whoever waits for the fetch. */
   #asOurs(resource: Resource, thrown: unknown): unknown {
     if (thrown instanceof ProxyError || isOutOfDescriptors(thrown)) return thrown;
     this.#tools.observe.ownFault(resource, thrown);
@@ -294,8 +303,8 @@ export class Flights {
   }
 
   /** Asks upstream when it is our turn; until then another process or node may store what we want. */
-  async #inTurn(resource: Resource, flight: Flight, held: Entry | undefined): Promise<Landing> {
-    const turn = await this.#turns.take<StoredLanding>(resource, {
+  async #inTurn(resource: Resource, inFlight: Fetch, held: Entry | undefined): Promise<FetchResult> {
+    const turn = await this.#turns.take<StoredResult>(resource, {
       onDisk: () => this.#others.onDisk(resource, held),
       amongNodes: () => this.#others.amongNodes(resource, held),
     });
@@ -304,10 +313,10 @@ export class Flights {
       return turn.found;
     }
     try {
-      const landing = await flight.land();
+      const fetchResult = await inFlight.land();
       // Others can use a body once it is whole and in its place.
-      afterwards(landing, turn.end);
-      return landing;
+      afterwards(fetchResult, turn.end);
+      return fetchResult;
     } catch (error) {
       turn.end();
       throw error;
@@ -320,24 +329,24 @@ export class Flights {
   }
 }
 
-/** Calls back when nothing of the flight is under way any more. */
-function afterwards(landing: Landing, done: () => void): void {
-  if (landing.kind === 'growing') landing.arrived.then(done, done);
-  else if (landing.kind === 'stored' && landing.inPlace !== undefined) landing.inPlace.then(done, done);
+/** Calls back when nothing of the fetch is under way any more. */
+function afterwards(fetchResult: FetchResult, done: () => void): void {
+  if (fetchResult.kind === 'growing') fetchResult.arrived.then(done, done);
+  else if (fetchResult.kind === 'stored' && fetchResult.persisted !== undefined) fetchResult.persisted.then(done, done);
   else done();
 }
 
-/** Calls back when the landing is known and nothing of its flight is under way any more. */
-function ended(landing: Promise<Landing>, done: () => void): void {
-  landing.then((landed) => afterwards(landed, done), done);
+/** Calls back when the result is known and nothing of its fetch is under way any more. */
+function ended(fetchResult: Promise<FetchResult>, done: () => void): void {
+  fetchResult.then((landed) => afterwards(landed, done), done);
 }
 
-/** The reader does not wait for the flight: an answer that may not be stored, and was for him alone, ends here. */
+/** The reader does not wait for the fetch: an answer that may not be stored, and was for him alone, ends here. */
 export function leave(joined: Joined): void {
   if (joined.collapsed) return;
-  joined.landing.then(
-    (landing) => {
-      if (landing.kind === 'passing') landing.response.body.destroy();
+  joined.fetchResult.then(
+    (fetchResult) => {
+      if (fetchResult.kind === 'passing') fetchResult.response.body.destroy();
     },
     () => {},
   );

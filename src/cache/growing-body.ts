@@ -227,7 +227,7 @@ export class GrowingBody {
     this.#latest.giveUp(dispensable, window);
   }
 
-  /** Without readers nothing has been passed: the one who started the flight is about to come. */
+  /** Without readers nothing has been passed: the one who started the fetch is about to come. */
   #passedByAll(): number {
     let slowest = Number.POSITIVE_INFINITY;
     for (const { position } of this.#readers) slowest = Math.min(slowest, position);

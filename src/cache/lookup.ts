@@ -11,9 +11,9 @@ import type { Blob } from '../store/blobs/blob-store.ts';
 import { MemoryBlob, UnreadableBlob } from '../store/blobs/stored-blob.ts';
 import type { Entry, EntryRecord } from '../store/entries/entry.ts';
 import { described, holds, ownedName, withVariant } from '../store/entries/record.ts';
-import { BodyKeeper } from './body-writer.ts';
-import type { Landing } from './fetch-result.ts';
-import type { FlightTools } from './fetch-tools.ts';
+import { BodyWriter } from './body-writer.ts';
+import type { FetchResult } from './fetch-result.ts';
+import type { FetchTools } from './fetch-tools.ts';
 import type { Resource } from './profile.ts';
 
 export interface Forgetting {
@@ -23,11 +23,11 @@ export interface Forgetting {
   readonly stays: (record: EntryRecord | undefined) => boolean;
 }
 
-export class StoredCopies {
-  readonly #tools: FlightTools;
+export class Lookup {
+  readonly #tools: FetchTools;
   readonly #others: StoredByOthers;
 
-  constructor(tools: FlightTools, others: StoredByOthers) {
+  constructor(tools: FetchTools, others: StoredByOthers) {
     this.#tools = tools;
     this.#others = others;
   }
@@ -59,7 +59,7 @@ export class StoredCopies {
     return changes.inTurn(key, async () => {
       const owned = await blobs.openOwned(key).catch(notNow);
       owned?.blob.release();
-      // What a flight stored before this turn is newer, and a second flight would be one too many.
+      // What a fetch stored before this turn is newer, and a second fetch would be one too many.
       const stored = entries.peek(key);
       if (owned === undefined || stored !== undefined) return stored;
       const recovered = described(key, owned.description);
@@ -140,9 +140,9 @@ export class StoredCopies {
    */
   forgottenElsewhere(key: string): void {
     const { entries, blobs } = this.#tools;
-    for (const entry of entries.peek(key)?.variants ?? []) blobs.changedElsewhere(ownedName(key, entry));
-    blobs.changedElsewhere(key);
-    entries.changedElsewhere([key]);
+    for (const entry of entries.peek(key)?.variants ?? []) blobs.invalidate(ownedName(key, entry));
+    blobs.invalidate(key);
+    entries.invalidate([key]);
   }
 
   /**
@@ -204,26 +204,26 @@ function requireUnreadable(error: unknown): UnreadableBlob {
 // What other processes on this data folder and other nodes on our Redis have stored. It becomes ours only together with
 // its body, which is on our disk before the entry that speaks of it.
 
-export type StoredLanding = Extract<Landing, { kind: 'stored' }>;
+export type StoredResult = Extract<FetchResult, { kind: 'stored' }>;
 
 export class StoredByOthers {
-  readonly #tools: FlightTools;
+  readonly #tools: FetchTools;
 
-  constructor(tools: FlightTools) {
+  constructor(tools: FetchTools) {
     this.#tools = tools;
   }
 
   /** What another process of this machine stored since `held`, when it may be used without asking upstream. */
-  async onDisk(resource: Resource, held: Entry | undefined): Promise<StoredLanding | undefined> {
+  async onDisk(resource: Resource, held: Entry | undefined): Promise<StoredResult | undefined> {
     const entry = this.#newer(resource, this.#tools.entries.reread(resource.key), held);
     if (entry === undefined || !(await this.#hasBody(resource, entry))) return undefined;
-    return landingOf(entry, held);
+    return resultOf_(entry, held);
   }
 
   /** The same for what another node stored. */
-  async amongNodes(resource: Resource, held: Entry | undefined): Promise<StoredLanding | undefined> {
+  async amongNodes(resource: Resource, held: Entry | undefined): Promise<StoredResult | undefined> {
     const entry = await this.#takeIn(resource, (record) => this.#newer(resource, record, held));
-    return entry === undefined ? undefined : landingOf(entry, held);
+    return entry === undefined ? undefined : resultOf_(entry, held);
   }
 
   /** What other nodes know of a key of which nothing is here, fresh or not. */
@@ -257,12 +257,12 @@ export class StoredByOthers {
       const bytes = isHere ? undefined : await this.#sharedBody(resource, entry);
       if (!isHere && bytes === undefined) return undefined;
       return await changes.store(pending, async () => {
-        // A flight may have stored something newer while the body came.
+        // A fetch may have stored something newer while the body came.
         const stored = selectVariant(resource.request, entries.peek(key)?.variants ?? []);
         if (stored !== undefined && stored.responseTime >= entry.responseTime) return entry;
         if (bytes === undefined && !(await this.#hasBody(resource, entry))) return undefined;
         if (bytes !== undefined) {
-          await new BodyKeeper(this.#tools, resource).keep(entry, bytes, { shared: false, replaces: true });
+          await new BodyWriter(this.#tools, resource).keep(entry, bytes, { shared: false, replaces: true });
         }
         await entries.set(key, record);
         return entry;
@@ -294,7 +294,7 @@ export class StoredByOthers {
   }
 }
 
-function landingOf(entry: Entry, held: Entry | undefined): StoredLanding {
+function resultOf_(entry: Entry, held: Entry | undefined): StoredResult {
   const isSame = held !== undefined && held.body?.digest === entry.body?.digest;
   return { kind: 'stored', outcome: isSame ? 'revalidated' : held === undefined ? 'miss' : 'updated', entry };
 }

@@ -108,8 +108,8 @@ export interface Resource {
   onWrongBody(source: string): void;
 }
 
-/** What a flight tells: counted and logged elsewhere. */
-export interface FlightObserver {
+/** What a fetch tells: counted and logged elsewhere. */
+export interface FetchObserver {
   integrityFailure(resource: Resource, kind: 'wrong-digest' | 'damaged-body'): void;
   diskFailure(error: NodeJS.ErrnoException): void;
   /** A fetch ended by a fault of our own: a bug, a thread that ended, memory that ran out. */

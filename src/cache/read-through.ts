@@ -1,5 +1,5 @@
 // The one flow by which everything stored is read: look up, decide (RFC 9111 4), and where the copy does not do, one
-// flight upstream for all who wait. A failed flight never changes what is stored.
+// fetch upstream for all who wait. A failed fetch never changes what is stored.
 
 import { LRUCache } from 'lru-cache';
 import type { IncomingResponse } from '../core/http-message.ts';
@@ -9,24 +9,24 @@ import type { Blob } from '../store/blobs/blob-store.ts';
 import { MemoryBlob, UnreadableBlob } from '../store/blobs/stored-blob.ts';
 import type { Entry, EntryRecord } from '../store/entries/entry.ts';
 import { type Answer, answerOf, type Forward, passingAnswer, staleAnswer } from './answer.ts';
-import type { TurnsOptions } from './fetch-locks.ts';
-import type { FlightTools } from './fetch-tools.ts';
-import { Flights } from './fetches.ts';
+import type { FetchLocksOptions } from './fetch-locks.ts';
+import type { FetchTools } from './fetch-tools.ts';
+import { Fetches } from './fetches.ts';
 import { KeyChanges } from './key-changes.ts';
-import { type Forgetting, StoredByOthers, StoredCopies } from './lookup.ts';
+import { type Forgetting, Lookup, StoredByOthers } from './lookup.ts';
 import type { Resource } from './profile.ts';
-import { LandedAnswers } from './reader-answer.ts';
+import { ReaderAnswers } from './reader-answer.ts';
 import { RefreshAhead } from './refresh-ahead.ts';
 import { RetrySchedule } from './retry-schedule.ts';
 import { Revalidation, type RevalidationOptions } from './revalidation.ts';
-import { decide, mayStandIn, NoUsableCopy } from './stale-policy.ts';
+import { decide, mayServeStale, NoUsableCopy } from './stale-policy.ts';
 
 export interface ReadOptions extends RevalidationOptions {
   /** The client insists on a validated answer: at most once in five seconds per key, else ignored. */
   readonly insist?: boolean;
   /**
    * The answer may come while its copy is still being written, for who has work to do meanwhile. Whoever asks for that
-   * waits for `answer.inPlace` before a client is answered: what was answered survives the death of this process.
+   * waits for `answer.persisted` before a client is answered: what was answered survives the death of this process.
    */
   readonly early?: boolean;
   /** Another place to ask is known by now: what failed a moment ago does not count. */
@@ -42,25 +42,25 @@ export interface AnswerBody {
 const INSIST_INTERVAL_MS = 5_000;
 
 export class ReadThrough {
-  readonly #tools: FlightTools;
-  readonly #copies: StoredCopies;
-  readonly #flights: Flights;
-  readonly #landed: LandedAnswers;
+  readonly #tools: FetchTools;
+  readonly #copies: Lookup;
+  readonly #fetches: Fetches;
+  readonly #landed: ReaderAnswers;
   readonly #revalidation: Revalidation;
   readonly #retries: RetrySchedule;
   readonly #ahead: RefreshAhead;
   readonly #onPurged: ((keys: readonly string[]) => Promise<void>) | undefined;
   /** What is being asked for without being kept. */
-  readonly #unkept = new Map<string, Promise<unknown>>();
+  readonly #bodyWriteRetries = new Map<string, Promise<unknown>>();
   /** When a key was last asked for without conditions, milliseconds since the epoch. */
   readonly #askedUnconditionally = new LRUCache<string, number>({ max: 1_000 });
 
   constructor(
-    given: Omit<FlightTools, 'changes'> & {
+    given: Omit<FetchTools, 'changes'> & {
       readonly random: () => number;
       readonly onCollapsed: (resource: Resource) => void;
       /** Where turns to ask upstream are given out, beyond this process. */
-      readonly leases?: TurnsOptions;
+      readonly leases?: FetchLocksOptions;
       /** Tells those who keep copies of their own; resolves when they have forgotten the keys. */
       readonly onPurged?: (keys: readonly string[]) => Promise<void>;
     },
@@ -69,14 +69,14 @@ export class ReadThrough {
     this.#tools = tools;
     this.#onPurged = tools.onPurged;
     const others = new StoredByOthers(tools);
-    this.#copies = new StoredCopies(tools, others);
+    this.#copies = new Lookup(tools, others);
     this.#retries = new RetrySchedule(tools);
     this.#ahead = new RefreshAhead({
       now: tools.now,
       random: tools.random,
       refresh: (resource) => void this.#revalidation.refreshAhead(resource).catch(() => {}),
     });
-    this.#flights = new Flights({
+    this.#fetches = new Fetches({
       tools,
       others,
       retries: this.#retries,
@@ -84,11 +84,11 @@ export class ReadThrough {
       onCollapsed: tools.onCollapsed,
       leases: tools.leases ?? {},
     });
-    this.#landed = new LandedAnswers({ flights: this.#flights, now: tools.now });
+    this.#landed = new ReaderAnswers({ fetches: this.#fetches, now: tools.now });
     this.#revalidation = new Revalidation({
       now: tools.now,
       copies: this.#copies,
-      flights: this.#flights,
+      fetches: this.#fetches,
       landed: this.#landed,
       retries: this.#retries,
       ahead: this.#ahead,
@@ -110,7 +110,7 @@ export class ReadThrough {
    */
   async read(resource: Resource, options: ReadOptions = {}): Promise<Answer> {
     const answer = await this.#read(resource, options);
-    if (options.early !== true) await answer.inPlace;
+    if (options.early !== true) await answer.persisted;
     return answer;
   }
 
@@ -133,7 +133,7 @@ export class ReadThrough {
   /** The held copy in place of what upstream failed to give; undefined where that is not allowed. */
   standIn(resource: Resource, held: Entry, trouble: UpstreamTrouble, cause?: unknown): Answer | undefined {
     const now = this.#tools.now();
-    if (!mayStandIn(resource, held, trouble, now)) return undefined;
+    if (!mayServeStale(resource, held, trouble, now)) return undefined;
     return staleAnswer(resource, held, now, { reason: 'failure', ...(cause === undefined ? {} : { cause }) });
   }
 
@@ -166,7 +166,7 @@ export class ReadThrough {
       try {
         const blob = bytes === undefined ? await this.open(resource, entry) : new MemoryBlob(entry.body.digest, bytes);
         if (blob !== undefined) return { answer, blob };
-        // Lost again as soon as it was stored: what a flight of our own brings is in our hands before it can be evicted.
+        // Lost again as soon as it was stored: what a fetch of our own brings is in our hands before it can be evicted.
         answer = losses === 0 ? await this.heal(resource, entry) : await this.#landed.alone(resource, 'miss');
       } catch (error) {
         if (!(error instanceof UnreadableBlob) || losses > 1) throw error;
@@ -175,11 +175,11 @@ export class ReadThrough {
     }
   }
 
-  /** From upstream what the disk does not give now. One flight for all, unless that brought no bytes. */
+  /** From upstream what the disk does not give now. One fetch for all, unless that brought no bytes. */
   async #instead(resource: Resource, entry: Entry, shared: boolean): Promise<Answer> {
     if (!shared) return this.#landed.alone(resource, 'miss', entry);
     const record = this.#copies.recorded(resource);
-    const joined = this.#flights.join(resource, record, entry, { unreadable: true });
+    const joined = this.#fetches.join(resource, record, entry, { unreadable: true });
     return this.#landed.take(resource, record, entry, joined, 'miss');
   }
 
@@ -215,13 +215,13 @@ export class ReadThrough {
    * nobody joins it: the client that asks from now on gets an answer of after the change.
    */
   overtake(isMeant: (key: string) => boolean, until: number): void {
-    for (const key of this.#flights.overtake(isMeant, until)) this.#endWaiting(key);
+    for (const key of this.#fetches.overtake(isMeant, until)) this.#endWaiting(key);
   }
 
   /**
-   * What is stored under the key stays, and is validated before it is used again: it was written to. A flight that began
+   * What is stored under the key stays, and is validated before it is used again: it was written to. A fetch that began
    * before that may have brought the old:
-   *   1. Another process's flight is answered.  2. The write is answered here.  3. That flight stores what it has.
+   *   1. Another process's fetch is answered.  2. The write is answered here.  3. That fetch stores what it has.
    * So the others end theirs before the copy is marked, and read the mark afterwards.
    */
   async outdate(key: string): Promise<void> {
@@ -249,11 +249,11 @@ export class ReadThrough {
   askUnkept<T>(key: string, upstream: string, ask: () => Promise<T>): Promise<T> {
     const refusal = this.#retries.refusal(key, false);
     if (refusal !== undefined) return Promise.reject(refusal);
-    const running = this.#unkept.get(key) as Promise<T> | undefined;
+    const running = this.#bodyWriteRetries.get(key) as Promise<T> | undefined;
     if (running !== undefined) return running;
     const startedAt = performance.now();
-    const asking = ask().finally(() => this.#unkept.delete(key));
-    this.#unkept.set(key, asking);
+    const asking = ask().finally(() => this.#bodyWriteRetries.delete(key));
+    this.#bodyWriteRetries.set(key, asking);
     asking.then(
       () => this.#retries.succeeded(key, upstream),
       (cause: unknown) => {
@@ -272,23 +272,23 @@ export class ReadThrough {
 
   /** How much has arrived of a body that is being fetched; undefined when none is. */
   arrivedBytes(key: string): number | undefined {
-    return this.#flights.arrivedBytes(key);
+    return this.#fetches.arrivedBytes(key);
   }
 
   /** Upstream requests under way. */
-  get flights(): number {
-    return this.#flights.count;
+  get fetches(): number {
+    return this.#fetches.count;
   }
 
   /** Resolves when all that has come until now, or is under way, is in its place. */
   settled(): Promise<void> {
-    return this.#flights.settled();
+    return this.#fetches.settled();
   }
 
   /** Resolves when what has come whole is in its place, or the disk takes too long. */
   close(): Promise<void> {
     this.#ahead.close();
-    return this.#flights.close();
+    return this.#fetches.close();
   }
 
   async #read(resource: Resource, options: ReadOptions): Promise<Answer> {
@@ -297,7 +297,7 @@ export class ReadThrough {
     // A reader that comes while it is being asked for anew joins that.
     const mayAsk =
       options.unconditional === true &&
-      (this.#flights.isUnderWay(resource.key) || this.#mayAskUnconditionally(resource.key, now));
+      (this.#fetches.isUnderWay(resource.key) || this.#mayAskUnconditionally(resource.key, now));
     if (mayAsk && 'entry' in decided) {
       return this.#revalidation.answer(resource, record, decided.entry, 'request', options);
     }
@@ -316,7 +316,7 @@ export class ReadThrough {
       }
       case 'miss': {
         this.#requireDue(resource, options);
-        const joined = this.#flights.join(resource, record, undefined, options);
+        const joined = this.#fetches.join(resource, record, undefined, options);
         return this.#landed.take(resource, record, undefined, joined, decided.forward);
       }
       case 'unavailable':
@@ -340,9 +340,9 @@ export class ReadThrough {
 
   /** Looks up what is stored and asks the rules what it is good for. */
   async #consult(resource: Resource) {
-    await this.#flights.inPlace(resource.key);
+    await this.#fetches.persisted(resource.key);
     // What is arriving is not looked for where it will be stored: a crowd asks for it at once.
-    const record = this.#flights.isArriving(resource.key)
+    const record = this.#fetches.isArriving(resource.key)
       ? this.#copies.recorded(resource)
       : await this.#copies.lookUp(resource);
     const now = this.#tools.now();

@@ -7,18 +7,18 @@ import { currentAgeSeconds, remainingSeconds } from '../http-semantics/age.ts';
 import { selectVariant } from '../http-semantics/vary.ts';
 import type { Entry, EntryRecord } from '../store/entries/entry.ts';
 import { type Answer, type Forward, staleAnswer } from './answer.ts';
-import { type Flights, leave } from './fetches.ts';
-import type { StoredCopies } from './lookup.ts';
+import { type Fetches, leave } from './fetches.ts';
+import type { Lookup } from './lookup.ts';
 import type { Resource } from './profile.ts';
-import { type LandedAnswers, LONGEST_WAIT_MS } from './reader-answer.ts';
+import { LONGEST_WAIT_MS, type ReaderAnswers } from './reader-answer.ts';
 import type { RefreshAhead } from './refresh-ahead.ts';
 import type { RetrySchedule } from './retry-schedule.ts';
-import { backOffReason, mayStandIn, nothingInStead, troubleOf } from './stale-policy.ts';
+import { backOffReason, mayServeStale, noStaleCopy, troubleOf } from './stale-policy.ts';
 
 export interface RevalidationOptions {
-  /** Overrides the profile's patience; Infinity waits for the flight. */
+  /** Overrides the profile's patience; Infinity waits for the fetch. */
   readonly patienceMs?: number;
-  /** The request is its sender's alone (it carries credentials, or forbids storing): no flight is shared. */
+  /** The request is its sender's alone (it carries credentials, or forbids storing): no fetch is shared. */
   readonly alone?: boolean;
   /** Upstream is asked without validators, for what it confirmed lacks something that should be there. */
   readonly unconditional?: boolean;
@@ -26,25 +26,25 @@ export interface RevalidationOptions {
 
 export interface RevalidationTools {
   readonly now: () => number;
-  readonly copies: StoredCopies;
-  readonly flights: Flights;
-  readonly landed: LandedAnswers;
+  readonly copies: Lookup;
+  readonly fetches: Fetches;
+  readonly landed: ReaderAnswers;
   readonly retries: RetrySchedule;
   readonly ahead: RefreshAhead;
 }
 
 export class Revalidation {
   readonly #now: () => number;
-  readonly #copies: StoredCopies;
-  readonly #flights: Flights;
-  readonly #landed: LandedAnswers;
+  readonly #copies: Lookup;
+  readonly #fetches: Fetches;
+  readonly #landed: ReaderAnswers;
   readonly #retries: RetrySchedule;
   readonly #ahead: RefreshAhead;
 
-  constructor({ now, copies, flights, landed, retries, ahead }: RevalidationTools) {
+  constructor({ now, copies, fetches, landed, retries, ahead }: RevalidationTools) {
     this.#now = now;
     this.#copies = copies;
-    this.#flights = flights;
+    this.#fetches = fetches;
     this.#landed = landed;
     this.#retries = retries;
     this.#ahead = ahead;
@@ -62,24 +62,24 @@ export class Revalidation {
     const failure = this.#retries.lastFailure(resource.key);
     if (failure !== undefined && this.#retries.isWaiting(resource.key)) {
       const { cause } = failure;
-      if (mayStandIn(resource, entry, troubleOf(cause), now)) {
+      if (mayServeStale(resource, entry, troubleOf(cause), now)) {
         return staleAnswer(resource, entry, now, { reason: backOffReason(cause), cause });
       }
       // What may not stand in helps nobody while upstream is left alone, nor does it while it is fresh: its client insists.
       const refusal = resource.profile.name === 'raw' ? undefined : this.#retries.refusal(resource.key, false);
-      if (refusal !== undefined) throw nothingInStead(resource, entry, refusal);
+      if (refusal !== undefined) throw noStaleCopy(resource, entry, refusal);
       const fresh = remainingSeconds(entry, now, resource.profile.rules) > 0;
       if (fresh && forward === 'request') throw cause;
     }
-    const joined = this.#flights.join(resource, record, entry, options);
+    const joined = this.#fetches.join(resource, record, entry, options);
     const patienceMs = options.patienceMs ?? resource.profile.patienceMs;
     if (!Number.isFinite(patienceMs)) return this.#landed.take(resource, record, entry, joined, forward);
-    if (mayStandIn(resource, entry, { kind: 'slow' }, now)) {
-      // Nobody waits twice: not for a flight that others have waited for, not for an upstream that was slow in vain
+    if (mayServeStale(resource, entry, { kind: 'slow' }, now)) {
+      // Nobody waits twice: not for a fetch that others have waited for, not for an upstream that was slow in vain
       // before, and not for a refresh that stands in the queue.
       const known = failure?.slow === true || this.#ahead.pending(resource.key);
       const waitMs = known ? 0 : patienceMs - (performance.now() - joined.startedAt);
-      if (!(await settlesWithin(joined.landing, waitMs))) {
+      if (!(await settlesWithin(joined.fetchResult, waitMs))) {
         leave(joined);
         return staleAnswer(resource, entry, this.#now(), { reason: known ? 'refreshing' : 'patience' });
       }
@@ -88,9 +88,9 @@ export class Revalidation {
       const isBounded = resource.profile.name !== 'raw';
       const isOverdue = isBounded && performance.now() - joined.startedAt > LONGEST_WAIT_MS;
       const trouble = isOverdue ? new StillOnItsWay() : failure?.cause;
-      if (trouble instanceof UpstreamFailure && !(await settlesWithin(joined.landing, patienceMs))) {
+      if (trouble instanceof UpstreamFailure && !(await settlesWithin(joined.fetchResult, patienceMs))) {
         leave(joined);
-        throw nothingInStead(resource, entry, trouble);
+        throw noStaleCopy(resource, entry, trouble);
       }
     }
     return this.#landed.take(resource, record, entry, joined, forward);
@@ -99,7 +99,7 @@ export class Revalidation {
   /** Behind the back of a client that has its answer: not before the next try's time. */
   refresh(resource: Resource, record: EntryRecord | undefined, entry: Entry): void {
     if (this.#retries.isWaiting(resource.key)) return;
-    leave(this.#flights.join(resource, record, entry));
+    leave(this.#fetches.join(resource, record, entry));
   }
 
   /** For what is asked for repeatedly, before it expires. */

@@ -10,7 +10,7 @@ import type { StaleReason } from './answer.ts';
 import type { Resource } from './profile.ts';
 
 /** Whether the copy may be served instead; what was refused on purpose is hidden by nothing. */
-export function mayStandIn(
+export function mayServeStale(
   resource: Resource,
   entry: Entry,
   trouble: UpstreamTrouble | undefined,
@@ -20,7 +20,7 @@ export function mayStandIn(
 }
 
 /**
- * What a failed or blocked flight means for a held copy. A status that the profile calls a failure is as good as no
+ * What a failed or blocked fetch means for a held copy. A status that the profile calls a failure is as good as no
  * answer: what it means for stale copies was decided where it was called so. A fault of our own is as good as no answer
  * too, and so is an answer that the disk does not let us measure by what is held: the copy is as right as before. Undefined when something was refused on purpose, and nothing may hide it.
  */
@@ -36,7 +36,7 @@ export function backOffReason(cause: unknown): StaleReason {
 }
 
 /** The error when upstream failed and the copy may not stand in: RFC 9111 5.2.2.2 names it where it forbids that. */
-export function nothingInStead(resource: Resource, held: Entry, cause: unknown): unknown {
+export function noStaleCopy(resource: Resource, held: Entry, cause: unknown): unknown {
   if (!(cause instanceof UpstreamFailure) || !needsUpstream(held, resource.profile.rules)) return cause;
   return new GatewayTimeout('Upstream cannot be asked, and what is stored may not be used without asking it.', {
     cause,

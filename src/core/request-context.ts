@@ -4,28 +4,28 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-interface AskingClient {
+interface RequestContext {
   /** Its name or its address. */
   readonly name: string;
   /** It hears of bytes or of an error by then; milliseconds on the monotonic clock. */
   readonly firstByteBy: number;
 }
 
-const asking = new AsyncLocalStorage<AskingClient>();
-const NOBODY: AskingClient = { name: '', firstByteBy: Number.POSITIVE_INFINITY };
+const asking = new AsyncLocalStorage<RequestContext>();
+const NOBODY: RequestContext = { name: '', firstByteBy: Number.POSITIVE_INFINITY };
 
 /** Does the work for this client: costs half a microsecond, so that what is answered from memory need not enter it. */
-export function asClient<T>(client: AskingClient, work: () => T): T {
+export function asClient<T>(client: RequestContext, work: () => T): T {
   return asking.run(client, work);
 }
 
 /** Does work for which the client waits longer, or less long, than for others. */
 export function withFirstByteBy<T>(firstByteBy: number, work: () => T): T {
-  return asking.run({ name: askingClient(), firstByteBy }, work);
+  return asking.run({ name: requestContext(), firstByteBy }, work);
 }
 
 /** The name or the address of the client; empty for what nobody asked for, which takes its turn like a client. */
-export function askingClient(): string {
+export function requestContext(): string {
   return (asking.getStore() ?? NOBODY).name;
 }
 

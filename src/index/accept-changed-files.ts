@@ -9,11 +9,11 @@ import type { HeldComparison, PageSource } from '../pages/page-reader.ts';
 import { ALL_OTHERS, areTooMany, MOST_KEPT_FILES } from '../pages/pinned-files.ts';
 import type { ProjectName } from '../pages/project-name.ts';
 import type { KnownFiles } from './known-files.ts';
-import type { PageWorkshop } from './page-pool.ts';
+import type { PagePool } from './page-pool.ts';
 import type { HeldPage } from './stored-page.ts';
 
 export interface ChangedFilesOptions {
-  readonly workshop: Pick<PageWorkshop, 'compare' | 'kept'>;
+  readonly pagePool: Pick<PagePool, 'compare' | 'kept'>;
   readonly known: KnownFiles;
   /** Indexes whose files may change their hash. */
   readonly accepting: ReadonlySet<string>;
@@ -76,10 +76,10 @@ export class ChangedFiles {
     candidate: PageSource | undefined,
     { declared = [], believed = () => false }: MeasureOptions = {},
   ): Promise<Measured> {
-    const { workshop, known, accepting } = this.#options;
+    const { pagePool, known, accepting } = this.#options;
     // A page that was stored before names were written down has them all to tell.
     const wanted = factsOf(held)?.known === true ? 'differing' : 'all';
-    const comparison = await workshop.compare(held?.source, candidate, declared, wanted);
+    const comparison = await pagePool.compare(held?.source, candidate, declared, wanted);
     const accepts = (claim: Claim) => accepting.has(index) || believed(claim);
     const judged = await known.judge(index, project, comparison.claims, accepts, held?.entry.responseTime);
     const changed = judged.changed.filter(({ what }) => what === 'file');
@@ -119,7 +119,7 @@ export class ChangedFiles {
     const kept =
       held === undefined || changed.length === 0
         ? undefined
-        : await this.#options.workshop.kept(held.source, filenames);
+        : await this.#options.pagePool.kept(held.source, filenames);
     if (kept !== undefined && areTooMany(kept)) throw tooMany(project, changed.length);
     const shown = new Set(kept?.filenames);
     const gone = changed.filter(({ filename }) => !shown.has(filename));

@@ -19,17 +19,17 @@ import type { ProjectName } from '../pages/project-name.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { Refusal } from '../upstream/mirror.ts';
 import type { ChangedFiles, KnownFacts, Notes } from './accept-changed-files.ts';
-import type { PageWorkshop } from './page-pool.ts';
+import type { PagePool } from './page-pool.ts';
 import { type HeldPage, pageSource } from './stored-page.ts';
 
-export interface MirrorJudgementOptions {
+export interface MirrorPagesOptions {
   readonly upstream: Pick<IndexUpstream, 'fetchPage' | 'mirrorOf' | 'setAside' | 'reportInvalidPage'>;
   /** The bases of the mirrors. */
   readonly bases: readonly string[];
   /** Where the mirrors say that their files lie, as moves to where the first one's lie. */
   readonly declared: readonly Move[];
   readonly index: string;
-  readonly workshop: PageWorkshop;
+  readonly pagePool: PagePool;
   readonly changedFiles: ChangedFiles;
   readonly maxPageBytes: number;
   /** Whether one mirror's word is enough when it gives a known file another hash. */
@@ -60,11 +60,11 @@ export interface JudgedPage {
   readonly notes: Notes;
 }
 
-export class MirrorJudgement {
-  readonly #options: MirrorJudgementOptions;
+export class MirrorPages {
+  readonly #options: MirrorPagesOptions;
   readonly #judged = new WeakMap<IncomingResponse, JudgedPage>();
 
-  constructor(options: MirrorJudgementOptions) {
+  constructor(options: MirrorPagesOptions) {
     this.#options = options;
   }
 
@@ -107,7 +107,7 @@ export class MirrorJudgement {
 
   /** Where mirrors other than the one whose page lists the file have it, by the first of them that says so. */
   async places({ project, file, listedAt }: SoughtFile, signal: AbortSignal): Promise<string[]> {
-    const { upstream, bases, maxPageBytes, workshop } = this.#options;
+    const { upstream, bases, maxPageBytes, pagePool } = this.#options;
     const asked = new Set(bases.filter((base) => listedAt.startsWith(base)));
     try {
       while (asked.size < bases.length) {
@@ -119,7 +119,7 @@ export class MirrorJudgement {
         }
         const body = await collect(response, maxPageBytes);
         const source = pageSource(response, body, project, await digestInPieces(body));
-        const { named } = await workshop.find(source, fileKey(file.link), file.filename);
+        const { named } = await pagePool.find(source, fileKey(file.link), file.filename);
         if (named !== undefined && named.url !== file.url && shareHash(named.hashes, file.hashes)) return [named.url];
       }
     } catch (error) {
@@ -143,7 +143,7 @@ export class MirrorJudgement {
     const body = await collect(response, this.#options.maxPageBytes);
     const whole: IncomingResponse = { ...response, body: Readable.from([body]) };
     const source = pageSource(response, body, project, await digestInPieces(body));
-    const { facts } = await this.#options.workshop.check(source);
+    const { facts } = await this.#options.pagePool.check(source);
     const { index, changedFiles, declared, acceptsChangedFiles, onChanged } = this.#options;
     const measured = await changedFiles.measure(index, project, held, source, { declared });
     const { comparison, changed } = measured;

@@ -12,7 +12,7 @@ import type { ProjectName } from '../pages/project-name.ts';
 import { type ProvenancePlace, provenancePlace } from '../pages/provenance.ts';
 import type { IndexService, PageAnswer } from './index-service.ts';
 import { requireServable } from './page-errors.ts';
-import type { PageWorkshop } from './page-pool.ts';
+import type { PagePool } from './page-pool.ts';
 import { type IndexUnderName, isInvalidBody } from './page-resources.ts';
 import type { RenderedPages } from './rendered-pages.ts';
 import { pageSource, withBody } from './stored-page.ts';
@@ -22,7 +22,7 @@ export interface DocumentServiceOptions {
   readonly resources: DocumentResources;
   readonly readThrough: ReadThrough;
   readonly rendered: RenderedPages;
-  readonly workshop: PageWorkshop;
+  readonly pagePool: PagePool;
 }
 
 /** Which file's provenance. */
@@ -75,7 +75,7 @@ export class DocumentService {
   }
 
   async #read(resource: Resource, form: DocumentForm, coding: PageCoding, options: ReadOptions): Promise<PageAnswer> {
-    const { readThrough, rendered, workshop } = this.#options;
+    const { readThrough, rendered, pagePool } = this.#options;
     const found = await readThrough.read(resource, options);
     const { status } = found.entry;
     if (status === 451) throw new UnavailableForLegalReasons('Upstream withholds this document for legal reasons.');
@@ -84,7 +84,7 @@ export class DocumentService {
     if (ready !== undefined) return { answer: found, page: ready };
     return withBody(readThrough, resource, found, async (body, answer) => {
       const source = pageSource(answer.entry, body, undefined, answer.entry.body!.digest);
-      return { answer, page: await rendered.get(answer.entry, form, coding, () => workshop.document(source, form)) };
+      return { answer, page: await rendered.get(answer.entry, form, coding, () => pagePool.document(source, form)) };
     });
   }
 }
@@ -95,7 +95,7 @@ export class DocumentService {
 export interface DocumentResourcesOptions {
   readonly indexes: ReadonlyMap<string, IndexUnderName>;
   readonly profile: Profile;
-  readonly workshop: PageWorkshop;
+  readonly pagePool: PagePool;
 }
 
 /** What stands beside a simple API: its base ends so, and the documents lie one step up. */
@@ -151,7 +151,7 @@ export class DocumentResources {
   async #check(index: string, kind: DocumentKind, path: string, response: IncomingResponse, source: PageSource) {
     const upstream = this.#options.indexes.get(index)!.upstreams[kind];
     try {
-      const facts = await this.#options.workshop.checkDocument(source, kind);
+      const facts = await this.#options.pagePool.checkDocument(source, kind);
       upstream.reportValidPage(response.source, path);
       return facts;
     } catch (error) {

@@ -12,7 +12,7 @@ import type { FoundRecords, ListedFile, PageSource } from '../pages/page-reader.
 import type { ProjectName } from '../pages/project-name.ts';
 import type { Entry } from '../store/entries/entry.ts';
 import { type FoundPage, PageFinder } from './page-finder.ts';
-import type { PageWorkshop } from './page-pool.ts';
+import type { PagePool } from './page-pool.ts';
 import type { PageResources } from './page-resources.ts';
 import type { RenderedPage, RenderedPages } from './rendered-pages.ts';
 import { readAll, sourceName, storedSource, withBody } from './stored-page.ts';
@@ -37,7 +37,7 @@ export interface IndexServiceOptions {
   readonly readThrough: ReadThrough;
   readonly routing: NameRouting;
   readonly rendered: RenderedPages;
-  readonly workshop: PageWorkshop;
+  readonly pagePool: PagePool;
   /** Where clients reach us over https, with the final slash: provenance is then linked there. */
   readonly provenanceRoot: string | undefined;
   /** Indexes whose wheels give the core metadata that their pages do not offer. */
@@ -84,7 +84,7 @@ export class IndexService {
     const { resources, readThrough, rendered } = this.#options;
     const answer = readThrough.peek(resources.detail(first, name));
     if (answer === undefined || answer.entry.status !== 200) return undefined;
-    const page = rendered.peek(answer.entry, format, coding, this.#mannerName(first, name, linkRoot));
+    const page = rendered.peek(answer.entry, format, coding, this.#variantName(first, name, linkRoot));
     return page === undefined ? undefined : { answer, page };
   }
 
@@ -101,7 +101,10 @@ export class IndexService {
   ): Promise<PageAnswer> {
     const found = await this.#finder.find(indexes, name, { ...options, early: true });
     // What is fetched is rendered while the disk takes it.
-    const [rendered] = await Promise.all([this.#rendered(found, name, format, coding, linkRoot), found.answer.inPlace]);
+    const [rendered] = await Promise.all([
+      this.#rendered(found, name, format, coding, linkRoot),
+      found.answer.persisted,
+    ]);
     return rendered;
   }
 
@@ -141,7 +144,7 @@ export class IndexService {
     const known = this.#records.get(memory);
     if (known !== undefined) return { index: found.index, project: name, answer: found.answer, ...known.records };
     return this.#withPage(found, name, async (source, answer) => {
-      const records = await this.#options.workshop.find(source, file.key, file.filename);
+      const records = await this.#options.pagePool.find(source, file.key, file.filename);
       if (answer === found.answer) this.#records.set(memory, keptRecords(records));
       return { index: found.index, project: name, answer, ...records };
     });
@@ -153,13 +156,13 @@ export class IndexService {
     name: ProjectName,
     file: { readonly key: string; readonly filename: string },
   ): Promise<FoundRecords | undefined> {
-    const { readThrough, resources, workshop } = this.#options;
+    const { readThrough, resources, pagePool } = this.#options;
     const resource = resources.detail(index, name);
     const entry = await readThrough.held(resource);
     const blob = entry?.status === 200 ? await readThrough.open(resource, entry) : undefined;
     if (entry === undefined || blob === undefined) return undefined;
     try {
-      return await workshop.find(storedSource(entry, await readAll(blob), name), file.key, file.filename);
+      return await pagePool.find(storedSource(entry, await readAll(blob), name), file.key, file.filename);
     } finally {
       blob.release();
     }
@@ -188,7 +191,7 @@ export class IndexService {
 
   /** Rendered once per change of any of the lists; their bodies are in memory only while that is done. */
   async #merged(found: readonly FoundPage[], format: PageFormat, coding: PageCoding): Promise<PageAnswer> {
-    const { rendered, readThrough, routing, workshop } = this.#options;
+    const { rendered, readThrough, routing, pagePool } = this.#options;
     const answer = leastFresh(found.map((list) => list.answer));
     const entry = entryOfAll(found.map((list) => list.answer.entry));
     const page = await rendered.get(entry, format, coding, async () => {
@@ -200,7 +203,7 @@ export class IndexService {
           })),
         ),
       );
-      return workshop.merge(lists, routing.routes, format);
+      return pagePool.merge(lists, routing.routes, format);
     });
     return { answer, page };
   }
@@ -236,18 +239,18 @@ export class IndexService {
     coding: PageCoding,
     linkRoot?: string,
   ): Promise<PageAnswer> {
-    const { rendered, workshop } = this.#options;
-    const manner = this.#mannerName(found.index, name, linkRoot);
-    const ready = rendered.peek(found.answer.entry, format, coding, manner);
+    const { rendered, pagePool } = this.#options;
+    const variant = this.#variantName(found.index, name, linkRoot);
+    const ready = rendered.peek(found.answer.entry, format, coding, variant);
     if (ready !== undefined) return { answer: found.answer, page: ready };
     return this.#withPage(found, name, async (source, answer) => {
-      const render = () => workshop.render(linkRoot === undefined ? source : { ...source, linkRoot }, format);
-      return { answer, page: await rendered.get(answer.entry, format, coding, render, manner) };
+      const render = () => pagePool.render(linkRoot === undefined ? source : { ...source, linkRoot }, format);
+      return { answer, page: await rendered.get(answer.entry, format, coding, render, variant) };
     });
   }
 
   /** What rendering a page of this index depends on beside the page. */
-  #manner(
+  #variant(
     { index }: FoundPage,
     name: ProjectName | undefined,
   ): Pick<PageSource, 'provenanceRoot' | 'extractsMetadata' | 'withdrawnMetadata'> {
@@ -261,7 +264,7 @@ export class IndexService {
     };
   }
 
-  #mannerName(index: string, name: ProjectName | undefined, linkRoot = ''): string {
+  #variantName(index: string, name: ProjectName | undefined, linkRoot = ''): string {
     const { provenanceRoot, extracting, withdrawn } = this.#options;
     const own = linkRoot + (provenanceRoot === undefined && extracting.size === 0 ? '' : index);
     const links = name === undefined ? undefined : withdrawn.of(index, name);
@@ -274,7 +277,7 @@ export class IndexService {
     use: (source: PageSource, answer: Answer) => Promise<T>,
   ): Promise<T> {
     return withBody(this.#options.readThrough, found.resource, found.answer, (body, answer) =>
-      use({ ...storedSource(answer.entry, body, name), ...this.#manner(found, name) }, answer),
+      use({ ...storedSource(answer.entry, body, name), ...this.#variant(found, name) }, answer),
     );
   }
 }

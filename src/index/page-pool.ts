@@ -84,7 +84,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-export class PageWorkshop {
+export class PagePool {
   readonly #limits: ReaderLimits;
   readonly #retireAfterMs: number;
   readonly #deadlineMs: number;

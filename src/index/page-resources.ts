@@ -14,8 +14,8 @@ import type { Entry, Json } from '../store/entries/entry.ts';
 import type { EntryStore } from '../store/entries/entry-store.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { ChangedFiles } from './accept-changed-files.ts';
-import type { JudgedPage, MirrorJudgement, SoughtFile } from './accept-mirror-page.ts';
-import type { PageWorkshop } from './page-pool.ts';
+import type { JudgedPage, MirrorPages, SoughtFile } from './accept-mirror-page.ts';
+import type { PagePool } from './page-pool.ts';
 import { type HeldPage, pageSource, readAll, storedSource } from './stored-page.ts';
 
 /** Kinds of documents that an index has beside its files: trouble with one is no trouble with the others. */
@@ -43,12 +43,12 @@ export interface PageRemarks {
 export interface PageResourcesOptions {
   readonly indexes: ReadonlyMap<string, IndexUnderName>;
   /** By index, for those of several mirrors. */
-  readonly mirrors: ReadonlyMap<string, MirrorJudgement>;
+  readonly mirrors: ReadonlyMap<string, MirrorPages>;
   readonly changedFiles: ChangedFiles;
   readonly readThrough: Pick<ReadThrough, 'held' | 'open'>;
   readonly detailProfile: Profile;
   readonly listProfile: Profile;
-  readonly workshop: PageWorkshop;
+  readonly pagePool: PagePool;
   readonly entries: EntryStore;
   readonly now: () => number;
   /** Told of a page that was refused, and of files left out of one that was accepted. */
@@ -154,7 +154,7 @@ export class PageResources {
     const upstream = project === undefined ? upstreams.list : upstreams.page;
     const path = project === undefined ? '' : `${project}/`;
     try {
-      const checked = await this.#options.workshop.check(source);
+      const checked = await this.#options.pagePool.check(source);
       upstream.reportValidPage(response.source, path);
       if (checked.remarks > 0) this.#options.onRemarks(index, project ?? '', remarksOf(checked));
       if (project !== undefined) await this.#storeAliases(index, project, checked.strays);

@@ -1,4 +1,4 @@
-// The thread that reads and renders large pages; see page-workshop.ts.
+// The thread that reads and renders large pages; see page-pool.ts.
 
 import { getHeapStatistics } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';

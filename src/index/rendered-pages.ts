@@ -50,17 +50,17 @@ export class RenderedPages {
   }
 
   /** The representation if it is ready. `manner`: see `get`. */
-  peek(entry: Entry, form: Form, coding: PageCoding, manner = ''): RenderedPage | undefined {
-    return this.#pages.get(this.#key(entry, form, coding, manner));
+  peek(entry: Entry, form: Form, coding: PageCoding, variant = ''): RenderedPage | undefined {
+    return this.#pages.get(this.#key(entry, form, coding, variant));
   }
 
   /**
    * The representation; `render` gives the uncoded bytes when they are not ready. `manner` names what else they depend
    * on: two indexes may hold the same page and show it differently. Rejects as `render` does.
    */
-  async get(entry: Entry, form: Form, coding: PageCoding, render: Render, manner = ''): Promise<RenderedPage> {
-    const page = await this.#readyOrMade(entry, form, coding, render, manner);
-    this.#pages.set(this.#key(entry, form, coding, manner), page);
+  async get(entry: Entry, form: Form, coding: PageCoding, render: Render, variant = ''): Promise<RenderedPage> {
+    const page = await this.#readyOrMade(entry, form, coding, render, variant);
+    this.#pages.set(this.#key(entry, form, coding, variant), page);
     return page;
   }
 
@@ -69,23 +69,23 @@ export class RenderedPages {
   }
 
   /** All who ask while it is made get the same one. */
-  #readyOrMade(entry: Entry, form: Form, coding: PageCoding, render: Render, manner: string): Promise<RenderedPage> {
-    const key = this.#key(entry, form, coding, manner);
+  #readyOrMade(entry: Entry, form: Form, coding: PageCoding, render: Render, variant: string): Promise<RenderedPage> {
+    const key = this.#key(entry, form, coding, variant);
     const ready = this.#pages.get(key);
     if (ready !== undefined) return Promise.resolve(ready);
     let making = this.#making.get(key);
     if (making === undefined) {
-      making = this.#make(entry, form, coding, render, manner).finally(() => this.#making.delete(key));
+      making = this.#make(entry, form, coding, render, variant).finally(() => this.#making.delete(key));
       this.#making.set(key, making);
     }
     return making;
   }
 
-  async #make(entry: Entry, form: Form, coding: PageCoding, render: Render, manner: string): Promise<RenderedPage> {
+  async #make(entry: Entry, form: Form, coding: PageCoding, render: Render, variant: string): Promise<RenderedPage> {
     // Coded forms are made from the uncoded one.
-    const plain = coding === 'identity' ? undefined : await this.#readyOrMade(entry, form, 'identity', render, manner);
+    const plain = coding === 'identity' ? undefined : await this.#readyOrMade(entry, form, 'identity', render, variant);
     if (plain !== undefined && plain.bytes.length > RENDERED_AGAIN_BYTES)
-      this.#pages.set(this.#key(entry, form, 'identity', manner), plain);
+      this.#pages.set(this.#key(entry, form, 'identity', variant), plain);
     const kept = plain === undefined ? await keptAsRendered(await render()) : await keptCoded(plain, coding);
     const { bytes, packed, digest, sizeBytes } = kept;
     const etag = tagOf(digest, form, coding);
@@ -105,8 +105,8 @@ export class RenderedPages {
   }
 
   /** By what the bytes depend on: the body, the URL that its links resolve against, and who asks for which form. */
-  #key(entry: Entry, form: Form, coding: PageCoding, manner: string): string {
-    return `${nameOf(form)} ${coding} ${manner} ${sourceName(entry)}`;
+  #key(entry: Entry, form: Form, coding: PageCoding, variant: string): string {
+    return `${nameOf(form)} ${coding} ${variant} ${sourceName(entry)}`;
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { UpstreamFailure } from '../core/errors.ts';
 import { type Fields, withField } from '../core/http-message.ts';
-import { askingClient } from '../core/request-context.ts';
+import { requestContext } from '../core/request-context.ts';
 import type { AddressBook, ReportAddress } from './addresses.ts';
 import { Connection } from './connection.ts';
 import { ConnectionPool, type PoolStatus } from './connection-pool.ts';
@@ -70,7 +70,7 @@ export class Connector {
   async connection(wanted: Wanted): Promise<Connected> {
     const { addresses } = this.#options;
     const { origin } = wanted.url;
-    const client = askingClient();
+    const client = requestContext();
     const askedAt = performance.now();
     const doors = await this.#doors(wanted);
     for (;;) {

@@ -1,5 +1,5 @@
 // From a stored body, as upstream sent it, to what is derived from it: facts, rendered bytes, single file records.
-// Pure work on bytes: it runs where page-workshop.ts puts it, on this thread or on a worker's.
+// Pure work on bytes: it runs where page-pool.ts puts it, on this thread or on a worker's.
 
 import { gunzipSync } from 'node:zlib';
 import { type Digest, digestOf } from '../core/digest.ts';

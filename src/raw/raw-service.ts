@@ -14,7 +14,7 @@ import {
   withField,
   withoutFields,
 } from '../core/http-message.ts';
-import { askingClient } from '../core/request-context.ts';
+import { requestContext } from '../core/request-context.ts';
 import { invalidatedUrls } from '../http-semantics/invalidate.ts';
 import { readRequest } from '../http-semantics/request.ts';
 import { type CacheRules, STRICT_RULES } from '../http-semantics/rules.ts';
@@ -56,14 +56,14 @@ export class RawService {
     return url.href;
   }
 
-  /** `request.url` is the origin's; `fields` are all that are end-to-end. 1xx are told to whoever starts a flight. */
+  /** `request.url` is the origin's; `fields` are all that are end-to-end. 1xx are told to whoever starts a fetch. */
   resource(request: RequestHead, onInformational: OnInformational): Resource {
     const { name, profile, source } = this.#options;
     return {
       key: this.#keyOf(request.url),
       upstream: name,
       profile,
-      request: askedBy(request, askingClient()),
+      request: askedBy(request, requestContext()),
       fetch: (ask) => source.fetch(request, ask, onInformational),
       onWrongBody: () => {},
     };

@@ -31,7 +31,7 @@ export interface StatusSources {
   readonly drills: Pick<SeenLast<readonly DrillResult[]>, 'value'>;
   readonly traffic: Traffic;
   readonly served: ServedDays;
-  readonly flights: () => number;
+  readonly fetches: () => number;
   readonly recentlyStale: RecentlyStale;
   readonly busiest: Busiest;
   readonly events: Events;
@@ -49,7 +49,7 @@ export interface StatusFacts {
   readonly now: number;
   readonly startedAt: number;
   /** Those that share the listener; what is told is of all of them. */
-  readonly processes: readonly { readonly pid: number; readonly startedAt: number; readonly flights: number }[];
+  readonly processes: readonly { readonly pid: number; readonly startedAt: number; readonly fetches: number }[];
   readonly publicUrl: string | undefined;
   /** Whether the index is at another address than this page. */
   readonly isElsewhere: boolean;
@@ -97,7 +97,7 @@ export function factsOf(sources: StatusSources, startedAt: number): StatusFacts 
     version,
     now,
     startedAt,
-    processes: [{ pid: process.pid, startedAt, flights: sources.flights() }],
+    processes: [{ pid: process.pid, startedAt, fetches: sources.fetches() }],
     publicUrl,
     isElsewhere,
     limitsNames,

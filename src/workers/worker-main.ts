@@ -1,6 +1,6 @@
 // The program of a worker process: serves by the configuration that the primary hands it, and ends when it says so.
 // Signals are the primary's business: Ctrl-C and a supervisor's SIGTERM reach every process of the group, and a worker
-// that obeyed them by itself would leave before its fellows. When the primary dies, node:cluster ends its workers.
+// that obeyed them by itself would leave before its other workers. When the primary dies, node:cluster ends its workers.
 
 import type { PurgePart } from '../admin/cache-keys.ts';
 import { type App, startApp } from '../app/app.ts';

@@ -67,8 +67,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'clients take turns at the connections of an upstream',
     file: 'src/net/connector.ts',
-    before: 'const client = askingClient();',
-    after: "const client = askingClient() && '';",
+    before: 'const client = requestContext();',
+    after: "const client = requestContext() && '';",
     tests: [...patient('overload'), ...scenario('upstream-connections')],
     only: 'until another one asks for one|clients take turns',
   },
@@ -497,7 +497,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what a locked database did not take is written later',
     file: 'src/store/entries/sqlite-entries.ts',
-    before: 'else this.#unwritten.keep(key, text);',
+    before: 'else this.#pendingWrites.keep(key, text);',
     after: '',
     tests: ['test/contract/entry-store.test.ts'],
     only: 'had the database locked',

@@ -51,7 +51,7 @@ for (const pauseMs of [0, 100]) {
     const metrics = await proxy.metrics();
     const collapsed = metrics['wheelkeep_collapsed_requests_total{kind="page"}'] ?? 0;
     const hits = metrics['wheelkeep_requests_total{kind="page",outcome="hit",status="2xx"}'] ?? 0;
-    // Who comes when the page has landed is a hit; all others shared the flight.
+    // Who comes when the page has landed is a hit; all others shared the fetch.
     assert.ok(collapsed > 0);
     assert.equal(collapsed + hits, CLIENTS - 1);
   });

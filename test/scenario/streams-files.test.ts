@@ -28,7 +28,7 @@ test('while it arrives a file is tagged by its flight, once it is verified by it
   const { index, file, path, url } = await fileWorld(t, { sizeBytes: LARGE });
   index.fault(path, faults.rate(30_000_000));
   const flying = await get(url);
-  assert.match(flying.field('etag')!, /^"flight-/);
+  assert.match(flying.field('etag')!, /^"inFlight-/);
   await until(async () => (await get(url)).field('etag') === `"${file.sha256}"`);
 });
 
@@ -69,7 +69,7 @@ for (const sizeBytes of [SMALL, LARGE]) {
     );
     assert.equal(index.requests(path), 1);
     // A client that comes when the file has landed is a hit, counted when its answer has ended, a moment after it has it
-    // all; every other one shared the flight.
+    // all; every other one shared the fetch.
     await until(async () => {
       const metrics = await proxy.metrics();
       const collapsed = metrics['wheelkeep_collapsed_requests_total{kind="file"}'] ?? 0;

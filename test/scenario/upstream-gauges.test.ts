@@ -27,7 +27,7 @@ test('health, breaker and the age of stale pages tell of an outage and of its en
       healthy: metrics[`wheelkeep_upstream_healthy{upstream="${upstream}"}`],
       breaker: metrics[`wheelkeep_upstream_breaker_state{upstream="${upstream}"}`],
       oldest: metrics.wheelkeep_oldest_stale_age_seconds,
-      flights: metrics.wheelkeep_active_flights,
+      fetches: metrics.wheelkeep_active_flights,
     };
   };
   const ask = async () => {
@@ -35,17 +35,17 @@ test('health, breaker and the age of stale pages tell of an outage and of its en
   };
 
   await ask();
-  assert.deepEqual(await gauges(), { healthy: 1, breaker: 0, oldest: 0, flights: 0 });
+  assert.deepEqual(await gauges(), { healthy: 1, breaker: 0, oldest: 0, fetches: 0 });
 
   await index.down();
   clock.ms += 300_000;
   await ask();
   const { oldest, ...others } = await gauges();
-  assert.deepEqual(others, { healthy: 0, breaker: 2, flights: 0 });
+  assert.deepEqual(others, { healthy: 0, breaker: 2, fetches: 0 });
   assert.ok(oldest! >= 300 && oldest! <= 301, `${oldest}`);
 
   await index.up();
   clock.ms += 61_000;
   await ask();
-  assert.deepEqual(await gauges(), { healthy: 1, breaker: 0, oldest: 0, flights: 0 });
+  assert.deepEqual(await gauges(), { healthy: 1, breaker: 0, oldest: 0, fetches: 0 });
 });

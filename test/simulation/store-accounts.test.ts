@@ -26,7 +26,7 @@ test(`24 hours of storing, reading, damage, removals, evictions and kills leave 
     const args = [dataDir, String(random.below(1e9)), String(hour), String(STEPS_AN_HOUR), String(killAfter)];
     const { signal, stdout, stderr } = await run(args);
     assert.deepEqual([signal, stderr], [killAfter > 0 ? 'SIGKILL' : undefined, ''], `hour ${hour}`);
-    // Every body is what its name says; the leftovers are old enough to be swept by who comes next.
+    // Every body is what its name says; the temp files are old enough to be swept by who comes next.
     await storedBlobs(dataDir);
     const longAgo = new Date(Date.now() - 3_600_000);
     for (const place of await temporaryFiles(dataDir)) await utimes(place, longAgo, longAgo);

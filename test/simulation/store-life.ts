@@ -67,7 +67,7 @@ class StoreLife {
 
   /** After a kill the account is found again beside the work; here nothing is begun before that. */
   async start(): Promise<void> {
-    void this.#blobs.upkeep.atStart();
+    void this.#blobs.maintenance.atStart();
     await until(async () => (await this.#onDisk()) === this.#blobs.status().bytes);
   }
 

@@ -82,7 +82,7 @@ it('a page is known by a digest of the links that are withdrawn from it', async 
   const manners: string[] = [];
   const service = indexService({
     withdrawn,
-    rendered: { peek: (_entry, _form, _coding, manner = '') => void manners.push(manner) },
+    rendered: { peek: (_entry, _form, _coding, variant = '') => void manners.push(variant) },
   });
   const project = 'demo' as ProjectName;
   for (let i = 0; i < 100; i++) withdrawn.withdraw('only', project, `https://files.example/${'l'.repeat(2_000)}/${i}`);
@@ -139,7 +139,7 @@ function indexService(parts: {
     },
     routing: { allowed: () => ['only'] },
     rendered: parts.rendered ?? { peek: () => undefined },
-    workshop: { find: async () => find() },
+    pagePool: { find: async () => find() },
     provenanceRoot: undefined,
     extracting: new Set(),
     withdrawn,

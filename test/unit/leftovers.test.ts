@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { sweepLeftovers } from '../../src/store/blobs/temp-files.ts';
+import { sweepTempFiles } from '../../src/store/blobs/temp-files.ts';
 import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 
 /** No process of this number can exist. */
@@ -18,9 +18,9 @@ test('temporary files of the dead leave at the start; those of the living, of ou
   const lately = new Date(now - 600_000);
   for (const name of Object.values(files)) await utimes(join(folder, name), longAgo, longAgo);
   await utimes(join(folder, others.peer), lately, lately);
-  assert.equal(await sweepLeftovers(folder, `${process.pid}-new-`, now), 2);
+  assert.equal(await sweepTempFiles(folder, `${process.pid}-new-`, now), 2);
   assert.deepEqual((await readdir(folder)).sort(), [files.ours, others.peer, others.young].sort());
   // Nothing has been written to it for an hour: somebody else has the pid now.
-  assert.equal(await sweepLeftovers(folder, `${process.pid}-new-`, now + 3_600_000), 2);
+  assert.equal(await sweepTempFiles(folder, `${process.pid}-new-`, now + 3_600_000), 2);
   assert.deepEqual(await readdir(folder), [files.ours]);
 });

@@ -11,7 +11,7 @@ import { ReadThrough } from '../../src/cache/read-through.ts';
 import { type Digest, digestOf } from '../../src/core/digest.ts';
 import { pageProfile } from '../../src/index/page-profile.ts';
 import type { Blob, BlobStore, BlobWriter } from '../../src/store/blobs/blob-store.ts';
-import { UnkeptBodies } from '../../src/store/blobs/body-write-retries.ts';
+import { BodyWriteRetries } from '../../src/store/blobs/body-write-retries.ts';
 import { RecentBodies } from '../../src/store/blobs/recent-bodies.ts';
 import { MemoryBlob } from '../../src/store/blobs/stored-blob.ts';
 import type { EntryRecord, Json } from '../../src/store/entries/entry.ts';
@@ -93,7 +93,7 @@ class Play {
       await this.gate('removes the body');
       this.bodies.delete(name);
     },
-    changedElsewhere: () => {},
+    invalidate: () => {},
   } as unknown as BlobStore;
 
   readonly readThrough = new ReadThrough({
@@ -101,7 +101,7 @@ class Play {
     entries: this.entries,
     // Bodies have to be found where they are stored.
     recent: new RecentBodies({ maxBytes: 1 }),
-    unkept: new UnkeptBodies(),
+    bodyWriteRetries: new BodyWriteRetries(),
     now: () => this.now,
     random: () => 0.5,
     observe: { integrityFailure: () => {}, diskFailure: assert.fail, received: () => {}, ownFault: assert.fail },

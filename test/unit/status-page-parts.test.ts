@@ -41,7 +41,7 @@ function facts(change: Partial<StatusFacts> = {}): StatusFacts {
     version: '0.1.0',
     now: NOW,
     startedAt: NOW - 7_200_000,
-    processes: [{ pid: 1, startedAt: NOW - 7_200_000, flights: 0 }],
+    processes: [{ pid: 1, startedAt: NOW - 7_200_000, fetches: 0 }],
     isElsewhere: false,
     limitsNames: false,
     publicUrl: undefined,
@@ -116,7 +116,7 @@ test('several processes are told of as one: counts are added, the newest word on
   });
   const other = facts({
     startedAt: NOW - 60_000,
-    processes: [{ pid: 2, startedAt: NOW - 60_000, flights: 3 }],
+    processes: [{ pid: 2, startedAt: NOW - 60_000, fetches: 3 }],
     indexes: [{ name: 'default', mirrors: [AWAY] }],
     days: traffic.days(NOW),
     served: [{ day: '2026-11-22', pages: 1, files: 1, metadata: 1, bytes: 1 }],

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FlightTools } from '../../src/cache/fetch-tools.ts';
+import type { FetchTools } from '../../src/cache/fetch-tools.ts';
 import { KeyChanges } from '../../src/cache/key-changes.ts';
-import { type StoredByOthers, StoredCopies } from '../../src/cache/lookup.ts';
+import { Lookup, type StoredByOthers } from '../../src/cache/lookup.ts';
 import type { Resource } from '../../src/cache/profile.ts';
 import type { Digest } from '../../src/core/digest.ts';
 import type { EntryRecord } from '../../src/store/entries/entry.ts';
@@ -61,8 +61,8 @@ test('what is asked for while it is being forgotten does not come back by its bo
     },
     changes: new KeyChanges(),
     now: () => 2_000,
-  } as unknown as FlightTools;
-  const copies: StoredCopies = new StoredCopies(tools, { adopt: async () => undefined } as unknown as StoredByOthers);
+  } as unknown as FetchTools;
+  const copies: Lookup = new Lookup(tools, { adopt: async () => undefined } as unknown as StoredByOthers);
 
   records.clear();
   assert.deepEqual(await copies.lookUp(RESOURCE), RECORD, 'a body alone is enough to be found');

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Entry } from '../../src/store/entries/entry.ts';
-import { isWorthless } from '../../src/store/entries/tiered-entries.ts';
+import { isPrunable } from '../../src/store/entries/tiered-entries.ts';
 import { pageRecord } from '../contract/entry-store.contract.ts';
 import { openStore } from '../support/disk/entry-stores.ts';
 
@@ -17,7 +17,7 @@ const lost = async () => false;
 test('worthless is what leads to no body, or says that there was nothing, for more than a day', async () => {
   const later = page.responseTime + DAY_MS;
   const judged = (entries: readonly Entry[], hasBody = stored, now = later) =>
-    isWorthless({ format: 1, variants: entries }, now, hasBody);
+    isPrunable({ format: 1, variants: entries }, now, hasBody);
   assert.equal(await judged([page]), false);
   assert.equal(await judged([page], lost), true);
   assert.equal(await judged([page], lost, later - 1), false);
@@ -28,7 +28,7 @@ test('worthless is what leads to no body, or says that there was nothing, for mo
   // An alias, a redirect.
   assert.equal(await judged([{ ...bodiless, status: 200 }]), false);
   const doubt = { claim: 'missing', firstSeen: 0, lastSeen: 0, count: 1 };
-  assert.equal(await isWorthless({ format: 1, variants: [page], doubt }, later, lost), false);
+  assert.equal(await isPrunable({ format: 1, variants: [page], doubt }, later, lost), false);
 });
 
 test('a sweep forgets these in memory and on disk, and what came back meanwhile stays', async () => {

@@ -65,6 +65,6 @@ export interface BlobStore {
   remove(digest: Digest, reason: RemovalReason): Promise<void>;
   removeOwned(name: string, reason: RemovalReason): Promise<void>;
   /** Another process removed or replaced the body of this name: what is held open of it is given up. */
-  changedElsewhere(name: string): void;
+  invalidate(name: string): void;
   close(): Promise<void>;
 }

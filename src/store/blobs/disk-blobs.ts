@@ -15,7 +15,7 @@ import { DiskBlobWriter, SyncBehind } from './blob-writer.ts';
 import { readTrailer } from './body-trailer.ts';
 import { DiskSpace, type EvictionReason } from './disk-space.ts';
 import { BlobFolders } from './folders.ts';
-import { Upkeep } from './maintenance.ts';
+import { Maintenance } from './maintenance.ts';
 import { isAbsent, type OpenFile, OpenFiles, readWholly } from './open-files.ts';
 import { DiskBlob, hashOfFile, MemoryBlob, UnreadableBlob } from './stored-blob.ts';
 
@@ -52,7 +52,7 @@ const PROBE_BYTES = 64 * 1024;
 
 export class DiskBlobs implements BlobStore {
   /** To be run beside serving. */
-  readonly upkeep: Upkeep;
+  readonly maintenance: Maintenance;
   readonly #options: DiskBlobsOptions;
   readonly #folders: BlobFolders;
   readonly #files: OpenFiles;
@@ -83,7 +83,7 @@ export class DiskBlobs implements BlobStore {
       probe: () => this.#probe(),
       evict: (blob) => this.#evict(blob),
     });
-    this.upkeep = new Upkeep({
+    this.maintenance = new Maintenance({
       folders: this.#folders,
       index: this.#index,
       space: this.#space,
@@ -170,12 +170,12 @@ export class DiskBlobs implements BlobStore {
     await this.#remove('page', this.#folders.bodyName(name), reason);
   }
 
-  changedElsewhere(name: string): void {
+  invalidate(name: string): void {
     this.#files.forget(this.#bodyPath(name));
   }
 
   async close(): Promise<void> {
-    const counted = await this.upkeep.close();
+    const counted = await this.maintenance.close();
     this.#space.close();
     this.#files.close();
     this.#small.clear();

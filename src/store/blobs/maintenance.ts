@@ -7,9 +7,9 @@ import type { BlobIndex, BlobKind } from './blob-index.ts';
 import type { DiskSpace } from './disk-space.ts';
 import { BLOB_KINDS, type BlobFolders, shards } from './folders.ts';
 import { type ScrubOptions, scrub } from './scrub.ts';
-import { LEFTOVER_AGE_MS, sweepLeftovers } from './temp-files.ts';
+import { LEFTOVER_AGE_MS, sweepTempFiles } from './temp-files.ts';
 
-export interface UpkeepOptions {
+export interface MaintenanceOptions {
   readonly folders: BlobFolders;
   readonly index: BlobIndex;
   readonly space: DiskSpace;
@@ -35,12 +35,12 @@ const BYTES_PER_SECOND = 4 * 1024 * 1024;
 const FIRST_WAIT_MS = 10 * 60_000;
 const REST_MS = 24 * 60 * 60_000;
 
-export class Upkeep {
-  readonly #options: UpkeepOptions;
+export class Maintenance {
+  readonly #options: MaintenanceOptions;
   readonly #closing = new AbortController();
   #counting: Promise<boolean> = Promise.resolve(true);
 
-  constructor(options: UpkeepOptions) {
+  constructor(options: MaintenanceOptions) {
     this.#options = options;
   }
 
@@ -51,12 +51,12 @@ export class Upkeep {
    */
   async atStart(): Promise<void> {
     const { index, folders, space } = this.#options;
-    await this.#sweepLeftovers();
+    await this.#sweepTempFiles();
     if (!index.complete) this.#counting = reconcile(index, folders, this.#closing.signal);
     await this.#counting;
     await space.makeRoom();
     await this.#rest(LEFTOVER_AGE_MS);
-    if (!this.#closing.signal.aborted) await this.#sweepLeftovers();
+    if (!this.#closing.signal.aborted) await this.#sweepTempFiles();
   }
 
   /** Runs until `close`; never rejects. */
@@ -78,7 +78,7 @@ export class Upkeep {
   async #today({ random, sweepEntries }: DailyOptions): Promise<void> {
     const { index, folders, removeWrong, onUnreadable } = this.#options;
     const { signal } = this.#closing;
-    await this.#sweepLeftovers();
+    await this.#sweepTempFiles();
     // Other processes may have removed bodies, or died before they wrote down what they did.
     await reconcile(index, folders, signal);
     await sweepEntries(signal);
@@ -88,8 +88,8 @@ export class Upkeep {
     }
   }
 
-  async #sweepLeftovers(): Promise<void> {
-    await sweepLeftovers(this.#options.folders.temporary, this.#options.temporaryPrefix, Date.now());
+  async #sweepTempFiles(): Promise<void> {
+    await sweepTempFiles(this.#options.folders.temporary, this.#options.temporaryPrefix, Date.now());
   }
 
   async #rest(ms: number): Promise<void> {

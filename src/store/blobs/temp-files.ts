@@ -10,7 +10,7 @@ export const LEFTOVER_AGE_MS = 60_000;
 const ABANDONED_AGE_MS = 3_600_000;
 
 /** Removes them from `folder`; resolves with the count. `ours` begins the names of this process's own files. */
-export async function sweepLeftovers(folder: string, ours: string, now: number): Promise<number> {
+export async function sweepTempFiles(folder: string, ours: string, now: number): Promise<number> {
   let removed = 0;
   for (const name of await fs.promises.readdir(folder)) {
     if (name.startsWith(ours)) continue;

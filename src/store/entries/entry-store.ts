@@ -25,7 +25,7 @@ export interface EntryStore {
   set(key: string, record: EntryRecord): Promise<void>;
   delete(key: string): Promise<void>;
   /** Another process on this data folder changed these keys: what memory holds of them is forgotten. */
-  changedElsewhere(keys: readonly string[]): void;
+  invalidate(keys: readonly string[]): void;
   /** The keys on this node's disk that start with `prefix`, in order, after `after`; at most `limit`. */
   keys(prefix: string, after: string, limit: number): string[];
   /** A page body another node stored (at most 8 MB compressed); its digest has been checked. */

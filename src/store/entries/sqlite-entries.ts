@@ -53,7 +53,7 @@ export class EmbeddedEntries {
   /** Marks our own rows, so that our own writes are not taken for another process's. */
   readonly #writer = randomInt(2 ** 47);
   readonly #poll: NodeJS.Timeout;
-  readonly #unwritten = new Unwritten();
+  readonly #pendingWrites = new PendingWrites();
   #session: Session | undefined;
   #closed = false;
   #answers = true;
@@ -82,8 +82,8 @@ export class EmbeddedEntries {
 
   /** The text stored under `key`. A row whose checksum is wrong is a miss and is removed. */
   read(key: string): string | undefined {
-    const unwritten = this.#unwritten.get(key);
-    if (unwritten !== undefined) return unwritten ?? undefined;
+    const pendingWrites = this.#pendingWrites.get(key);
+    if (pendingWrites !== undefined) return pendingWrites ?? undefined;
     return this.#use((session) => {
       const row = session.read.get(key) as { text: string | null; checksum: number } | undefined;
       if (row === undefined || row.text === null) return undefined;
@@ -109,7 +109,7 @@ export class EmbeddedEntries {
       return row !== undefined && row.text !== null;
     }, true);
     if (isThere) this.#write(key, null);
-    else this.#unwritten.drop(key);
+    else this.#pendingWrites.drop(key);
   }
 
   /** Keys that start with `prefix`, in the order of their bytes, after `after`; at most `limit`. */
@@ -118,9 +118,9 @@ export class EmbeddedEntries {
       const rows = session.list.all(prefix, after, `${prefix}\u{10ffff}`, limit) as { key: string }[];
       return rows.map((row) => row.key);
     }, []);
-    const unwritten = this.#unwritten.keys(prefix).filter((key) => inBytes(key, after) > 0);
-    const here = written.filter((key) => this.#unwritten.get(key) !== null);
-    return unwritten.length === 0 ? here : [...new Set([...here, ...unwritten])].sort(inBytes).slice(0, limit);
+    const pendingWrites = this.#pendingWrites.keys(prefix).filter((key) => inBytes(key, after) > 0);
+    const here = written.filter((key) => this.#pendingWrites.get(key) !== null);
+    return pendingWrites.length === 0 ? here : [...new Set([...here, ...pendingWrites])].sort(inBytes).slice(0, limit);
   }
 
   /** The number of records, at most 30 s old. */
@@ -146,13 +146,13 @@ export class EmbeddedEntries {
       this.#put(session, key, text);
       return true;
     }, false);
-    if (written) this.#unwritten.drop(key);
-    else this.#unwritten.keep(key, text);
+    if (written) this.#pendingWrites.drop(key);
+    else this.#pendingWrites.keep(key, text);
     return written;
   }
 
   #writeAgain(): void {
-    for (const [key, text] of this.#unwritten.oldest(WRITTEN_AGAIN_AT_ONCE)) if (!this.#write(key, text)) return;
+    for (const [key, text] of this.#pendingWrites.oldest(WRITTEN_AGAIN_AT_ONCE)) if (!this.#write(key, text)) return;
   }
 
   #put(session: Session, key: string, text: string | null): void {
@@ -239,7 +239,7 @@ export class EmbeddedEntries {
       }[];
       this.#seenVersion = version;
       this.#seenSeq = lastSeq;
-      for (const { key } of rows) this.#unwritten.drop(key);
+      for (const { key } of rows) this.#pendingWrites.drop(key);
       if (rows.length > 0) {
         this.#options.onChanged(rows.length > MAX_LISTED_CHANGES ? undefined : rows.map((row) => row.key));
       }
@@ -294,7 +294,7 @@ const MAX_BYTES = 16 * 1024 * 1024;
 /** What a key costs in memory beside its text. */
 const OVERHEAD_BYTES = 200;
 
-export class Unwritten {
+export class PendingWrites {
   /** Null is a removal. */
   readonly #texts = new Map<string, string | null>();
   #bytes = 0;

@@ -65,7 +65,7 @@ export class TieredEntryStore implements EntryStore {
       dataDir: options.dataDir,
       now: options.now,
       count: options.count,
-      onChanged: (keys) => (keys === undefined ? this.#forgetAll() : this.changedElsewhere(keys)),
+      onChanged: (keys) => (keys === undefined ? this.#forgetAll() : this.invalidate(keys)),
       // Later, because whoever refills the store must have it in hand first.
       onDamaged: () => setImmediate(options.onDamaged),
     });
@@ -131,7 +131,7 @@ export class TieredEntryStore implements EntryStore {
     this.#shared?.removeEntry(key);
   }
 
-  changedElsewhere(keys: readonly string[]): void {
+  invalidate(keys: readonly string[]): void {
     this.#changes++;
     for (const key of keys) this.#memory.delete(key);
   }
@@ -144,18 +144,18 @@ export class TieredEntryStore implements EntryStore {
    * Forgets, on this node alone, all records that are `worthless`, slowly; resolves with their number, also at the signal.
    * What others have in Redis is theirs to judge.
    */
-  async sweep(worthless: (key: string, record: EntryRecord) => Promise<boolean>, signal: AbortSignal): Promise<number> {
+  async sweep(prunable: (key: string, record: EntryRecord) => Promise<boolean>, signal: AbortSignal): Promise<number> {
     let swept = 0;
     for (let keys = this.keys('', '', SWEEP_BATCH); keys.length > 0; keys = this.keys('', keys.at(-1)!, SWEEP_BATCH)) {
       for (const key of keys) {
         // Past memory, which is for what clients ask for.
         const text = this.#disk.read(key);
         const decoded = text === undefined ? undefined : decodeRecord(text);
-        if (decoded?.kind !== 'record' || !(await worthless(key, decoded.record))) continue;
+        if (decoded?.kind !== 'record' || !(await prunable(key, decoded.record))) continue;
         // Somebody may have asked for it while we looked.
         if (this.#disk.read(key) !== text) continue;
         this.#disk.remove(key);
-        this.changedElsewhere([key]);
+        this.invalidate([key]);
         swept++;
       }
       await sleep(SWEEP_PAUSE_MS, undefined, { ref: false, signal }).catch(() => {});
@@ -234,7 +234,7 @@ const AGE_MS = 24 * 60 * 60_000;
 const WITHHELD = 451;
 
 /** `hasBody` looks whether the body of an entry is stored. */
-export async function isWorthless(
+export async function isPrunable(
   { variants, doubt }: EntryRecord,
   now: number,
   hasBody: (entry: Entry) => Promise<boolean>,

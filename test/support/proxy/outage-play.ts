@@ -110,7 +110,7 @@ export async function playOutage(test: TestContext, { fault, cold, recoveryMs = 
   await index.up();
   index.add('foo', wheel({ name: 'foo', version: '2.0' }));
   clock.advance(recoveryMs);
-  // A flight that fails only now begins the shortest wait, of five seconds.
+  // A fetch that fails only now begins the shortest wait, of five seconds.
   await until(
     () => getPage(proxy, 'foo'),
     (answer) => answer.status === 200 && listed(answer).length === 2,
