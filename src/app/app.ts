@@ -100,13 +100,13 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const secrets = new CurrentSecrets(basics);
   const clientCertificates = new ClientCertificates(basics);
   await clientCertificates.start();
-  const { identityFor } = clientCertificates;
+  const { identityFor, identityOf } = clientCertificates;
   const pagePool = new PagePool({ maxDecodedBytes: config.maxPageBytes });
   const upstreams = connectUpstreams(basics, {
     agreement,
     secrets,
     pagePool,
-    identityFor,
+    identityOf,
     lookup: overrides.lookup,
     cut: overrides.upstreamCut ?? false,
   });

@@ -3,7 +3,7 @@
 
 import { ReloadedFiles } from '../access/reloaded-files.ts';
 import { expiryWarning, readIdentity, type TlsFiles, type TlsIdentity } from '../access/tls-identity.ts';
-import type { Config } from '../config/config.ts';
+import type { Config, UpstreamConfig } from '../config/config.ts';
 import type { IdentityFor } from '../net/open-socket.ts';
 import type { Basics } from './context.ts';
 
@@ -21,7 +21,7 @@ export class ClientCertificates {
     this.#basics = { log, now };
     for (const { clientCertificate, url } of config.indexes.flatMap(({ upstreams }) => upstreams)) {
       if (clientCertificate === undefined) continue;
-      const name = `${clientCertificate.certFile}\n${clientCertificate.keyFile}`;
+      const name = nameOf(clientCertificate);
       let watched = this.#watched.get(name);
       if (watched === undefined) {
         watched = this.#watch(clientCertificate);
@@ -31,9 +31,16 @@ export class ClientCertificates {
     }
   }
 
+  /** For uploads, which go to an index's own origin. */
   readonly identityFor: IdentityFor = ({ origin }) => {
     for (const { origins, value } of this.#watched.values()) if (origins.has(origin)) return value;
     return undefined;
+  };
+
+  /** The certificate that an upstream is configured with, as its files hold it now. */
+  readonly identityOf = ({ clientCertificate }: Pick<UpstreamConfig, 'clientCertificate'>) => {
+    const watched = clientCertificate && this.#watched.get(nameOf(clientCertificate));
+    return () => watched?.value;
   };
 
   /** Resolves once all are read; never rejects. */
@@ -68,4 +75,8 @@ export class ClientCertificates {
     };
     return watched;
   }
+}
+
+function nameOf({ certFile, keyFile }: TlsFiles): string {
+  return `${certFile}\n${keyFile}`;
 }

@@ -8,12 +8,12 @@ import { indexScope } from '../index/index-scope.ts';
 import type { PagePool } from '../index/page-pool.ts';
 import type { IndexDocumentKind, IndexUnderName } from '../index/page-resources.ts';
 import { pageSource } from '../index/stored-page.ts';
-import type { IdentityFor } from '../net/open-socket.ts';
 import { OriginRights } from '../net/origin-rights.ts';
 import type { Lookup } from '../net/resolver.ts';
 import { UpstreamClient } from '../net/upstream-client.ts';
 import { parseProjectName } from '../pages/project-name.ts';
 import { IndexUpstream, isAnswer } from '../upstream/index-upstream.ts';
+import type { ClientCertificates } from './client-certificates.ts';
 import type { Basics } from './context.ts';
 import type { CurrentSecrets } from './current-secrets.ts';
 
@@ -29,7 +29,8 @@ export interface UpstreamsOptions {
   readonly agreement: Agreement;
   readonly secrets: CurrentSecrets;
   readonly pagePool: PagePool;
-  readonly identityFor: IdentityFor;
+  /** The client certificate for an upstream, as it is now. */
+  readonly identityOf: ClientCertificates['identityOf'];
   /** Resolves the names of upstreams, in tests. */
   readonly lookup: Lookup | undefined;
   /** No upstream can be reached: an outage, as a drill plays it. */
@@ -37,7 +38,7 @@ export interface UpstreamsOptions {
 }
 
 export function connectUpstreams(basics: Basics, options: UpstreamsOptions): Upstreams {
-  const { identityFor, lookup, cut } = options;
+  const { lookup, cut } = options;
   const { config, now, random, version, via } = basics;
   const client = new UpstreamClient({
     now,
@@ -47,14 +48,19 @@ export function connectUpstreams(basics: Basics, options: UpstreamsOptions): Ups
     configuredOrigins: config.fileOrigins,
     proxy: config.proxy,
     extraCertificates: options.secrets.certificates,
-    identityFor,
     ...(lookup === undefined ? {} : { lookup }),
     cut,
   });
   const rights = new Map(
     config.indexes.map(({ name, upstreams }) => [
       name,
-      new OriginRights(upstreams.map((upstream) => ({ url: upstream.url, credentials: options.secrets.of(upstream) }))),
+      new OriginRights(
+        upstreams.map((upstream) => ({
+          url: upstream.url,
+          credentials: options.secrets.of(upstream),
+          identity: options.identityOf(upstream),
+        })),
+      ),
     ]),
   );
   const documents = config.indexes.map(

@@ -217,13 +217,13 @@ export class StoredByOthers {
   async onDisk(resource: Resource, held: Entry | undefined): Promise<StoredResult | undefined> {
     const entry = this.#newer(resource, this.#tools.entries.reread(resource.key), held);
     if (entry === undefined || !(await this.#hasBody(resource, entry))) return undefined;
-    return resultOf_(entry, held);
+    return storedResult(entry, held);
   }
 
   /** The same for what another node stored. */
   async amongNodes(resource: Resource, held: Entry | undefined): Promise<StoredResult | undefined> {
     const entry = await this.#takeIn(resource, (record) => this.#newer(resource, record, held));
-    return entry === undefined ? undefined : resultOf_(entry, held);
+    return entry === undefined ? undefined : storedResult(entry, held);
   }
 
   /** What other nodes know of a key of which nothing is here, fresh or not. */
@@ -294,7 +294,7 @@ export class StoredByOthers {
   }
 }
 
-function resultOf_(entry: Entry, held: Entry | undefined): StoredResult {
+function storedResult(entry: Entry, held: Entry | undefined): StoredResult {
   const isSame = held !== undefined && held.body?.digest === entry.body?.digest;
   return { kind: 'stored', outcome: isSame ? 'revalidated' : held === undefined ? 'miss' : 'updated', entry };
 }

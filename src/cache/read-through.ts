@@ -51,7 +51,7 @@ export class ReadThrough {
   readonly #ahead: RefreshAhead;
   readonly #onPurged: ((keys: readonly string[]) => Promise<void>) | undefined;
   /** What is being asked for without being kept. */
-  readonly #bodyWriteRetries = new Map<string, Promise<unknown>>();
+  readonly #unstoredAsks = new Map<string, Promise<unknown>>();
   /** When a key was last asked for without conditions, milliseconds since the epoch. */
   readonly #askedUnconditionally = new LRUCache<string, number>({ max: 1_000 });
 
@@ -249,11 +249,11 @@ export class ReadThrough {
   askUnkept<T>(key: string, upstream: string, ask: () => Promise<T>): Promise<T> {
     const refusal = this.#retries.refusal(key, false);
     if (refusal !== undefined) return Promise.reject(refusal);
-    const running = this.#bodyWriteRetries.get(key) as Promise<T> | undefined;
+    const running = this.#unstoredAsks.get(key) as Promise<T> | undefined;
     if (running !== undefined) return running;
     const startedAt = performance.now();
-    const asking = ask().finally(() => this.#bodyWriteRetries.delete(key));
-    this.#bodyWriteRetries.set(key, asking);
+    const asking = ask().finally(() => this.#unstoredAsks.delete(key));
+    this.#unstoredAsks.set(key, asking);
     asking.then(
       () => this.#retries.succeeded(key, upstream),
       (cause: unknown) => {

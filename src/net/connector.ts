@@ -11,7 +11,7 @@ import { proxyAuthorization } from './credentials.ts';
 import { type Dialled, dial } from './dialer.ts';
 import { EgressGuard, type Trust } from './egress-guard.ts';
 import { crowdedFailure } from './failures.ts';
-import { type ExtraCertificates, type IdentityFor, openSocket, TrustStore } from './open-socket.ts';
+import { type ClientIdentity, type ExtraCertificates, openSocket, TrustStore } from './open-socket.ts';
 import { type ProxyOptions, proxyChooser } from './proxies.ts';
 import { type Lookup, Resolver } from './resolver.ts';
 
@@ -23,8 +23,6 @@ export interface ConnectorOptions {
   readonly proxy: ProxyOptions;
   /** Certificate authorities to trust beside Node's and the system's. */
   readonly extraCertificates: ExtraCertificates;
-  /** Asked for every new connection, for certificates are renewed. */
-  readonly identityFor?: IdentityFor | undefined;
   readonly lookup?: Lookup;
   readonly connectTimeoutMs?: number;
   readonly raceAfterMs?: number;
@@ -35,6 +33,8 @@ export interface ConnectorOptions {
 export interface Wanted {
   readonly url: URL;
   readonly trusted: Trust;
+  /** What proves us to the server; undefined where it wants nothing. */
+  readonly identity: ClientIdentity | undefined;
   /** Sources to use only when there is no other. */
   readonly avoid: ReadonlySet<string>;
   /** No reuse: a connection that nobody used before. */
@@ -56,6 +56,9 @@ export class Connector {
   readonly #guard: EgressGuard;
   readonly #proxyFor: (target: URL) => URL | undefined;
   readonly #trust: TrustStore;
+  readonly #groups = new WeakMap<Connection, string>();
+  readonly #identities = new WeakMap<ClientIdentity, number>();
+  #identityCount = 0;
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
@@ -69,7 +72,7 @@ export class Connector {
   /** An idle connection to a good address, else a new one to the best. Throws UpstreamFailure. */
   async connection(wanted: Wanted): Promise<Connected> {
     const { addresses } = this.#options;
-    const { origin } = wanted.url;
+    const group = this.#groupOf(wanted);
     const client = requestContext();
     const askedAt = performance.now();
     const doors = await this.#doors(wanted);
@@ -78,18 +81,19 @@ export class Connector {
       if (!wanted.fresh) {
         const good = ranked.filter((source) => !wanted.avoid.has(source) && addresses.isHealthy(source));
         // With no good address the best of the bad is asked, and again over the connections it has.
-        const idle = this.#pool.takeIdle(origin, client, good.length > 0 ? good : ranked.slice(0, 1));
+        const idle = this.#pool.takeIdle(group, client, good.length > 0 ? good : ranked.slice(0, 1));
         if (idle !== undefined) return { connection: idle, report: addresses.begin(idle.source) };
       }
-      if (!(await this.#pool.reserve(origin, client, wanted.signal))) continue;
+      if (!(await this.#pool.reserve(group, client, wanted.signal))) continue;
       const placeAt = performance.now();
       try {
         const { socket, source, report } = await this.#dial(ranked, doors, wanted);
-        const connection = new Connection(origin, socket, source);
-        this.#pool.opened(origin, client, connection);
+        const connection = new Connection(wanted.url.origin, socket, source);
+        this.#groups.set(connection, group);
+        this.#pool.opened(group, client, connection);
         return { connection, report };
       } catch (error) {
-        this.#pool.failed(origin, client);
+        this.#pool.failed(group, client);
         // Most of its time it stood in our own queue: that it got no further says nothing of the server.
         const wasLate = error instanceof UpstreamFailure && error.kind === 'timeout';
         throw wasLate && placeAt - askedAt > performance.now() - placeAt ? crowdedFailure(wanted.url.host) : error;
@@ -107,7 +111,7 @@ export class Connector {
 
   /** The answer over it is complete: the connection may serve another request. */
   release(url: URL, connection: Connection): void {
-    this.#pool.release(url.origin, connection);
+    this.#pool.release(this.#groups.get(connection) ?? url.origin, connection);
   }
 
   status(): PoolStatus[] {
@@ -129,14 +133,32 @@ export class Connector {
     return new Map(allowed.map((ip) => [`${url.host}/${ip.includes(':') ? `[${ip}]` : ip}:${port}`, ip]));
   }
 
-  #dial(ranked: readonly string[], doors: ReadonlyMap<string, string>, { url, signal }: Wanted): Promise<Dialled> {
+  /**
+   * Whose connections may be used again: a connection that proves us to a server by a certificate serves no request that
+   * has no right to that certificate.
+   */
+  #groupOf({ url, identity }: Wanted): string {
+    if (identity === undefined) return url.origin;
+    let number = this.#identities.get(identity);
+    if (number === undefined) {
+      number = ++this.#identityCount;
+      this.#identities.set(identity, number);
+    }
+    return `${url.origin} by certificate ${number}`;
+  }
+
+  #dial(
+    ranked: readonly string[],
+    doors: ReadonlyMap<string, string>,
+    { url, identity, signal }: Wanted,
+  ): Promise<Dialled> {
     const proxy = this.#proxyFor(url);
     const route = {
       target: url,
       port: portOf(proxy ?? url),
       proxy,
       proxyAuthorization: proxy === undefined ? undefined : proxyAuthorization(proxy),
-      identity: this.#options.identityFor?.(url),
+      identity,
     };
     return dial(
       ranked,

@@ -3,6 +3,7 @@
 // here, or a redirect that leads here, brings none of them along.
 
 import { authorization, type Credentials } from './credentials.ts';
+import type { ClientIdentity } from './open-socket.ts';
 
 /** Credentials that may be exchanged while we run. */
 export interface CredentialSource {
@@ -16,11 +17,12 @@ export interface OwnPlace {
   /** Base URL with the final slash. */
   readonly url: string;
   readonly credentials?: CredentialSource;
+  /** The client certificate that the place wants, as it is now; undefined while there is none. */
+  readonly identity?: () => ClientIdentity | undefined;
 }
 
-interface Place {
+interface Place extends OwnPlace {
   readonly base: URL;
-  readonly credentials: CredentialSource | undefined;
 }
 
 export class OriginRights {
@@ -28,7 +30,7 @@ export class OriginRights {
 
   /** In the order of preference, where a URL lies equally near to several. */
   constructor(places: readonly OwnPlace[]) {
-    this.#places = places.map(({ url, credentials }) => ({ base: new URL(url), credentials }));
+    this.#places = places.map((place) => ({ ...place, base: new URL(place.url) }));
   }
 
   /** Rights to nothing. */
@@ -44,29 +46,34 @@ export class OriginRights {
    * asked, where that is known. RFC 9110 11.5: credentials are bound to an origin (scheme, host and port).
    */
   authorizationFor(url: URL, asked?: string): string | undefined {
-    const { value } = this.#credentialsFor(url, asked) ?? {};
+    const value = this.#placeOf(url, asked)?.credentials?.value;
     return value === undefined ? undefined : authorization(value);
+  }
+
+  /** The client certificate for a URL; undefined when there is none. `asked` as for `authorizationFor`. */
+  identityFor(url: URL, asked?: string): ClientIdentity | undefined {
+    return this.#placeOf(url, asked)?.identity?.();
   }
 
   /** The place refused what `authorizationFor` gave: its credentials are read again. */
   async renew(url: URL, asked?: string): Promise<void> {
-    await this.#credentialsFor(url, asked)?.renew();
+    await this.#placeOf(url, asked)?.credentials?.renew();
   }
 
   /**
    * Of several places on one origin the one whose path has most segments in common with the URL's: files lie beside the
    * pages that list them (`/team-a/simple/`, `/team-a/files/`), not below them.
    */
-  #credentialsFor(url: URL, asked: string | undefined): CredentialSource | undefined {
+  #placeOf(url: URL, asked: string | undefined): Place | undefined {
     const ofOrigin = this.#ofOrigin(url);
     const asking = ofOrigin.find(({ base }) => base.href === asked);
-    if (asking !== undefined) return asking.credentials;
+    if (asking !== undefined) return asking;
     let nearest: { readonly place: Place; readonly segments: number } | undefined;
     for (const place of ofOrigin) {
       const segments = commonSegments(place.base.pathname, url.pathname);
       if (nearest === undefined || segments > nearest.segments) nearest = { place, segments };
     }
-    return nearest?.place.credentials;
+    return nearest?.place;
   }
 
   #ofOrigin(url: URL): readonly Place[] {

@@ -19,6 +19,7 @@ import { authorization, withoutSecrets } from './credentials.ts';
 import { discard } from './discard.ts';
 import type { Trust } from './egress-guard.ts';
 import { abortedFailure, crowdedFailure, isUnhealthy, toUpstreamFailure } from './failures.ts';
+import type { ClientIdentity } from './open-socket.ts';
 import { OriginRights } from './origin-rights.ts';
 import { type MayRedirect, nextHop } from './redirects.ts';
 
@@ -83,6 +84,8 @@ interface Hop {
   readonly url: URL;
   readonly fields: Fields;
   readonly trusted: Trust;
+  /** The client certificate by which we prove ourselves on this hop. */
+  readonly identity: ClientIdentity | undefined;
   readonly request: FetchRequest;
   /** Aborted with an UpstreamFailure by the deadline or the caller. */
   readonly signal: AbortSignal;
@@ -182,7 +185,9 @@ export class UpstreamClient implements Fetcher {
     for (;;) {
       const here = visited.at(-1)!;
       const trust = rights.reaches(here) ? 'configured' : trusted;
-      const { answer, ...rest } = await this.#askWith(rights, { url: here, fields, trusted: trust, request, signal });
+      const identity = rights.identityFor(here, request.place);
+      const hop = { url: here, fields, trusted: trust, identity, request, signal };
+      const { answer, ...rest } = await this.#askWith(rights, hop);
       const { status, body } = answer;
       let next: URL | undefined;
       try {

@@ -700,7 +700,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/index/accept-page.ts',
     before: 'theirs !== undefined && theirs !== ours;',
     after: 'theirs !== undefined && theirs < ours;',
-    tests: ['test/unit/page-judge.test.ts', ...scenario('known-names')],
+    tests: ['test/unit/accept-page.test.ts', ...scenario('known-names')],
   },
   {
     name: 'a file that is not listed makes the page itself be asked for',
@@ -999,5 +999,13 @@ export const MUTANTS: readonly Mutant[] = [
     after: 'if (origins.size > 0) return value;',
     tests: scenario('client-certificates'),
     only: 'no other origin',
+  },
+  {
+    name: 'a connection that proves us serves no request without a right to the certificate',
+    file: 'src/net/connector.ts',
+    before: 'if (identity === undefined) return url.origin;',
+    after: 'if (url !== undefined) return url.origin;',
+    tests: scenario('client-certificates'),
+    only: 'does not bring the certificate',
   },
 ];

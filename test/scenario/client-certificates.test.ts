@@ -24,13 +24,13 @@ const clients = certificateAuthority();
 const DEMO = wheel({ name: 'demo', version: '1.0' });
 
 /** Serves a page, a file and uploads to those with a certificate of `clients`, or to everybody; and notes who came. */
-async function secureServer(t: TestContext, wanted: boolean, filesAt?: () => string) {
+async function secureServer(t: TestContext, wanted: boolean, filesAt?: () => string, keepsAlive = false) {
   const seen: (string | undefined)[] = [];
   const options = { ...servers.issue(['127.0.0.1']), ca: clients.cert, requestCert: true, rejectUnauthorized: wanted };
   const server = createServer({ ...options, maxVersion: 'TLSv1.3' }, (request, response) => {
     seen.push((request.socket as TLSSocket).getPeerCertificate().subject?.CN as string | undefined);
     // Each request on a connection of its own, so that a renewed certificate is seen.
-    response.setHeader('connection', 'close');
+    if (!keepsAlive) response.setHeader('connection', 'close');
     if (request.method === 'POST') {
       request.resume();
       return request.on('end', () => response.end('taken'));
@@ -122,6 +122,27 @@ test('without the certificate such an index is a failure, and no other origin se
   assert.equal((await get(`${proxy.url}${path}`)).sha256, DEMO.sha256);
   assert.deepEqual(inside.seen, ['first.example']);
   assert.deepEqual(outside.seen, [undefined]);
+});
+
+test('a page of another index that lists a file there does not bring the certificate along, nor its connections', async (t) => {
+  const inside = await secureServer(t, false, undefined, true);
+  const stranger = await secureServer(t, false, () => inside.origin);
+  const { files } = await identityFiles(t, 'first.example');
+  const config = {
+    indexes: [index('inside', inside.origin, files), index('stranger', stranger.origin)],
+    defaultIndexes: ['inside'],
+    fileOrigins: [inside.origin],
+    extraCertificates: [servers.cert],
+  };
+  const proxy = await startProxy({ upstreams: [inside.origin], config });
+  t.after(() => proxy.close());
+  // Its connection is idle and open now, and proves us.
+  assert.equal((await get(`${proxy.url}/inside/simple/demo/`)).status, 200);
+  assert.deepEqual(inside.seen, ['first.example']);
+  assert.equal((await get(`${proxy.url}/stranger/simple/demo/`)).status, 200);
+  const path = `/stranger/files/https/${new URL(inside.origin).host}/files/${DEMO.filename}`;
+  assert.equal((await get(`${proxy.url}${path}`)).sha256, DEMO.sha256);
+  assert.deepEqual(inside.seen, ['first.example', undefined]);
 });
 
 test('client_certificate is checked at the start: of an index, of one upstream, and once for an origin', async (t) => {
