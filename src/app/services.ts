@@ -17,12 +17,12 @@ import type { PagePool } from '../index/page-pool.ts';
 import { pageProfile } from '../index/page-profile.ts';
 import { PageResources } from '../index/page-resources.ts';
 import { RenderedPages } from '../index/rendered-pages.ts';
-import { pulledVerdict } from '../index/verdicts.ts';
+import { unlistedVerdict } from '../index/verdicts.ts';
 import { WithdrawnMetadata } from '../index/withdrawn-metadata.ts';
 import { NameRouting } from '../pages/name-routing.ts';
 import type { Move } from '../pages/page.ts';
 import type { ProjectName } from '../pages/project-name.ts';
-import { Policies } from '../policy/policies.ts';
+import type { Policies } from '../policy/policies.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { OtherWorkers } from './context.ts';
 import { type Basics, memoryShare } from './context.ts';
@@ -38,6 +38,7 @@ export interface Services {
   readonly documents: DocumentService;
   readonly files: FileService;
   readonly explain: Explain;
+  readonly policies: Policies;
 }
 
 export function buildServices(
@@ -46,6 +47,7 @@ export function buildServices(
   { client, askers, indexes, rights }: Upstreams,
   pagePool: PagePool,
   otherWorkers: OtherWorkers | undefined,
+  policies: Policies,
 ): Services {
   const { config, now, random, telemetry } = basics;
   const { blobs, entries, recent, bodyWriteRetries } = stores;
@@ -72,7 +74,6 @@ export function buildServices(
     telemetry.changedFile(project, filename, accepted);
   const extracting = new Set(config.indexes.filter((index) => index.extractMetadata).map(({ name }) => name));
   const known = new KnownFiles({ entries, now, scopeOf: (index) => indexes.get(index)!.scope });
-  const policies = new Policies(new Map());
   const changedFiles = new ChangedFiles({
     pagePool,
     known,
@@ -83,7 +84,7 @@ export function buildServices(
     onDeparted: (index, project, files) => {
       const view = policies.view(index, project);
       const pulled = files.find(
-        ({ filename, ...left }) => pulledVerdict(view, filename ?? project, left, now()) !== undefined,
+        ({ filename, ...left }) => unlistedVerdict(view, filename ?? '', left, now())?.refusal.rule === 'removed',
       );
       telemetry.departedFiles(index, project, files.length, pulled && (pulled.filename ?? project));
     },
@@ -110,6 +111,9 @@ export function buildServices(
     resources,
     extracting,
     withdrawn: new WithdrawnMetadata({ now }),
+    policies,
+    known,
+    now,
   });
   const documents = new DocumentService({
     index,
@@ -117,6 +121,7 @@ export function buildServices(
     readThrough,
     rendered,
     pagePool,
+    policies,
   });
   const files: FileService = new FileService({
     index,
@@ -126,6 +131,7 @@ export function buildServices(
     departureOf: (...file) => known.departure(...file),
     policies,
     now,
+    onRefused: (rule, mode) => telemetry.refused(rule, mode),
     profiles: fileProfiles({
       maxFileBytes: config.maxFileBytes,
       holdBackBytes: config.holdBackBytes,
@@ -146,7 +152,7 @@ export function buildServices(
     onRefusedFile: (project, filename) => onChanged(project, filename, false),
   });
   const explain = new Explain({ routing, resources, readThrough, entries, now });
-  return { readThrough, pagePool, rendered, resources, index, documents, files, explain };
+  return { readThrough, pagePool, rendered, resources, index, documents, files, explain, policies };
 }
 
 /** Pages of several mirrors are measured by one another. */

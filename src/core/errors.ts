@@ -203,6 +203,8 @@ export const ERROR_CODES = {
   'uploads-disabled': [403, 'the option `uploads` is off'],
   'xml-rpc-disabled': [403, 'the option `xml_rpc` is off'],
   quarantined: [403, 'the index has quarantined the project'],
+  held: [403, 'the supply-chain policy holds the release until it is older (`policy`)'],
+  denied: [403, 'the supply-chain policy denies the release (`policy`)'],
   pulled: [403, 'the file left its index soon after its upload, so it was probably harmful'],
   'not-found': [404, 'there is no such thing here'],
   'no-such-route': [404, 'nothing is served at this path'],

@@ -40,11 +40,12 @@ export async function explainFile(
     return { filename, listed: false, verdict: left === undefined ? page : `${page}; ${left}` };
   }
   const stored = await files.stored(answeredBy, file);
+  const kept = await index.heldVerdict(answeredBy, project, filename);
   const { url, link, hashes, sizeBytes, yanked } = file;
   return {
     filename,
     listed: true,
-    verdict: verdictOn(file, stored !== undefined),
+    verdict: kept === undefined ? verdictOn(file, stored !== undefined) : `the policy keeps it out: ${kept.text}`,
     url: withoutQuery(url),
     ...(link !== url && { link: withoutQuery(link) }),
     hashes,

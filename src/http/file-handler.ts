@@ -29,6 +29,8 @@ export interface FileHandlerOptions {
   /** Small files are repeated from there while their page is fresh. */
   readonly ready: ReadyAnswers;
   readonly now: () => number;
+  /** Whether a policy may refuse tomorrow what is served today: caches in front then ask again. */
+  readonly mayRefuse: () => boolean;
 }
 
 /** The route's part of a request for a file. */
@@ -93,7 +95,7 @@ export class FileHandler {
     exchange.outcome = answer.outcome;
     if (blob !== undefined) {
       if (blob.bytes !== undefined) this.#keepReady(exchange, { ...found, answer }, blob.bytes);
-      return sendBlob(exchange, answer, blob, found.file);
+      return sendBlob(exchange, answer, blob, found.file, this.#options.mayRefuse());
     }
     // Lost a moment ago and being fetched again.
     return this.#arriving(exchange, { ...found, answer }, answer.arriving!);
@@ -104,7 +106,7 @@ export class FileHandler {
     const { answer, listedSeconds } = found;
     const lifetimeSeconds = Math.min(listedSeconds, answer.remainingSeconds);
     if (answer.outcome !== 'hit' || lifetimeSeconds <= 0) return;
-    const head = headOf(exchange, answer, found.file);
+    const head = headOf(exchange, answer, found.file, this.#options.mayRefuse());
     this.#options.ready.keep(exchange, {
       kind: found.what,
       outcome: 'hit',
@@ -145,7 +147,14 @@ export class FileHandler {
       const entry = part ? await within(Math.min(RANGE_WAIT_MS, leftMs()), arriving.arrived, exchange) : undefined;
       exchange.outcome = found.answer.outcome;
       const blob = entry === undefined ? undefined : await this.#options.service.storedBody(found, entry);
-      if (blob !== undefined) return await sendBlob(exchange, { ...found.answer, entry: entry! }, blob, found.file);
+      if (blob !== undefined)
+        return await sendBlob(
+          exchange,
+          { ...found.answer, entry: entry! },
+          blob,
+          found.file,
+          this.#options.mayRefuse(),
+        );
       const fields = [...contentFields(), 'etag', arriving.tag, ...aging];
       if (reader.sizeBytes !== undefined) fields.push('content-length', String(reader.sizeBytes));
       if (exchange.isHead) return exchange.send(200, fields);
@@ -163,9 +172,15 @@ export class FileHandler {
 }
 
 /** Sends the blob, or the part of it that is asked for, and releases it. */
-async function sendBlob(exchange: Exchange, answer: Answer, blob: Blob, file: ListedFile | undefined): Promise<void> {
+async function sendBlob(
+  exchange: Exchange,
+  answer: Answer,
+  blob: Blob,
+  file: ListedFile | undefined,
+  mayRefuse: boolean,
+): Promise<void> {
   try {
-    await sendOpenBlob(exchange, answer, blob, file);
+    await sendOpenBlob(exchange, answer, blob, file, mayRefuse);
   } finally {
     blob.release();
   }
@@ -176,8 +191,9 @@ async function sendOpenBlob(
   answer: Answer,
   blob: Blob,
   file: ListedFile | undefined,
+  mayRefuse: boolean,
 ): Promise<void> {
-  const { etag, lastModified, fields: lasting } = headOf(exchange, answer, file);
+  const { etag, lastModified, fields: lasting } = headOf(exchange, answer, file, mayRefuse);
   const fields = [...lasting, ...agingFields(answer, answer.ageSeconds)];
   if (notModified(exchange, etag, lastModified)) return exchange.send(304, fields);
 
@@ -206,10 +222,11 @@ async function sendOpenBlob(
 }
 
 /** The head of a stored file's answer, but for what changes with time. */
-function headOf(exchange: Exchange, { entry }: Answer, file: ListedFile | undefined) {
+function headOf(exchange: Exchange, { entry }: Answer, file: ListedFile | undefined, mayRefuse: boolean) {
   const etag = `"${entry.body!.digest}"`;
   const lastModified = modifiedAt(entry, file);
-  const control = exchange.cacheControl(entry.body!.verified ? VERIFIED_CONTROL : UNVERIFIED_CONTROL);
+  const lasting = entry.body!.verified ? VERIFIED_CONTROL : UNVERIFIED_CONTROL;
+  const control = exchange.cacheControl(mayRefuse ? `${lasting}, s-maxage=60` : lasting);
   const fields = [...contentFields(), 'etag', etag, 'cache-control', control];
   if (lastModified !== undefined) fields.push('last-modified', lastModified);
   return { etag, lastModified, fields };

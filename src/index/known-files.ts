@@ -21,6 +21,7 @@ import {
   nameOf,
 } from '../pages/known-hashes.ts';
 import type { ProjectName } from '../pages/project-name.ts';
+import type { Ages } from '../pages/screen.ts';
 import type { EntryRecord } from '../store/entries/entry.ts';
 import type { EntryStore } from '../store/entries/entry-store.ts';
 
@@ -72,6 +73,18 @@ export class KnownFiles {
       if (batches.length > 1) await turn();
     }
     return { changed, notes, departed };
+  }
+
+  /** Since when the names of a project's files age. */
+  async ages(index: string, project: ProjectName): Promise<Ages> {
+    const ages = new Map<string, number | undefined>();
+    const visit = async (key: string): Promise<void> => {
+      const node = await this.#look(key);
+      if (node === 'split') for (const digit of '0123456789abcdef') await visit(key + digit);
+      else for (const [name, known] of node) ages.set(name, sinceSecondsOf(known));
+    };
+    await visit(this.#root(index, project));
+    return ages;
   }
 
   /** When the file left its page; undefined while a page lists it, or nothing is known of it. */
@@ -264,6 +277,11 @@ function hasLeft(known: readonly KnownHash[]): boolean {
 
 function writtenAt(record: EntryRecord | undefined): number {
   return record?.variants[0]?.responseTime ?? 0;
+}
+
+function sinceSecondsOf(known: readonly KnownHash[]): number | undefined {
+  const since = known.flatMap(({ sinceSeconds }) => (sinceSeconds === undefined ? [] : [sinceSeconds]));
+  return since.length === 0 ? undefined : Math.max(...since);
 }
 
 function byDigit(names: readonly string[], depth: number): Map<string, string[]> {

@@ -1,37 +1,47 @@
-// What the policy says of a project's files: the facts of pages and known files as src/policy/judge.ts takes them.
+// What the policy says of a file that no page lists any more, by what is remembered of it.
 
+import { Refused } from '../core/errors.ts';
 import { projectOfFilename, versionOfFilename } from '../pages/distribution-name.ts';
 import type { Departure } from '../pages/known-hashes.ts';
-import { type FileFacts, judge, refusalText } from '../policy/judge.ts';
+import type { ScreenedFile } from '../pages/screen.ts';
+import { judge, type Refusal, refusalText } from '../policy/judge.ts';
 import type { View } from '../policy/policy.ts';
 
 /** `demo 2.0`, or the filename where that tells no version. */
-export function releaseOf(filename: string): string {
+function releaseOf(filename: string): string {
   const [project, version] = [projectOfFilename(filename), versionOfFilename(filename)];
   return project === undefined || version === undefined ? filename : `${project} ${version}`;
 }
 
 /**
- * Why a file that no page lists any more is refused, in one sentence; undefined when it is served. `now` is in
- * milliseconds since the epoch.
+ * Why a file that no page lists any more is refused; undefined when it is served. With `mode: report` only what was
+ * pulled is refused. `now` is in milliseconds since the epoch.
  */
-export function pulledVerdict(
+export function unlistedVerdict(
   view: View,
   filename: string,
   departed: Departure | undefined,
   now: number,
-): string | undefined {
-  if (departed === undefined) return undefined;
-  const facts: FileFacts = {
+): Pick<ScreenedFile, 'refusal' | 'text'> | undefined {
+  const facts = {
     filename,
     version: versionOfFilename(filename),
     sha256: undefined,
-    ripensFrom: Number.NEGATIVE_INFINITY,
+    ripensFrom: departed?.since ?? Number.NEGATIVE_INFINITY,
     hasUploadTime: true,
-    departed,
+    ...(departed !== undefined && { departed }),
   };
   const project = { name: '', quarantined: false, firstSince: Number.NEGATIVE_INFINITY };
-  const found = judge(facts, project, view, now);
-  if (found.verdict === 'visible' || found.rule !== 'removed') return undefined;
-  return refusalText(found, releaseOf(filename), view.contact);
+  const refusal = judge(facts, project, view, now);
+  if (refusal.verdict === 'visible' || (view.mode === 'report' && refusal.rule !== 'removed')) return undefined;
+  return { refusal, text: refusalText(refusal, releaseOf(filename), view.contact) };
+}
+
+/** The answer that refuses a file: 403 with one of the codes `pulled`, `held` and `denied`. */
+export function refused({ refusal, text }: Pick<ScreenedFile, 'refusal' | 'text'>): Refused {
+  return new Refused(text, codeOf(refusal));
+}
+
+function codeOf({ rule, verdict }: Refusal): 'pulled' | 'held' | 'denied' {
+  return rule === 'removed' ? 'pulled' : verdict;
 }

@@ -65,7 +65,8 @@ export function judge(file: FileFacts, project: ProjectFacts, view: View, now: n
   return found === undefined ? { verdict: 'visible', until } : { ...found, until };
 }
 
-type Refusal = Exclude<Verdict, { readonly verdict: 'visible' }>;
+/** A verdict that keeps a file out. */
+export type Refusal = Exclude<Verdict, { readonly verdict: 'visible' }>;
 
 /** Every reason against the file, in order. */
 function* findings(file: FileFacts, project: ProjectFacts, view: View, now: number): Generator<Refusal> {

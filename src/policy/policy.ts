@@ -118,7 +118,18 @@ export function narrow(policy: Policy, project: string, malware: readonly Malwar
   return { ...content, digest: createHash('sha256').update(text).digest('hex').slice(0, 32) };
 }
 
-/** Whether every version of the project is denied by name: the project list leaves it out. */
-export function deniesWhole(view: Pick<View, 'deny' | 'mode'>): boolean {
-  return view.mode === 'enforce' && view.deny.some(({ specifier }) => specifier === '');
+/** Whether the view may keep out anything that a page lists; if not, pages are as without a policy. */
+export function mayRefuse(view: View): boolean {
+  const { cooldown, newProjectsMs, deny, malware, allow, files } = view;
+  const refusesKind = Object.values(files).includes('refuse');
+  return cooldown.ms > 0 || newProjectsMs > 0 || deny.length + malware.length > 0 || allow !== undefined || refusesKind;
+}
+
+/** The patterns of projects of which every version is denied and none exempted, for the list of projects. */
+export function wholeDenials({ mode, rules, exempt }: Policy): readonly ReleasePattern[] {
+  if (mode === 'report') return [];
+  const lifted = exempt.filter(({ from }) => from.includes('deny'));
+  const isWhole = (pattern: ReleasePattern) =>
+    pattern.specifier === '' && !lifted.some(({ release }) => matchesProject(pattern, release.name));
+  return rules.flatMap(({ deny }) => deny.filter(isWhole));
 }

@@ -13,7 +13,7 @@ export interface ReleasePattern {
 }
 
 const SHAPE = /^([A-Za-z0-9*](?:[A-Za-z0-9._*-]*[A-Za-z0-9*])?)\s*((?:[<>=!~].*)?)$/;
-const CLAUSE = /^(?:===?|!=|~=|<=?|>=?)\s*[^\s,]+$/;
+const CLAUSE = /^(?:===?|!=|~=|<=?|>=?)\s*[^\s,<>=!~]+$/;
 
 /** Undefined for what is no pattern: a bad name, or a specifier that PEP 440 does not know. */
 export function parseReleasePattern(text: string): ReleasePattern | undefined {
@@ -62,6 +62,12 @@ export function meets(version: string | undefined, specifier: string): boolean {
 export function isSameVersion(one: string, other: string): boolean {
   if (one === other) return true;
   return valid(one) !== null && valid(other) !== null && compare(one, other) === 0;
+}
+
+/** The newest of some versions by PEP 440, a final one where there is one; undefined when none is a version. */
+export function newestOf(versions: Iterable<string>): string | undefined {
+  const known = [...new Set(versions)].filter((version) => valid(version) !== null).sort(compare);
+  return known.findLast((version) => !explain(version)?.is_prerelease) ?? known.at(-1);
 }
 
 function isClause(clause: string): boolean {

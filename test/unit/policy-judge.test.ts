@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type FileFacts, judge, kindOf, type ProjectFacts, reasonPhrase, refusalText } from '../../src/policy/judge.ts';
-import { deniesWhole, type Exemption, LIFTABLE, NO_POLICY, narrow, type Policy } from '../../src/policy/policy.ts';
+import { type Exemption, LIFTABLE, NO_POLICY, narrow, type Policy, wholeDenials } from '../../src/policy/policy.ts';
 import { matchesProject, meets, parseReleasePattern } from '../../src/policy/release-pattern.ts';
 
 const DAY = 86_400_000;
@@ -129,9 +129,9 @@ test('release patterns are names with stars and PEP 440 specifiers', () => {
 
 test('a whole project is denied by a rule without versions, and not in report mode', () => {
   const rules = [rule({ deny: [release('demo')] })];
-  assert.ok(deniesWhole(narrow({ ...NO_POLICY, rules }, 'demo')));
-  assert.ok(!deniesWhole(narrow({ ...NO_POLICY, rules, mode: 'report' }, 'demo')));
-  assert.ok(!deniesWhole(narrow({ ...NO_POLICY, rules: [rule({ deny: [release('demo>1')] })] }, 'demo')));
+  assert.equal(wholeDenials({ ...NO_POLICY, rules }).length, 1);
+  assert.deepEqual(wholeDenials({ ...NO_POLICY, rules, mode: 'report' }), []);
+  assert.deepEqual(wholeDenials({ ...NO_POLICY, rules: [rule({ deny: [release('demo>1')] })] }), []);
 });
 
 test('the digest of a view changes with what concerns the project, and with nothing else', () => {
