@@ -12,7 +12,7 @@ import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 import { fetchAll, get } from '../support/proxy/http-client.ts';
 import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
 import { FakeIndex } from '../support/upstream/fake-index.ts';
-import { legacyJson, serveDocument } from '../support/upstream/json-documents.ts';
+import { serveDocument } from '../support/upstream/json-documents.ts';
 import { type Distribution, wheel } from '../support/upstream/wheels.ts';
 
 const [HOUR, DAY] = [3_600_000, 86_400_000];
@@ -167,12 +167,15 @@ test('every path says the same of every file, at every instant, and a longer coo
   for (const [i, file] of files.entries()) {
     index.addListed('demo', file, { uploadTime: new Date(start - ages[i]! * DAY).toISOString() });
   }
-  const documentOf = (version: string) =>
-    legacyJson(
-      'demo',
-      files.map((file) => ({ filename: file.filename, url: new URL(index.pathOf(file), index.url).href, version: file.version })),
-      version,
-    );
+  const recordOf = (file: Distribution) => {
+    const { filename, version } = file;
+    return { filename, version, url: new URL(index.pathOf(file), index.url).href };
+  };
+  const documentOf = (version: string) => ({
+    info: { name: 'demo', version },
+    urls: files.filter((file) => file.version === version).map(recordOf),
+    releases: Object.fromEntries(files.map((file) => [file.version, [recordOf(file)]])),
+  });
   serveDocument(index, '/pypi/demo/json', documentOf('4.0'));
   for (const { version } of files) serveDocument(index, `/pypi/demo/${version}/json`, documentOf(version));
   const shown: string[][] = [];
@@ -185,7 +188,10 @@ test('every path says the same of every file, at every instant, and a longer coo
       const page = JSON.parse((await get(`${proxy.url}/simple/demo/`, { accept: JSON_TYPE })).text());
       const names: string[] = page.files.map(({ filename }: { filename: string }) => filename);
       const html = (await get(`${proxy.url}/simple/demo/`, { accept: HTML })).text();
-      assert.deepEqual([...html.matchAll(/>(demo-[^<]*)</g)].map((match) => match[1]), names);
+      assert.deepEqual(
+        [...html.matchAll(/>(demo-[^<]*)</g)].map((match) => match[1]),
+        names,
+      );
       const served: string[] = [];
       for (const file of files) {
         const url = `${proxy.url}/files/http/${new URL(index.url).host}${index.pathOf(file)}`;
@@ -197,7 +203,12 @@ test('every path says the same of every file, at every instant, and a longer coo
       const legacy = JSON.parse((await get(`${proxy.url}/pypi/demo/json`)).text());
       const releases = Object.values(legacy.releases as Record<string, { filename: string }[]>).flat();
       assert.deepEqual(releases.map(({ filename }) => filename).sort(), [...names].sort());
-      if (names.length > 0) assert.ok(names.includes(`demo-${legacy.info.version}-py3-none-any.whl`), legacy.info.version);
+      assert.deepEqual(
+        legacy.urls.map(({ filename }: { filename: string }) => filename),
+        [`demo-${legacy.info.version}-py3-none-any.whl`],
+      );
+      if (names.length > 0)
+        assert.ok(names.includes(`demo-${legacy.info.version}-py3-none-any.whl`), legacy.info.version);
       return names;
     };
     shown.push(await seen());
@@ -246,7 +257,9 @@ test('exemptions, kinds of files, new projects and the allow list do what they s
   t.after(() => proxy.close());
   const versions = async (name: string) => {
     const { files } = JSON.parse((await get(`${proxy.url}/simple/${name}/`, { accept: JSON_TYPE })).text());
-    return files.filter(({ yanked }: { yanked: unknown }) => yanked === false).map(({ filename }: { filename: string }) => filename.split('-')[1]);
+    return files
+      .filter(({ yanked }: { yanked: unknown }) => yanked === false)
+      .map(({ filename }: { filename: string }) => filename.split('-')[1]);
   };
   for (let round = 0; round < 2; round++) {
     assert.deepEqual(await versions('demo'), ['1.0', '2.0']);
