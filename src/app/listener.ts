@@ -194,6 +194,7 @@ export async function listen(
     statusPage: new StatusPage({ facts }),
     readiness: () => (draining ? { ready: false, reasons: ['draining'] } : { ready: true, reasons: [] }),
     lastAgreed: () => agreement.oldest(config.defaultIndexes),
+    policyVerdicts: (project) => index.verdicts(config.defaultIndexes, project),
     servedDays: async () => (await facts()).served,
     indexNames: new Set(config.indexes.map(({ name }) => name)),
     uploadsTo: config.uploads ? (name) => uploadUrl(config, name) : undefined,

@@ -5,7 +5,7 @@ import { requireReading } from '../access/request-checks.ts';
 import { Forbidden, MethodNotAllowed, NotFound } from '../core/errors.ts';
 import { cacheStatus } from '../http-semantics/cache-status.ts';
 import type { ServedDay } from '../observe/served-days.ts';
-import type { ProjectName } from '../pages/project-name.ts';
+import type { ProjectName, ProjectName } from '../pages/project-name.ts';
 import type { StatusPage } from '../status-page/status-page.ts';
 import type { Exchange } from './exchange.ts';
 import type { FileHandler } from './file-handler.ts';
@@ -39,6 +39,8 @@ export interface DispatchOptions {
   readonly readiness: () => Readiness;
   /** When the longest silent of the default indexes last agreed with us. */
   readonly lastAgreed: () => Promise<number | undefined>;
+  /** What the policy says of a project, for who may read its page. */
+  readonly policyVerdicts: (project: ProjectName) => Promise<unknown>;
   readonly servedDays: () => Promise<readonly ServedDay[]>;
   /** Names that may stand before `/simple/` and `/files/`. */
   readonly indexNames: ReadonlySet<string>;
@@ -99,6 +101,9 @@ export class Dispatch {
       case 'metrics':
         exchange.kind = 'metrics';
         return answerMetrics(exchange, this.#options.metrics);
+      case 'policy':
+        exchange.kind = 'status';
+        return sendJson(exchange, await this.#options.policyVerdicts(route.project));
       case 'last-modified':
         exchange.kind = 'status';
         return sendLastModified(exchange, await this.#options.lastAgreed());

@@ -69,6 +69,8 @@ export class DocumentService {
     if (version !== undefined && isHidden(version)) throw noDocument();
     // `info` is of the newest version: of the newest one that is shown, where that is another.
     const newest = version === undefined && screen.hiddenVersions.length > 0 ? screen.newest : undefined;
+    // All of it is hidden.
+    if (version === undefined && screen.hiddenVersions.length > 0 && newest === undefined) throw noDocument();
     const shown = newest === undefined ? undefined : resources.legacyJson(index, project, newest);
     const latest = shown === undefined ? undefined : await this.#latest(shown, options);
     const name = digestOf(

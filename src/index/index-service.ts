@@ -203,6 +203,24 @@ export class IndexService {
     }
   }
 
+  /** What the policy keeps out of a project, and why, as plain JSON. Throws as `projectDetail` does. */
+  async verdicts(indexes: readonly string[], name: ProjectName): Promise<unknown> {
+    const found = await this.#finder.find(indexes, name, {});
+    const { mode, contact } = this.#options.policies.of(found.index);
+    const { refused } = await this.#screen(found, name, true);
+    const files = [...refused].map(([filename, { refusal, text, hidden, served }]) => ({
+      filename,
+      verdict: refusal.verdict,
+      rule: refusal.rule,
+      name: refusal.ruleName,
+      ...(Number.isFinite(refusal.until) && { until: new Date(refusal.until).toISOString() }),
+      page: hidden ? 'hidden' : 'yanked',
+      file: served ? 'served' : 'refused',
+      reason: text,
+    }));
+    return { project: name, index: found.index, mode, ...(contact !== undefined && { contact }), files };
+  }
+
   /** What the policy says of a file of the page that is held; asks nobody. Undefined when it is shown. */
   async heldVerdict(index: string, name: ProjectName, filename: string): Promise<ScreenedFile | undefined> {
     const { policies, known, pagePool, now } = this.#options;

@@ -26,7 +26,6 @@ export function unlistedVerdict(
   const facts = {
     filename,
     version: versionOfFilename(filename),
-    sha256: undefined,
     ripensFrom: departed?.since ?? Number.NEGATIVE_INFINITY,
     hasUploadTime: true,
     ...(departed !== undefined && { departed }),

@@ -295,7 +295,7 @@ export const METRIC_TABLE = {
     name: 'wheelkeep_policy_refusals_total',
     help: 'Requests for files that the supply-chain policy refused, or with `mode: report` would have, by rule.',
     labels: {
-      rule: ['removed', 'deny', 'malware', 'allow', 'files', 'new_projects', 'cooldown', 'quarantined'],
+      rule: ['removed', 'deny', 'allow', 'files', 'new_projects', 'cooldown', 'quarantined'],
       mode: ['enforce', 'report'],
     },
   },

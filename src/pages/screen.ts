@@ -90,8 +90,7 @@ export function screened(page: ProjectDetail, { refused, hiddenVersions }: Pick<
 }
 
 function factsOf(file: FileRecord, version: string | undefined, ripensFrom: number): FileFacts {
-  const sha256 = file.hashes.sha256?.toLowerCase();
-  return { filename: file.filename, version, sha256, ripensFrom, hasUploadTime: file.uploadTime !== undefined };
+  return { filename: file.filename, version, ripensFrom, hasUploadTime: file.uploadTime !== undefined };
 }
 
 function sinceOf(file: FileRecord, ages: Ages): number {

@@ -2,15 +2,13 @@
 // provenance, legacy JSON, fresh or stale.
 
 import type { Exemption, FileKind, Liftable, View } from './policy.ts';
-import { isSameVersion, meets } from './release-pattern.ts';
+import { meets } from './release-pattern.ts';
 
 /** What a verdict needs to know of a file. */
 export interface FileFacts {
   readonly filename: string;
   /** As the filename tells it; undefined when it tells none. */
   readonly version: string | undefined;
-  /** The sha256 of the page, in lower case; undefined when it gives none. */
-  readonly sha256: string | undefined;
   /** From when its age counts for the cooldown (since.ts), in milliseconds since the epoch; -Infinity is old. */
   readonly ripensFrom: number;
   /** Whether the age was claimed by an upload time. */
@@ -45,7 +43,7 @@ export type Verdict =
     };
 
 /**
- * Order: quarantined (no exemption), pulled, deny rule, malware, not on the allow list, kind of file, new project,
+ * Order: quarantined (no exemption), pulled, deny rule, not on the allow list, kind of file, new project,
  * cooldown. An exemption lifts only the checks that it names. `now` is in milliseconds since the epoch.
  */
 export function judge(file: FileFacts, project: ProjectFacts, view: View, now: number): Verdict {
@@ -79,11 +77,6 @@ function* findings(file: FileFacts, project: ProjectFacts, view: View, now: numb
     if (meets(version, specifier))
       yield denied('deny', rule, reason === undefined ? `rule ${rule}` : `${rule}: ${reason}`);
   }
-  for (const entry of view.malware) {
-    const named = entry.all || (version !== undefined && entry.versions.some((one) => isSameVersion(one, version)));
-    const within = entry.ranges.some((specifier) => version !== undefined && meets(version, specifier));
-    if (named || within) yield denied('malware', entry.id, `known malware ${entry.id}`);
-  }
   if (view.allow !== undefined && !view.allow.some((specifier) => meets(version, specifier))) {
     yield denied('allow', 'default', 'not on the allow list');
   }
@@ -114,8 +107,7 @@ function held(rule: RefusalRule, ruleName: string, until: number, reason: string
   return { verdict: 'held', rule, ruleName, until, reason };
 }
 
-function covers({ release, digests }: Exemption, { version, sha256 }: FileFacts): boolean {
-  if (digests !== undefined && (sha256 === undefined || !digests.includes(sha256))) return false;
+function covers({ release }: Exemption, { version }: FileFacts): boolean {
   return meets(version, release.specifier);
 }
 

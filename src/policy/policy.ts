@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { matchesProject, type ReleasePattern } from './release-pattern.ts';
 
 /** The checks that an exemption may lift, in the order in which `judge` makes them. Quarantine cannot be lifted. */
-export const LIFTABLE = ['removed', 'deny', 'malware', 'allow', 'files', 'new_projects', 'cooldown'] as const;
+export const LIFTABLE = ['removed', 'deny', 'allow', 'files', 'new_projects', 'cooldown'] as const;
 export type Liftable = (typeof LIFTABLE)[number];
 
 /** Kinds of distribution files, by the end of the name. */
@@ -30,18 +30,6 @@ export interface Exemption {
   readonly until: number;
   readonly reason: string | undefined;
   readonly by: string | undefined;
-  /** Only files with one of these sha256 digests; undefined is any file of the release. */
-  readonly digests?: readonly string[];
-}
-
-/** One entry of a malware feed about one project (OSV `MAL-*`). */
-export interface MalwareEntry {
-  readonly id: string;
-  /** Every version of the project. */
-  readonly all: boolean;
-  readonly versions: readonly string[];
-  /** PEP 440 specifiers made of the entry's ranges. */
-  readonly ranges: readonly string[];
 }
 
 export interface Policy {
@@ -90,13 +78,12 @@ export interface View extends Omit<Policy, 'rules' | 'default' | 'cooldownMs'> {
   readonly deny: readonly { readonly rule: string; readonly specifier: string; readonly reason: string | undefined }[];
   /** Specifiers that are allowed; undefined where everything is. */
   readonly allow: readonly string[] | undefined;
-  readonly malware: readonly MalwareEntry[];
   /** Of the view's content: two projects with the same view and page have the same rendering. */
   readonly digest: string;
 }
 
-/** The policy as it concerns `project` (its normal name), with the malware entries about it. */
-export function narrow(policy: Policy, project: string, malware: readonly MalwareEntry[] = []): View {
+/** The policy as it concerns `project` (its normal name). */
+export function narrow(policy: Policy, project: string): View {
   const { rules, default: otherwise, cooldownMs, exempt, ...plain } = policy;
   const about = (patterns: readonly ReleasePattern[]) => patterns.filter((one) => matchesProject(one, project));
   const cooldowns = rules.flatMap((rule) =>
@@ -111,7 +98,6 @@ export function narrow(policy: Policy, project: string, malware: readonly Malwar
     allow:
       otherwise === 'allow' ? undefined : rules.flatMap((rule) => about(rule.allow)).map(({ specifier }) => specifier),
     exempt: exempt.filter(({ release }) => matchesProject(release, project)),
-    malware,
   };
   // Infinity has no JSON.
   const text = JSON.stringify(content, (_, value) => (value === Number.POSITIVE_INFINITY ? 'never' : value));
@@ -120,9 +106,9 @@ export function narrow(policy: Policy, project: string, malware: readonly Malwar
 
 /** Whether the view may keep out anything that a page lists; if not, pages are as without a policy. */
 export function mayRefuse(view: View): boolean {
-  const { cooldown, newProjectsMs, deny, malware, allow, files } = view;
+  const { cooldown, newProjectsMs, deny, allow, files } = view;
   const refusesKind = Object.values(files).includes('refuse');
-  return cooldown.ms > 0 || newProjectsMs > 0 || deny.length + malware.length > 0 || allow !== undefined || refusesKind;
+  return cooldown.ms > 0 || newProjectsMs > 0 || deny.length > 0 || allow !== undefined || refusesKind;
 }
 
 /** The patterns of projects of which every version is denied and none exempted, for the list of projects. */

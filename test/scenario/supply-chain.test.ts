@@ -82,6 +82,12 @@ test('a young release is on no page and 403 held by its address, until the very 
   assert.equal((await get(url(old))).sha256, old.sha256);
   assert.match((await get(url(old))).field('cache-control')!, /immutable, s-maxage=60$/);
 
+  const told = JSON.parse((await get(`${proxy.url}/-/policy/Demo`)).text());
+  assert.deepEqual([told.index, told.mode, told.contact], ['default', 'enforce', 'security@example']);
+  const [verdict] = told.files;
+  assert.deepEqual([verdict.filename, verdict.rule, verdict.reason], [young.filename, 'cooldown', detail]);
+  assert.equal(verdict.until, new Date(now.ms - HOUR + 7 * DAY).toISOString());
+
   const ripe = now.ms - HOUR + 7 * DAY;
   now.ms = ripe - 1_000;
   assert.deepEqual(await names(), [old.filename]);
@@ -119,6 +125,18 @@ test('a hot page loses a release that a changed policy denies within five second
     JSON.parse((await get(`${proxy.url}/simple/demo/`, { accept: JSON_TYPE })).text()).files[1].yanked,
     false,
   );
+});
+
+test('a release that claims to be old after its page was seen without it is held', async (t) => {
+  const { index, old, now, names, proxy } = await world(t, 'policy: { cooldown: 1h }');
+  assert.equal((await names()).length, 2);
+  const forged = wheel({ name: 'demo', version: '3.0' });
+  index.addListed('demo', forged, { uploadTime: '2019-01-01T00:00:00Z' });
+  now.ms += 6_000;
+  await get(`${proxy.url}/simple/demo/`, { 'cache-control': 'no-cache' });
+  assert.ok(!(await names()).includes(forged.filename));
+  now.ms += HOUR;
+  assert.deepEqual((await names()).includes(old.filename) && (await names()).includes(forged.filename), true);
 });
 
 test('held: yanked with locked: serve lists a young release with the reason and serves it to lock files', async (t) => {

@@ -13,7 +13,6 @@ const PROJECT: ProjectFacts = { name: 'demo', quarantined: false, firstSince: Nu
 const FILE: FileFacts = {
   filename: 'demo-2.0-py3-none-any.whl',
   version: '2.0',
-  sha256: 'ab'.repeat(32),
   ripensFrom: NOW - DAY,
   hasUploadTime: true,
 };
@@ -73,13 +72,6 @@ test('a deny beats an allow, quarantine beats every exemption, and each check ca
   assert.equal(verdict(all, {}, { quarantined: true }).verdict, 'denied');
 });
 
-test('an exemption for given digests does not cover a file that was added later', () => {
-  const exempt = [{ ...exemption(['cooldown'], NOW + DAY), digests: [FILE.sha256!] }];
-  assert.equal(verdict({ cooldownMs: 7 * DAY, exempt }).verdict, 'visible');
-  assert.equal(verdict({ cooldownMs: 7 * DAY, exempt }, { sha256: 'cd'.repeat(32) }).verdict, 'held');
-  assert.equal(verdict({ cooldownMs: 7 * DAY, exempt }, { sha256: undefined }).verdict, 'held');
-});
-
 test('kinds of files, new projects and missing upload times are judged as configured', () => {
   assert.equal(verdict({ files: { sdist: 'refuse' } }, { filename: 'demo-2.0.tar.gz' }).verdict, 'denied');
   assert.equal(verdict({ files: { sdist: 'refuse' } }).verdict, 'visible');
@@ -90,19 +82,6 @@ test('kinds of files, new projects and missing upload times are judged as config
   const forever = verdict({ cooldownMs: 1, missingTime: 'hold' }, unknown);
   assert.deepEqual([forever.verdict, forever.until], ['held', Number.POSITIVE_INFINITY]);
   assert.equal(kindOf('Demo-1.0-py3.11.EGG'), 'egg');
-});
-
-test('malware entries deny the versions that they name, by list, range or whole', () => {
-  const judged = (entry: { all?: boolean; versions?: string[]; ranges?: string[] }) => {
-    const entries = [{ id: 'MAL-1', all: false, versions: [], ranges: [], ...entry }];
-    return judge(FILE, PROJECT, narrow(NO_POLICY, 'demo', entries), NOW).verdict;
-  };
-  assert.deepEqual(
-    [judged({ all: true }), judged({ versions: ['2.0'] }), judged({ ranges: ['>=1,<3'] }), judged({ versions: ['2'] })],
-    // 2 and 2.0 are one version (PEP 440), and feeds write either.
-    ['denied', 'denied', 'denied', 'denied'],
-  );
-  assert.equal(judged({ versions: ['1.0'], ranges: ['>2.0'] }), 'visible');
 });
 
 test('release patterns are names with stars and PEP 440 specifiers', () => {
