@@ -5,7 +5,7 @@ import { requireReading } from '../access/request-checks.ts';
 import { Forbidden, MethodNotAllowed, NotFound } from '../core/errors.ts';
 import { cacheStatus } from '../http-semantics/cache-status.ts';
 import type { ServedDay } from '../observe/served-days.ts';
-import type { ProjectName, ProjectName } from '../pages/project-name.ts';
+import type { ProjectName } from '../pages/project-name.ts';
 import type { StatusPage } from '../status-page/status-page.ts';
 import type { Exchange } from './exchange.ts';
 import type { FileHandler } from './file-handler.ts';
