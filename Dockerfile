@@ -29,6 +29,6 @@ VOLUME /var/lib/wheelkeep
 EXPOSE 5030
 # No curl in the image: our own command asks, and finds the address by the same configuration. Readiness is the ability
 # to serve, never upstream's health.
-HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 CMD ["/app/bin/wheelkeep", "ready"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --start-interval=1s --retries=3 CMD ["/app/bin/wheelkeep", "ready"]
 ENTRYPOINT ["/app/bin/wheelkeep"]
 CMD ["serve"]

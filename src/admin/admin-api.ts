@@ -18,6 +18,7 @@ export interface Administration {
   purge(project: ProjectName | undefined): Promise<unknown>;
 }
 
+/** What the API may tell and order, and who may ask. */
 export interface AdminApiOptions {
   readonly token: string;
   readonly administration: Administration;
@@ -28,6 +29,7 @@ export interface AdminApiOptions {
 const MAX_BODY_BYTES = 16 * 1024;
 const MAX_EVENTS = 500;
 
+/** The administration over HTTP, below `/-/api/`. Rejects with Unauthorized, NotFound or BadRequest. */
 export class AdminApi {
   readonly #options: AdminApiOptions;
 

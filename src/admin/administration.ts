@@ -17,6 +17,7 @@ import type { Administration } from './admin-api.ts';
 import type { PurgeExchange } from './purge-sync.ts';
 import type { Purger } from './purger.ts';
 
+/** Every part that the administration looks into. */
 export interface AdministrationOptions {
   readonly version: string;
   readonly config: Config;
@@ -44,6 +45,7 @@ export interface Purged {
   readonly others?: 'told' | 'later';
 }
 
+/** Tells what this process and its other workers know, and carries out orders. */
 export class Administrator implements Administration {
   readonly #options: AdministrationOptions;
 

@@ -6,6 +6,7 @@ import { filenameOfUrl } from '../pages/file-links.ts';
 /** The first words of such keys, and of what is known of files beside them; the rest is our own book-keeping. */
 export const PURGEABLE_KINDS = ['page', 'list', 'json', 'provenance', 'alias', 'file', 'raw', 'known'] as const;
 
+/** Whether what lies under the key can be had again. */
 export function isPurgeable(key: string): boolean {
   const kind = key.slice(0, key.indexOf(':'));
   return PURGEABLE_KINDS.some((one) => one === kind);

@@ -10,6 +10,7 @@ import type { PurgeMarks, PurgeOrder } from '../store/redis/purge-marks.ts';
 import { BEFORE_ALL, isBehind, type SharedPurges, timeOf } from '../store/redis/redis-purges.ts';
 import type { Purger } from './purger.ts';
 
+/** The shared stream of orders, and what carries them out here. */
 export interface PurgeExchangeOptions {
   readonly shared: Pick<SharedPurges, 'tell' | 'after' | 'startOver'>;
   readonly marks: PurgeMarks;
@@ -39,6 +40,7 @@ const MOST_WAITING = 1_000;
 const FILE = 'purges-seen';
 const POSITION = /^\d+-\d+$/;
 
+/** Tells the orders of this node to the others and carries out theirs, once each. */
 export class PurgeExchange {
   readonly #options: PurgeExchangeOptions;
   readonly #waiting: PurgeOrder[] = [];

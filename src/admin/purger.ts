@@ -1,4 +1,4 @@
-// Forgets a project, or everything, on this node: entries, bodies, files. Whoever asks next gets what upstream says then.
+// Forgets a project, or everything, on this node: entries, bodies, files. The next client gets what upstream says then.
 
 import type { ReadThrough } from '../cache/read-through.ts';
 import type { Events } from '../observe/events.ts';
@@ -7,6 +7,7 @@ import type { EntryRecord } from '../store/entries/entry.ts';
 import type { EntryStore } from '../store/entries/entry-store.ts';
 import { keysOf, PURGEABLE_KINDS, type PurgeScope } from './cache-keys.ts';
 
+/** The stores from which a purge removes. */
 export interface PurgerOptions {
   /** Under which the data of the configured indexes is kept: see `indexScope`. */
   readonly scopes: readonly string[];
@@ -21,6 +22,7 @@ export interface PurgerOptions {
 /** Keys purged in one go: others are served in between, and the other workers are told of them in one message. */
 const BATCH = 500;
 
+/** Removes a project, or everything, from this node. */
 export class Purger {
   readonly #options: PurgerOptions;
 

@@ -7,6 +7,7 @@ import type { ProjectName } from '../pages/project-name.ts';
 import type { EntryStore } from '../store/entries/entry-store.ts';
 import type { PurgeExchange } from './purge-sync.ts';
 
+/** The pages that an upload changes, here and on other nodes. */
 export interface UploadedProjectsOptions {
   /** Of each configured index, by its name: see `indexScope`. */
   readonly scopes: ReadonlyMap<string, string>;
@@ -20,6 +21,7 @@ export interface UploadedProjectsOptions {
 /** Of the documents of single versions; a project with more has them fresh within a minute. */
 const MOST_VERSIONS = 100;
 
+/** Makes the pages of a project be validated before they are used again, because something was uploaded. */
 export class UploadedProjects {
   readonly #options: UploadedProjectsOptions;
 

@@ -1,4 +1,4 @@
-// The whole machine: the only place, with src/assembly/, that constructs. Configuration in, a listening server out.
+// The whole machine: the only room that constructs is this one. Configuration in, a listening server out.
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -102,7 +102,7 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
   const clientCertificates = new ClientCertificates(basics);
   await clientCertificates.start();
   const { identityFor, identityOf } = clientCertificates;
-  const pagePool = new PagePool({ maxDecodedBytes: config.maxPageBytes });
+  const pagePool = new PagePool({ maxDecodedBytes: config.maxPageBytes }, {}, telemetry.pageThreadEnded);
   const upstreams = connectUpstreams(basics, {
     agreement,
     secrets,

@@ -4,6 +4,7 @@
 import type { Answer } from '../cache/answer.ts';
 import type { FetchObserver, Resource } from '../cache/profile.ts';
 import type { FailureKind } from '../core/errors.ts';
+import type { OnThreadEnded } from '../index/page-pool.ts';
 import type { PageRemarks } from '../index/page-resources.ts';
 import type { EventKind, Events } from '../observe/events.ts';
 import type { Log, LogFields } from '../observe/log.ts';
@@ -63,6 +64,14 @@ export class Telemetry implements FetchObserver {
       error: error instanceof Error ? error : new Error(String(error)),
     });
   }
+
+  /** The page that the thread was at is rejected; other pages are read by a new thread. */
+  readonly pageThreadEnded: OnThreadEnded = (why, project) => {
+    this.#meters.pageThreadEnds.inc({ reason: why });
+    const cost = { time: 'it takes too long', memory: 'it takes too much memory', error: 'the thread died' }[why];
+    const what = project === undefined ? 'a project list' : `the page of ${project}`;
+    this.#options.log.warn(`a page thread was ended while it read ${what}: ${cost}`, { project });
+  };
 
   diskFailure(error: NodeJS.ErrnoException): void {
     const reason = diskReason(error);

@@ -17,6 +17,7 @@ Examples:
 
 Exit codes: 0 the configuration is right, 2 it is wrong (every mistake is listed) or the command line is.`;
 
+/** `wheelkeep check`. */
 export function checkCommand(terminal: Terminal): Command {
   return withJsonFlag(
     withConfigFlags(new Command('check')),

@@ -27,6 +27,7 @@ Exit codes: 0 done, 2 the name or the password cannot be used, 130 stopped by Ct
 
 const SHORTEST = 8;
 
+/** `wheelkeep client`. */
 export function clientCommand(terminal: Terminal): Command {
   return withJsonFlag(new Command('client'), 'print the line, and the token where one is made, as JSON')
     .description('print a line for clients_file, which says who may use the server')

@@ -7,6 +7,7 @@ import { harmlessLine } from '../observe/redact.ts';
 
 /** Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong, else those of shells. */
 export const FAILED = 1;
+/** Exit code: the command line or the configuration is wrong. */
 export const WRONG_USAGE = 2;
 /** As shells say it: 128 and the number of SIGINT. */
 export const STOPPED_BY_CTRL_C = 130;
@@ -62,6 +63,7 @@ export function withJsonFlag(command: Command, description = 'print the result a
   return command.option('--json', description);
 }
 
+/** Writes the one JSON value of `--json`. */
 export function outJson(terminal: Pick<Terminal, 'outText'>, value: unknown): void {
   terminal.outText(JSON.stringify(value, undefined, 2));
 }

@@ -17,6 +17,7 @@ Examples:
 
 Exit codes: 0 printed, 2 the command line is wrong.`;
 
+/** A command with its options, for completion. */
 export interface CompletedCommand {
   readonly name: string;
   /** One line, without quotes. */
@@ -26,6 +27,7 @@ export interface CompletedCommand {
   readonly argumentChoices: readonly string[];
 }
 
+/** An option with the values that complete it. */
 export interface CompletedOption {
   /** With its dashes. */
   readonly name: string;
@@ -34,6 +36,7 @@ export interface CompletedOption {
   readonly choices: readonly string[];
 }
 
+/** `wheelkeep completion`. */
 export function completionCommand(terminal: Pick<Terminal, 'outText'>): Command {
   return new Command('completion')
     .description('print what makes the Tab key of a shell complete wheelkeep')
@@ -67,6 +70,7 @@ function plain(description: string): string {
 
 // The completion of bash, by a function of its own: where it has nothing to say, files are offered.
 
+/** The script for bash. */
 export function bashScript(commands: readonly CompletedCommand[]): string {
   const names = commands.map(({ name }) => name).join(' ');
   const values = commands.flatMap(({ name, options }) =>
@@ -105,6 +109,7 @@ complete -o default -F _wheelkeep wheelkeep`;
 
 // The completion of fish, which knows descriptions, choices and subcommands by itself.
 
+/** The script for fish. */
 export function fishScript(commands: readonly CompletedCommand[]): string {
   const lines = commands.flatMap(({ name, description, options, argumentChoices }) => {
     const within = `complete -c wheelkeep -n '__fish_seen_subcommand_from ${name}'`;
@@ -122,6 +127,7 @@ export function fishScript(commands: readonly CompletedCommand[]): string {
 
 // The completion of zsh: commands and options with what they are for.
 
+/** The script for zsh. */
 export function zshScript(commands: readonly CompletedCommand[]): string {
   const described = commands.map(({ name, description }) => `    '${name}:${description}'`);
   const cases = commands.map(({ name, options, argumentChoices }) => {

@@ -33,6 +33,7 @@ Examples:
 Exit codes: 0 all of it would be served, 1 some would not (listed) or the live install failed, 2 the command line, the
 configuration or a lock file is wrong, 130 stopped by Ctrl-C.`;
 
+/** `wheelkeep drill`. */
 export function drillCommand(terminal: Terminal, exitCode: ExitCode): Command {
   return withLockFlags(new Command('drill'), LOCK_FORMATS)
     .description('tell whether installs from lock files would survive an outage of every upstream now')

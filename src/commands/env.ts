@@ -51,6 +51,7 @@ Exit codes: 0 printed, 2 the command line or the configuration is wrong.`;
 
 const CREDENTIALS = 'Clients have to prove who they are: say it by --url https://NAME:PASSWORD@…';
 
+/** `wheelkeep env`. */
 export function envCommand(terminal: Terminal): Command {
   return withJsonFlag(withConfigFlags(new Command('env'), ['config', 'host', 'port']), 'print the variables as JSON')
     .description('print the variables that point pip, uv, PDM and pipenv at Wheelkeep')
@@ -91,7 +92,7 @@ function addressOf(text: string): string {
   const credentials = `${url.username}:${url.password}`;
   url.username = '';
   url.password = '';
-  // Neither may end the quotes around it, nor be a variable to whoever reads it.
+  // Neither may end the quotes around it, nor be read as a variable.
   const safe = credentials.replaceAll("'", '%27').replaceAll('$', '%24');
   return baseUrl.parse(url.href).replace('://', () => `://${safe}@`);
 }

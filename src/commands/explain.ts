@@ -18,6 +18,7 @@ Exit codes: 0 done, 1 no server runs or it refused, 2 the command line or the co
 
 type Explanation = ProjectExplanation & { readonly file?: FileExplanation };
 
+/** `wheelkeep explain`. */
 export function explainCommand(terminal: Terminal): Command {
   return withJsonFlag(withConfigFlags(new Command('explain'), ['config', 'host', 'port', 'dataDir']))
     .description('tell why a project or file is visible or not, and how current it is')

@@ -5,6 +5,7 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { Readable } from 'node:stream';
 import type { ListedFile } from '../locks/listed-files.ts';
 
+/** The Wheelkeep that is asked, and how many connections are used. */
 export interface IndexClientOptions {
   /** The app's address, with the final slash. */
   readonly url: string;
@@ -24,6 +25,7 @@ export class Refused extends Error {
 
 const MAX_REDIRECTS = 3;
 
+/** Asks a Wheelkeep as an installer would. Rejects with Refused. */
 export class IndexClient {
   readonly #root: string;
   readonly #agent: Agent;

@@ -17,12 +17,14 @@ export interface Finding {
   readonly problem: string | undefined;
 }
 
+/** A project's page as far as it could be had. */
 export interface WalkedPage {
   readonly finding: Finding;
   /** None when the page cannot be had. */
   readonly files: readonly ListedFile[];
 }
 
+/** Whom a walk asks, and how it tells of it. */
 export interface IndexWalkOptions {
   readonly client: Pick<IndexClient, 'page' | 'file' | 'open'>;
   readonly progress: Progress;
@@ -105,6 +107,7 @@ export class IndexWalk {
   }
 }
 
+/** One thing that was asked for, and why it cannot be had. */
 export function finding(
   project: string,
   what: Finding['what'],
@@ -115,6 +118,7 @@ export function finding(
   return { project, what, name, sizeBytes, problem };
 }
 
+/** The value under the key, made at the first call. */
 export function once<Key, Value>(
   known: Map<Key, Promise<Value>>,
   key: Key,

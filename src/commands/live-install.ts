@@ -12,6 +12,7 @@ import { installedOn, type Target } from '../locks/target.ts';
 import type { Terminal } from './command-line.ts';
 import type { NamedLock } from './named-locks.ts';
 
+/** How a real install ended. */
 export interface LiveInstall {
   readonly installer: 'uv' | 'pip';
   readonly succeeded: boolean;
@@ -30,6 +31,7 @@ interface Ran {
   readonly output: string;
 }
 
+/** What is installed from, and for which Python. */
 export interface LiveSource {
   readonly indexUrl: string;
   /** The Python to make the environment of; undefined leaves that to the installer. */

@@ -27,11 +27,13 @@ export interface WalkedLock extends NamedLock {
   readonly past: readonly FollowedUrls[];
 }
 
+/** A host that a lock names past this Wheelkeep, and how many files lie there. */
 export interface FollowedUrls {
   readonly host: string;
   readonly files: number;
 }
 
+/** Whose choice of files counts, and how many versions are walked at once. */
 export interface WalkOptions extends IndexWalkOptions {
   /** Versions that are walked at the same time. */
   readonly concurrency: number;

@@ -7,6 +7,7 @@ import { type Folder, type Lock, UnreadableLock } from '../locks/lock.ts';
 import { readLock } from '../locks/read-lock.ts';
 import { type Table, table, text } from '../locks/values.ts';
 
+/** A lock file of the command line, read. */
 export interface NamedLock {
   /** As it was typed. */
   readonly path: string;

@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { connect } from 'node:tls';
 
+/** A request of a command to the running server. */
 export interface OwnRequest {
   readonly url: string;
   readonly fields?: Readonly<Record<string, string>>;
@@ -18,6 +19,7 @@ export interface OwnRequest {
   readonly certFile: string | undefined;
 }
 
+/** What the running server answered. */
 export interface OwnAnswer {
   readonly status: number;
   readonly text: string;

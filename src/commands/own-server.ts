@@ -11,6 +11,7 @@ import type { Log, LogFields } from '../observe/log.ts';
 import { CommandFailure, configInput, type ExitCode, type Terminal } from './command-line.ts';
 import { explainStartFailure } from './start-failure.ts';
 
+/** How a command's own server is made. */
 export interface OwnServerOptions {
   /** What the command was given; its configuration flags count. */
   readonly given: Readonly<Record<string, unknown>>;

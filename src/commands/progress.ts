@@ -4,6 +4,7 @@ import type { WriteStream } from 'node:tty';
 import progress from 'cli-progress';
 import { bytesText, secondsText } from '../observe/figures.ts';
 
+/** A bar on a terminal, a line now and then elsewhere. */
 export interface Progress {
   /** More is to be done than was known; `bytes` where somebody knows how many come with the steps. */
   grow(steps: number, bytes?: number): void;

@@ -26,6 +26,7 @@ With a Redis, all nodes that share it forget the same within a second, those tha
 Exit codes: 0 done, 1 no server runs, it refused, or the other nodes cannot be told now, 2 the command line or the
 configuration is wrong.`;
 
+/** `wheelkeep purge`. */
 export function purgeCommand(terminal: Terminal, exitCode: ExitCode): Command {
   return withJsonFlag(withConfigFlags(new Command('purge'), ['config', 'host', 'port', 'dataDir']))
     .description('make the running server, and the nodes it shares a Redis with, forget a project or everything')

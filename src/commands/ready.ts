@@ -26,6 +26,7 @@ Exit codes: 0 ready, 1 not ready or no server runs, 2 the command line or the co
 /** What an orchestrator gives its own probes. */
 const TIMEOUT_MS = 3_000;
 
+/** `wheelkeep ready`. */
 export function readyCommand(terminal: Terminal, exitCode: ExitCode): Command {
   return withJsonFlag(withConfigFlags(new Command('ready'), ['config', 'host', 'port']))
     .description('tell whether the running server can serve now')

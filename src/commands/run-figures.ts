@@ -3,6 +3,7 @@
 import { KINDS, METRIC_TABLE, type Outcome } from '../observe/metric-table.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
 
+/** What a run came to: requests, hits, bytes, seconds. */
 export interface RunFigures {
   /** For pages and files; not those for our own status and metrics. */
   readonly requests: number;
@@ -27,6 +28,7 @@ const UPSTREAM_ANSWERS: ReadonlySet<string> = new Set(['ok', 'not-modified', 'mi
 
 type Labels = Readonly<Record<string, string | number | undefined>>;
 
+/** The figures out of the metrics of the own server. */
 export function runFigures(snapshot: MetricsSnapshot): RunFigures {
   const read = new Reading(snapshot);
   const requests = METRIC_TABLE.requests.name;

@@ -35,6 +35,7 @@ Examples:
 Exit codes: the command's own; 128 and the number of the signal that ended it; 126 it cannot be run, 127 it is not
 found; 1 and 2 also when Wheelkeep cannot start, with the reason.`;
 
+/** `wheelkeep run`. */
 export function runCommand(terminal: Terminal, exitCode: ExitCode): Command {
   return withJsonFlag(
     withConfigFlags(new Command('run'), ['config', 'port', 'upstream', 'dataDir']),
@@ -88,6 +89,7 @@ function pastProxies(env: Terminal['env'], host: string): Record<string, string>
 
 // The last words of `wheelkeep run`: lines for a terminal, Markdown for the summary page of a CI system.
 
+/** The summary for a terminal. */
 export function summaryLines(figures: RunFigures): string[] {
   const { requests, hits, upstreamBytes } = figures;
   if (requests === 0)
@@ -104,6 +106,7 @@ export function summaryLines(figures: RunFigures): string[] {
   return lines;
 }
 
+/** The summary for `--json`. */
 export function summaryJson(figures: RunFigures, exitCode: number) {
   const { savedSeconds = null, stale, upstreamFailures, ...rest } = figures;
   return {
@@ -116,6 +119,7 @@ export function summaryJson(figures: RunFigures, exitCode: number) {
   };
 }
 
+/** The summary for `$GITHUB_STEP_SUMMARY` and `--summary`. */
 export function summaryMarkdown(figures: RunFigures, command: readonly string[]): string {
   const rows: readonly (readonly [what: string, value: string])[] = [
     ['Requests', String(figures.requests)],
@@ -162,6 +166,7 @@ const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2
 /** What a terminal's keys send goes to the whole foreground group: the child has it already. */
 const FROM_KEYS: ReadonlySet<string> = new Set(['SIGINT', 'SIGQUIT']);
 
+/** How the command ended: an exit code, or the signal that ended it. */
 export interface ChildEnd {
   /** The child's exit code; 128 and the signal's number when a signal ended it. */
   readonly code: number;
@@ -169,6 +174,7 @@ export interface ChildEnd {
   readonly problem?: string;
 }
 
+/** Where and with which variables the command runs. */
 export interface ChildWorld {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;

@@ -1,5 +1,5 @@
 // Asks the server that runs on this configuration: its address is the configuration's, its token lies in the data
-// folder, so whoever may read the folder may ask.
+// folder, so a user who may read the folder may ask.
 
 import { readAdminToken } from '../access/admin-token.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';

@@ -20,6 +20,7 @@ Examples:
 Exit codes: 0 stopped by a signal, 1 it could not start or had to end, 2 the command line or the configuration is
 wrong, 130 or 143 a second signal ended it at once.`;
 
+/** `wheelkeep serve`. */
 export function serveCommand(terminal: Terminal): Command {
   return withConfigFlags(new Command('serve'))
     .description('serve the indexes until SIGTERM or SIGINT; a second signal ends at once')
@@ -50,7 +51,7 @@ async function serve({ config, warnings }: LoadedConfig): Promise<void> {
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
   const app = await start(config, { log, sink, version: packageVersion() });
   // A promise that nobody awaited harms nobody else: it is logged and counted, and we go on. After an exception that
-  // nobody caught the state is unknown: it is logged, and whoever supervises us starts us anew.
+  // nobody caught the state is unknown: it is logged, and the supervisor starts a new process.
   process.on('unhandledRejection', (reason) => app.unexpected(reason));
   process.on('uncaughtException', (error) => {
     log.error('unexpected exception, ending', { error });

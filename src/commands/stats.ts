@@ -18,6 +18,7 @@ interface Stats {
   readonly days: readonly ServedDay[];
 }
 
+/** `wheelkeep stats`. */
 export function statsCommand(terminal: Terminal): Command {
   return withJsonFlag(withConfigFlags(new Command('stats'), ['config', 'host', 'port', 'dataDir']))
     .description('tell what the running server has served, by day')

@@ -35,9 +35,10 @@ Examples:
 
 What cannot be read now (a failing disk, missing permission) is listed and kept.
 
-Exit codes: 0 all bodies are right, 1 some were wrong (listed), fetched again or not, or could not be read, 2 the command
-line or the configuration is wrong, 130 stopped by Ctrl-C.`;
+Exit codes: 0 all bodies are right, 1 some were wrong (listed), fetched again or not, or could not be read, 2 the
+command line or the configuration is wrong, 130 stopped by Ctrl-C.`;
 
+/** `wheelkeep verify`. */
 export function verifyCommand(terminal: Terminal, exitCode: ExitCode): Command {
   return withJsonFlag(withConfigFlags(new Command('verify'), ['config', 'dataDir']))
     .description('hash everything that is stored, remove what is wrong and fetch it again')
@@ -152,6 +153,7 @@ async function countBodies(folders: BlobFolders): Promise<number> {
 
 // Takes bodies that `verify` found wrong away: from the disk, and from the account that the servers of the folder keep.
 
+/** Removes what is wrong, and remembers what can be fetched again. */
 export class Removal {
   readonly #folders: BlobFolders;
   readonly #keep: boolean;

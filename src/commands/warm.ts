@@ -9,9 +9,9 @@ import { type ExitCode, FAILED, outJson, type Terminal } from './command-line.ts
 import { lockNotes, walkLocks, withLockFlags } from './with-locks.ts';
 
 const EXAMPLES = `
-It works beside a server on the same data folder. What is here already is not fetched again. It fetches what the locks
-name, for every platform. What building a source distribution requires is not in a lock file: it is noted at the end, and
-one install through Wheelkeep fetches it.
+It works beside a server on the same data folder. What is here already is not fetched again. It fetches what the
+locks name, for every platform. What building a source distribution requires is not in a lock file: it is noted at the
+end, and one install through Wheelkeep fetches it.
 
 Examples:
   $ wheelkeep warm uv.lock
@@ -21,6 +21,7 @@ Examples:
 Exit codes: 0 all of it is here, 1 some could not be had or kept (listed at the end), 2 the command line, the
 configuration or a lock file is wrong, 130 stopped by Ctrl-C.`;
 
+/** `wheelkeep warm`. */
 export function warmCommand(terminal: Terminal, exitCode: ExitCode): Command {
   return withLockFlags(new Command('warm'), LOCK_FORMATS)
     .description('fetch and verify everything that lock files name: pages, files, core metadata')

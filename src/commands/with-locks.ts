@@ -21,6 +21,7 @@ import { stopSignal } from './stop-signal.ts';
 /** Enough to keep a connection with some latency busy, few enough for any index. */
 const CONCURRENCY = 8;
 
+/** A command over lock files. */
 export interface LockCommand {
   readonly terminal: Terminal;
   readonly exitCode: ExitCode;
@@ -32,6 +33,7 @@ export interface LockCommand {
   readonly explain: (refused: Refused) => string;
 }
 
+/** The server and the Python of a walk. */
 export interface Walk {
   readonly app: App;
   readonly dataDir: string;
@@ -40,6 +42,7 @@ export interface Walk {
   readonly signal: AbortSignal;
 }
 
+/** Adds the arguments and options that `warm` and `drill` share. */
 export function withLockFlags(command: Command, formats: string): Command {
   return withJsonFlag(withConfigFlags(command, ['config', 'upstream', 'dataDir']))
     .argument('<lock files...>', formats)

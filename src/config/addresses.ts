@@ -122,6 +122,7 @@ export const browserOrigin: Unit<string> = {
   format: (value) => value,
 };
 
+/** A Redis URL, `redis:` or `rediss:`. */
 export const redisUrl: Unit<string> = {
   name: 'URL',
   parse: (input) => {

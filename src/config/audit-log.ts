@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import type { Problem } from './problems.ts';
 import { pathOf, type ReadSettings } from './settings.ts';
 
-/** Undefined without a file, and when `problems` got a line. Makes no file: whoever checks may be another user. */
+/** Undefined without a file, and when `problems` got a line. Makes no file: the user who checks may be another one than the server's. */
 export async function auditLogOf(read: ReadSettings, cwd: string, problems: Problem[]): Promise<string | undefined> {
   const file = pathOf(read, 'auditLog', cwd);
   if (file === undefined) return undefined;

@@ -90,6 +90,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** The configuration as the program uses it: units are in the names, paths are absolute. */
 export interface Config extends ListenAddress {
   /** Below which everything of the first address lies; without the final slash. */
   readonly basePath?: string;

@@ -4,6 +4,7 @@ import { OPTIONS } from './options.ts';
 import type { Problem } from './problems.ts';
 import type { ReadSettings } from './settings.ts';
 
+/** Options that are right alone and wrong together. */
 export function contradictions({ settings, sources, file }: ReadSettings): Problem[] {
   const problems: Problem[] = [];
   if (settings.diskQuota <= settings.freeSpaceFloor) {

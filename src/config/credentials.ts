@@ -8,12 +8,14 @@ import type { Credentials, CredentialsFile } from './config.ts';
 import { InvalidValue } from './units.ts';
 import type { CredentialsRecord } from './yaml-file.ts';
 
+/** Credentials, and the file that they came from. */
 export interface FoundCredentials {
   readonly credentials: Credentials;
   /** Where they were found, if that is a file. */
   readonly credentialsFile?: CredentialsFile;
 }
 
+/** Reads credentials from files, variables and netrc. Rejects with InvalidValue. */
 export class CredentialsReader {
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #folder: string;

@@ -7,6 +7,7 @@ import type { UpstreamConfig } from './config.ts';
 import { InvalidValue } from './units.ts';
 import { uvConfigPaths, uvFileIndex } from './uv-files.ts';
 
+/** What is asked of this machine to find the index that its installers use. */
 export interface Machine {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly platform: NodeJS.Platform;
@@ -19,6 +20,7 @@ export interface Machine {
   remember(url: string): Promise<void>;
 }
 
+/** The index, and where it was found. */
 export interface FoundUpstream {
   readonly upstream: UpstreamConfig;
   /** For the first lines of the log: `UV_DEFAULT_INDEX`, `/etc/pip.conf`, `the built-in default of pip`. */

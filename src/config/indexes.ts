@@ -180,6 +180,7 @@ export async function withCredentials(
 
 // Which indexes we stand in front of: those of `upstream`, those of `indexes`, or the one this machine uses today.
 
+/** The indexes of the configuration, or the one that was found. */
 export interface ChosenIndexes {
   readonly indexes: readonly IndexConfig[];
   /** Where the addresses were found, for the first lines of the log. */
@@ -196,6 +197,7 @@ interface Means {
   readonly problems: Problem[];
 }
 
+/** The indexes that the configuration names, else the one of this machine. Rejects with ConfigurationError. */
 export async function chooseIndexes(read: ReadSettings, means: Means): Promise<ChosenIndexes> {
   const { host, port, publicUrl } = read.settings;
   const isOwn = (url: string) => isOwnAddress(url, { host, port, publicUrl, hostname: hostname() });

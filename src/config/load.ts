@@ -16,6 +16,7 @@ import { type ConfigInput, pathOf, type ReadSettings, readSettings } from './set
 import { thisMachine } from './this-machine.ts';
 import { tlsOf } from './tls.ts';
 
+/** The configuration, what it was read from, and warnings for the start. */
 export interface LoadedConfig {
   readonly config: Config;
   /** The options with their sources, for `wheelkeep check --print`. */

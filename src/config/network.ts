@@ -87,6 +87,7 @@ export async function withPipClientCertificate(
 /** Where people have already told other programs which authorities to trust. */
 const AMBIENT = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'PIP_CERT', 'CURL_CA_BUNDLE'] as const;
 
+/** Certificate authorities beside those of Node and the system. */
 export interface FoundCertificates {
   /** PEM texts. */
   readonly certificates: readonly string[];

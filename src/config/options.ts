@@ -247,6 +247,7 @@ export const OPTIONS = {
 /** The variable that names the YAML file; the file cannot name itself. */
 export const CONFIG_VARIABLE = 'WHEELKEEP_CONFIG';
 
+/** The key of an option in the program. */
 export type OptionKey = keyof typeof OPTIONS;
 
 /** The checked value of every option, by key. */

@@ -22,6 +22,7 @@ export interface ConfigInput {
   readonly home: string;
 }
 
+/** Every option with its value and its source, and the structures of the file. */
 export interface ReadSettings {
   readonly settings: Settings;
   /** Where each value was found: `--port`, `WHEELKEEP_PORT`, `wheelkeep.yaml line 3`, `default`. */
@@ -35,6 +36,7 @@ interface Written {
   readonly source: string;
 }
 
+/** Reads flags, variables and the file, in this order. Problems are collected, not thrown. */
 export async function readSettings(input: ConfigInput): Promise<ReadSettings> {
   const problems: Problem[] = unknownVariables(input.env);
   const file = await namedFile(input, problems);

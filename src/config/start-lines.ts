@@ -5,6 +5,7 @@ import type { Config, RawMountConfig } from './config.ts';
 import { OPTIONS } from './options.ts';
 import { untrustedHost } from './own-addresses.ts';
 
+/** What is known once the server listens. */
 export interface StartFacts {
   /** Where a client on this machine reaches the listener, `http://127.0.0.1:5030/`; with `port: 0` only the listener knows. */
   readonly url: string;
@@ -13,6 +14,7 @@ export interface StartFacts {
   readonly version: string;
 }
 
+/** The first lines that a user sees. */
 export function startLines(config: Config, facts: StartFacts): string[] {
   const everywhere =
     config.host === '0.0.0.0' || config.host === '::' ? ' and every other address of this machine' : '';

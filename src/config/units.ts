@@ -12,6 +12,7 @@ export interface Unit<T> {
   format(value: T): string;
 }
 
+/** Any text. */
 export const text: Unit<string> = {
   name: 'text',
   parse: (input) => input,
@@ -37,6 +38,7 @@ export function integer(min: number, max: number): Unit<number> {
 const TRUE = new Set(['true', 'yes', 'on', '1']);
 const FALSE = new Set(['false', 'no', 'off', '0']);
 
+/** `true`, `yes`, `on`, `1`, or their opposites. */
 export const boolean: Unit<boolean> = {
   name: 'boolean',
   parse: (input) => {

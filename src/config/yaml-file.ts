@@ -102,8 +102,11 @@ const structures = z.object({
   raw: z.record(name, mount, { error: named('origin') }).default({}),
 });
 
+/** `credentials` as the file has it. */
 export type CredentialsRecord = z.output<typeof credentials>;
+/** `client_certificate` as the file has it. */
 export type ClientCertificateRecord = z.output<typeof clientCertificate>;
+/** The structures of the file, checked. */
 export type Structures = z.output<typeof structures>;
 
 /** What a file says: scalars by dotted key, structures checked, and where each key stands. */

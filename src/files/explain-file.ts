@@ -5,6 +5,7 @@ import type { ListedFile } from '../pages/page-reader.ts';
 import type { ProjectName } from '../pages/project-name.ts';
 import type { FileService } from './file-service.ts';
 
+/** Why a file is served or not, for `wheelkeep explain <project> <file>`. */
 export interface FileExplanation {
   readonly filename: string;
   /** One sentence. */
@@ -19,6 +20,7 @@ export interface FileExplanation {
   readonly stored?: { readonly digest: string; readonly sizeBytes: number; readonly verified: boolean };
 }
 
+/** Where the explanation of a file looks. */
 export interface ExplainFileOptions {
   readonly index: IndexService;
   readonly files: FileService;

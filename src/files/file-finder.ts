@@ -12,6 +12,7 @@ import type { Wanted } from './file-request.ts';
 /** Of the readings of a name so many are asked for, where nothing is held that lists the file. */
 const MOST_ASKED = 4;
 
+/** Finds the page that lists a file. Rejects with Quarantined or an UpstreamFailure. */
 export class FileFinder {
   readonly #index: IndexService;
 
@@ -100,6 +101,7 @@ function unlisted(cause: unknown): Error {
 
 // The answers that refuse a file, in the words that its client reads.
 
+/** 502: the index gives a known file name other bytes. */
 export function changedFile(project: ProjectName, filename: string): ChangedFile {
   return new ChangedFile(
     `The index gives ${filename} another hash than it did before. Whoever runs this cache can look into it and accept ` +
@@ -107,10 +109,12 @@ export function changedFile(project: ProjectName, filename: string): ChangedFile
   );
 }
 
+/** 404: no page lists a file at this address. */
 export function notListed(filename: string): NotFound {
   return new NotFound(`No page lists ${filename} at this address.`, 'file-not-listed');
 }
 
+/** 404: a page lists the file, and upstream does not have it. */
 export function fileNotFound(): NotFound {
   return new NotFound('Upstream does not have this file.', 'file-not-found');
 }

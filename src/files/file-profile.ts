@@ -4,6 +4,7 @@
 import type { Profile } from '../cache/profile.ts';
 import { type Fields, fieldLines, type ResponseHead } from '../core/http-message.ts';
 
+/** Limits of files and metadata, in bytes. */
 export interface FileProfileOptions {
   readonly maxFileBytes: number;
   /** What nobody gets of a larger file before its hash is known to be right. */
@@ -18,9 +19,12 @@ export interface FileProfileOptions {
 /** Files up to this size are sent when they are whole and right; then no client ever sees a broken download. */
 const WHOLE_UP_TO_BYTES = 2 * 1024 * 1024;
 
+/** Cache-Control of a file whose hash its page gives: it never changes (RFC 8246). */
 export const VERIFIED_CONTROL = 'public, max-age=365000000, immutable';
+/** Cache-Control of a file that nobody vouches for: ten minutes. */
 export const UNVERIFIED_CONTROL = 'public, max-age=600';
 
+/** The profiles of files, metadata and signatures. */
 export interface FileProfiles {
   /** A hash is known beforehand. */
   readonly verified: Profile;
@@ -30,6 +34,7 @@ export interface FileProfiles {
   readonly unverifiedCompanion: Profile;
 }
 
+/** The profiles by which the cache treats files. */
 export function fileProfiles(options: FileProfileOptions): FileProfiles {
   return {
     verified: profile('file', VERIFIED_CONTROL, options),

@@ -16,6 +16,7 @@ export interface FileRequest {
 
 /** What may stand behind the name of a distribution file. */
 const COMPANIONS = ['.metadata', '.asc'] as const;
+/** What a client may ask for beside a file: its metadata or its signature. */
 export type Companion = (typeof COMPANIONS)[number];
 
 /** The request, read. */

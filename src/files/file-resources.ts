@@ -15,6 +15,7 @@ import { WheelMetadata } from './wheel-metadata.ts';
 
 type Further = NonNullable<FileResource['further']>;
 
+/** What file records become resources of the cache with. */
 export interface FileResourcesOptions {
   readonly index: Pick<IndexService, 'otherPlaces'>;
   readonly readThrough: ReadThrough;
@@ -28,6 +29,7 @@ export interface FileResourcesOptions {
   readonly onWrongPart: (url: string) => void;
 }
 
+/** File records as resources of the cache: which URL, which hash, which places. */
 export class FileResources {
   readonly #options: FileResourcesOptions;
   readonly #wheelMetadata: WheelMetadata;

@@ -33,6 +33,7 @@ export interface KnownFile {
   readonly sizeBytes: number | undefined;
 }
 
+/** A file or companion that is being answered, with its bytes to come. */
 export interface FoundFile {
   readonly kind: 'found';
   readonly what: 'file' | 'metadata';
@@ -44,12 +45,14 @@ export interface FoundFile {
   readonly listedSeconds: number;
 }
 
+/** What a request for a file comes to. */
 export type FileAnswer =
   | FoundFile
   | PassedPart
   /** The page lists the file elsewhere: a path of ours to redirect to, relative to our root. */
   | { readonly kind: 'elsewhere'; readonly url: string };
 
+/** What files are answered with. */
 export interface FileServiceOptions
   extends FileResourcesOptions,
     Pick<ListedReadOptions, 'refusing' | 'onRefusedFile'> {
@@ -64,6 +67,10 @@ export interface FileServiceOptions
   readonly passing: ReadonlySet<string>;
 }
 
+/**
+ * Answers files, their metadata and signatures. Rejects with NotFound, ChangedFile, Quarantined or an
+ * UpstreamFailure.
+ */
 export class FileService {
   readonly #options: FileServiceOptions;
   readonly #finder: FileFinder;

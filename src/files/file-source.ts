@@ -16,6 +16,7 @@ import { requirePossible } from './first-bytes.ts';
 import type { HostPauses } from './host-pauses.ts';
 import type { AskPart } from './ranged-wheel.ts';
 
+/** The client, the rights of each index, and the limits of files. */
 export interface FileSourceOptions {
   readonly client: Pick<UpstreamClient, 'fetch' | 'reportWrongBytes'>;
   /** Of the index whose page lists a file: they go along at every hop, and those of other indexes never do. */
@@ -26,6 +27,7 @@ export interface FileSourceOptions {
   readonly onAnswer: (kind: 'file' | 'metadata', result: 'ok' | 'not-modified' | 'missing' | FailureKind) => void;
 }
 
+/** One file as it is fetched: where it may lie and what its bytes must be. */
 export interface FileResource {
   readonly key: string;
   readonly index: string;
@@ -59,6 +61,7 @@ const ONCE_MORE_MS = 10_000;
 /** The other mirrors are asked for that long where they have a file. */
 const LONGEST_SEARCH_MS = 9_000;
 
+/** Fetches files from the places that may have them. Rejects with an UpstreamFailure. */
 export class FileSource {
   readonly #options: FileSourceOptions;
 
@@ -225,7 +228,7 @@ export class FileSource {
 
   /** Asks for a part of a file in a client's words, whatever the answer is. */
   part(index: string, url: string, range: string): Promise<IncomingResponse> {
-    // Whoever reads the body ends it. There must be time left to fetch the whole file instead.
+    // The reader of the body ends it. There must be time left to fetch the whole file instead.
     const { signal } = new AbortController();
     const ask = { conditions: ['range', range], signal, avoid: new Set<string>() };
     return this.#exchange('file', index, url, ask, ANSWER_MS / 2);

@@ -5,6 +5,7 @@ import { UpstreamFailure } from '../core/errors.ts';
 import type { ResponseHead } from '../core/http-message.ts';
 import { requestedPause } from '../http-semantics/retry-after.ts';
 
+/** The clock in milliseconds since the epoch, and the spread of a pause, in [0, 1). */
 export interface HostPausesOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -12,8 +13,10 @@ export interface HostPausesOptions {
   readonly random: () => number;
 }
 
+/** Files and metadata pause apart: trouble with one is no trouble with the other. */
 export type FileKind = 'file' | 'metadata';
 
+/** Leaves a file host alone for as long as it asked to be (429 and 503 with Retry-After). */
 export class HostPauses {
   readonly #options: HostPausesOptions;
   readonly #until = new Map<string, number>();

@@ -15,6 +15,7 @@ import type { Wanted } from './file-request.ts';
 import type { FileResources } from './file-resources.ts';
 import { UnreadableWheel } from './zip-members.ts';
 
+/** What a listed file is read with, and whom a refused one is told to. */
 export interface ListedReadOptions {
   readonly index: IndexService;
   readonly readThrough: ReadThrough;
@@ -26,6 +27,7 @@ export interface ListedReadOptions {
   readonly onRefusedFile: (project: ProjectName, filename: string) => void;
 }
 
+/** Reads a file that a page lists, and settles what page, store and upstream say against one another. */
 export class ListedRead {
   readonly #options: ListedReadOptions;
 

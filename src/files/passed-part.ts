@@ -6,6 +6,7 @@ import { contentCoding, fieldValue, type IncomingResponse } from '../core/http-m
 import { type ContentRange, parseContentRange, parseRange } from '../http-semantics/byte-range.ts';
 import { discard } from '../net/discard.ts';
 
+/** A part of a file as upstream sends it, verified by nobody. */
 export interface PassedPart {
   readonly kind: 'part';
   readonly range: ContentRange;
@@ -13,6 +14,7 @@ export interface PassedPart {
   readonly response: IncomingResponse;
 }
 
+/** A part that a client asks for. */
 export interface PartRequest {
   /** The client's Range field. */
   readonly field: string;
@@ -33,6 +35,7 @@ export function lastByteOf({ field, sizeBytes }: Pick<PartRequest, 'field' | 'si
  */
 const MOST_OF_A_FILE = 4;
 
+/** Passes parts of files on, a few of one file at a time. */
 export class PassedParts {
   readonly #underWay = new Map<string, number>();
 

@@ -30,6 +30,7 @@ interface Part {
   readonly bytes: Buffer;
 }
 
+/** A wheel that is read by ranges, without fetching it whole. Rejects with UnreadableWheel or an UpstreamFailure. */
 export class RangedWheel implements WheelBytes {
   readonly sizeBytes: number;
   readonly #ask: AskPart;

@@ -20,6 +20,7 @@ import { UnreadableWheel, type WheelBytes, zipContent, zipMembers } from './zip-
 /** How long a request for core metadata waits for the wheel that holds it. */
 const WHEEL_WAIT_MS = 9_000;
 
+/** Where wheels and their metadata are read. */
 export interface WheelMetadataOptions {
   readonly readThrough: ReadThrough;
   /** For what the hash of the wheel proves. */
@@ -34,6 +35,7 @@ export interface WheelUpstream {
   readonly askPart: (signal: AbortSignal) => AskPart;
 }
 
+/** Core metadata: as upstream sends them, out of the wheel that is here, or by ranges. */
 export class WheelMetadata {
   readonly #options: WheelMetadataOptions;
 

@@ -35,6 +35,7 @@ const DEFLATED = 8;
 
 const inflate = promisify(inflateRaw);
 
+/** One member of a zip archive: its path and where its bytes lie. */
 export interface ZipMember {
   readonly path: string;
   readonly method: number;

@@ -12,6 +12,7 @@ import type { KnownFiles } from './known-files.ts';
 import type { PagePool } from './page-pool.ts';
 import type { HeldPage } from './stored-page.ts';
 
+/** What the rule of `changed_files` works with, and whom it tells of a change. */
 export interface ChangedFilesOptions {
   readonly pagePool: Pick<PagePool, 'compare' | 'kept'>;
   readonly known: KnownFiles;
@@ -50,6 +51,7 @@ export interface Measured {
   readonly notes: Notes;
 }
 
+/** How the names of a page are measured by what is known of them. */
 export interface MeasureOptions {
   readonly declared?: readonly Move[];
   /** Of which files another hash is accepted, beside those of an accepting index. */
@@ -59,6 +61,10 @@ export interface MeasureOptions {
 /** What is remembered with an accepted page of the files that are not shown as the index lists them. */
 export type KnownFacts = Pick<PageFacts, 'kept' | 'pinned' | 'metadata' | 'known'>;
 
+/**
+ * The rule of `changed_files`: a file name once seen with a hash is that file. It says what clients see instead of a
+ * change.
+ */
 export class ChangedFiles {
   readonly #options: ChangedFilesOptions;
   /** By the facts of a page that may become the stored one. */

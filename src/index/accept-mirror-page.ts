@@ -22,6 +22,7 @@ import type { ChangedFiles, KnownFacts, Notes } from './accept-changed-files.ts'
 import type { PagePool } from './page-pool.ts';
 import { type HeldPage, pageSource } from './stored-page.ts';
 
+/** What is needed to measure the pages of the mirrors of one index by the page that is held. */
 export interface MirrorPagesOptions {
   readonly upstream: Pick<IndexUpstream, 'fetchPage' | 'mirrorOf' | 'setAside' | 'reportInvalidPage'>;
   /** The bases of the mirrors. */
@@ -60,6 +61,10 @@ export interface JudgedPage {
   readonly notes: Notes;
 }
 
+/**
+ * Asks the mirrors of one index in turn until one gives a page that is not older than ours and contradicts no known
+ * hash.
+ */
 export class MirrorPages {
   readonly #options: MirrorPagesOptions;
   readonly #judged = new WeakMap<IncomingResponse, JudgedPage>();
@@ -191,7 +196,7 @@ export function verdict(
   after: PageFacts,
   { changed, left, same }: Pick<HeldComparison, 'left' | 'same'> & { readonly changed: string | undefined },
 ): { readonly reason: Refusal; readonly claim: string } | undefined {
-  // Honoured at once, whoever says it (PEP 792): it takes installs away, and never gives other bytes.
+  // A quarantine counts at once from any mirror (PEP 792): it takes installs away and never gives other bytes.
   if (after.status === 'quarantined') return undefined;
   if (changed !== undefined) return { reason: 'changed-hash', claim: changed };
   if (before?.serial !== undefined && after.serial !== undefined) {

@@ -18,6 +18,10 @@ const OLDER_CLAIMS = 3;
 /** Files that left, where neither serial nor a second mirror confirms it. */
 const LEFT_AFTER_MS = 15 * 60_000;
 
+/**
+ * Whether a new page takes the place of the held one. `now` is in milliseconds since the epoch; `doubt` is a claim
+ * that was made before.
+ */
 export function judgePage(held: Entry, candidate: Entry, doubt: Doubt | undefined, now: number): Judgement {
   if (held.status !== 200) return { kind: 'replace' };
   if (candidate.status !== 200) return unlessConfirmed('missing', doubt, now, CONFIRM_AFTER_MS, 2);
@@ -27,7 +31,7 @@ export function judgePage(held: Entry, candidate: Entry, doubt: Doubt | undefine
   if (after.agreed === true) return { kind: 'replace' };
   if (after.left !== undefined) return unlessConfirmed(`left ${after.left}`, doubt, now, LEFT_AFTER_MS, 2);
   const risenBy = before.serial === undefined || after.serial === undefined ? 0 : after.serial - before.serial;
-  // One of the two serials is wrong: whoever says it again soon is believed.
+  // One of the two serials is wrong: the one that upstream repeats soon is believed.
   if (Math.abs(risenBy) > PLAUSIBLE_CHANGES) return unlessConfirmed('jump', doubt, now, CONFIRM_AFTER_MS, 2);
   if (risenBy < 0) return unlessConfirmed(`serial ${after.serial}`, doubt, now, OLDER_AFTER_MS, OLDER_CLAIMS);
   const risen = after.serial !== undefined && before.serial !== undefined && after.serial > before.serial;

@@ -3,6 +3,7 @@
 
 import type { EntryStore } from '../store/entries/entry-store.ts';
 
+/** Where agreements are kept, and the clock in milliseconds since the epoch. */
 export interface AgreementOptions {
   readonly entries: EntryStore;
   /** Under which the data of an index is kept: see `indexScope`. */
@@ -13,6 +14,7 @@ export interface AgreementOptions {
 /** Written down at most this often; after a crash the time is that much too old. */
 const WRITE_INTERVAL_MS = 30_000;
 
+/** Remembers when an upstream of each index last agreed with us; `/last-modified` tells it. */
 export class Agreement {
   readonly #options: AgreementOptions;
   readonly #last = new Map<string, number>();

@@ -25,6 +25,7 @@ function noDocument(): NotFound {
   return new NotFound('The index has no such document.', 'document-not-found');
 }
 
+/** What legacy JSON and provenance are made of. */
 export interface DocumentServiceOptions {
   readonly index: IndexService;
   readonly resources: DocumentResources;
@@ -41,6 +42,7 @@ export interface ProvenanceRequest {
   readonly filename: string;
 }
 
+/** Answers legacy JSON and provenance. Rejects with NotFound, an UpstreamFailure or Quarantined. */
 export class DocumentService {
   readonly #options: DocumentServiceOptions;
 
@@ -133,6 +135,7 @@ export class DocumentService {
 // What the cache reads of an index beside its pages: the legacy JSON and provenance, which the public index and its
 // mirrors serve beside `/simple/`.
 
+/** The indexes whose documents are read, and the page pool that checks them. */
 export interface DocumentResourcesOptions {
   readonly indexes: ReadonlyMap<string, IndexUnderName>;
   readonly profile: Profile;
@@ -142,6 +145,7 @@ export interface DocumentResourcesOptions {
 /** What stands beside a simple API: its base ends so, and the documents lie one step up. */
 const SIMPLE_BASE = /\/simple\/$/;
 
+/** The documents beside the pages of each index, as resources of the cache. */
 export class DocumentResources {
   readonly #options: DocumentResourcesOptions;
 

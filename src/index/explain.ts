@@ -10,6 +10,7 @@ import type { Entry, EntryRecord } from '../store/entries/entry.ts';
 import type { EntryStore } from '../store/entries/entry-store.ts';
 import type { PageResources } from './page-resources.ts';
 
+/** Where the explanation looks: routing, pages, entries and the health of upstreams. */
 export interface ExplainOptions {
   readonly routing: NameRouting;
   readonly resources: PageResources;
@@ -46,6 +47,7 @@ export type ExplainedFacts = Omit<PageFacts, 'kept' | 'known' | 'departed'> & {
   readonly kept?: readonly string[];
 };
 
+/** Why a project is visible or not, index by index; the answer of `/-/api/explain`. */
 export interface ProjectExplanation {
   readonly project: ProjectName;
   /** The index to which a rule binds the name. */
@@ -55,6 +57,7 @@ export interface ProjectExplanation {
   readonly indexes: readonly IndexExplanation[];
 }
 
+/** Explains a project or a file from what is stored. It asks no upstream. */
 export class Explain {
   readonly #options: ExplainOptions;
 

@@ -38,6 +38,7 @@ export interface FileListing extends FoundRecords {
   readonly screen: Screen;
 }
 
+/** What index pages are made of. */
 export interface IndexServiceOptions {
   readonly resources: PageResources;
   readonly readThrough: ReadThrough;
@@ -76,6 +77,10 @@ const KEPT_RECORDS_BYTES = 4_000_000;
 /** What one takes beside its text: objects, key and place. */
 const RECORDS_OVERHEAD_BYTES = 700;
 
+/**
+ * Answers project lists and project details in every representation. Rejects with NotFound, Quarantined or an
+ * UpstreamFailure.
+ */
 export class IndexService {
   readonly #options: IndexServiceOptions;
   readonly #finder: PageFinder;

@@ -16,6 +16,7 @@ import { digestInPieces } from '../core/digest.ts';
 import { exactBytes } from '../core/exact-bytes.ts';
 import type { PageCoding } from '../pages/negotiate.ts';
 
+/** The bytes of a representation as they are kept in memory, whole or packed. */
 export interface KeptBytes {
   /** The representation; where it is packed its zstd form, to be unpacked while it is sent. */
   readonly bytes: Buffer;

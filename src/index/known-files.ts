@@ -25,6 +25,7 @@ import type { Ages } from '../pages/screen.ts';
 import type { EntryRecord } from '../store/entries/entry.ts';
 import type { EntryStore } from '../store/entries/entry-store.ts';
 
+/** Where known names are stored, the clock in milliseconds since the epoch, and the scope of each index. */
 export interface KnownFilesOptions {
   readonly entries: Pick<EntryStore, 'reread' | 'peek' | 'getShared' | 'set'>;
   readonly now: () => number;
@@ -40,6 +41,7 @@ const AT_ONCE = 8;
 type Leaf = Map<string, readonly KnownHash[]>;
 type Node = Leaf | 'split';
 
+/** The store of known file names, one record a project, split when it grows. */
 export class KnownFiles {
   readonly #options: KnownFilesOptions;
 

@@ -15,10 +15,11 @@ export function requireServable(project: ProjectName, answer: Answer): void {
 
 // "There is no such project", said cleanly by every index that may be asked, and how long that may be believed.
 
+/** 404: every index that may be asked says itself that it does not have the project. */
 export class ProjectNotFound extends NotFound {
   /** `hit` when nobody had to be asked. */
   readonly outcome: Outcome;
-  /** Whole seconds until an index is asked again: whoever remembers the answer longer misses a new project. */
+  /** Whole seconds until an index is asked again: a client that remembers the answer longer misses a new project. */
   readonly freshSeconds: number;
 
   /** `answers`: the stored or fresh answers of the indexes; empty when the name may be asked at none of them. */

@@ -10,18 +10,21 @@ import type { ProjectName } from '../pages/project-name.ts';
 import { ProjectNotFound } from './page-errors.ts';
 import type { PageResources } from './page-resources.ts';
 
+/** The indexes that may be asked for a project, in order. */
 export interface PageFinderOptions {
   readonly resources: PageResources;
   readonly readThrough: ReadThrough;
   readonly routing: NameRouting;
 }
 
+/** The page of the first index that has the project. */
 export interface FoundPage {
   readonly index: string;
   readonly resource: Resource;
   readonly answer: Answer;
 }
 
+/** Finds the index that answers for a project: the first that has it, never a mix. */
 export class PageFinder {
   readonly #options: PageFinderOptions;
 

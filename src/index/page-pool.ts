@@ -51,6 +51,7 @@ export type PageJob =
   | { readonly task: 'check-document'; readonly source: PageSource; readonly kind: DocumentKind }
   | { readonly task: 'document'; readonly source: PageSource; readonly form: DocumentForm };
 
+/** What the page thread answers to a job, by its number. */
 export type JobReply = {
   readonly id: number;
   /** What the worker occupies by now, needed or not; bytes. */
@@ -73,8 +74,12 @@ const PARSED_BYTES = 256 * 1024;
  */
 const SWOLLEN_BYTES = 48 * 1024 * 1024;
 const RETIRE_AFTER_MS = 2_000;
-/** For one job, the start of the thread included. A page of 40,000 files takes a second or two. */
-const DEADLINE_MS = 15_000;
+/**
+ * For one job, the start of the thread included: others wait behind it. A page of 40,000 files (30 MB) takes a second and
+ * may take nine, a small body that is made to cost much is given up after three.
+ */
+const DEADLINE_MS = 3_000;
+const DEADLINE_MS_PER_MB = 200;
 /** Of the thread's heap; a list of 600,000 projects takes a quarter of it. */
 const MAX_HEAP_MB = 1_536;
 /** A rejected body is not read again for so long. */
@@ -82,10 +87,16 @@ const REMEMBERED_MS = 60_000;
 const MOST_REMEMBERED = 256;
 
 /** Where tests set other times than the usual ones; milliseconds. */
-export interface WorkshopTimes {
+export interface PagePoolTimes {
   readonly retireAfterMs?: number;
   readonly deadlineMs?: number;
 }
+
+/** Why a page thread was ended: the job took too long or too much memory, or the thread died by itself. */
+export type ThreadEnd = 'time' | 'memory' | 'error';
+
+/** Told of a thread that was ended, and of the page that it was at; `project` is undefined for a project list. */
+export type OnThreadEnded = (why: ThreadEnd, project: string | undefined) => void;
 
 interface Waiting {
   readonly job: PageJob;
@@ -93,10 +104,15 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/**
+ * Reads and renders pages: small ones on this thread, large ones on a thread of their own, which is ended when it
+ * takes too long.
+ */
 export class PagePool {
   readonly #limits: ReaderLimits;
   readonly #retireAfterMs: number;
-  readonly #deadlineMs: number;
+  readonly #deadlineMs: number | undefined;
+  readonly #onThreadEnded: OnThreadEnded;
   readonly #inline: PageReader;
   /** In the order of their turns: the thread is at the first one. */
   readonly #waiting = new Map<number, Waiting>();
@@ -106,10 +122,11 @@ export class PagePool {
   #jobs = 0;
   #retirement: NodeJS.Timeout | undefined;
 
-  constructor(limits: ReaderLimits, times: WorkshopTimes = {}) {
+  constructor(limits: ReaderLimits, times: PagePoolTimes = {}, onThreadEnded: OnThreadEnded = () => {}) {
+    this.#onThreadEnded = onThreadEnded;
     this.#limits = limits;
     this.#retireAfterMs = times.retireAfterMs ?? RETIRE_AFTER_MS;
-    this.#deadlineMs = times.deadlineMs ?? DEADLINE_MS;
+    this.#deadlineMs = times.deadlineMs;
     this.#inline = new PageReader(limits, PARSED_BYTES);
   }
 
@@ -212,9 +229,11 @@ export class PagePool {
   /** The thread comes to the first of the jobs that wait. */
   #beginTurn(worker: Worker): void {
     clearTimeout(this.#deadline);
-    if (this.#waiting.size === 0) return;
-    const tooLong = new TooCostly(`it takes longer than ${this.#deadlineMs} ms to read`);
-    this.#deadline = setTimeout(() => this.#lost(worker, tooLong), this.#deadlineMs).unref();
+    const [first] = this.#waiting.values();
+    if (first === undefined) return;
+    const deadlineMs = this.#deadlineMs ?? DEADLINE_MS + (DEADLINE_MS_PER_MB * sizeOf(first.job)) / 1_000_000;
+    const tooLong = new TooCostly('time', `it takes longer than ${Math.round(deadlineMs)} ms to read`);
+    this.#deadline = setTimeout(() => this.#lost(worker, tooLong), deadlineMs).unref();
   }
 
   #start(): Worker {
@@ -263,6 +282,7 @@ export class PagePool {
     const waiting = [...this.#waiting.entries()];
     this.#waiting.clear();
     if (waiting.length === 0) return;
+    this.#onThreadEnded(error instanceof TooCostly ? error.why : 'error', projectOf(waiting[0]![1].job));
     // Checks of the page that was too costly fail together: each would cost as much again.
     const tooCostly = error instanceof TooCostly ? rejectionKey(waiting[0]![1].job) : undefined;
     const failure = tooCostly === undefined ? error : new InvalidPage(error.message);
@@ -283,11 +303,22 @@ export class PagePool {
 }
 
 /** A job went beyond the thread's time or memory. */
-class TooCostly extends Error {}
+class TooCostly extends Error {
+  readonly why: Exclude<ThreadEnd, 'error'>;
+
+  constructor(why: Exclude<ThreadEnd, 'error'>, message: string) {
+    super(message);
+    this.why = why;
+  }
+}
+
+function projectOf(job: PageJob): string | undefined {
+  return 'source' in job ? job.source?.project : undefined;
+}
 
 function asCost(error: Error): Error {
   const isMemory = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY';
-  return isMemory ? new TooCostly(`it takes more than ${MAX_HEAP_MB} MB of memory to read`) : error;
+  return isMemory ? new TooCostly('memory', `it takes more than ${MAX_HEAP_MB} MB of memory to read`) : error;
 }
 
 /**

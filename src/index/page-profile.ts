@@ -7,6 +7,7 @@ import { type Fields, fieldLines, fieldValue, type ResponseHead } from '../core/
 import { contradictsPage, judgePage } from './accept-page.ts';
 import { lighterFacts } from './lighter-facts.ts';
 
+/** The freshness that the operator grants pages. Seconds and milliseconds as named. */
 export interface PageProfileOptions {
   readonly pageFreshMs: number;
   readonly negativeFreshMs: number;

@@ -21,10 +21,11 @@ import { type HeldPage, pageSource, readAll, storedSource } from './stored-page.
 /** Kinds of documents that an index has beside its files: trouble with one is no trouble with the others. */
 export type IndexDocumentKind = 'page' | 'list' | 'legacy-json' | 'provenance';
 
+/** One index as the page resources know it. */
 export interface IndexUnderName {
   /** Under which its data is kept: see `indexScope`. */
   readonly scope: string;
-  /** Who asks for each kind of document: each has its own circuit and pauses. */
+  /** The asker for each kind of document: each has its own circuit and pauses. */
   readonly upstreams: Readonly<
     Record<IndexDocumentKind, Pick<IndexUpstream, 'fetchPage' | 'reportValidPage' | 'reportInvalidPage'>>
   >;
@@ -40,6 +41,7 @@ export interface PageRemarks {
   readonly told: readonly string[];
 }
 
+/** What the pages of all indexes are fetched, checked and measured with. */
 export interface PageResourcesOptions {
   readonly indexes: ReadonlyMap<string, IndexUnderName>;
   /** By index, for those of several mirrors. */
@@ -60,6 +62,7 @@ export interface PageResourcesOptions {
 /** Resources kept ready: of so many projects the pages are hot at a time, and another one costs a microsecond. */
 const MAX_READY = 2_000;
 
+/** The pages and project lists of each index, as resources of the cache. */
 export class PageResources {
   readonly #options: PageResourcesOptions;
   readonly #ready = new LRUCache<string, Resource>({ max: MAX_READY });

@@ -38,6 +38,7 @@ const RENDERED_AGAIN_BYTES = 64 * 1024;
 /** What a page takes beside its bytes: key, tag and fields, and what any kept bytes take. */
 const PAGE_OVERHEAD_BYTES = 900 + KEPT_OVERHEAD_BYTES;
 
+/** Rendered representations in memory, bounded by bytes, the least recently used leave first. */
 export class RenderedPages {
   readonly #pages: LRUCache<string, RenderedPage>;
   readonly #making = new Map<string, Promise<RenderedPage>>();

@@ -38,7 +38,7 @@ export async function withBody<T>(
     }
   };
   const { answer, body } = await read().catch((error: unknown) => {
-    // It could be opened and not read to its end: whoever opens it anew is told at once.
+    // The file opened and could not be read to its end; the next open reports that at once.
     if (!(error instanceof UnreadableBlob)) throw error;
     return read();
   });

@@ -11,6 +11,7 @@ const MAX_PROJECTS = 1_000;
 
 const NONE: ReadonlySet<string> = new Set();
 
+/** Remembers for a while which claims of core metadata came to nothing, one link at a time. */
 export class WithdrawnMetadata {
   /** By project: until when each link is withdrawn; milliseconds since the epoch. */
   readonly #projects = new LRUCache<string, ReadonlyMap<string, number>>({ max: MAX_PROJECTS });

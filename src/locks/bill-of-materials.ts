@@ -6,6 +6,7 @@ import { filenameOfUrl } from '../pages/file-links.ts';
 import { type Lock, type LockedFile, type LockedVersion, lockedFile, lockedVersion } from './lock.ts';
 import { type Table, tables, text } from './values.ts';
 
+/** Reads a CycloneDX bill of materials. Throws UnreadableLock. */
 export function parseCycloneDx(document: Table): Lock {
   const versions = allComponents(document).flatMap((component) =>
     versionOf(text(component.purl), () => {
@@ -18,6 +19,7 @@ export function parseCycloneDx(document: Table): Lock {
   return { versions, elsewhere: [] };
 }
 
+/** Reads an SPDX document. Throws UnreadableLock. */
 export function parseSpdx(document: Table): Lock {
   const versions = tables(document.packages).flatMap((entry) => {
     const reference = tables(entry.externalRefs).find(({ referenceType }) => referenceType === 'purl');
@@ -60,6 +62,7 @@ function hash(algorithm: unknown, hex: unknown): string {
 
 // Package URLs of Python packages: pkg:pypi/<name>@<version>?<qualifiers> (ECMA-427).
 
+/** A package URL of the type pypi, taken apart. */
 export interface PythonPackage {
   readonly name: string;
   readonly version: string;

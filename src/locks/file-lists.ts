@@ -8,6 +8,7 @@ const POETRY_INDEXES: ReadonlySet<string | undefined> = new Set([undefined, 'leg
 /** Keys of a package in a pdm.lock that lead elsewhere. */
 const PDM_ELSEWHERE = ['git', 'hg', 'svn', 'bzr', 'url', 'path'];
 
+/** Reads poetry.lock and pdm.lock. Throws UnreadableLock. */
 export function parseFileLists(document: Table): Lock {
   const versions: LockedVersion[] = [];
   const elsewhere: string[] = [];

@@ -21,6 +21,7 @@ export type Meant =
   | { readonly kind: 'listed'; readonly file: ListedFile; readonly hashes: readonly string[] }
   | { readonly kind: 'missing'; readonly name: string; readonly problem: string };
 
+/** The files of the project's page that a locked version means. */
 export function meantFiles(version: LockedVersion, listed: readonly ListedFile[]): Meant[] {
   if (version.files.length > 0) return version.files.map((locked) => meant(locked, listed));
   const files = listed.filter(({ filename }) => isOfVersion(filename, version.version));

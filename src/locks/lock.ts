@@ -22,6 +22,7 @@ export interface LockedVersion {
   readonly extras?: readonly string[];
 }
 
+/** What one lock file names, whichever tool wrote it. */
 export interface Lock {
   readonly versions: readonly LockedVersion[];
   /**
@@ -57,6 +58,7 @@ export interface FileKinds {
   readonly sources: boolean;
 }
 
+/** Wheels and source distributions. */
 export const ALL_KINDS: FileKinds = { wheels: true, sources: true };
 
 /** The file cannot be understood; the message says what to do instead. */

@@ -20,6 +20,7 @@ const VERSIONS: ReadonlySet<string> = new Set(['python_version', 'python_full_ve
 
 const MIRRORED: Readonly<Record<string, string>> = { '<': '>', '<=': '>=', '>': '<', '>=': '<=' };
 
+/** Whether a marker holds (PEP 508); one that cannot be read holds. */
 export function holds(marker: string, context: MarkerContext): boolean {
   const tokens = tokensOf(marker);
   if (tokens === undefined) return true;

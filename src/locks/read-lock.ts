@@ -56,6 +56,7 @@ function unknownFormat(): UnreadableLock {
 
 // The formats that can be read, as one sentence for help and errors; apart, so that showing it loads no parser.
 
+/** The formats, for --help. */
 export const LOCK_FORMATS =
   'uv.lock, pylock.toml, poetry.lock, pdm.lock, Pipfile.lock, pinned requirements with hashes, CycloneDX or SPDX (JSON)';
 
@@ -63,6 +64,7 @@ export const LOCK_FORMATS =
 
 const ELSEWHERE = ['git', 'hg', 'svn', 'bzr', 'file', 'path'];
 
+/** Reads Pipfile.lock. Throws UnreadableLock. */
 export function parsePipfileLock(document: Table): Lock {
   const versions: LockedVersion[] = [];
   const elsewhere: string[] = [];
@@ -86,6 +88,7 @@ export function parsePipfileLock(document: Table): Lock {
 
 // pylock.toml (PEP 751): a table for each package; files carry their hashes by algorithm, and a URL or a path.
 
+/** Reads pylock.toml (PEP 751). Throws UnreadableLock. */
 export function parsePylock(document: Table): Lock {
   const versions: LockedVersion[] = [];
   const elsewhere: string[] = [];

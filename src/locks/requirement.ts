@@ -3,6 +3,7 @@
 import { type ProjectName, parseProjectName } from '../pages/project-name.ts';
 import { normalExtra } from './marker.ts';
 
+/** One requirement (PEP 508) of an index; those by URL are none. */
 export interface Requirement {
   readonly project: ProjectName;
   /** In their normal form. */

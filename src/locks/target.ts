@@ -3,6 +3,7 @@
 import type { Lock, LockedVersion } from './lock.ts';
 import { holds, type MarkerEnvironment } from './marker.ts';
 
+/** The Python that would install. */
 export interface Target {
   /** For people: `CPython 3.11 on linux x86_64`. */
   readonly name: string;
@@ -55,6 +56,7 @@ export function installedOn(target: Target | undefined, lock: Lock): ReadonlySet
   return lock.installed?.(holds) ?? new Set(lock.versions.filter(({ marker }) => holds(marker)));
 }
 
+/** Whether the name is that of a source distribution. */
 export function isSource(filename: string): boolean {
   return /\.(?:tar\.[a-z0-9]+|tgz|zip)$/i.test(filename);
 }

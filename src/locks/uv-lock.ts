@@ -3,6 +3,7 @@
 import { type Folder, type Lock, type LockedVersion, lockedFile, lockedVersion } from './lock.ts';
 import { type Table, table, tables, text, texts } from './values.ts';
 
+/** Reads uv.lock. Throws UnreadableLock. */
 export function parseUvLock(document: Table): Lock {
   const versions = new Map<Table, LockedVersion>();
   const elsewhere: string[] = [];

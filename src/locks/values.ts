@@ -1,5 +1,6 @@
 // Reads values that other programs wrote: of the kind that is expected, or as good as absent.
 
+/** A table of TOML or an object of JSON. */
 export type Table = Readonly<Record<string, unknown>>;
 
 /** The table, or an empty one. */
@@ -12,6 +13,7 @@ export function tables(value: unknown): Table[] {
   return Array.isArray(value) ? value.filter((one) => Object.keys(table(one)).length > 0) : [];
 }
 
+/** The value if it is a text. */
 export function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -284,6 +284,12 @@ export const METRIC_TABLE = {
     help: 'Bodies that could not be stored; their clients were served all the same.',
     labels: { reason: ['quota', 'full', 'read-only', 'descriptors', 'io'] },
   },
+  pageThreadEnds: {
+    type: 'counter',
+    name: 'wheelkeep_page_threads_ended_total',
+    help: 'Threads that were ended while they read a page, by the reason: too much time, too much memory, an error.',
+    labels: { reason: ['time', 'memory', 'error'] },
+  },
   diskReadFailures: {
     type: 'counter',
     name: 'wheelkeep_disk_read_failures_total',

@@ -6,6 +6,7 @@ import type { FileRecord, Hashes, Move } from './page.ts';
 
 type Listed = Pick<FileRecord, 'filename' | 'hashes' | 'url'>;
 
+/** What changed between two pages of a project. */
 export interface Comparison {
   /** Names the files whose known hash is another one now; undefined when there are none. Equal claims are equal. */
   readonly changed: string | undefined;

@@ -8,6 +8,7 @@ import type { PageFacts, PageInput, Remark } from './page.ts';
 import { FileChecks, serialOf } from './page-fields.ts';
 import type { Screen } from './screen.ts';
 
+/** The documents that an index has beside its pages. */
 export type DocumentKind = 'legacy-json' | 'provenance';
 
 /** A document and, for its links, the way from it to our root: relative, or absolute; each with the final slash. */
@@ -37,6 +38,7 @@ export function latestOf(body: Buffer): string {
   return JSON.stringify({ info, ...(urls !== undefined && { urls }) });
 }
 
+/** The media type that is asked for, by kind. */
 export const DOCUMENT_TYPES: Readonly<Record<DocumentKind, string>> = {
   'legacy-json': 'application/json',
   provenance: 'application/vnd.pypi.integrity.v1+json',
@@ -76,6 +78,7 @@ function parsed(kind: DocumentKind, { body }: PageInput): JsonObject {
 /** `info` may hold whatever a project's metadata holds, so more than a page needs. */
 export const LEGACY_JSON_DEPTH = 64;
 
+/** Legacy JSON with our file addresses. */
 export interface MappedLegacyJson {
   readonly bytes: Buffer;
   /** Files left out because no link can be made for them. */

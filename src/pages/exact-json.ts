@@ -6,6 +6,7 @@
 import { isUtf8 } from 'node:buffer';
 import { InvalidPage } from './invalid-page.ts';
 
+/** A JSON object whose numbers keep their digits. */
 export type JsonObject = { readonly [key: string]: unknown };
 
 /** The parts of ES2025 JSON that the type library of our target does not know yet. */
@@ -72,6 +73,7 @@ export function keptNumber(value: unknown): string | undefined {
   return sourceTextJson.isRawJSON(value) ? value.rawJSON : undefined;
 }
 
+/** The bytes behind a UTF-8 byte order mark, or all of them (RFC 8259 8.1). */
 export function withoutByteOrderMark(bytes: Buffer): Buffer {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
 }

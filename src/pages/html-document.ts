@@ -14,6 +14,7 @@ export interface Anchor {
   readonly text: string;
 }
 
+/** What a simple page is read for: meta fields, the base, and the links with their attributes. */
 export interface HtmlDocument {
   /** The href of the first `base` element that has one. */
   readonly base: string | undefined;

@@ -28,6 +28,7 @@ export type ClaimBatch = string;
 
 const CLAIMS_IN_BATCH = 500;
 
+/** The claims in pieces that cross a thread boundary without a pause above some milliseconds. */
 export function batchesOf(claims: readonly Claim[]): ClaimBatch[] {
   const batches: ClaimBatch[] = [];
   for (let i = 0; i < claims.length; i += CLAIMS_IN_BATCH) {
@@ -36,6 +37,7 @@ export function batchesOf(claims: readonly Claim[]): ClaimBatch[] {
   return batches;
 }
 
+/** The claims of a batch. */
 export function claimsIn(batch: ClaimBatch): readonly Claim[] {
   return JSON.parse(batch) as readonly Claim[];
 }

@@ -6,6 +6,7 @@ import type { NameRouting } from './name-routing.ts';
 import type { ProjectList } from './page.ts';
 import { parseProjectName } from './project-name.ts';
 
+/** The project list of one index, by its name. */
 export interface ListOfIndex {
   readonly index: string;
   readonly list: ProjectList;

@@ -3,12 +3,14 @@
 
 import type { ProjectName } from './project-name.ts';
 
+/** One route of the configuration: names bound to an index. */
 export interface NameRoute {
   /** Patterns over normal names; `*` stands for any run of characters. */
   readonly names: readonly string[];
   readonly index: string;
 }
 
+/** Answers from configuration alone which indexes may be asked for a name. */
 export class NameRouting {
   /** As configured, for those who work on another thread. */
   readonly routes: readonly NameRoute[];

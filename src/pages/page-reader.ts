@@ -1,7 +1,7 @@
 // From a stored body, as upstream sent it, to what is derived from it: facts, rendered bytes, single file records.
 // Pure work on bytes: it runs where page-pool.ts puts it, on this thread or on a worker's.
 
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { type Digest, digestOf } from '../core/digest.ts';
 import type { View } from '../policy/policy.ts';
 import { matchesProject, type ReleasePattern } from '../policy/release-pattern.ts';
@@ -140,7 +140,7 @@ interface Parsed {
 /** Aliases stored for one page; more would be an attack on the entry store. */
 const MAX_STRAYS = 5_000;
 
-/** Parsed pages, most recent last; whoever runs the reader bounds how many. */
+/** Parsed pages, most recent last; the caller bounds how many. */
 export class PageReader {
   readonly #limits: ReaderLimits;
   readonly #parsed = new Map<string, Parsed>();
@@ -156,6 +156,7 @@ export class PageReader {
 
   /** Throws InvalidPage when the body is no index page. */
   check(source: PageSource): Checked {
+    requireAskedCoding(source);
     if (source.project === undefined) return this.#checkList(source);
     const page = this.#read(source).page;
     const { project } = source;
@@ -223,6 +224,7 @@ export class PageReader {
 
   /** Throws InvalidPage when the body is no such document. */
   checkDocument(source: PageSource, kind: DocumentKind): PageFacts {
+    requireAskedCoding(source);
     return checkDocument(kind, this.#input(source));
   }
 
@@ -449,7 +451,13 @@ const MAX_RATIO = 100;
 /** Up to this size the ratio is of no interest. */
 const ALWAYS_ALLOWED_BYTES = 1 << 20;
 
-/** The body without its content coding. Only gzip is asked for, so any other coding is refused, and so is a bomb. */
+/** Throws InvalidPage for a content coding that was not asked for: only gzip is. */
+function requireAskedCoding({ contentEncoding = '' }: PageSource): void {
+  if (['', 'identity', 'gzip', 'x-gzip'].includes(contentEncoding.trim().toLowerCase())) return;
+  throw new InvalidPage(`the content coding ${JSON.stringify(contentEncoding)} was not asked for`);
+}
+
+/** The body without its content coding; a bomb is refused. zstd is what earlier versions took and stored. */
 function decoded(source: PageSource, maxDecodedBytes: number): Buffer {
   const body = Buffer.from(source.body.buffer, source.body.byteOffset, source.body.byteLength);
   const maxOutputLength = Math.min(maxDecodedBytes, Math.max(ALWAYS_ALLOWED_BYTES, MAX_RATIO * body.length));
@@ -463,21 +471,25 @@ function decoded(source: PageSource, maxDecodedBytes: number): Buffer {
       case 'x-gzip':
         // Some servers label what they did not compress.
         return body[0] === 0x1f && body[1] === 0x8b ? gunzipSync(body, { maxOutputLength }) : body;
+      case 'zstd':
+        return zstdDecompressSync(body, { maxOutputLength });
     }
   } catch (error) {
     throw new InvalidPage(`the body cannot be decoded: ${(error as Error).message}`);
   }
-  throw new InvalidPage(`the content coding ${JSON.stringify(source.contentEncoding)} was not asked for`);
+  throw new InvalidPage(`the content coding ${JSON.stringify(source.contentEncoding)} cannot be read`);
 }
 
 // From a page to the bytes of an answer; `v1-html` and `html` are the same bytes.
 
+/** The page in one format, as bytes. */
 export function renderProjectDetail(page: ProjectDetail, format: PageFormat, options: RenderOptions): Buffer {
   // PEP 792: of a quarantined project no file is offered, not even when upstream's page still does.
   const shown = page.status?.status === 'quarantined' ? { ...page, files: [] } : page;
   return Buffer.from(format === 'json' ? detailJson(shown, options) : detailHtml(shown, options));
 }
 
+/** The list in one format, as bytes. */
 export function renderProjectList(list: ProjectList, format: PageFormat): Buffer {
   return Buffer.from(format === 'json' ? listJson(list) : listHtml(list));
 }

@@ -164,6 +164,7 @@ export function unservedFiles(remarks: readonly Remark[]): {
   return { count: unserved.length, told };
 }
 
+/** What is remembered of the page beside its bytes. */
 export function pageFacts(page: ProjectDetail): PageFacts {
   const { told } = unservedFiles(page.remarks);
   return {
@@ -180,6 +181,7 @@ export function pageFacts(page: ProjectDetail): PageFacts {
 // Which files get core metadata that we cut out of them, at the indexes whose operator asked for it: wheels whose hash
 // the page gives, where the page offers none. What we announce we must be able to serve: pip fails the install else.
 
+/** Whether core metadata may be read out of the file: a wheel with a sha256 and without metadata of its own. */
 export function canExtract(file: Pick<FileRecord, 'filename' | 'hashes' | 'coreMetadata'>): boolean {
   const none = file.coreMetadata === undefined || file.coreMetadata === false;
   return none && /\.whl$/i.test(file.filename) && file.hashes.sha256 !== undefined;
@@ -196,6 +198,7 @@ export interface PageLimits {
   readonly maxDepth: number;
 }
 
+/** What no real page exceeds: files, projects, nesting of JSON. */
 export const DEFAULT_PAGE_LIMITS: PageLimits = { maxFiles: 250_000, maxProjects: 5_000_000, maxDepth: 32 };
 
 /** The body of a 200 answer, its content coding removed, and what is needed to understand it. */
@@ -214,6 +217,7 @@ export interface PageInput {
 
 // What rendering a page needs to know beside the page.
 
+/** Where our files lie from the page that is rendered. */
 export interface RenderOptions {
   /** The link to give for a file's absolute upstream URL (file-links.ts). */
   readonly fileLink: (url: string) => string;

@@ -40,6 +40,7 @@ const KNOWN_ATTRIBUTES = new Set([
   'data-upload-time',
 ]);
 
+/** Reads a project detail in HTML (PEP 503, PEP 592, PEP 714). Throws InvalidPage. */
 export function parseDetailHtml(input: PageInput, limits: PageLimits): ProjectDetail {
   const document = readHtml(decodeHtml(input.body, input.contentType), limits.maxFiles);
   const claimed = document.meta.get('pypi:repository-version')?.trim();
@@ -70,6 +71,7 @@ export function parseDetailHtml(input: PageInput, limits: PageLimits): ProjectDe
   };
 }
 
+/** Reads a project list in HTML (PEP 503). Throws InvalidPage. */
 export function parseListHtml(input: PageInput, limits: PageLimits): ProjectList {
   const document = readHtml(decodeHtml(input.body, input.contentType), limits.maxProjects);
   const folder = new URL('.', baseOf(document, input.url));

@@ -27,6 +27,7 @@ import { type ProjectName, parseProjectName } from './project-name.ts';
 const NO_HASHES: Hashes = Object.freeze({});
 const NO_ATTRIBUTES: readonly string[] = Object.freeze([]);
 
+/** Reads a project detail in JSON (PEP 691, PEP 700). Throws InvalidPage. */
 export function parseDetailJson(input: PageInput, limits: PageLimits): ProjectDetail {
   const sent = parseObject(input.body, limits);
   const listed = sent.files;
@@ -58,6 +59,7 @@ export function parseDetailJson(input: PageInput, limits: PageLimits): ProjectDe
   };
 }
 
+/** Reads a project list in JSON (PEP 691). Throws InvalidPage. */
 export function parseListJson(input: PageInput, limits: PageLimits): ProjectList {
   const source = parseObject(input.body, limits);
   const listed = source.projects;

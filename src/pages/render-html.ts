@@ -9,6 +9,7 @@ import { parseProjectName } from './project-name.ts';
 const LINK_HASHES: readonly string[] = HASH_ALGORITHMS.slice(0, 4);
 const HASH_TEXT = /^[A-Za-z0-9_-]+$/;
 
+/** The page as HTML (PEP 503), with every attribute that its JSON has a field for. */
 export function detailHtml(page: ProjectDetail, options: RenderOptions): string {
   const { status } = page;
   const title = `Links for ${escapeHtml(page.name)}`;
@@ -20,6 +21,7 @@ export function detailHtml(page: ProjectDetail, options: RenderOptions): string 
   return html + foot(page.serial);
 }
 
+/** The list as HTML (PEP 503). */
 export function listHtml(list: ProjectList): string {
   let html = head('Simple index', list.htmlVersion, []);
   for (const name of list.names) {

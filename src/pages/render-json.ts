@@ -9,6 +9,7 @@ import {
   type RenderOptions,
 } from './page.ts';
 
+/** The page as JSON (PEP 691); unknown fields of upstream survive. */
 export function detailJson(page: ProjectDetail, options: RenderOptions): string {
   const files = new Array<JsonObject>(page.files.length);
   for (let i = 0; i < files.length; i++) files[i] = fileObject(page.files[i]!, options);
@@ -31,6 +32,7 @@ function statusIn(source: JsonObject): unknown {
   return isJsonObject(status) ? status.status : undefined;
 }
 
+/** The list as JSON (PEP 691); unknown fields of upstream survive. */
 export function listJson(list: ProjectList): string {
   return JSON.stringify({ ...list.source, meta: metaObject(list.source, list.apiVersion) });
 }

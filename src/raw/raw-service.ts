@@ -25,6 +25,7 @@ import type { Entry } from '../store/entries/entry.ts';
 import { hidesDotSegment } from './dot-segments.ts';
 import { type OnInformational, type RawResult, RawSource } from './raw-source.ts';
 
+/** One raw mount: its origin, rights and limits. */
 export interface RawServiceOptions {
   readonly name: string;
   /** Base URL with the final slash. */
@@ -37,6 +38,7 @@ export interface RawServiceOptions {
 /** RFC 9111 4.3.2: conditions that only the origin can decide. */
 const FOR_THE_ORIGIN = ['if-match', 'if-unmodified-since'];
 
+/** Answers one raw mount by RFC 9111 alone. Rejects with an UpstreamFailure or NoUsableCopy. */
 export class RawService {
   readonly #options: RawServiceOptions;
 
@@ -56,7 +58,7 @@ export class RawService {
     return url.href;
   }
 
-  /** `request.url` is the origin's; `fields` are all that are end-to-end. 1xx are told to whoever starts a fetch. */
+  /** `request.url` is the origin's; `fields` are all that are end-to-end. Interim answers (1xx) go to the client that starts the fetch. */
   resource(request: RequestHead, onInformational: OnInformational): Resource {
     const { name, profile, source } = this.#options;
     return {
@@ -141,7 +143,7 @@ export class RawService {
   }
 
   #ask(resource: Resource): Promise<IncomingResponse> {
-    // Whoever reads the body ends it; there is nobody else to end it for.
+    // The one reader of the body ends it.
     const { signal } = new AbortController();
     return resource.fetch({ conditions: [], fromByte: 0, avoid: new Set(), signal, alone: true });
   }
@@ -153,6 +155,7 @@ export class RawService {
 
 // Builds the raw mounts of a configuration: one service each, over the one cache and the one client.
 
+/** One raw mount as it is configured. */
 export interface RawMountOptions {
   readonly name: string;
   /** Base URL with the final slash. */
@@ -174,6 +177,7 @@ export interface SharedByMounts {
   readonly onAnswer: (mount: string, result: RawResult) => void;
 }
 
+/** The services of all raw mounts, by name. */
 export function rawServices(
   mounts: readonly RawMountOptions[],
   shared: SharedByMounts,
@@ -207,6 +211,7 @@ function serviceOf(mount: RawMountOptions, shared: SharedByMounts): RawService {
 // How what a raw mount brings is cached: by RFC 9111 alone. The operator may lengthen what the origin allows in
 // trouble, and may speak for the origin; both before the engine sees the answer, which bends no rule by itself.
 
+/** What an operator may change of a raw mount's caching. */
 export interface RawProfileOptions {
   /** Largest body that is taken from upstream. */
   readonly maxBodyBytes: number;

@@ -16,6 +16,7 @@ import type { OriginRights } from '../net/origin-rights.ts';
 import { nextHop } from '../net/redirects.ts';
 import type { Fetcher } from '../net/upstream-client.ts';
 
+/** The client, the rights and the redirects of one raw mount. */
 export interface RawSourceOptions {
   readonly client: Fetcher;
   /** What proves us to the origin. */
@@ -27,6 +28,7 @@ export interface RawSourceOptions {
   readonly onAnswer: (result: RawResult) => void;
 }
 
+/** How a request to the origin ended; for metrics. */
 export type RawResult = 'ok' | 'not-modified' | 'missing' | FailureKind;
 
 /** Told of each 1xx. */
@@ -44,6 +46,7 @@ const OF_ONE_CLIENT: ReadonlySet<string> = new Set([
   'range',
 ]);
 
+/** Fetches from the origin of one raw mount. Rejects with an UpstreamFailure. */
 export class RawSource {
   readonly #options: RawSourceOptions;
   readonly #followed: ReadonlySet<string>;

@@ -29,7 +29,7 @@ export async function fillStore(dataDir: string, count: number, limitMs: number)
       const bytes = Buffer.from(`stored file ${made}`);
       const digest = createHash('sha256').update(bytes).digest('hex');
       writeFileSync(join(folder, digest.slice(0, 2), digest), bytes, { mode: 0o600 });
-      const key = `file:default:https://files.example/packages/${digest}/stored-${made}-py3-none-any.whl`;
+      const key = `file:default@0000000000000000:https://files.example/packages/${digest}/stored-${made}-py3-none-any.whl`;
       const text = entryText(digest, bytes.length);
       insert.run(key, text, crc32(text, crc32(key)));
     }

@@ -100,14 +100,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/store/blobs/disk-blobs.ts',
     before: 'file.verified = found === digest;',
     after: "file.verified = found !== 'x';",
-    tests: scenario('heals'),
+    tests: patient('heals'),
   },
   {
     name: 'files leave before the disk is full',
     file: 'src/store/blobs/disk-space.ts',
     before: 'const HIGH_WATERMARK = 0.9;',
     after: 'const HIGH_WATERMARK = 900;',
-    tests: scenario('keeps-quota'),
+    tests: patient('keeps-quota'),
     only: 'several times the quota',
   },
   {
@@ -123,7 +123,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/store/blobs/disk-space.ts',
     before: 'const DOWNLOADS_SHARE = 0.95;',
     after: 'const DOWNLOADS_SHARE = 1;',
-    tests: scenario('keeps-quota'),
+    tests: patient('keeps-quota'),
     only: 'a page that comes while',
   },
   {
@@ -483,7 +483,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/store/blobs/stored-blob.ts',
     before: '&& this.#file.isOverwritten()',
     after: '&& false',
-    tests: scenario('heals'),
+    tests: patient('heals'),
     only: 'while a client reads',
   },
   {
@@ -557,7 +557,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/net/upstream-client.ts',
     before: 'await rights.renew(url, request.place);',
     after: '',
-    tests: scenario('rotated-credentials'),
+    tests: patient('rotated-credentials'),
     only: 'refuses the secret of yesterday',
   },
   {
@@ -565,7 +565,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/net/open-socket.ts',
     before: 'if (this.#madeOf !== current) {',
     after: 'if (this.#madeOf === undefined) {',
-    tests: scenario('rotated-credentials'),
+    tests: patient('rotated-credentials'),
     only: 'certificate authorities',
   },
   {
@@ -609,7 +609,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/admin/purger.ts',
     before: 'readThrough.overtake(isMeant, until);',
     after: '',
-    tests: scenario('purges-in-flight'),
+    tests: patient('purges-in-flight'),
     only: 'asked for first',
   },
   {
@@ -625,7 +625,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/store/blobs/stored-blob.ts',
     before: 'if (read === 0) throw new ShortRead(',
     after: 'if (read === 0) break;\n    if (read < 0) throw new ShortRead(',
-    tests: scenario('unreadable-disk'),
+    tests: patient('unreadable-disk'),
     only: 'a scrub keeps|nothing of every read',
   },
   {
@@ -633,7 +633,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/store/blobs/scrub.ts',
     before: "return { is: 'unreadable', bytes, error: error as NodeJS.ErrnoException };",
     after: '',
-    tests: scenario('unreadable-disk'),
+    tests: patient('unreadable-disk'),
     only: 'a scrub keeps',
   },
   {
@@ -641,7 +641,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/cache/fetch.ts',
     before: 'if (held === undefined && isNegative && !(await this.#nothingIsHeld())) throw new UnreadableBlob();',
     after: 'if (held !== this.#held) throw new UnreadableBlob();',
-    tests: scenario('unreadable-disk'),
+    tests: patient('unreadable-disk'),
     only: 'there is none',
   },
   {
@@ -649,7 +649,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/store/blobs/disk-blobs.ts',
     before: '(error: NodeJS.ErrnoException) => !isAbsent(error),',
     after: '() => false,',
-    tests: scenario('unreadable-disk'),
+    tests: patient('unreadable-disk'),
     only: 'not forgotten',
   },
   {
@@ -965,7 +965,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/pages/page-reader.ts',
     before: 'if (flattened !== undefined) return { at: flattened };',
     after: '',
-    tests: scenario('odd-links'),
+    tests: patient('odd-links'),
     only: 'however clients join',
   },
   {

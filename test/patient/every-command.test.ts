@@ -34,7 +34,7 @@ const GOOD: Readonly<Record<string, { readonly args: readonly string[]; readonly
   },
   warm: { args: ['requirements.txt'], keys: ['locks', 'notKept'] },
   drill: { args: ['requirements.txt'], keys: ['locks'] },
-  verify: { args: [], keys: ['checked', 'bytes', 'wrong', 'removed', 'fetchedAgain'] },
+  verify: { args: [], keys: ['checked', 'bytes', 'wrong', 'unreadable', 'removed', 'fetchedAgain'] },
   purge: { args: ['nothing-of-this-name'], keys: ['removed'] },
   stats: { args: [], keys: ['since', 'days'] },
   explain: { args: ['demo'], keys: ['project', 'answeredBy', 'indexes'] },

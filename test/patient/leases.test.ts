@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
+import { indexScope } from '../../src/index/index-scope.ts';
 import { until } from '../support/clock/until.ts';
 import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 import { fetchAll, get } from '../support/proxy/http-client.ts';
@@ -15,7 +16,8 @@ import { FakeIndex } from '../support/upstream/fake-index.ts';
 import { rate, silence, status } from '../support/upstream/faults.ts';
 import { wheel } from '../support/upstream/wheels.ts';
 
-const LEASE = 'wheelkeep:1:lease:page:default:';
+/** What a page is called in Redis, behind the kind of value. */
+const pageKey = (upstream: string, project: string) => `page:${indexScope('default', upstream)}:${project}`;
 let index: FakeIndex;
 let redis: RedisServer;
 
@@ -89,7 +91,7 @@ test('what a node had from another one is on its own disk: it serves it when Red
   await Promise.all([usesRedis(first), usesRedis(second)]);
   const page = await get(`${first.url}/simple/kept/`);
   await until(
-    async () => (await lonely.command('EXISTS', 'wheelkeep:1:entry:page:default:kept')) === 1,
+    async () => (await lonely.command('EXISTS', `wheelkeep:1:entry:${pageKey(own.url, 'kept')}`)) === 1,
     'it is shared',
   );
   assert.equal((await get(`${second.url}/simple/kept/`)).sha256, page.sha256);
@@ -125,7 +127,10 @@ test('a client that insists is not put off with what its own node has shared', {
   t.after(() => node.close());
   await usesRedis(node);
   await get(node.url + path);
-  await until(async () => (await redis.command('EXISTS', 'wheelkeep:1:entry:page:default:insisted')) === 1, 'shared');
+  await until(
+    async () => (await redis.command('EXISTS', `wheelkeep:1:entry:${pageKey(index.url, 'insisted')}`)) === 1,
+    'shared',
+  );
   now += 6_000;
   await get(node.url + path, { 'cache-control': 'no-cache' });
   assert.equal(index.requests(path), 2);
@@ -138,7 +143,7 @@ test('a holder whose fetch fails lets the others go on at once', { skip: redisMi
   const answers = await askAll(await startNodes(t, 2), path, 5);
   for (const answer of answers) assert.match(answer, /^502 /);
   assert.ok(performance.now() - startedAt < 4_000);
-  assert.equal(await redis.command('EXISTS', `${LEASE}failing`), 0);
+  assert.equal(await redis.command('EXISTS', `wheelkeep:1:lease:${pageKey(index.url, 'failing')}`), 0);
 });
 
 test('Redis freezes: both nodes ask upstream, nobody sees an error or waits for it', {
@@ -161,7 +166,7 @@ test('Redis freezes: both nodes ask upstream, nobody sees an error or waits for 
 test('a value under a lease that none of us wrote holds nobody', { skip: redisMissing }, async (t) => {
   const path = addSlow('forged', 0);
   const [node] = await startNodes(t, 1);
-  await redis.command('SET', `${LEASE}forged`, 'held for ever');
+  await redis.command('SET', `wheelkeep:1:lease:${pageKey(index.url, 'forged')}`, 'held for ever');
   const startedAt = performance.now();
   assert.equal((await get(node!.url + path)).status, 200);
   assert.ok(performance.now() - startedAt < 1_000);
@@ -181,7 +186,7 @@ test('a node that is stopped while it fetches holds the others for five seconds 
   await index.waitForRequest(path);
   process.kill(holder.pid, 'SIGSTOP');
   end();
-  assert.equal(await redis.command('EXISTS', `${LEASE}stopped`), 1);
+  assert.equal(await redis.command('EXISTS', `wheelkeep:1:lease:${pageKey(index.url, 'stopped')}`), 1);
   const startedAt = performance.now();
   assert.equal((await get(node!.url + path)).status, 200);
   const waitedMs = performance.now() - startedAt;
@@ -196,7 +201,7 @@ test('what Redis says is here and is not comes from upstream again', { skip: red
   const path = addSlow('hollow', 0);
   const [first, second] = await startNodes(t, 2);
   const page = await get(first!.url + path);
-  const entry = 'wheelkeep:1:entry:page:default:hollow';
+  const entry = `wheelkeep:1:entry:${pageKey(index.url, 'hollow')}`;
   await until(async () => (await redis.command('EXISTS', entry)) === 1, 'it is shared');
   assert.ok((await removeAll(redis, 'wheelkeep:1:body:*')) >= 1);
   const other = await get(second!.url + path);
@@ -215,7 +220,7 @@ test('a Redis that evicts leases and entries as fast as they come costs requests
   const eviction = (async () => {
     for (let i = 0; !over; i += 1) {
       await tiny.command('SET', `filler${i}`, Buffer.alloc(50_000));
-      await removeAll(tiny, `${LEASE}*`);
+      await removeAll(tiny, 'wheelkeep:1:lease:page:*');
     }
   })();
   for (const path of paths) {

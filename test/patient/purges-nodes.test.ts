@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { indexScope } from '../../src/index/index-scope.ts';
 import { until } from '../support/clock/until.ts';
 import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 import { runCommand } from '../support/proxy/command.ts';
@@ -158,7 +159,7 @@ describe('purges among nodes', { skip: redisMissing, timeout: 60_000 }, () => {
     const dead = await world.node();
     assert.equal(await page(dead), 200);
     const reader = await world.node();
-    const key = 'wheelkeep:1:entry:page:default:demo';
+    const key = `wheelkeep:1:entry:page:${indexScope('default', world.index.url)}:demo`;
     await until(async () => ((await world.redis.command('EXISTS', key)) as number) === 1, 'it is in Redis');
     await dead.close();
     assert.deepEqual(await purge(reader, { project: 'demo' }), { removed: 0, others: 'told' });

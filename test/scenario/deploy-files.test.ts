@@ -183,20 +183,6 @@ test('what compose mounts is there, and every volume that a service uses is decl
   }
 });
 
-test('the dashboard has a title, a place and expressions for every panel, none over another', () => {
-  const { panels } = JSON.parse(content('dashboard.json'));
-  const cells = new Set<string>();
-  for (const { title, gridPos, targets } of panels) {
-    assert.ok(title.length > 0 && targets.length > 0);
-    for (let x = gridPos.x; x < gridPos.x + gridPos.w; x += 1) {
-      for (let y = gridPos.y; y < gridPos.y + gridPos.h; y += 1) {
-        assert.ok(x < 24 && !cells.has(`${x},${y}`), title);
-        cells.add(`${x},${y}`);
-      }
-    }
-  }
-});
-
 test('every alert is tested, and says what is wrong and what that means', () => {
   const rules = documents('alerts.yaml')[0].groups.flatMap((group: { rules: unknown[] }) => group.rules);
   const tested = content('alerts.test.yaml');

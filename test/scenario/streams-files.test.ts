@@ -28,7 +28,7 @@ test('while it arrives a file is tagged by its flight, once it is verified by it
   const { index, file, path, url } = await fileWorld(t, { sizeBytes: LARGE });
   index.fault(path, faults.rate(30_000_000));
   const flying = await get(url);
-  assert.match(flying.field('etag')!, /^"inFlight-/);
+  assert.match(flying.field('etag')!, /^"flight-/);
   await until(async () => (await get(url)).field('etag') === `"${file.sha256}"`);
 });
 

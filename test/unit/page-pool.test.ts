@@ -127,7 +127,7 @@ test('a bomb of some kilobytes does not hold up this thread', async (t) => {
   const checking = pagePool.check(bomb);
   const busyMs = performance.now() - startedAt;
   await assert.rejects(checking, UpstreamFailure);
-  assert.ok(busyMs < (performance.now() - startedAt) / 4, `${busyMs} ms`);
+  assert.ok(busyMs < 50, `${busyMs} ms`);
 });
 
 test('a coding that was not asked for is no page, and neither is a body that grows a hundredfold beyond 1 MB', async (t) => {
@@ -145,6 +145,9 @@ test('a coding that was not asked for is no page, and neither is a body that gro
     await assert.rejects(pagePool.check(sent(zstdCompressSync(text), coding)), invalid, coding);
   }
   for (const coding of [undefined, '', 'identity', 'gzip']) await pagePool.check(sent(text, coding));
+  // Earlier versions took zstd: what they stored is still read.
+  const stored = await pagePool.render(sent(zstdCompressSync(text), 'zstd'), 'json');
+  assert.equal(JSON.parse(stored.toString()).files.length, 1_500);
   await pagePool.check(sent(gzipSync(text), 'gzip'));
   // A page that would be accepted if it came as it is.
   const padded = (bytes: number) => gzipSync(Buffer.concat([text, Buffer.alloc(bytes, ' ')]));
@@ -153,7 +156,8 @@ test('a coding that was not asked for is no page, and neither is a body that gro
 });
 
 test('a page that takes too long fails alone: the pages behind it are read by another thread', async (t) => {
-  const pagePool = new PagePool(LIMITS, { deadlineMs: 1_500 });
+  const ended: unknown[] = [];
+  const pagePool = new PagePool(LIMITS, { deadlineMs: 1_500 }, (...end) => ended.push(end));
   t.after(() => pagePool.close());
   const body = Buffer.from(
     `{"meta":{},"name":"demo","files":[],"x":[${'1.0,'.repeat(1_900_000)}"${' '.repeat(30 << 20)}"]}`,
@@ -164,6 +168,7 @@ test('a page that takes too long fails alone: the pages behind it are read by an
   const outcomes = await Promise.allSettled(slowly);
   assert.equal((await quick).facts.files, 1_500);
   for (const outcome of outcomes) assert.equal(outcome.status, 'rejected', 'the page is too quick for this test');
+  assert.deepEqual(ended, [['time', 'demo']]);
   const startedAt = performance.now();
   await assert.rejects(pagePool.check(slow), { kind: 'invalid-body' });
   assert.ok(performance.now() - startedAt < 100, 'what was rejected is remembered');

@@ -7,10 +7,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { emptyMachine, tool } from '../installer/tools.ts';
 import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 import { startProxy } from '../support/proxy/proxy.ts';
 import { wheel } from '../support/upstream/wheels.ts';
-import { emptyMachine, tool } from './tools.ts';
 
 const DEMO = wheel({ name: 'wk-odd', version: '1.0' });
 const FOLDERS = ['/pool%2Fodd/', '/a//b/', '//a/', '/a;v=1/', '/%3Fx%23y/', '/sp ace/é/', '/@scope/a:b/', '/a%252Fb/'];
