@@ -11,6 +11,8 @@ import { until as eventually } from '../support/clock/until.ts';
 import { temporaryFolder } from '../support/disk/temporary-folder.ts';
 import { fetchAll, get } from '../support/proxy/http-client.ts';
 import { type RunningProxy, startProxy } from '../support/proxy/proxy.ts';
+import { spawnProxy } from '../support/proxy/spawned-proxy.ts';
+import { RedisServer, redisMissing } from '../support/redis/redis-server.ts';
 import { FakeIndex } from '../support/upstream/fake-index.ts';
 import { serveDocument } from '../support/upstream/json-documents.ts';
 import { type Distribution, wheel } from '../support/upstream/wheels.ts';
@@ -289,6 +291,78 @@ test('exemptions, kinds of files, new projects and the allow list do what they s
   }
   now.ms += 2 * DAY + 1_000;
   assert.deepEqual(await versions('demo'), ['1.0'], 'the exemption has ended');
+});
+
+test('nodes that share a Redis each obey their own policy, and one learns from the other what was pulled', {
+  skip: redisMissing,
+}, async (t) => {
+  const redis = await RedisServer.start();
+  t.after(() => redis.kill());
+  const now = { ms: Math.floor(Date.now() / 1000) * 1000 };
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  const [old, young] = ['1.0', '2.0'].map((version) => wheel({ name: 'demo', version }));
+  index.add('demo', old!);
+  index.addListed('demo', young!, { uploadTime: new Date(now.ms - HOUR).toISOString() });
+  const node = async (policy?: PolicyConfig) => {
+    const config = { redis: { url: redis.url, secret: undefined }, ...(policy && { policy }) };
+    const proxy = await startProxy({ upstreams: [index.url], now: () => now.ms, config });
+    t.after(() => proxy.close());
+    return proxy;
+  };
+  const strict = await node(await policyOf(t, 'policy: { cooldown: 7d }'));
+  const open = await node();
+  const page = async (at: RunningProxy, fields = {}) =>
+    (await get(`${at.url}/simple/demo/`, { accept: JSON_TYPE, ...fields })).text();
+  const urlAt = (at: RunningProxy) => `${at.url}/files/http/${new URL(index.url).host}${index.pathOf(young!)}`;
+  for (let round = 0; round < 2; round++) {
+    assert.doesNotMatch(await page(strict), /demo-2\.0/);
+    assert.match(await page(open), /demo-2\.0/);
+    assert.equal((await get(urlAt(strict))).status, 403);
+    assert.equal((await get(urlAt(open))).status, 200);
+  }
+  index.remove('demo', young!.filename);
+  now.ms += 6_000;
+  await page(strict, { 'cache-control': 'no-cache' });
+  now.ms += 10 * 60_000;
+  await page(open);
+  await eventually(async () => (await get(urlAt(open))).status === 403);
+});
+
+test('two workers take a changed policy over within seconds, and after a restart it holds from the first answer on', async (t) => {
+  const folder = await temporaryFolder(t);
+  const index = await FakeIndex.start();
+  t.after(() => index.close());
+  index.add('demo', wheel({ name: 'demo', version: '1.0' }), wheel({ name: 'demo', version: '2.0' }));
+  const config = join(folder, 'wheelkeep.yaml');
+  await writeFile(config, 'policy: {}\n');
+  const start = async () => {
+    const proxy = await spawnProxy({
+      dataDir: join(folder, 'data'),
+      upstreams: [index.url],
+      env: { WHEELKEEP_CONFIG: config, WHEELKEEP_WORKERS: '2', WHEELKEEP_FILE_ORIGINS: index.files.origin },
+    });
+    t.after(() => proxy.stop('SIGKILL'));
+    return proxy;
+  };
+  // Each request is a connection of its own: the workers take turns.
+  const shown = async (url: string) => {
+    const pages = await Promise.all(
+      Array.from({ length: 12 }, async () => (await get(`${url}/simple/demo/`, { accept: JSON_TYPE })).json()),
+    );
+    const yanked = pages.map((page) => (page as { files: { yanked: boolean | string }[] }).files[1]!.yanked);
+    return new Set(yanked.map((value) => typeof value === 'string'));
+  };
+  const proxy = await start();
+  assert.deepEqual([...(await shown(proxy.url))], [false]);
+  await writeFile(config, 'policy: { rules: [{ name: no, deny: ["demo>=2"] }] }\n');
+  await eventually(async () => {
+    const all = await shown(proxy.url);
+    return all.size === 1 && all.has(true);
+  });
+  await proxy.stop('SIGKILL');
+  const again = await start();
+  assert.deepEqual([...(await shown(again.url))], [true]);
 });
 
 test('a policy with mistakes stops the start with key, value and cure', async (t) => {
