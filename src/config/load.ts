@@ -10,7 +10,7 @@ import { CredentialsReader } from './credentials.ts';
 import { type Machine, pipNetwork } from './default-upstream.ts';
 import { chooseIndexes, StructureBuilder } from './indexes.ts';
 import { certificatesOf, proxiesOf, withPipClientCertificate, withPipProxy } from './network.ts';
-import { policiesOf } from './policies.ts';
+import { endedExemptions, policiesOf } from './policies.ts';
 import { ConfigurationError, type Problem } from './problems.ts';
 import { type ConfigInput, pathOf, type ReadSettings, readSettings } from './settings.ts';
 import { thisMachine } from './this-machine.ts';
@@ -60,6 +60,7 @@ export async function loadConfig(
     problems,
     pip.cert,
   );
+  warnings.push(...(policy === undefined ? [] : endedExemptions(policy, Date.now())));
   const proxy = withPipProxy(proxiesOf(input.env, problems), pip.proxy, isInstallers, warnings);
   const reached = await withPipClientCertificate(indexes, pip.clientCert, isInstallers, warnings);
   const tls = await tlsOf(read, input.cwd, problems, warnings);

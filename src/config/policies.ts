@@ -34,6 +34,15 @@ export async function policiesOf(
   return { file: file.path, byIndex };
 }
 
+/** A sentence for each exemption that has ended and still stands in the file. `now` is in milliseconds since the epoch. */
+export function endedExemptions({ byIndex }: PolicyConfig, now: number): readonly string[] {
+  const ended = [...new Set(byIndex.values())].flatMap(({ exempt }) => exempt.filter(({ until }) => until <= now));
+  return ended.map(
+    ({ release, until }) =>
+      `policy: the exemption of ${release.text} ended on ${new Date(until).toISOString().slice(0, 10)}; remove it, or give it a later until.`,
+  );
+}
+
 /** Reads the file again. Throws ConfigurationError with all that is wrong in the file. */
 export async function rereadPolicies(path: string, names: readonly string[]): Promise<ReadonlyMap<string, Policy>> {
   const { readYamlFile } = await import('./yaml-file.ts');
