@@ -473,7 +473,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a file that left its page is remembered',
     file: 'src/index/accept-changed-files.ts',
-    before: 'if (notes !== undefined) await this.#options.known.note(index, project, notes, isCurrent);',
+    before: 'await this.#options.known.note(index, project, notes.notes, isCurrent);',
     after: '',
     tests: scenario('changed-files'),
     only: 'left its page',
