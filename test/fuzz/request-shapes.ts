@@ -211,7 +211,7 @@ function fields(random: Random): string[] {
 }
 
 function smuggling(random: Random): string {
-  const inner = `GET /simple/${SMUGGLED}/ HTTP/1.1\r\nhost: x\r\n\r\n`;
+  const inner = `GET /simple/${SMUGGLED}/ HTTP/1.1\r\nhost: localhost\r\n\r\n`;
   // Not 0: what follows an empty body is the next request, and rightly so.
   const lengths = ['content-length: 5', `content-length: ${inner.length}`, 'content-length: +5'];
   lengths.push(
@@ -291,7 +291,7 @@ function huge(random: Random, filePath: string): string {
         Array.from({ length: size / 20 }, (_, i) => `x-${i}: ${CANARY}`),
       ),
     () => `${'G'.repeat(size)} / HTTP/1.1\r\n\r\n`,
-    () => `GET /simple/held/ HTTP/1.1\r\nhost: x\r\n`,
+    () => `GET /simple/held/ HTTP/1.1\r\nhost: localhost\r\n`,
   ])();
 }
 

@@ -24,11 +24,12 @@ describe('a page that was seen is served, one that was not is a clear error, whi
   for (const failure of FAILURES) it(failure.name, (test) => playOutage(test, failure));
 
   it('swallows connections', async (test) => {
-    const { clock, held, proxy, start } = await setting(test);
-    const deaf = await deafPort();
-    test.after(() => deaf.close());
+    const { clock, held, index, proxy, start } = await setting(test);
     await proxy.close();
-    const cut = await start(`http://127.0.0.1:${deaf.port}/simple/`);
+    await index.down();
+    const deaf = await deafPort(Number(new URL(index.url).port));
+    test.after(() => deaf.close());
+    const cut = await start(index.url);
     test.after(() => cut.close());
     await assertServedThrough(cut, clock, held, 502);
   });

@@ -15,9 +15,11 @@ import { get } from '../support/proxy/http-client.ts';
 /** A running server with a stored page, a file and its metadata. */
 async function filled(t: TestContext, sizeBytes = SMALL): Promise<FileWorld & { readonly dataDir: string }> {
   const world = await fileWorld(t, { sizeBytes });
-  await get(world.url);
-  await get(`${world.url}.metadata`);
   const { dataDir } = world.proxy;
+  await get(world.url);
+  // The end of a large file is sent a moment before the file is in its place.
+  await until(async () => (await storedBlobs(dataDir)).length === 1);
+  await get(`${world.url}.metadata`);
   await until(async () => (await storedBlobs(dataDir)).length === 2);
   return { ...world, url: world.url, proxy: world.proxy, dataDir };
 }
@@ -28,7 +30,8 @@ test('a sound store is left alone, beside a running server too', async (t) => {
   assert.deepEqual([code, stderr], [0, '']);
   assert.match(stdout, /^3 stored files checked, 10\d kB; 0 wrong\n$/);
   assert.equal((await get(url)).status, 200);
-  assert.equal(index.fileRequests, 2);
+  // The metadata came out of the wheel.
+  assert.equal(index.fileRequests, 1);
 });
 
 for (const sizeBytes of [SMALL, 10 * LARGE]) {
@@ -40,7 +43,7 @@ for (const sizeBytes of [SMALL, 10 * LARGE]) {
     assert.equal(code, 1);
     const { checked, wrong, removed, fetchedAgain } = JSON.parse(stdout);
     assert.deepEqual([checked, wrong, removed], [3, [{ kind: 'file', name: file.sha256 }], true]);
-    assert.deepEqual([fetchedAgain, (await storedBlobs(dataDir)).length, index.fileRequests], [1, 2, 3]);
+    assert.deepEqual([fetchedAgain, (await storedBlobs(dataDir)).length, index.fileRequests], [1, 2, 2]);
     const proxy = await restart();
     assert.equal((await get(proxy.url + new URL(url).pathname)).sha256, file.sha256);
   });

@@ -91,7 +91,8 @@ test('several lock files share what they have in common, and each is told of', a
   await writeFile(join(given.dataDir, 'requirements.txt'), hashedRequirements(given.locked));
   const { stdout } = await runCommand(given, 'warm', 'uv.lock', 'requirements.txt');
   assert.match(stdout, /^uv\.lock: 7 of 7.*\n.*\nrequirements\.txt: 7 of 7/);
-  assert.equal(given.index.fileRequests, 5);
+  // Metadata of a wheel that is here comes out of the wheel.
+  assert.equal(given.index.fileRequests, 4);
 });
 
 test('files that --only does not name are left out', async (t) => {

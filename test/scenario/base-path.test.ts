@@ -60,7 +60,8 @@ test('links and redirects lead below the base path', async (t) => {
 
 test('the absolute form counts by its path; a target that is none is refused', async (t) => {
   const { root, proxy } = await below(t);
-  const ask = (target: string) => sendRaw(root, `GET ${target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+  const ask = (target: string) =>
+    sendRaw(root, `GET ${target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
   assert.match(await ask('http://elsewhere.example/team/wheels/simple/demo/'), /^HTTP\/1.1 200/);
   assert.match(await ask('http://elsewhere.example/simple/demo/'), /^HTTP\/1.1 404/);
   assert.match(await ask('team/wheels/simple/'), /^HTTP\/1.1 400/);

@@ -24,7 +24,7 @@ test('who closes both halves while he waits is let go of at the first byte for h
   const { index, proxy, path, url } = await fileWorld(t, { sizeBytes: 80_000_000 });
   index.fault(path, delay(300));
   const socket = connect(proxy.port, '127.0.0.1');
-  socket.write(`GET ${new URL(url).pathname} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  socket.write(`GET ${new URL(url).pathname} HTTP/1.1\r\nhost: localhost\r\n\r\n`);
   await index.waitForRequest(path);
   socket.destroy();
   await index.waitFor(() => index.openConnections === 0, 5_000);
@@ -37,7 +37,7 @@ test('an upload ends with its client', async (t) => {
   const { index, proxy } = await fileWorld(t, { config: { uploads: true } });
   index.fault('/legacy/', silence());
   const socket = connect(proxy.port, '127.0.0.1');
-  socket.end('POST /legacy/ HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody');
+  socket.end('POST /legacy/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\nbody');
   await index.waitForRequest('/legacy/');
   await index.waitFor(() => index.openConnections === 0, 3_000);
 });
@@ -45,7 +45,7 @@ test('an upload ends with its client', async (t) => {
 /** All that comes back when the request is followed by the end of our half. */
 async function halfClosed(port: number, path: string): Promise<Buffer> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-  socket.end(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  socket.end(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`);
   const chunks: Buffer[] = [];
   for await (const chunk of socket as AsyncIterable<Buffer>) chunks.push(chunk);
   return Buffer.concat(chunks);

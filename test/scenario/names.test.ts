@@ -92,7 +92,7 @@ describe('what is no name', () => {
     const answer = await sendRaw(proxy.url, request);
     return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0);
   }
-  const target = (path: string) => rawStatus(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+  const target = (path: string) => rawStatus(`GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
 
   it('is 400 or 404, and nothing is sent upstream', async () => {
     const targets = [
@@ -141,12 +141,12 @@ describe('what is no name', () => {
 
   it('is refused when a GET has a body, or the head is malformed, and the process lives', async () => {
     const requests = [
-      'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc',
-      'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
-      'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+      'GET /simple/foo/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\r\nabc',
+      'GET /simple/foo/ HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+      'GET /simple/foo/ HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
       'GET /simple/foo/ HTTP/1.1\r\nhost : x\r\n\r\n',
       'GET /simple/foo/ HTTP/1.1\r\n\r\n',
-      'GET /simple/\u0000foo/ HTTP/1.1\r\nhost: x\r\n\r\n',
+      'GET /simple/\u0000foo/ HTTP/1.1\r\nhost: localhost\r\n\r\n',
       'NONSENSE\r\n\r\n',
     ];
     for (const request of requests) assert.equal(await rawStatus(request), 400, JSON.stringify(request));

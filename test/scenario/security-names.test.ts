@@ -69,7 +69,7 @@ test('however many names are asked for, the metrics have as many series as befor
   const ask = async (i: number) => {
     await getPage(proxy, i % 10 === 0 ? 'foo' : `nothing-${i}`);
     await get(`${proxy.url}/files/https/host-${i}.example/foo-${i}.tar.gz`, { 'user-agent': `client-${i}` });
-    if (i % 10 === 1) await sendRaw(proxy.url, `M${i} /x${i} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+    if (i % 10 === 1) await sendRaw(proxy.url, `M${i} /x${i} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
   };
   for (let i = 0; i < 20; i += 1) await ask(i);
   const series = async () =>
@@ -100,10 +100,13 @@ test('no request can write a line of its own into the log, in text or in JSON', 
       `/files/https/files.example/${forged}-1.0.tar.gz`,
       `/simple/a/?${forged}`,
     ]) {
-      await sendRaw(proxy.url, `GET ${path} HTTP/1.1\r\nhost: x\r\nuser-agent: ${agent}\r\nconnection: close\r\n\r\n`);
       await sendRaw(
         proxy.url,
-        `GET ${path} HTTP/1.1\r\nhost: x\r\nx-request-id: a\x0b\x0cFORGED\r\nconnection: close\r\n\r\n`,
+        `GET ${path} HTTP/1.1\r\nhost: localhost\r\nuser-agent: ${agent}\r\nconnection: close\r\n\r\n`,
+      );
+      await sendRaw(
+        proxy.url,
+        `GET ${path} HTTP/1.1\r\nhost: localhost\r\nx-request-id: a\x0b\x0cFORGED\r\nconnection: close\r\n\r\n`,
       );
     }
     await proxy.stop();

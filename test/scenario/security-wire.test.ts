@@ -14,7 +14,7 @@ import { wheel } from '../support/upstream/wheels.ts';
 
 test('a request of which the end is a matter of opinion is refused, and its connection closed', async (t) => {
   const { index, proxy } = await smallWorld(t);
-  const inner = 'GET /simple/smuggled/ HTTP/1.1\r\nhost: x\r\n\r\n';
+  const inner = 'GET /simple/smuggled/ HTTP/1.1\r\nhost: localhost\r\n\r\n';
   const framings = [
     'content-length: 4\r\ntransfer-encoding: chunked',
     'transfer-encoding: chunked\r\ncontent-length: 4',
@@ -33,7 +33,7 @@ test('a request of which the end is a matter of opinion is refused, and its conn
   for (const method of ['GET', 'POST']) {
     for (const target of ['/simple/held/', '/legacy/', '/nothing']) {
       for (const framing of framings) {
-        const request = `${method} ${target} HTTP/1.1\r\nhost: x\r\n${framing}\r\n\r\n0\r\n\r\n${inner}`;
+        const request = `${method} ${target} HTTP/1.1\r\nhost: localhost\r\n${framing}\r\n\r\n0\r\n\r\n${inner}`;
         const answer = await sendRaw(proxy.url, request);
         assert.deepEqual(answer.match(/^HTTP\/1\.1 \d+/gm), ['HTTP/1.1 400'], JSON.stringify(request));
       }
@@ -47,10 +47,10 @@ test('line ends and folds that only some understand are refused', async (t) => {
   const requests = [
     'GET /simple/foo/ HTTP/1.1\nhost: x\n\n',
     'GET /simple/foo/ HTTP/1.1\r\nhost: x\nx-a: b\r\n\r\n',
-    'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\nx-a: b\r\n folded\r\n\r\n',
-    'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\nx-a: b\rx-c: d\r\n\r\n',
-    'GET /simple/foo/ HTTP/1.1\r\nhost: x\r\nx-a: b\0c\r\n\r\n',
-    'POST /legacy/ HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\nabcde\n0\n\n',
+    'GET /simple/foo/ HTTP/1.1\r\nhost: localhost\r\nx-a: b\r\n folded\r\n\r\n',
+    'GET /simple/foo/ HTTP/1.1\r\nhost: localhost\r\nx-a: b\rx-c: d\r\n\r\n',
+    'GET /simple/foo/ HTTP/1.1\r\nhost: localhost\r\nx-a: b\0c\r\n\r\n',
+    'POST /legacy/ HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n5\nabcde\n0\n\n',
   ];
   for (const request of requests) {
     assert.match(

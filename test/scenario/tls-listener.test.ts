@@ -76,7 +76,7 @@ test('pages, files, administration and metrics come over TLS, and over nothing e
   assert.equal(file.sha256, demo.sha256);
   await assert.rejects(fetchAll(page), { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
   for (const url of [proxy.url, proxy.app.adminUrl!]) {
-    assert.equal(await sendRaw(url, 'GET /-/live HTTP/1.1\r\nhost: x\r\n\r\n'), '');
+    assert.equal(await sendRaw(url, 'GET /-/live HTTP/1.1\r\nhost: localhost\r\n\r\n'), '');
   }
   const scraped = parseMetrics((await fetchAll(`${proxy.app.adminUrl}metrics`, { ca })).text());
   assert.equal(scraped['wheelkeep_rejected_requests_total{reason="tls"}'], 2);

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
 const LISTENER = `
-  const { parentPort } = require('node:worker_threads');
-  const server = require('node:net').createServer().listen({ host: '127.0.0.1', port: 0, backlog: 1 }, () => {
+  const { parentPort, workerData } = require('node:worker_threads');
+  const server = require('node:net').createServer().listen({ host: '127.0.0.1', port: workerData, backlog: 1 }, () => {
     parentPort.postMessage(server.address().port);
     setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0));
   });
@@ -16,8 +16,9 @@ const LISTENER = `
 /** Longer than any connection to loopback takes: one that is still pending then was not taken. */
 const PENDING_MS = 200;
 
-export async function deafPort(): Promise<{ readonly port: number; close(): Promise<void> }> {
-  const worker = new Worker(LISTENER, { eval: true });
+/** `wanted`: the port to take, which must be free; 0 takes any. */
+export async function deafPort(wanted = 0): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const worker = new Worker(LISTENER, { eval: true, workerData: wanted });
   const port = await new Promise<number>((resolve) => {
     worker.once('message', resolve);
   });
