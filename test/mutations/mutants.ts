@@ -676,8 +676,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what another node knows of a name counts here',
     file: 'src/index/known-files.ts',
-    before: 'const missing = [...shared].filter(([name]) => !own.has(name));',
-    after: 'const missing: [string, readonly KnownHash[]][] = [];',
+    before: 'return ours === undefined || (isNewer && hasLeft(ours) !== hasLeft(known));',
+    after: 'return isNewer && ours === known;',
     tests: ['test/unit/known-files.test.ts'],
   },
   {

@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { PolicyConfig } from '../../src/config/config.ts';
+import { effectiveYaml } from '../../src/config/effective.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { ConfigurationError } from '../../src/config/problems.ts';
 import { until as eventually } from '../support/clock/until.ts';
@@ -21,11 +22,14 @@ const [HOUR, DAY] = [3_600_000, 86_400_000];
 const JSON_TYPE = 'application/vnd.pypi.simple.v1+json';
 
 async function policyOf(t: TestContext, text: string, file?: string): Promise<PolicyConfig> {
+  return (await loaded(t, text, file)).config.policy!;
+}
+
+async function loaded(t: TestContext, text: string, file?: string) {
   const path = file ?? join(await temporaryFolder(t), 'wheelkeep.yaml');
   await writeFile(path, `upstream: https://index.example/simple/\n${text}`);
   const input = { flags: { config: path }, env: {}, cwd: '/', home: '/' };
-  const { config } = await loadConfig(input as never, { notes: false });
-  return config.policy!;
+  return loadConfig(input as never, { notes: false });
 }
 
 interface World {
@@ -363,6 +367,21 @@ test('two workers take a changed policy over within seconds, and after a restart
   await proxy.stop('SIGKILL');
   const again = await start();
   assert.deepEqual([...(await shown(again.url))], [true]);
+});
+
+test('wheelkeep check --print writes a policy that reads back as the same, and an ended exemption is a warning', async (t) => {
+  const written = `policy:
+  contact: security@example
+  cooldown: 7d
+  held: yanked
+  files: { egg: refuse }
+  rules: [{ name: no-foo, deny: ["foo", "bar>=2,<2.4"], reason: use baz }, { name: b, cooldown: 1d, projects: ["acme-*"] }]
+  exempt: [{ release: foo, from: [cooldown], until: 2020-01-01, by: kim }, { release: bar, from: [deny], until: never }]`;
+  const first = await loaded(t, written);
+  assert.match(first.warnings.join(), /the exemption of foo ended on 2020-01-01/);
+  const printed = effectiveYaml(first);
+  const again = await policyOf(t, printed.slice(printed.indexOf('policy:')));
+  assert.deepEqual(again.byIndex, first.config.policy!.byIndex);
 });
 
 test('a policy with mistakes stops the start with key, value and cure', async (t) => {
