@@ -17,6 +17,7 @@ interface Failures {
   readonly since: number;
 }
 
+/** Counts wrong credentials by client network, those under way included. */
 export class FailedAttempts {
   readonly #failures = new Map<string, Failures>();
   readonly #underWay = new Map<string, number>();

@@ -4,6 +4,7 @@
 
 import { type BigIntStats, promises as fs } from 'node:fs';
 
+/** The files that are watched, how they are read, and whom a change or failure is told to. */
 export interface ReloadedFilesOptions<T> {
   readonly paths: readonly string[];
   /** Rejects when the files cannot be used as they are. */
@@ -16,6 +17,9 @@ export interface ReloadedFilesOptions<T> {
 /** Five times faster than anybody may expect a change to count. */
 const INTERVAL_MS = 1_000;
 
+/**
+ * Reads files again when they change. A reading that fails is told once and tried again; what was read before stays.
+ */
 export class ReloadedFiles<T> {
   readonly #options: ReloadedFilesOptions<T>;
   #seen: string | undefined;

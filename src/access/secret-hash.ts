@@ -24,6 +24,7 @@ const HASH_BYTES = 32;
 const PASSWORD = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([\w-]{16,64})\$([\w-]{43})$/;
 const TOKEN = /^\$sha256\$([\w-]{43})$/;
 
+/** The line for a password: scrypt with its cost and salt. */
 export async function hashPassword(password: string, cost: ScryptCost = COST): Promise<string> {
   const salt = randomBytes(16);
   const hash = await derive(password, salt, cost);
@@ -54,6 +55,7 @@ export async function isSecret(secret: string, stored: SecretHash): Promise<bool
   return timingSafeEqual(hash, stored.hash);
 }
 
+/** The sha256 of a text. */
 export function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }

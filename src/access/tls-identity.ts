@@ -10,6 +10,7 @@ export interface TlsIdentity {
   readonly key: string;
 }
 
+/** Paths of the PEM files of a certificate and its private key. */
 export interface TlsFiles {
   readonly certFile: string;
   readonly keyFile: string;

@@ -45,6 +45,7 @@ export interface AppOverrides {
   readonly workers?: OtherWorkers;
 }
 
+/** A running Wheelkeep: its addresses, and what commands and workers ask of it. */
 export interface App {
   /** Where it listens, with the final slash. */
   readonly url: string;

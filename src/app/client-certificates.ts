@@ -13,6 +13,7 @@ interface Watched {
   value: TlsIdentity | undefined;
 }
 
+/** The client certificates of all indexes, read again when their files change. */
 export class ClientCertificates {
   readonly #basics: Pick<Basics, 'log' | 'now'>;
   readonly #watched = new Map<string, Watched>();

@@ -9,6 +9,7 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { StatusFacts } from '../status-page/facts.ts';
 import type { Telemetry } from './telemetry.ts';
 
+/** What every part of the machine is given. */
 export interface Basics {
   readonly config: Config;
   /** Milliseconds since the epoch. */
@@ -30,7 +31,9 @@ export interface Basics {
 const MEMORY_PARTS = { renderedPages: 4, entries: 2, recentBodies: 1, smallFiles: 1, readyAnswers: 1 } as const;
 const ALL_PARTS = Object.values(MEMORY_PARTS).reduce((sum, parts) => sum + parts, 0);
 
+/** The holders of the memory budget. */
 export type MemoryHolder = keyof typeof MEMORY_PARTS;
+/** All of them. */
 export const MEMORY_HOLDERS = Object.keys(MEMORY_PARTS) as MemoryHolder[];
 
 /** What one of them may hold, in bytes: together they hold the budget and no more. */

@@ -8,11 +8,13 @@ import { ReloadedFiles } from '../access/reloaded-files.ts';
 import type { Config } from '../config/config.ts';
 import type { Basics } from './context.ts';
 
+/** The gate, which goes on with a changed list of clients. */
 export interface CurrentClients {
   readonly gate: ClientGate;
   close(): void;
 }
 
+/** Reads `clients_file` and watches it. Rejects when it cannot be used at the start. */
 export async function openClients(
   { file, content }: NonNullable<Config['clients']>,
   addresses: ClientAddress,

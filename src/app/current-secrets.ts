@@ -18,6 +18,7 @@ const RENEW_INTERVAL_MS = 1_000;
 /** Whose credentials they are: an upstream of an index, or the origin of a raw mount. */
 type Owner = Pick<UpstreamConfig, 'url' | 'credentials' | 'credentialsFile'>;
 
+/** Credentials and certificate authorities, read again when their files change. */
 export class CurrentSecrets {
   readonly #basics: Pick<Basics, 'config' | 'log'>;
   readonly #files = new Map<string, WatchedFile>();

@@ -13,12 +13,14 @@ const GROWN_BYTES = 12_000_000;
 /** So much left by a small one is worth a whole one. */
 const LEFT_BYTES = 40_000_000;
 
+/** Collects garbage now. */
 export interface Collector {
   /** Bytes of buffers, needed or not. */
   readonly bufferBytes: () => number;
   readonly collect: (what: 'minor' | 'major') => void;
 }
 
+/** Collects garbage before buffers fill the limit of a container. */
 export class EarlyCollection {
   readonly #collector: Collector;
   #after = 0;

@@ -14,6 +14,7 @@ import type { CurrentSecrets } from './current-secrets.ts';
 /** Largest request body that is passed through. */
 const MAX_UPLOAD_BYTES = 2 * 1024 * 1024 * 1024;
 
+/** Raw mounts, and what is passed through without being understood. */
 export interface Forwarding {
   readonly passthrough: Passthrough;
   readonly raw: RawHandler;
@@ -21,6 +22,7 @@ export interface Forwarding {
   close(): void;
 }
 
+/** Builds both. */
 export function openForwarding(
   { config, via, telemetry }: Basics,
   readThrough: ReadThrough,

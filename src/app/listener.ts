@@ -38,6 +38,7 @@ import type { Services } from './services.ts';
 import type { Stores } from './stores.ts';
 import { indexOrigins, scopesOf, type Upstreams, uploadUrl } from './upstreams.ts';
 
+/** The parts that the handlers of all routes use. */
 export interface ListenerParts {
   readonly stores: Stores;
   readonly secrets: CurrentSecrets;
@@ -52,6 +53,7 @@ export interface ListenerParts {
   readonly otherWorkers: OtherWorkers | undefined;
 }
 
+/** The open listeners: their addresses, and what they know. */
 export interface Listeners {
   readonly url: string;
   /** Where the administration is, when it has an address of its own. */
@@ -238,6 +240,7 @@ export async function listen(
 
 // What is noted of requests: metrics, access lines, and what the status page tells of the last minutes, hours and days.
 
+/** What is noted of requests, and the client addresses behind them. */
 export interface Notes {
   /** Takes every request that has ended, and tells all the others. */
   readonly ledger: Ledger;

@@ -17,6 +17,7 @@ import { isOpenToAll } from '../http/routes.ts';
 import { HttpServer, type HttpServerOptions } from '../http/server.ts';
 import type { Basics } from './context.ts';
 
+/** What every listener is made with. */
 export interface ServersParts {
   readonly dispatch: Dispatch;
   readonly raw: RawHandler;
@@ -29,6 +30,7 @@ export interface ServersParts {
 
 type Answers = Pick<HttpServerOptions, 'handle' | 'ready' | 'admit' | 'basePath' | 'browsers'>;
 
+/** The listeners: the first one, that of the administration, those of raw mounts. */
 export interface Servers {
   readonly url: string;
   readonly adminUrl: string | undefined;
@@ -117,6 +119,7 @@ interface CurrentIdentityOptions extends Pick<Basics, 'log' | 'metrics' | 'now'>
   readonly servers: readonly HttpServer[];
 }
 
+/** The certificate of all listeners, exchanged when its files change. */
 export class CurrentIdentity {
   readonly #options: CurrentIdentityOptions;
   readonly #files: ReloadedFiles<TlsIdentity>;

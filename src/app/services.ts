@@ -29,6 +29,7 @@ import { type Basics, memoryShare } from './context.ts';
 import type { Stores } from './stores.ts';
 import type { Upstreams } from './upstreams.ts';
 
+/** The cache engine and the services over it. */
 export interface Services {
   readonly readThrough: ReadThrough;
   readonly pagePool: PagePool;
@@ -41,6 +42,7 @@ export interface Services {
   readonly policies: Policies;
 }
 
+/** Constructs them. */
 export function buildServices(
   basics: Basics,
   stores: Stores,

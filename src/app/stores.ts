@@ -11,6 +11,7 @@ import { isPrunable, TieredEntryStore } from '../store/entries/tiered-entries.ts
 import { PurgeMarks } from '../store/redis/purge-marks.ts';
 import { type Basics, memoryShare } from './context.ts';
 
+/** Everything that is kept: bodies, entries, and what waits to be written. */
 export interface Stores {
   readonly blobs: DiskBlobs;
   readonly entries: TieredEntryStore;

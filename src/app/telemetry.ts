@@ -17,6 +17,7 @@ import type { RedisState } from '../store/redis/redis-entries.ts';
 import type { MirrorResult } from '../upstream/index-upstream.ts';
 import type { MirrorEvent, MirrorStatus, Refusal } from '../upstream/mirror.ts';
 
+/** Where it is told: metrics, events, log. */
 export interface TelemetryOptions {
   readonly metrics: Metrics;
   readonly events: Events;
@@ -39,6 +40,7 @@ const RECENT_MS = 60_000;
 /** The gauge of a breaker, by its state. */
 const BREAKER_VALUES = { closed: 0, 'half-open': 1, open: 2 } as const;
 
+/** Turns what the layers tell into metrics, events and log lines. */
 export class Telemetry implements FetchObserver {
   readonly #options: TelemetryOptions;
   readonly #lastTold = new Map<string, number>();

@@ -17,6 +17,7 @@ import type { ClientCertificates } from './client-certificates.ts';
 import type { Basics } from './context.ts';
 import type { CurrentSecrets } from './current-secrets.ts';
 
+/** The client, and the askers and rights of each index. */
 export interface Upstreams {
   readonly client: UpstreamClient;
   readonly askers: ReadonlyMap<string, IndexUpstream>;
@@ -25,6 +26,7 @@ export interface Upstreams {
   readonly rights: ReadonlyMap<string, OriginRights>;
 }
 
+/** What upstreams are connected with. */
 export interface UpstreamsOptions {
   readonly agreement: Agreement;
   readonly secrets: CurrentSecrets;
@@ -37,6 +39,7 @@ export interface UpstreamsOptions {
   readonly cut: boolean;
 }
 
+/** Constructs them. */
 export function connectUpstreams(basics: Basics, options: UpstreamsOptions): Upstreams {
   const { lookup, cut } = options;
   const { config, now, random, version, via } = basics;

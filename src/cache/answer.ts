@@ -20,6 +20,7 @@ export type Outcome =
 /** Why a stale answer was given although upstream was asked or should have been. */
 export type StaleReason = 'refreshing' | 'patience' | 'failure' | 'back-off' | 'unconfirmed';
 
+/** What the engine answers: an entry, whether it is stale and why, and a body that is stored or arriving. */
 export interface Answer {
   readonly outcome: Outcome;
   readonly entry: Entry;
@@ -42,6 +43,7 @@ export interface Answer {
   readonly passing?: IncomingResponse;
 }
 
+/** A body that is still arriving: readers follow it. */
 export interface Arriving {
   readonly reader: GrowingReader;
   readonly tag: string;

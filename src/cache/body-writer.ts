@@ -10,6 +10,7 @@ import { describe, ownedName } from '../store/entries/record.ts';
 import type { KeyChanges } from './key-changes.ts';
 import type { FetchObserver, Resource } from './profile.ts';
 
+/** Where bodies go. */
 export interface BodyKeeperTools {
   readonly blobs: BlobStore;
   readonly entries: Pick<EntryStore, 'get'>;
@@ -19,6 +20,7 @@ export interface BodyKeeperTools {
   readonly observe: Pick<FetchObserver, 'diskFailure'>;
 }
 
+/** How a body is kept. */
 export interface KeepOptions {
   /** The body lies under its digest, not under the entry's own name. */
   readonly shared: boolean;
@@ -27,6 +29,7 @@ export interface KeepOptions {
   readonly place?: Promise<BlobWriter | undefined>;
 }
 
+/** Writes the bodies of one resource to disk, and keeps what the disk does not take for later. */
 export class BodyWriter {
   readonly #tools: BodyKeeperTools;
   readonly #resource: Resource;

@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { LEASE_MS, type LeaseAnswer, type LeaseDesk } from '../core/lease.ts';
 import type { Resource } from './profile.ts';
 
+/** Where locks are taken: among workers, nodes and processes of a folder. */
 export interface FetchLocksOptions {
   readonly workers?: LeaseDesk | undefined;
   readonly nodes?: LeaseDesk | undefined;
@@ -20,6 +21,7 @@ export interface Lookouts<Found> {
   readonly amongNodes: () => Promise<Found | undefined>;
 }
 
+/** What a lock comes to: the caller asks upstream, or found what another process stored. */
 export type FetchLock<Found> =
   /** Somebody else has asked meanwhile. `waited`: we were about to ask at the same time. */
   | { readonly kind: 'found'; readonly found: Found; readonly waited: boolean }
@@ -34,6 +36,7 @@ const WORTH_WAITING_BYTES = 16 * 1024 * 1024;
 /** How often a waiting reader looks for itself, in case nobody tells it. */
 const LOOK_MS = 100;
 
+/** One process at a time asks upstream for a key; the others wait for what it stores, for a limited time. */
 export class FetchLocks {
   readonly #options: FetchLocksOptions;
   readonly #closed = Promise.withResolvers<void>();

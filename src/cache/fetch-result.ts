@@ -4,6 +4,7 @@ import type { Fields, IncomingResponse } from '../core/http-message.ts';
 import type { Entry } from '../store/entries/entry.ts';
 import type { GrowingBody } from './growing-body.ts';
 
+/** What a fetch came to: stored, arriving, passing or failed. */
 export type FetchResult =
   /** The entry is stored, or about to be: new or confirmed. */
   | {

@@ -15,6 +15,7 @@ import { GrowingBody } from './growing-body.ts';
 import type { FetchObserver, Resource, StreamedBody } from './profile.ts';
 import { type Chunks, fill, gather } from './resume.ts';
 
+/** One body that is sent on while it arrives, and where it is kept. */
 export interface StreamedArrivalOptions {
   readonly resource: Resource;
   readonly rule: StreamedBody;
@@ -49,6 +50,7 @@ const BESIDE_MS = [4_000, 10_000];
 /** After these another attempt is of no use: it says the same, or would be too late. */
 const FINAL: ReadonlySet<FailureKind> = new Set(['too-large', 'status', 'too-slow']);
 
+/** Receives a body that readers follow while it arrives. Rejects with an UpstreamFailure. */
 export class StreamedArrival {
   readonly #options: StreamedArrivalOptions;
 

@@ -7,6 +7,7 @@ import type { EntryStore } from '../store/entries/entry-store.ts';
 import type { KeyChanges } from './key-changes.ts';
 import type { FetchObserver } from './profile.ts';
 
+/** The stores and the observer of all fetches. */
 export interface FetchTools {
   readonly blobs: BlobStore;
   readonly entries: EntryStore;

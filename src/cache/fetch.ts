@@ -20,6 +20,7 @@ import type { FetchTools } from './fetch-tools.ts';
 import type { PendingStore } from './key-changes.ts';
 import type { Ask, Resource, StreamedBody, WholeBody } from './profile.ts';
 
+/** How one fetch differs from the usual: for one reader, without validators. */
 export interface FetchOptions {
   readonly alone?: boolean;
   readonly unreadable?: boolean;
@@ -29,6 +30,7 @@ export interface FetchOptions {
 /** When a page that does not come is asked for once more: its client has come back for it by then. */
 const BESIDE_MS = [14_000, 24_000];
 
+/** One upstream request for a key, and what becomes of its answer. */
 export class Fetch {
   readonly #tools: FetchTools;
   readonly #resource: Resource;

@@ -53,6 +53,7 @@ export interface Joined {
   readonly collapsed: boolean;
 }
 
+/** How a reader joins a fetch. */
 export interface JoinOptions {
   /** The request is its sender's alone: no fetch is shared. */
   readonly alone?: boolean;
@@ -62,6 +63,7 @@ export interface JoinOptions {
   readonly unreadable?: boolean;
 }
 
+/** The tools of all fetches, and whom they tell. */
 export interface FetchesOptions {
   readonly tools: FetchTools;
   readonly others: StoredByOthers;
@@ -72,6 +74,7 @@ export interface FetchesOptions {
   readonly leases: FetchLocksOptions;
 }
 
+/** All fetches under way. Throws Overloaded when there are too many. */
 export class Fetches {
   readonly #tools: FetchTools;
   readonly #others: StoredByOthers;

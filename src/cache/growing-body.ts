@@ -11,6 +11,7 @@ import type { BlobWriter } from '../store/blobs/blob-store.ts';
 import { BLOCK_BYTES, LatestBytes } from './latest-bytes.ts';
 import { WaitingReaders } from './waiting-readers.ts';
 
+/** Sizes in bytes, and where the body is kept. */
 export interface GrowingBodyOptions {
   /** The size upstream or the page announces; undefined when nobody knows. */
   readonly sizeBytes: number | undefined;
@@ -37,6 +38,7 @@ const MAX_TAIL_BYTES = 16 * 1024 * 1024;
 
 type State = 'growing' | 'complete' | 'failed';
 
+/** A body while it arrives: one writer, many readers, none of which holds up the writer. */
 export class GrowingBody {
   readonly sizeBytes: number | undefined;
   readonly #options: GrowingBodyOptions;
@@ -258,6 +260,7 @@ export class GrowingBody {
 /** A buffer that a reader lends for bytes that have to come from the disk. */
 export type Lend = () => Buffer;
 
+/** One reader of a growing body, as a stream of bytes. */
 export class GrowingReader {
   readonly #body: GrowingBody;
   position = 0;

@@ -28,6 +28,7 @@ interface Pending extends PendingStore {
   overtaken: boolean;
 }
 
+/** Changes of what is stored under a key, one after the other; a purge overtakes those that began before it. */
 export class KeyChanges {
   readonly #pending = new Set<Pending>();
   readonly #turns = new OneByOne();

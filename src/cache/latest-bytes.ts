@@ -12,6 +12,7 @@ interface Block {
   filled: number;
 }
 
+/** The last bytes of a body in memory, bounded, for readers that are nearly there. */
 export class LatestBytes {
   /** The last one may have room for more. */
   readonly #blocks: Block[] = [];

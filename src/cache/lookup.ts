@@ -16,6 +16,7 @@ import type { FetchResult } from './fetch-result.ts';
 import type { FetchTools } from './fetch-tools.ts';
 import type { Resource } from './profile.ts';
 
+/** How entries are forgotten: also in Redis, or only those that are older. */
 export interface Forgetting {
   /** Also the bodies that lie under their digests. */
   readonly withShared: boolean;
@@ -23,6 +24,7 @@ export interface Forgetting {
   readonly stays: (record: EntryRecord | undefined) => boolean;
 }
 
+/** Finds what is stored under a key, here or at other nodes, and opens its body. */
 export class Lookup {
   readonly #tools: FetchTools;
   readonly #others: StoredByOthers;
@@ -204,8 +206,10 @@ function requireUnreadable(error: unknown): UnreadableBlob {
 // What other processes on this data folder and other nodes on our Redis have stored. It becomes ours only together with
 // its body, which is on our disk before the entry that speaks of it.
 
+/** A result that is stored. */
 export type StoredResult = Extract<FetchResult, { kind: 'stored' }>;
 
+/** Looks for what another process stored meanwhile. */
 export class StoredByOthers {
   readonly #tools: FetchTools;
 

@@ -38,6 +38,7 @@ export interface StreamedBody {
   readonly shared: boolean;
 }
 
+/** How one kind of resource is cached: pure functions, no state. */
 export interface Profile {
   readonly name: 'page' | 'list' | 'json' | 'file' | 'metadata' | 'raw';
   readonly rules: CacheRules;

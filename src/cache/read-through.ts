@@ -21,6 +21,7 @@ import { RetrySchedule } from './retry-schedule.ts';
 import { Revalidation, type RevalidationOptions } from './revalidation.ts';
 import { decide, mayServeStale, NoUsableCopy } from './stale-policy.ts';
 
+/** How one read differs from the usual. */
 export interface ReadOptions extends RevalidationOptions {
   /** The client insists on a validated answer: at most once in five seconds per key, else ignored. */
   readonly insist?: boolean;
@@ -33,6 +34,7 @@ export interface ReadOptions extends RevalidationOptions {
   readonly anew?: boolean;
 }
 
+/** An answer with its body open, or still arriving. */
 export interface AnswerBody {
   readonly answer: Answer;
   readonly blob: Blob | undefined;
@@ -41,6 +43,7 @@ export interface AnswerBody {
 /** How often a client may force a revalidation of one key. */
 const INSIST_INTERVAL_MS = 5_000;
 
+/** The engine: answers from what is stored, or fetches. Rejects with an UpstreamFailure or NoUsableCopy. */
 export class ReadThrough {
   readonly #tools: FetchTools;
   readonly #copies: Lookup;

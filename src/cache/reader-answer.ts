@@ -19,6 +19,7 @@ interface How extends Pick<Forward, 'reason' | 'collapsed'> {
   readonly firstByteBy: number;
 }
 
+/** Makes the answer of one reader out of the fetch that it joined. */
 export class ReaderAnswers {
   readonly #fetches: Fetches;
   readonly #now: () => number;

@@ -21,6 +21,7 @@ interface Watched {
   tick: number;
 }
 
+/** The clock, the spread in [0, 1), and how many refreshes a second an upstream gets. */
 export interface RefreshAheadOptions {
   readonly now: () => number;
   readonly random: () => number;
@@ -28,6 +29,7 @@ export interface RefreshAheadOptions {
   readonly refresh: (resource: Resource) => void;
 }
 
+/** Refreshes entries that are asked for repeatedly before they go stale. */
 export class RefreshAhead {
   readonly #watched = new Map<string, Watched>();
   /** Keys by the tick that is to look at them. */

@@ -16,6 +16,7 @@ const MAX_SLOW_RESUMPTIONS = 1;
 /** After so long without a byte the rest is asked for beside, over another connection: this one may be lost, or slow. */
 const SILENCE_MS = 10_000;
 
+/** A body that came whole: its digest, its size in bytes, whether its hash was known. */
 export interface Filled {
   readonly digest: Digest;
   readonly sizeBytes: number;
@@ -23,6 +24,7 @@ export interface Filled {
   readonly verified: boolean;
 }
 
+/** A body that is being received. */
 export interface Filling {
   readonly resource: Resource;
   readonly response: IncomingResponse;
@@ -176,11 +178,13 @@ function strongTag(response: IncomingResponse): string | undefined {
 // The chunks of a body while they arrive. The first ones may be gathered for a while and, when the body proves to be
 // too large or too slow for that, handed on as if nobody had looked.
 
+/** The bytes of a body as they arrive. */
 export type Chunks = AsyncIterable<Buffer>;
 
 /** The body whole, or its beginning followed by what is still to come. */
 export type Gathered = { readonly whole: readonly Buffer[] } | { readonly more: Chunks };
 
+/** How much is gathered, in bytes, and for how long, in milliseconds. */
 export interface GatherLimits {
   readonly maxBytes: number;
   readonly waitMs: number;
@@ -242,6 +246,7 @@ const NODE_NAMES: Readonly<Record<Expectation['algorithm'], string>> = {
   md5: 'md5',
 };
 
+/** Hashes a body while it arrives. */
 export class BodyHash {
   readonly #sha256: Hash = createHash('sha256');
   readonly #other: Hash | undefined;

@@ -41,6 +41,10 @@ interface Retry extends FailedTry {
   readonly delayMs: number | undefined;
 }
 
+/**
+ * When a key that failed may be asked for again: 5 s doubling to 30 s for held entries, 2 s doubling to 25 s for
+ * others.
+ */
 export class RetrySchedule {
   readonly #held = new Map<string, Retry>();
   readonly #cold = new Map<string, Retry>();

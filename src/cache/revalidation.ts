@@ -15,6 +15,7 @@ import type { RefreshAhead } from './refresh-ahead.ts';
 import type { RetrySchedule } from './retry-schedule.ts';
 import { backOffReason, mayServeStale, noStaleCopy, troubleOf } from './stale-policy.ts';
 
+/** How one revalidation differs from the usual. */
 export interface RevalidationOptions {
   /** Overrides the profile's patience; Infinity waits for the fetch. */
   readonly patienceMs?: number;
@@ -24,6 +25,7 @@ export interface RevalidationOptions {
   readonly unconditional?: boolean;
 }
 
+/** What revalidation works with. */
 export interface RevalidationTools {
   readonly now: () => number;
   readonly copies: Lookup;
@@ -33,6 +35,7 @@ export interface RevalidationTools {
   readonly ahead: RefreshAhead;
 }
 
+/** Validates a stale entry, for a client that waits no longer than its patience. */
 export class Revalidation {
   readonly #now: () => number;
   readonly #copies: Lookup;

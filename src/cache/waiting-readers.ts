@@ -10,6 +10,7 @@ const LONGEST_INTERVAL_MS = 500;
 /** Readers of a crowd that are woken in one turn. */
 const PER_TURN = 4;
 
+/** Readers that wait for bytes of a growing body. */
 export class WaitingReaders {
   #waiting: (() => void)[] = [];
   /** Those of the crowd whose turn is to come. */

@@ -3,6 +3,7 @@
 // one request at a time is let through as the probe; its success closes the circuit, its failure doubles the wait.
 // A server that asked us to stay away (Retry-After) is open for exactly as long. Pure but for the injected clock.
 
+/** The clock in milliseconds since the epoch, the spread in [0, 1), and the times between probes in milliseconds. */
 export interface BreakerOptions {
   readonly now: () => number;
   /** In [0, 1): spreads the probes of many processes by ±20 %. */
@@ -11,6 +12,7 @@ export interface BreakerOptions {
   readonly lastProbeMs?: number;
 }
 
+/** Closed lets requests through, open lets none, half-open lets one probe. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /** The right to ask once. Its holder reports exactly one of succeeded, failed, abandoned. */
@@ -20,6 +22,7 @@ export interface Permit {
 
 const PERMIT: Permit = { probe: false };
 
+/** A circuit breaker. It decides nothing about failures: its owner trips it. */
 export class Breaker {
   readonly #now: () => number;
   readonly #random: () => number;
@@ -141,6 +144,7 @@ export class Breaker {
 const FAILURES = 3;
 const OPEN_MS = 5000;
 
+/** The breaker of Redis: three failures open it for five seconds. */
 export class SharedBreaker {
   readonly #now: () => number;
   #failures = 0;

@@ -1,5 +1,6 @@
 // A limit on how long we wait for an answer; the operation itself goes on and its result is then ignored.
 
+/** A wait was longer than its limit. */
 export class DeadlineExceeded extends Error {
   readonly code = 'DEADLINE';
 }

@@ -150,6 +150,7 @@ export const FAILURE_KINDS = [
   'crowded',
   'aborted',
 ] as const;
+/** How a request to an upstream can fail. */
 export type FailureKind = (typeof FAILURE_KINDS)[number];
 
 const UNAVAILABLE: ReadonlySet<FailureKind> = new Set([
@@ -249,6 +250,7 @@ export const ERROR_CODES = {
   'upstream-aborted': [502, 'the fetch was given up'],
 } as const satisfies Readonly<Record<string, readonly [status: number, meaning: string]>>;
 
+/** The stable codes of errors. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** The table of docs/errors.md, in Markdown. */

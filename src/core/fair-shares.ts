@@ -4,6 +4,7 @@
 /** Of the limit: so many more places for those who come late. */
 const KEPT_BACK = 0.25;
 
+/** Places that clients share: one client may have all while nobody else wants any. */
 export class FairShares {
   readonly #limit: number;
   readonly #most: number;
@@ -43,6 +44,7 @@ export class FairShares {
 
 // A queue in which everyone has a line of his own, and the lines take turns: who sends thousands waits for himself.
 
+/** A queue in which clients take turns. */
 export class FairQueue<T> {
   /** In the order of their next turns; none is empty. */
   readonly #lines = new Map<string, Set<T>>();

@@ -10,6 +10,7 @@ export interface LeaseDesk {
   request(key: string): Promise<LeaseAnswer>;
 }
 
+/** What the desk answers: the lease is granted, held by another, or unknown. */
 export type LeaseAnswer =
   /** It is our turn; `release` tells those who wait, and is called once. */
   | { readonly kind: 'granted'; readonly release: () => void }

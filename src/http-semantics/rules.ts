@@ -4,6 +4,7 @@
 
 import type { Fields, ResponseHead } from '../core/http-message.ts';
 
+/** What differs between a shared cache by RFC 9111 and the contract of an operator. */
 export interface CacheRules {
   /** Heuristic freshness for responses without explicit lifetime (RFC 9111 4.2.2). */
   readonly heuristic: boolean;

@@ -59,6 +59,7 @@ function typedDirective(name: string, member: DictionaryValue): Directive | unde
 // Structured Fields dictionaries (RFC 9651 4.2.2), as far as targeted cache control needs them: the whole grammar is
 // checked, because one error voids the whole field, but of inner lists and rare types only the presence is kept.
 
+/** A value of a structured dictionary (RFC 8941 3.2). */
 export type DictionaryValue =
   | { readonly type: 'boolean'; readonly value: boolean }
   | { readonly type: 'integer'; readonly value: number }

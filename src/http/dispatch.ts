@@ -27,6 +27,7 @@ import type { RawHandler } from './raw-handler.ts';
 import { isAdministrative, type Route, routeOf } from './routes.ts';
 import { UploadForm } from './upload-form.ts';
 
+/** The handlers of all routes. */
 export interface DispatchOptions {
   readonly pages: PageHandler;
   readonly files: FileHandler;
@@ -60,6 +61,7 @@ export function viaName(): string {
   return `wheelkeep-${randomUUID().slice(0, 8)}`;
 }
 
+/** Sends each request to the handler of its route. */
 export class Dispatch {
   readonly #options: DispatchOptions;
 

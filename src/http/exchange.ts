@@ -5,8 +5,10 @@ import { type Fields, fieldValue } from '../core/http-message.ts';
 import type { Kind, Outcome } from '../observe/metric-table.ts';
 import { privateFields } from './private-fields.ts';
 
+/** Whether a cache in front may give the answer to others. */
 export type Sharing = 'public' | 'private';
 
+/** One request with its answer, and what is noted of it. */
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -96,6 +98,7 @@ export class Exchange {
 // An answer as it goes over the wire, made once and sent many times. Node's writeHead checks and joins the same fields
 // again for every request and writes head and body as two pieces: together a sixth of what a hot page costs.
 
+/** A whole answer as it goes over the wire. */
 export interface ReadyMessage {
   readonly status: number;
   /** The head, and behind it a small body; each character is a byte. */

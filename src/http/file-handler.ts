@@ -23,6 +23,7 @@ import type { ReadyAnswers } from './ready-answers.ts';
 import { sendBody } from './send-body.ts';
 import { sendPassedPart } from './send-passed-part.ts';
 
+/** The files, and how their answers are sent. */
 export interface FileHandlerOptions {
   readonly service: FileService;
   readonly defaultIndexes: readonly string[];
@@ -46,6 +47,7 @@ const FIRST_BYTE_MS = 13_500;
 /** How long a range of a file that is still arriving waits for it; then the whole file is sent from the start. */
 const RANGE_WAIT_MS = 9_000;
 
+/** Answers files over HTTP: conditions, ranges, HEAD. */
 export class FileHandler {
   readonly #options: FileHandlerOptions;
 

@@ -7,6 +7,7 @@ import type { Exchange } from './exchange.ts';
 import type { Route } from './routes.ts';
 import { insists, sendRendered } from './send-rendered.ts';
 
+/** The documents beside the pages. */
 export interface JsonHandlerOptions {
   readonly service: DocumentService;
   readonly defaultIndexes: readonly string[];
@@ -15,6 +16,7 @@ export interface JsonHandlerOptions {
   readonly onStale: (kind: 'json', answer: PageAnswer['answer']) => void;
 }
 
+/** Answers legacy JSON and provenance over HTTP. */
 export class JsonHandler {
   readonly #options: JsonHandlerOptions;
 

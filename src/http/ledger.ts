@@ -7,6 +7,7 @@ import type { AccessRecord } from '../observe/access-log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { Exchange } from './exchange.ts';
 
+/** Whom the ledger tells of each request. */
 export interface LedgerOptions {
   readonly metrics: Metrics;
   readonly access: ((record: AccessRecord) => void) | undefined;
@@ -17,6 +18,7 @@ export interface LedgerOptions {
 const SETTLE_MS = 100;
 const SETTLE_COUNT = 128;
 
+/** Notes every finished request, in batches. */
 export class Ledger {
   readonly #options: LedgerOptions;
   #open: AccessRecord[] = [];

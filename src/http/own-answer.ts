@@ -10,6 +10,7 @@ import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { Exchange } from './exchange.ts';
 
+/** An answer that Wheelkeep makes itself. */
 export interface OwnAnswer {
   /** 200 where nothing is said. */
   readonly status?: number;
@@ -20,6 +21,7 @@ export interface OwnAnswer {
 
 const OWN = ['x-content-type-options', 'nosniff', 'cache-status', cacheStatus({ detail: 'own' })];
 
+/** Sends it; nobody may store it. */
 export function sendOwn(exchange: Exchange, { status = 200, fields, body }: OwnAnswer): void {
   exchange.send(status, [...fields, 'content-length', String(body.length), ...OWN], body);
 }
@@ -70,6 +72,7 @@ function send(exchange: Exchange, status: number, type: string, text: string): v
 
 const compress = promisify(gzip);
 
+/** Where metrics come from. */
 export interface MetricsEndpointOptions {
   readonly metrics: Metrics;
   readonly log: Log;

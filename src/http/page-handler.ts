@@ -16,6 +16,7 @@ import type { Exchange } from './exchange.ts';
 import type { ReadyAnswers } from './ready-answers.ts';
 import { insists, sendRendered } from './send-rendered.ts';
 
+/** The pages, and how their answers are sent. */
 export interface PageHandlerOptions {
   readonly service: IndexService;
   /** The indexes that `/simple/` asks, in order. */
@@ -29,6 +30,7 @@ export interface PageHandlerOptions {
   readonly onStale: (kind: 'page' | 'list', answer: PageAnswer['answer']) => void;
 }
 
+/** Answers pages and project lists over HTTP: negotiation, conditions, codings. */
 export class PageHandler {
   readonly #options: PageHandlerOptions;
   /** Clients of one version all send the same fields. */

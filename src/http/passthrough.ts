@@ -13,6 +13,7 @@ import { toUpstreamFailure } from '../net/failures.ts';
 import type { Way } from '../net/passthrough-agents.ts';
 import { requestFields, responseFields } from './forwarded-fields.ts';
 
+/** Limits of what is passed through, in bytes and milliseconds. */
 export interface PassthroughOptions {
   readonly maxBodyBytes: number;
   /** To get a connection, including the wait for a free one. */
@@ -25,6 +26,7 @@ export interface PassthroughOptions {
   readonly via: string;
 }
 
+/** Where a request goes, and what is added to it. */
 export interface PassthroughTarget {
   /** The full URL, fixed by the route; its path and query go out verbatim. */
   readonly url: string;

@@ -12,6 +12,7 @@ import type { Passthrough } from './passthrough.ts';
 import { RawReply } from './raw-reply.ts';
 import { originForm } from './routes.ts';
 
+/** One raw mount as the handler knows it. */
 export interface RawMount {
   readonly service: RawService;
   /** The mount's own Authorization, for requests without one. */
@@ -20,6 +21,7 @@ export interface RawMount {
   readonly overridden: boolean;
 }
 
+/** All raw mounts. */
 export interface RawHandlerOptions {
   readonly mounts: ReadonlyMap<string, RawMount>;
   readonly passthrough: Passthrough;
@@ -32,6 +34,7 @@ type Adapt = (fields: Fields) => Fields;
 const REFUSED_METHODS: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT']);
 const ALLOWED = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
+/** Answers raw mounts over HTTP. */
 export class RawHandler {
   readonly #options: RawHandlerOptions;
 

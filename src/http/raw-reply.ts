@@ -13,6 +13,7 @@ import type { Exchange } from './exchange.ts';
 import { responseFields } from './forwarded-fields.ts';
 import { sendBody } from './send-body.ts';
 
+/** The answer that is sent, and to which exchange. */
 export interface RawReplyOptions {
   readonly exchange: Exchange;
   readonly service: RawService;
@@ -25,6 +26,7 @@ export interface RawReplyOptions {
 /** A range that begins further behind what has arrived is asked for by itself. */
 const AHEAD_BYTES = 8 * 1024 * 1024;
 
+/** Sends one answer of a raw mount. */
 export class RawReply {
   readonly #options: RawReplyOptions;
 

@@ -42,6 +42,7 @@ interface Slot {
   notModified: ReadyMessage | undefined;
 }
 
+/** The budget in bytes, and the clock in milliseconds since the epoch. */
 export interface ReadyAnswersOptions {
   /** How often stored entries have changed. */
   readonly changes: () => number;
@@ -58,6 +59,7 @@ const MAX_BODY_BYTES = 128 * 1024;
 /** What a slot takes beside its body and its ready text. */
 const SLOT_BYTES = 2_000;
 
+/** Whole answers that can be repeated, until the page changes or its age does. */
 export class ReadyAnswers {
   readonly #options: ReadyAnswersOptions;
   readonly #slots = new Map<string, Slot[]>();

@@ -4,6 +4,7 @@
 import { BadRequest, NotFound } from '../core/errors.ts';
 import { type ProjectName, parseProjectName } from '../pages/project-name.ts';
 
+/** What a path means. */
 export type Route =
   | { readonly kind: 'list'; readonly index: string | undefined; readonly format: string | undefined }
   | {

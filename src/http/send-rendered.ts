@@ -7,6 +7,7 @@ import { isKnown } from './client-conditions.ts';
 import type { Exchange } from './exchange.ts';
 import { sendBody } from './send-body.ts';
 
+/** Sends a rendered page in the coding that the client takes. */
 export async function sendRendered(exchange: Exchange, { answer, page }: PageAnswer): Promise<void> {
   exchange.outcome = answer.outcome;
   const cacheFields = pageCacheFields(answer, exchange.sharing);

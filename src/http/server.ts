@@ -23,6 +23,7 @@ import type { ReadyAnswers } from './ready-answers.ts';
 import { targetBelow } from './routes.ts';
 import { ClientGone } from './send-body.ts';
 
+/** Limits, and who answers. */
 export interface HttpServerOptions {
   readonly metrics: Metrics;
   readonly log: Log;
@@ -67,6 +68,7 @@ const BACKLOG = 4_096;
 /** A client that takes nothing for so long is cut off. */
 const STALLED_CLIENT_MS = 120_000;
 
+/** One listener: accepts requests within limits and turns errors into answers. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server | TlsServer;

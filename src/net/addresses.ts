@@ -13,6 +13,7 @@ export type AddressResult = 'good' | 'bad' | 'unknown';
 /** Tells the book how one attempt ended; called once. */
 export type ReportAddress = (result: AddressResult) => void;
 
+/** The health of one address. */
 export interface AddressStatus {
   /** `<host>/<ip>:<port>` */
   readonly source: string;
@@ -21,6 +22,7 @@ export interface AddressStatus {
   readonly since: number;
 }
 
+/** Remembers how addresses behaved, and ranks them. */
 export class AddressBook {
   readonly #now: () => number;
   readonly #random: () => number;

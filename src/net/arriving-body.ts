@@ -15,6 +15,7 @@ export interface BodySource {
   cancel(failure: UpstreamFailure): void;
 }
 
+/** Limits of a body: bytes, and its rate. */
 export interface BodyLimits {
   /** Named in failures. */
   readonly host: string;
@@ -22,6 +23,7 @@ export interface BodyLimits {
   readonly minimumRate: MinimumRate;
 }
 
+/** A response body that errors when it is too large, too slow or cut. */
 export class ArrivingBody extends Readable {
   readonly #source: BodySource;
   readonly #limits: BodyLimits;
@@ -93,6 +95,7 @@ export class ArrivingBody extends Readable {
   }
 }
 
+/** The failure of a body beyond its limit. */
 export function tooLarge({ host, maxBodyBytes }: BodyLimits): UpstreamFailure {
   return new UpstreamFailure('too-large', `${host}: the body is larger than ${maxBodyBytes} bytes`);
 }
@@ -100,6 +103,7 @@ export function tooLarge({ host, maxBodyBytes }: BodyLimits): UpstreamFailure {
 // Notices a body that arrives too slowly: fewer bytes than the minimum within a sliding window, or none at all for a
 // shorter time. Idle timeouts do not see a drip of one byte a second. Pure but for the time it is given.
 
+/** How slow a body may be: bytes a second over a window, and the longest silence; milliseconds. */
 export interface MinimumRate {
   readonly bytesPerSecond: number;
   /** Wide enough for a virus scanner, which lets single bytes through until it has seen the whole body. */
@@ -111,6 +115,7 @@ export interface MinimumRate {
 /** The window moves in tenths: a verdict is at most that late. */
 const SLOTS = 10;
 
+/** Measures whether a body keeps its minimum rate. */
 export class RateMeter {
   readonly #minimumBytes: number;
   readonly #silenceMs: number;

@@ -17,6 +17,7 @@ interface Origin {
   readonly waiting: FairQueue<() => void>;
 }
 
+/** How many connections of one group there are. */
 export interface PoolStatus {
   readonly origin: string;
   readonly open: number;
@@ -24,6 +25,7 @@ export interface PoolStatus {
   readonly waiting: number;
 }
 
+/** Keeps connections open for reuse, and shares them among clients. */
 export class ConnectionPool {
   readonly #now: () => number;
   readonly #limit: number;

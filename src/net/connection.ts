@@ -17,6 +17,7 @@ const UndiciClient: typeof Client = createRequire(import.meta.url)('undici/lib/d
 /** A socket that was idle longer is not reused: middle boxes forget connections, servers close them. */
 export const IDLE_MS = 4_000;
 
+/** One request as it goes over a connection. */
 export interface Exchange {
   readonly method: string;
   /** Path and query, or the absolute URL for a proxy. */
@@ -28,10 +29,12 @@ export interface Exchange {
   readonly signal: AbortSignal;
 }
 
+/** The head of the answer, and its body to come. */
 export interface Answer extends ResponseHead {
   readonly body: ArrivingBody;
 }
 
+/** One HTTP/1.1 connection; undici speaks over it. */
 export class Connection {
   readonly source: string;
   /** True once an exchange was completed over it: the other side may have closed it since. */

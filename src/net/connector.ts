@@ -15,6 +15,7 @@ import { type ClientIdentity, type ExtraCertificates, openSocket, TrustStore } f
 import { type ProxyOptions, proxyChooser } from './proxies.ts';
 import { type Lookup, Resolver } from './resolver.ts';
 
+/** How connections are made: addresses, proxies, authorities, limits. */
 export interface ConnectorOptions {
   readonly now: () => number;
   readonly addresses: AddressBook;
@@ -49,6 +50,7 @@ export interface Connected {
   readonly report: ReportAddress;
 }
 
+/** Gives a connection to a URL, an idle one or a new one. Throws UpstreamFailure. */
 export class Connector {
   readonly #options: ConnectorOptions;
   readonly #resolver: Resolver;

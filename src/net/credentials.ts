@@ -23,6 +23,7 @@ export function proxyAuthorization(proxy: URL): string | undefined {
 /** Fields that prove who the sender is: dropped whenever the origin changes (RFC 9110 15.4). */
 const SECRET_FIELDS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'proxy-authorization']);
 
+/** The fields without those that carry credentials. */
 export function withoutSecrets(fields: Fields): Fields {
   return withoutFields(fields, SECRET_FIELDS);
 }

@@ -13,6 +13,7 @@ export interface Dialled {
   readonly report: ReportAddress;
 }
 
+/** Times of dialling, in milliseconds. */
 export interface DialOptions {
   readonly addresses: AddressBook;
   /** One address gets that long, TCP, tunnel and TLS together. */

@@ -15,6 +15,7 @@ export const PARSER_LIMIT_BYTES = 1024 * 1024;
 
 /** Nobody needs more, and everything here is kept in memory. */
 export const MAX_HEAD_BYTES = 64 * 1024;
+/** Fields of one head. */
 export const MAX_FIELDS = 256;
 /** With the first lines of some interim heads. */
 const MAX_LINES = MAX_FIELDS + 32;
@@ -28,6 +29,7 @@ const CONTINUE = /^[\r\n]*HTTP\/1\.[01] 100[ \r\n]/;
 /** What an answer begins with; the parser refuses anything else at once. */
 const BEGINNING = 'HTTP/';
 
+/** Reads heads from a socket before the parser does. */
 export class HeadLimit {
   #awaited = false;
   /** Of what was awaited, all heads together. */

@@ -25,6 +25,7 @@ interface Place extends OwnPlace {
   readonly base: URL;
 }
 
+/** The rights of one index or raw mount. */
 export class OriginRights {
   readonly #places: readonly Place[];
 

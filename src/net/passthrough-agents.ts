@@ -9,6 +9,7 @@ import { proxyAuthorization } from './credentials.ts';
 import { type ExtraCertificates, type IdentityFor, openSocket, TrustStore } from './open-socket.ts';
 import { type ProxyOptions, proxyChooser } from './proxies.ts';
 
+/** Proxies, authorities and limits, as for other requests. */
 export interface PassthroughAgentsOptions {
   readonly proxy: ProxyOptions;
   /** Certificate authorities to trust beside Node's and the system's. */
@@ -30,6 +31,7 @@ export interface Way {
   readonly absoluteForm?: { readonly proxyAuthorization: string | undefined };
 }
 
+/** Agents of node:http for what is passed through, one for each way. */
 export class PassthroughAgents {
   readonly #options: PassthroughAgentsOptions;
   readonly #proxyFor: (target: URL) => URL | undefined;

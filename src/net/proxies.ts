@@ -2,6 +2,7 @@
 
 import { BlockList, isIP } from 'node:net';
 
+/** `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. */
 export interface ProxyOptions {
   /** Proxy URL for http:// and for https:// targets; the scheme may be left out (`proxy.example:3128`). */
   readonly http?: string | undefined;

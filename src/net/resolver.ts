@@ -9,6 +9,7 @@ import { toUpstreamFailure } from './failures.ts';
 /** All addresses of a name, in the order to try them. Rejects when the name does not resolve. */
 export type Lookup = (hostname: string) => Promise<readonly string[]>;
 
+/** How names are resolved, and for how long an answer is remembered. */
 export interface ResolverOptions {
   readonly now: () => number;
   readonly lookup?: Lookup | undefined;
@@ -23,6 +24,7 @@ interface Answer {
   readonly time: number;
 }
 
+/** Resolves names, once for all who ask at the same time. */
 export class Resolver {
   readonly #now: () => number;
   readonly #lookup: Lookup;

@@ -23,6 +23,7 @@ import type { ClientIdentity } from './open-socket.ts';
 import { OriginRights } from './origin-rights.ts';
 import { type MayRedirect, nextHop } from './redirects.ts';
 
+/** How upstreams are asked. */
 export interface UpstreamClientOptions extends Omit<ConnectorOptions, 'addresses'> {
   /** In [0, 1): jitter. */
   readonly random: () => number;
@@ -35,6 +36,7 @@ export interface UpstreamClientOptions extends Omit<ConnectorOptions, 'addresses
   readonly cut?: boolean;
 }
 
+/** One request to an upstream, redirects included. */
 export interface FetchRequest {
   /** User information in it becomes credentials for its origin, and stands in no answer. */
   readonly url: string;
@@ -68,6 +70,7 @@ export interface FetchRequest {
   readonly minimumRate?: MinimumRate;
 }
 
+/** Connections and addresses, for the status page. */
 export interface UpstreamStatus {
   readonly connections: readonly PoolStatus[];
   /** Addresses that have failed at some time; all others are healthy. */
@@ -106,6 +109,7 @@ const NONE: ReadonlySet<string> = new Set();
 /** A virus scanner on the way lets single bytes through until it has read the whole body; nobody else is so slow. */
 const MINIMUM_RATE: MinimumRate = { bytesPerSecond: 1024, windowMs: 60_000, silenceMs: 30_000 };
 
+/** Asks upstreams. Rejects with an UpstreamFailure. */
 export class UpstreamClient implements Fetcher {
   readonly #options: UpstreamClientOptions;
   readonly #addresses: AddressBook;

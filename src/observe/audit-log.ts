@@ -4,6 +4,7 @@
 import { appendFileSync } from 'node:fs';
 import { ProxyError } from '../core/errors.ts';
 
+/** One order of an operator. */
 export interface AuditRecord {
   readonly order: 'purge';
   /** What it is about; absent when it is everything. */
@@ -18,6 +19,7 @@ class UnwritableAudit extends ProxyError {
   override readonly code = 'audit-log-unwritable';
 }
 
+/** Appends orders to a file before they are carried out. Throws UnwritableAudit. */
 export class AuditLog {
   readonly #path: string;
   readonly #now: () => number;

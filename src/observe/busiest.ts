@@ -4,12 +4,14 @@
 import { type AccessRecord, keptPath } from './access-log.ts';
 import type { Kind } from './metric-table.ts';
 
+/** A path and how often it was asked for. */
 export interface HotPath {
   /** The request's path, without its query. */
   readonly path: string;
   readonly answers: number;
 }
 
+/** A path and how long its answer took, in milliseconds. */
 export interface SlowAnswer {
   readonly path: string;
   /** To the first byte: how long the rest takes is for the client's line to say. */
@@ -26,6 +28,7 @@ const MOST_SLOW = 20;
 /** What installers wait for; our own pages are not their business. */
 const COUNTED: ReadonlySet<Kind> = new Set(['page', 'list', 'file', 'metadata', 'json', 'raw']);
 
+/** The paths asked for most and answered slowest, lately. */
 export class Busiest {
   #hour = 0;
   #counts = new Map<string, number>();

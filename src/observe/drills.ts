@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+/** How the last drill of a lock file ended. */
 export interface DrillResult {
   /** The lock file as it was named to the drill. */
   readonly lock: string;

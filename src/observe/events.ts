@@ -25,8 +25,10 @@ export const EVENT_KINDS = [
   'verify',
   'error',
 ] as const;
+/** The kinds of events. */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
+/** Something that an operator should see. */
 export interface Event {
   readonly kind: EventKind;
   /** One sentence; redacted and escaped when it is recorded. */

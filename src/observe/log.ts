@@ -6,7 +6,9 @@ import { ProxyError } from '../core/errors.ts';
 import { DescriptorWriter, LogSink } from './log-sink.ts';
 import { presentable } from './redact.ts';
 
+/** The levels, least important first. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+/** What a log line says beside its sentence. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined | Error>>;
 
 /** One sentence without a full stop, and what it is about as fields. */
@@ -17,6 +19,7 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
+/** Level, format, and where lines go. */
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: 'json' | 'text';

@@ -18,6 +18,7 @@ export const KINDS = [
   'admin',
   'other',
 ] as const;
+/** What a request was for. */
 export type Kind = (typeof KINDS)[number];
 
 /**
@@ -36,11 +37,13 @@ export const OUTCOMES = [
   'denied',
   'failed',
 ] as const;
+/** How a request was answered. */
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** The first digit of a status; `none` when the client left before there was one. */
 export const STATUS_CLASSES = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
+/** How requests to upstreams end. */
 export const UPSTREAM_RESULTS = ['ok', 'not-modified', 'missing', ...FAILURE_KINDS] as const;
 
 /** `tampered` did not carry our MAC; the `write-` results are of writes that nobody waited for. */
@@ -57,6 +60,7 @@ const REDIS_RESULTS = [
   'write-dropped',
   'write-too-large',
 ] as const;
+/** How calls to Redis end. */
 export type RedisResultLabel = (typeof REDIS_RESULTS)[number];
 
 /** The values of a label are names from the configuration: as many as the operator wrote, and no more. */
@@ -77,6 +81,7 @@ export interface Definition {
 /** Seconds. They separate what design.md promises: hits, the patience of 0.5 s, the deadlines of 10, 14 and 15 s. */
 const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 60, 300] as const;
 
+/** All metrics of our own. */
 export const METRIC_TABLE = {
   requests: {
     type: 'counter',

@@ -28,11 +28,13 @@ type Meter<D extends Definition> = D['type'] extends 'counter'
   : D['type'] extends 'gauge'
     ? Gauge<Labels<D>>
     : Histogram<Labels<D>>;
+/** The metrics by their keys. */
 export type Meters = { readonly [Key in Exclude<keyof Table, Tallied>]: Meter<Table[Key]> };
 
 /** What one worker counted, as plain data that can be sent to another process. */
 export type MetricsSnapshot = Awaited<ReturnType<prometheus.Registry['getMetricsAsJSON']>>;
 
+/** Labels of build_info, and whether metrics of the process are told. */
 export interface MetricsOptions {
   readonly version: string;
   /** Also tell about the process: CPU, memory, event loop delay, garbage collection (`process_*`, `nodejs_*`). */

@@ -3,6 +3,7 @@
 
 import { type AccessRecord, keptPath } from './access-log.ts';
 
+/** A path that was answered stale. */
 export interface StalePath {
   /** The request's path, without its query. */
   readonly path: string;
@@ -16,6 +17,7 @@ export interface StalePath {
 const RECENT_MS = 600_000;
 const MOST_PATHS = 2_000;
 
+/** The paths that were answered stale lately. */
 export class RecentlyStale {
   /** In the order of their last stale answers. */
   readonly #paths = new Map<string, StalePath>();

@@ -3,6 +3,7 @@
 
 import type { AccessRecord } from './access-log.ts';
 
+/** What was served on one day. */
 export interface ServedDay {
   /** UTC, `2026-11-22`. */
   readonly day: string;
@@ -17,6 +18,7 @@ const MOST_DAYS = 31;
 const DAY_MS = 86_400_000;
 const COUNTED = { page: 'pages', file: 'files', metadata: 'metadata' } as const;
 
+/** Counts what is served, by day. */
 export class ServedDays {
   /** By days since the epoch. */
   readonly #days = new Map<number, { -readonly [Key in keyof ServedDay]: ServedDay[Key] }>();

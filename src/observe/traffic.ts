@@ -32,6 +32,7 @@ const STALE: ReadonlySet<Outcome> = new Set(['stale-while-revalidate', 'stale-if
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
+/** Counts requests by minute, hour and day. */
 export class Traffic {
   readonly #hours = new Ring(HOUR_MS, 24);
   readonly #days = new Ring(DAY_MS, 31);

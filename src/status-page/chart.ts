@@ -5,6 +5,7 @@ import { bytesText, countText } from '../observe/figures.ts';
 import type { Period } from '../observe/traffic.ts';
 import { shareText } from './wording.ts';
 
+/** One chart: its periods and how they are named. */
 export interface ChartOptions {
   /** The id of its heading, unique in the page. */
   readonly id: string;
@@ -21,6 +22,7 @@ const SLOT = 10;
 const BAR = 8;
 const HEIGHT = 100;
 
+/** A bar chart as SVG. */
 export function chartHtml({ id, title, unit, periods, nameOf }: ChartOptions): string {
   const most = Math.max(...periods.map(({ answers }) => answers));
   const bars = periods.map((period, position) => barSvg(period, position * SLOT, most, nameOf(period.start)));

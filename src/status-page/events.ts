@@ -55,6 +55,7 @@ export function publicSentence({ kind, upstream }: Event): string {
 
 const MOST_SHOWN = 15;
 
+/** The latest events. */
 export function eventsHtml({ events, now }: StatusFacts): string {
   const rows = events
     .slice(0, MOST_SHOWN)

@@ -14,6 +14,7 @@ import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { MirrorStatus } from '../upstream/mirror.ts';
 import type { SeenLast } from './seen-last.ts';
 
+/** Where the facts come from. */
 export interface StatusSources {
   readonly version: string;
   readonly now: () => number;
@@ -88,6 +89,7 @@ export interface StatusFacts {
 const MOST_EVENTS = 500;
 const MOST_HOT = 50;
 
+/** What this process knows now. */
 export function factsOf(sources: StatusSources, startedAt: number): StatusFacts {
   const { version, publicUrl, isElsewhere, limitsNames, quotaBytes, upstreams, traffic, recentlyStale } = sources;
   sources.settle();

@@ -71,6 +71,7 @@ function readinessTile({ drills, now }: StatusFacts): readonly [string, string, 
 
 const WORDS = { good: 'Well', warning: 'Attention', bad: 'Trouble' } as const;
 
+/** The headline and the figures beside it. */
 export function glanceHtml(facts: StatusFacts): string {
   const notices = noticesOf(facts).map(
     // The weight is a word as well as a colour.

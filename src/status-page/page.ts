@@ -25,6 +25,7 @@ const ICON =
 const LOGO =
   '<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="5.5"/><circle cx="8" cy="8" r="1.5"/></svg>';
 
+/** The whole page. */
 export function statusPageHtml(facts: StatusFacts, links: PageLinks): string {
   return `<!DOCTYPE html>
 <html lang="en">
@@ -93,6 +94,7 @@ const REDIS = {
   down: '<span class="warning">away</span>',
 } as const;
 
+/** How full the store is. */
 export function storeHtml({ store, redis }: StatusFacts): string {
   const { bytes, count, records, quotaBytes, freeBytes, paused, evictions } = store;
   const facts = [

@@ -3,6 +3,7 @@
 
 import { EVENT_WEIGHTS } from './events.ts';
 
+/** The script of the page. */
 export const SCRIPT = `'use strict';
 (() => {
   // Kept nowhere but here: another document of this origin can read every storage and every cookie of it, and no closure.

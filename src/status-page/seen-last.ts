@@ -1,5 +1,6 @@
 // What the disk has to tell, without waiting for the disk: what was seen last, looked at again beside the answer.
 
+/** How many are kept, and for how long in milliseconds. */
 export interface SeenLastOptions<Value> {
   readonly look: () => Promise<Value>;
   readonly now: () => number;
@@ -7,6 +8,7 @@ export interface SeenLastOptions<Value> {
 
 const LOOK_AGAIN_MS = 10_000;
 
+/** The latest values, one for each key. */
 export class SeenLast<Value> {
   readonly #options: SeenLastOptions<Value>;
   #value: Value | undefined;

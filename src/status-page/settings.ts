@@ -16,6 +16,7 @@ interface Settings {
   readonly lines: readonly Line[];
 }
 
+/** The settings of each installer. */
 export const SETTINGS: readonly Settings[] = [
   {
     id: 'shell',

@@ -6,6 +6,7 @@ import { statusPageHtml, statusText } from './page.ts';
 import { SCRIPT } from './script.ts';
 import { STYLE } from './style.ts';
 
+/** A file of the page, ready to be sent. */
 export interface StatusAnswer {
   readonly fields: readonly string[];
   readonly body: Buffer;
@@ -23,6 +24,7 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
+/** Answers `/` and what the page is made of. */
 export class StatusPage {
   readonly #facts: () => Promise<StatusFacts>;
   readonly #assets = { style: new Asset('text/css', STYLE), script: new Asset('text/javascript', SCRIPT) };

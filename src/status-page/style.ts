@@ -1,5 +1,6 @@
 // The style of the status page. Colours keep a contrast of 4.5 : 1 in light and dark (WCAG 2.2, 1.4.3).
 
+/** The style of the page. */
 export const STYLE = `
 :root {
   color-scheme: light dark;

@@ -6,6 +6,7 @@ import type { MirrorStatus } from '../upstream/mirror.ts';
 import type { StatusFacts } from './facts.ts';
 import { agoHtml, durationText, timeHtml } from './wording.ts';
 
+/** How a mirror is, in a word. */
 export interface Health {
   readonly weight: 'good' | 'warning' | 'bad';
   readonly word: 'answers' | 'not asked yet' | 'failing' | 'away';
@@ -20,6 +21,7 @@ export function healthOf({ state, lastSuccess, lastFailure }: MirrorStatus): Hea
   return lastSuccess === undefined ? { weight: 'good', word: 'not asked yet' } : { weight: 'good', word: 'answers' };
 }
 
+/** The table of upstreams. */
 export function upstreamsHtml({ indexes, now }: StatusFacts): string {
   const rows = indexes.flatMap(({ name, mirrors }) =>
     mirrors.map((mirror) => {

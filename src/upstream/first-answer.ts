@@ -7,6 +7,7 @@ export type Reason = 'failover' | 'hedge' | 'overdue';
 /** One question; its signal is aborted when another answer won or nobody wants one any more. */
 export type Ask<T> = (signal: AbortSignal) => Promise<T>;
 
+/** Requests of which the first answer counts. */
 export interface Race<T> {
   readonly first: Ask<T>;
   /** Whom to ask beside or after the first; undefined when there is nobody (any more). */
@@ -66,6 +67,7 @@ export function firstAnswer<T>({ first, next, hedgeAfterMs, overdueAfterMs, sign
 // How many requests may be sent twice: a share of all requests plus a small burst, so that a slow upstream is never
 // answered with twice the load.
 
+/** How many requests may be hedged: five at once, then 5 %. */
 export class HedgeBudget {
   readonly #share: number;
   readonly #burst: number;

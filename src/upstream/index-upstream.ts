@@ -34,6 +34,7 @@ export function isAnswer({ result, neutral }: MirrorResult): boolean {
   return result === 'ok' || result === 'not-modified' || result === 'missing';
 }
 
+/** One index and its mirrors. */
 export interface IndexUpstreamOptions {
   readonly client: Pick<UpstreamClient, 'fetch' | 'reportSlow'>;
   /** The bases of its simple API, with the final slash; all serve the same index. */
@@ -105,6 +106,7 @@ interface Attempt {
   source: string | undefined;
 }
 
+/** Asks the mirrors of one index for one kind of document. Rejects with an UpstreamFailure. */
 export class IndexUpstream {
   readonly #options: IndexUpstreamOptions;
   readonly #mirrors: readonly Mirror[];

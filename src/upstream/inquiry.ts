@@ -6,6 +6,7 @@ import { fieldValue, type IncomingResponse } from '../core/http-message.ts';
 import { isUnhealthy } from '../net/failures.ts';
 import type { Mirror } from './mirror.ts';
 
+/** How a mirror is asked something neutral. */
 export interface InquiryOptions {
   /** Relative to the mirror's base; undefined where there is nothing that every server has. */
   readonly neutralPath: string | undefined;
@@ -21,6 +22,7 @@ const ASKED_AT_ONCE = 2;
 /** A type that no portal and no error page has: the body, which may be a list of everything, need not be read. */
 const SIMPLE_API = /^application\/vnd\.pypi\.simple\./i;
 
+/** Asks a suspect mirror for something neutral, and trips its circuit when that fails too. */
 export class Inquiry {
   readonly #options: InquiryOptions;
   readonly #underWay = new Set<Mirror>();

@@ -28,6 +28,7 @@ const SILENT_MS = 9_200;
 /** How long it is remembered that a mirror answers later than that. */
 const KNOWN_SLOW_MS = 600_000;
 
+/** Why a mirror's page was refused. */
 export type Refusal = (typeof REFUSALS)[number];
 
 /** What happened to a mirror's circuit; for the log and the list of events. */
@@ -41,6 +42,7 @@ export interface MirrorEvent {
   readonly refusal?: Refusal;
 }
 
+/** What the status page says of a mirror; times in milliseconds since the epoch. */
 export interface MirrorStatus {
   readonly url: string;
   readonly state: BreakerState;
@@ -58,6 +60,7 @@ export interface MirrorStatus {
   readonly leads: boolean;
 }
 
+/** The base URL, the clock and the spread in [0, 1). */
 export interface MirrorOptions {
   /** The base of its simple API, with the final slash. */
   readonly url: string;
@@ -123,6 +126,7 @@ export class WatchedRequest {
   }
 }
 
+/** One mirror: its circuit, latency and last failure. */
 export class Mirror implements Candidate {
   readonly url: string;
   readonly #now: () => number;

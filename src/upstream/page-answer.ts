@@ -9,6 +9,7 @@ import { discard } from '../net/discard.ts';
 /** Answers that the cache understands; 410 counts as 404 there, 451 is passed on. Everything else is a failure. */
 const UNDERSTOOD: ReadonlySet<number> = new Set([200, 304, 404, 410, 451]);
 
+/** Which statuses mean "missing", and the clock. */
 export interface PageAnswerRules {
   /** Statuses that mean "not here" at this index, beside 404 and 410. */
   readonly missing: ReadonlySet<number>;

@@ -10,6 +10,7 @@ const MAX_AGAINST = 1_000;
 /** Paths remembered for it: enough that one of them is well when others turned bad meanwhile. */
 const MAX_FOR = 8;
 
+/** Which subjects failed at a mirror lately, and what was well. */
 export class Witnesses {
   /** When each subject failed last, oldest first. */
   readonly #against = new Map<string, number>();

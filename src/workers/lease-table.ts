@@ -15,6 +15,7 @@ interface Held {
   waiting: LeaseRequest[];
 }
 
+/** Leases among the workers of one node. */
 export class LeaseTable {
   readonly #held = new Map<string, Held>();
 

@@ -21,6 +21,7 @@ export interface WorkerSnapshot {
   readonly facts: StatusFacts;
 }
 
+/** What a worker tells the primary. */
 export type ToPrimary =
   /** Its code is loaded: it waits for its configuration. */
   | { readonly kind: 'loaded' }
@@ -36,6 +37,7 @@ export type ToPrimary =
   | { readonly kind: 'purged'; readonly id: number; readonly part: PurgePart }
   | { readonly kind: 'forgotten'; readonly round: number };
 
+/** What the primary tells a worker. */
 export type ToWorker =
   | { readonly kind: 'start'; readonly config: Config; readonly version: string; readonly node: string }
   | { readonly kind: 'stop'; readonly how: 'drain' | 'finish' | 'now' }

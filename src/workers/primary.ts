@@ -11,6 +11,7 @@ import type { StartError, ToPrimary, ToWorker } from './messages.ts';
 import { PurgeRounds } from './purge-rounds.ts';
 import { SnapshotRounds } from './snapshot-rounds.ts';
 
+/** How many workers, and how they are started. */
 export interface PrimaryOptions {
   readonly log: Log;
   readonly version: string;
@@ -43,6 +44,7 @@ export async function startWorkers(config: Config, options: PrimaryOptions): Pro
   return primary;
 }
 
+/** Starts workers, replaces those that end, and passes messages. */
 export class Primary {
   readonly #config: Config;
   readonly #options: PrimaryOptions;

@@ -4,6 +4,7 @@
 
 import type { PurgePart } from '../admin/cache-keys.ts';
 
+/** The workers, and how long one may be silent, in milliseconds. */
 export interface PurgeRoundsOptions {
   /** The workers that serve now. */
   readonly workers: () => readonly number[];
@@ -18,6 +19,7 @@ interface Round {
   readonly done: () => void;
 }
 
+/** Passes purges to all workers and waits for their answers. */
 export class PurgeRounds {
   readonly #options: PurgeRoundsOptions;
   readonly #rounds = new Map<number, Round>();

@@ -6,6 +6,7 @@ import type { StatusFacts } from '../status-page/facts.ts';
 import { factsOfTheGone, mergeFacts } from '../status-page/merge-facts.ts';
 import type { WorkerSnapshot } from './messages.ts';
 
+/** The workers, and how long one may be silent, in milliseconds. */
 export interface SnapshotRoundsOptions {
   /** The workers that serve now. */
   readonly workers: () => readonly number[];
@@ -21,6 +22,7 @@ interface Round {
   readonly result: Promise<void>;
 }
 
+/** Collects what all workers know. */
 export class SnapshotRounds {
   readonly #options: SnapshotRoundsOptions;
   readonly #last = new Map<number, WorkerSnapshot>();
@@ -87,6 +89,7 @@ export class SnapshotRounds {
 type Metric = MetricsSnapshot[number];
 type Value = Metric['values'][number] & { readonly metricName?: string };
 
+/** The counts of workers that have ended. */
 export class DepartedMetrics {
   readonly #metrics = new Map<string, { readonly metric: Metric; readonly values: Map<string, Value> }>();
 

@@ -17,6 +17,7 @@ interface PendingLease {
   readonly over: () => void;
 }
 
+/** A worker's connection to its primary. */
 export class WorkerLink {
   readonly leases: LeaseDesk = { request: (key) => this.#requestLease(key) };
   readonly #send: (message: ToPrimary) => void;

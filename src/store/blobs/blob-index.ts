@@ -11,6 +11,7 @@ import { isAlive } from './temp-files.ts';
 /** A distribution file (by digest), or the body of one entry (by the hash of its name). */
 export type BlobKind = 'file' | 'page';
 
+/** One blob as the index knows it; bytes, and milliseconds since the epoch. */
 export interface IndexedBlob {
   readonly kind: BlobKind;
   /** 64 hexadecimal digits. */
@@ -19,6 +20,7 @@ export interface IndexedBlob {
   readonly rank: number;
 }
 
+/** Where the index lies, and whom its faults are told to. */
 export interface BlobIndexOptions {
   readonly path: string;
   /** Milliseconds since the epoch. */
@@ -41,6 +43,7 @@ const MAX_PENDING = 250;
 /** While the database takes nothing; then what came first is let go, and the folders are looked at one day. */
 const MAX_KEPT = 100_000;
 
+/** Which blobs there are, how large, and when each was used last; SQLite. */
 export class BlobIndex {
   readonly #database: DatabaseSync;
   readonly #now: () => number;
@@ -301,6 +304,7 @@ const SETUP = `
   CREATE TABLE IF NOT EXISTS writers (pid INTEGER PRIMARY KEY) STRICT;
 `;
 
+/** The prepared statements. */
 export interface Statements {
   readonly state: StatementSync;
   readonly find: StatementSync;
@@ -314,6 +318,7 @@ export interface Statements {
   readonly leave: StatementSync;
 }
 
+/** Prepares them. */
 export function prepareStatements(database: DatabaseSync): Statements {
   return {
     state: database.prepare('SELECT clean, bytes, count FROM state'),

@@ -49,6 +49,7 @@ export interface OwnedBlob {
  */
 export type Arrival = 'whole' | 'streamed';
 
+/** Stores bodies by digest or by the name of their owner. */
 export interface BlobStore {
   /**
    * A file by the digest of its bytes; undefined when it is absent or damaged, and damage is removed. Rejects with

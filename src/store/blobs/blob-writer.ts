@@ -23,6 +23,7 @@ export interface BlobPlaces {
   readonly adopt: (kind: BlobKind, place: string, fd: number) => OpenFile;
 }
 
+/** Writes one body to a temporary file and moves it to its place. */
 export class DiskBlobWriter implements BlobWriter {
   readonly #handle: fs.promises.FileHandle;
   readonly #temporary: string;
@@ -164,6 +165,7 @@ function after(chunks: readonly Buffer[], count: number): Buffer[] {
 // that is killed loses nothing of it, for the system has its bytes, and a power cut within these milliseconds loses
 // only what was not here a moment ago. A name without its bytes is found out by their hash and is a miss.
 
+/** How much is written between syncs, in bytes. */
 export interface SyncBehindOptions {
   readonly onFailure: (error: NodeJS.ErrnoException) => void;
 }
@@ -171,6 +173,7 @@ export interface SyncBehindOptions {
 /** With more than this under way the disk is slower than what comes in, and who writes waits for it. */
 const MOST_UNDER_WAY = 32;
 
+/** Syncs a file while it is written, so that its end need not wait. */
 export class SyncBehind {
   readonly #options: SyncBehindOptions;
   #underWay = 0;

@@ -15,6 +15,7 @@ const FOOTER_BYTES = 16;
 /** A description larger than this is damage, and none is written. */
 const MAX_DESCRIPTION_BYTES = 1024 * 1024;
 
+/** What stands behind a body: its digest and its description. */
 export interface Trailer {
   readonly digest: Digest;
   readonly description: Json;

@@ -8,6 +8,7 @@ const RETRY_MS = 5_000;
 /** Bodies in memory are bounded elsewhere (recent-bodies.ts); this is for thousands of small ones. */
 const MAX_WAITING = 10_000;
 
+/** Bodies that the disk did not take, offered to it again. */
 export class BodyWriteRetries {
   /** By the name of the body, those first that have waited longest. */
   readonly #waiting = new Map<string, Retry>();

@@ -19,6 +19,7 @@ import { Maintenance } from './maintenance.ts';
 import { isAbsent, type OpenFile, OpenFiles, readWholly } from './open-files.ts';
 import { DiskBlob, hashOfFile, MemoryBlob, UnreadableBlob } from './stored-blob.ts';
 
+/** The folder, its limits in bytes, and whom it tells. */
 export interface DiskBlobsOptions {
   readonly dataDir: string;
   /** Bytes of memory for small bodies. */
@@ -37,6 +38,7 @@ export interface DiskBlobsOptions {
   readonly onUnreadable: (error: NodeJS.ErrnoException) => void;
 }
 
+/** How full the store is, and whether it takes bytes. */
 export interface DiskBlobsStatus {
   readonly bytes: number;
   readonly count: number;
@@ -50,6 +52,7 @@ const OPEN_FILES = 256;
 /** Enough that a disk without free blocks notices. */
 const PROBE_BYTES = 64 * 1024;
 
+/** The blob store on disk. */
 export class DiskBlobs implements BlobStore {
   /** To be run beside serving. */
   readonly maintenance: Maintenance;
@@ -342,6 +345,7 @@ export class DiskBlobs implements BlobStore {
 // Changes of one thing in turn, of different things at once. A body may be evicted and stored again at the same moment:
 // mixed up, the account would miss a file that is there, or count one that is not.
 
+/** Runs work one after the other. */
 export class OneByOne {
   readonly #last = new Map<string, Promise<unknown>>();
 

@@ -7,6 +7,7 @@ import type { BlobIndex, IndexedBlob } from './blob-index.ts';
 import type { Arrival } from './blob-store.ts';
 import { BLOB_KINDS } from './folders.ts';
 
+/** Quota and floor, in bytes. */
 export interface DiskSpaceOptions {
   readonly index: BlobIndex;
   /** The folder whose file system is judged. */
@@ -22,6 +23,7 @@ export interface DiskSpaceOptions {
   readonly onPaused: (paused: boolean) => void;
 }
 
+/** Why a blob was evicted. */
 export type EvictionReason = 'quota' | 'free-space';
 
 /** Above the high watermark blobs leave until the low one is reached. */
@@ -54,6 +56,7 @@ function isFull(failure: NodeJS.ErrnoException | undefined): boolean {
   return failure?.code === 'ENOSPC' || failure?.code === 'EDQUOT';
 }
 
+/** Keeps the quota and the floor: admits writes and evicts. */
 export class DiskSpace {
   readonly #options: DiskSpaceOptions;
   /** Bytes of bodies that are being written. */

@@ -15,8 +15,10 @@ import { isOutOfDescriptors } from './open-files.ts';
 /** When to look again whether a file descriptor is free. */
 const DESCRIPTORS_BACK_MS = 500;
 
+/** The kinds of bodies. */
 export const BLOB_KINDS: readonly BlobKind[] = ['file', 'page'];
 
+/** Where each body lies. */
 export class BlobFolders {
   readonly temporary: string;
   readonly index: string;

@@ -9,6 +9,7 @@ import { BLOB_KINDS, type BlobFolders, shards } from './folders.ts';
 import { type ScrubOptions, scrub } from './scrub.ts';
 import { LEFTOVER_AGE_MS, sweepTempFiles } from './temp-files.ts';
 
+/** What is maintained. */
 export interface MaintenanceOptions {
   readonly folders: BlobFolders;
   readonly index: BlobIndex;
@@ -21,6 +22,7 @@ export interface MaintenanceOptions {
   readonly onUnreadable: (error: NodeJS.ErrnoException) => void;
 }
 
+/** The clock and the spread of daily work. */
 export interface DailyOptions {
   /** In [0, 1): where reading begins, so that restarts do not favour some bodies. */
   readonly random: () => number;
@@ -35,6 +37,7 @@ const BYTES_PER_SECOND = 4 * 1024 * 1024;
 const FIRST_WAIT_MS = 10 * 60_000;
 const REST_MS = 24 * 60 * 60_000;
 
+/** Scrubs, prunes and reconciles, once a day and at the start. */
 export class Maintenance {
   readonly #options: MaintenanceOptions;
   readonly #closing = new AbortController();

@@ -107,6 +107,7 @@ export async function readWholly(fd: number, target: Buffer, position: number): 
 /** How long a path is trusted before its inode is looked at again. */
 const RECHECK_MS = 1000;
 
+/** Open files of stored bodies, checked once, shared by all readers. */
 export class OpenFiles {
   readonly #files = new Map<string, OpenFile>();
   readonly #opening = new Map<string, Promise<OpenFile | undefined>>();

@@ -5,6 +5,7 @@ import { LRUCache } from 'lru-cache';
 import type { Digest } from '../../core/digest.ts';
 import { exactBytes, KEPT_OVERHEAD_BYTES } from '../../core/exact-bytes.ts';
 
+/** Bodies that were stored a moment ago, in memory, bounded by bytes. */
 export class RecentBodies {
   readonly #bodies: LRUCache<Digest, Buffer>;
 

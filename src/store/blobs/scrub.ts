@@ -12,6 +12,7 @@ import { BLOB_KINDS, type BlobFolders, shards } from './folders.ts';
 import { isAbsent, READING } from './open-files.ts';
 import { hashOfFile } from './stored-blob.ts';
 
+/** What is scrubbed, and how fast. */
 export interface ScrubOptions {
   readonly folders: BlobFolders;
   /** Ends the iteration, in the middle of a body too. */

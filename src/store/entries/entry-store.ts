@@ -5,6 +5,7 @@ import type { Digest } from '../../core/digest.ts';
 import type { EntryRecord } from './entry.ts';
 import type { DatabaseFault } from './sqlite.ts';
 
+/** Stores entries by key, in tiers. */
 export interface EntryStore {
   /** Counts every change of what this node has stored: while it stands still, so does every answer made from it. */
   readonly changes: number;
@@ -42,6 +43,7 @@ export interface EntryStore {
 /** An operation on Redis ends as exactly one of these; `skipped` cost no time because Redis was known to be away. */
 export type RedisResult = 'hit' | 'miss' | 'stored' | 'error' | 'timeout' | 'skipped' | 'tampered';
 
+/** What a tier tells: hits, misses, faults. */
 export type StoreEvent =
   | `disk-${DatabaseFault}`
   /** A row or record that did not pass its checks: removed, and fetched again. */

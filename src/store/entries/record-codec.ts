@@ -29,6 +29,7 @@ const MAX_DEPTH = 32;
 const DAMAGED: Decoded = { kind: 'damaged' };
 const NEWER: Decoded = { kind: 'newer' };
 
+/** The record as it is written. */
 export function encodeRecord(record: EntryRecord): string {
   return JSON.stringify(record);
 }

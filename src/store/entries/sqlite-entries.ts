@@ -12,6 +12,7 @@ import type { StoreEvent } from './entry-store.ts';
 import { MAX_RECORD_BYTES } from './record-codec.ts';
 import { BUSY_TIMEOUT_MS, faultOf, inodeOf, openDatabase, prepareDatabasePath, setAside } from './sqlite.ts';
 
+/** Where the database lies, and whom its faults are told to. */
 export interface EmbeddedEntriesOptions {
   readonly dataDir: string;
   readonly now: () => number;
@@ -48,6 +49,7 @@ interface Session {
   readonly changedByOthers: StatementSync;
 }
 
+/** Entries on disk: SQLite in WAL mode, shared by processes. */
 export class EmbeddedEntries {
   readonly #options: EmbeddedEntriesOptions;
   /** Marks our own rows, so that our own writes are not taken for another process's. */
@@ -294,6 +296,7 @@ const MAX_BYTES = 16 * 1024 * 1024;
 /** What a key costs in memory beside its text. */
 const OVERHEAD_BYTES = 200;
 
+/** Entries that are not on disk yet. */
 export class PendingWrites {
   /** Null is a removal. */
   readonly #texts = new Map<string, string | null>();

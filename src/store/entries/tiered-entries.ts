@@ -13,6 +13,7 @@ import type { EntryStore, StoreEvent } from './entry-store.ts';
 import { decodeRecord, encodeRecord, freezeRecord } from './record-codec.ts';
 import { EmbeddedEntries } from './sqlite-entries.ts';
 
+/** The tiers, and the budget of the first in bytes. */
 export interface TieredEntryStoreOptions {
   /** The database lies in `<dataDir>/entries/v1`. */
   readonly dataDir: string;
@@ -39,6 +40,7 @@ const RECORD_OVERHEAD_BYTES = 400;
 const SWEEP_BATCH = 100;
 const SWEEP_PAUSE_MS = 20;
 
+/** Memory before disk before Redis. */
 export class TieredEntryStore implements EntryStore {
   readonly #memory: LRUCache<string, EntryRecord>;
   readonly #disk: EmbeddedEntries;

@@ -38,6 +38,7 @@ export function macSource(redis: MacConfig): MacSource {
   return parseRedisAddress(redis.url).password === '' ? 'fixed' : 'password';
 }
 
+/** Seals values for Redis with a MAC over key and bytes, and opens them. What does not verify is undefined. */
 export class SharedEnvelope {
   readonly #macKey: Buffer;
 

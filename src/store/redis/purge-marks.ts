@@ -1,6 +1,7 @@
 // Until when what is known of a project was forgotten by an operator's order. Nothing that another node stored before
 // that is taken over from Redis, whoever stored it and whether or not that node has heard of the order (pure).
 
+/** An order to purge a project, or everything (`undefined`), until an instant in milliseconds since the epoch. */
 export interface PurgeOrder {
   /** Everything without it. */
   readonly project: string | undefined;
@@ -10,6 +11,7 @@ export interface PurgeOrder {
   readonly keep?: boolean;
 }
 
+/** Remembers purges, so that older values in Redis are not taken over. */
 export class PurgeMarks {
   readonly #projectOf: (key: string) => string | undefined;
   readonly #isPurgeable: (key: string) => boolean;

@@ -13,8 +13,10 @@ import { codeOf, isReply, parseRedisAddress, RedisLink } from './redis-link.ts';
 import { SharedPurges } from './redis-purges.ts';
 import { WriteBehind } from './write-behind.ts';
 
+/** Whether Redis answers. */
 export type RedisState = 'up' | 'down';
 
+/** The link, the envelope and the limits of values in bytes. */
 export interface SharedEntriesOptions {
   readonly redis: MacConfig;
   readonly now: () => number;
@@ -37,6 +39,7 @@ const MAX_ENTRY_BYTES = 256 * 1024;
 const MAX_STORED_BODY_BYTES = 8 * 1024 * 1024;
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
+/** Entries and page bodies in Redis. */
 export class SharedEntries {
   /** Among the nodes that share this Redis. */
   readonly leases: LeaseDesk;
@@ -262,6 +265,7 @@ function ignoreLate(): void {}
 // nobody who can merely write into Redis makes us wait; who can do more makes us wait for LEASE_MS at most.
 // The clocks of nodes may differ: who thinks that a lease has ended asks upstream too, and that is all.
 
+/** The link, and who this process is. */
 export interface SharedLeasesOptions {
   readonly link: Pick<RedisLink, 'read' | 'putIfAbsent' | 'removeIfSame'>;
   readonly envelope: SharedEnvelope;
@@ -278,6 +282,7 @@ const PREFIX = 'wheelkeep:1:lease:';
 const POLL_MS = 100;
 const MAX_FRAME_BYTES = 256;
 
+/** Leases among nodes, in Redis. */
 export class SharedLeases implements LeaseDesk {
   readonly #options: SharedLeasesOptions;
 

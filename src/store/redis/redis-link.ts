@@ -20,6 +20,7 @@ const NO_PERMISSION = 'NOPERM';
 /** RESP type of bulk strings, `$` (redis.io, "RESP protocol description"): values are bytes, not text. */
 const BULK_STRING = 36;
 
+/** The address, the deadline of a call in milliseconds, and whom it tells. */
 export interface RedisLinkOptions {
   /** `redis://` or `rediss://`, with user information and database number where needed. */
   readonly url: string;
@@ -78,6 +79,7 @@ class ByteStore extends KeyvRedis<Buffer> {
   }
 }
 
+/** The one connection to Redis; keyv speaks over it. A call never waits beyond its deadline. */
 export class RedisLink {
   readonly #options: RedisLinkOptions;
   readonly #client: Client;
@@ -313,6 +315,7 @@ export function isReply(error: unknown): boolean {
 
 // The address of Redis, taken apart by us: URL and the client put all of it, password included, into their errors.
 
+/** The address of Redis, taken apart. */
 export interface RedisAddress {
   readonly host: string;
   readonly port: number;

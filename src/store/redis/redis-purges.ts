@@ -6,6 +6,7 @@ import type { SharedEnvelope } from './envelope.ts';
 import type { PurgeOrder } from './purge-marks.ts';
 import type { RedisLink } from './redis-link.ts';
 
+/** The link, the envelope, and the clock in milliseconds since the epoch. */
 export interface SharedPurgesOptions {
   readonly link: Pick<RedisLink, 'append' | 'appended' | 'remove' | 'sizeOf'>;
   readonly envelope: SharedEnvelope;
@@ -33,8 +34,10 @@ const MOST_ORDERS = 1_000;
 const MAX_ORDER_BYTES = 1_000;
 /** Twice what as many of the largest orders occupy as are read at a time. */
 const MAX_STREAM_BYTES = 4 * MOST_ORDERS * MAX_ORDER_BYTES;
+/** The position before the first order. */
 export const BEFORE_ALL = '0-0';
 
+/** The stream of purge orders in Redis. */
 export class SharedPurges {
   readonly #options: SharedPurgesOptions;
 

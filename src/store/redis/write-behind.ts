@@ -1,6 +1,7 @@
 // Writes that nobody waits for: in order for each key, the newest value only, a few at a time, bounded in number and in
 // bytes, so a slow receiver costs neither time nor memory. Removals go out together, for a purge brings thousands.
 
+/** Bounds of the queue, in entries and bytes. */
 export interface WriteBehindOptions {
   /** Sends one value. Resolves, never rejects, once nothing of it is held. */
   readonly send: (key: string, value: Buffer) => Promise<void>;
@@ -22,6 +23,7 @@ interface Write {
   readonly value: Buffer | undefined;
 }
 
+/** Writes to Redis later, in order, bounded; what is too much is dropped. */
 export class WriteBehind {
   readonly #options: WriteBehindOptions;
   /** The newest write of each key that waits, oldest key first. */
