@@ -45,7 +45,16 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   yaml: ['src/config', 'src/commands'],
   zod: ['src/config'],
   'smol-toml': ['src/config', 'src/locks', 'src/commands/named-locks.ts'],
-  'lru-cache': ['src/cache', 'src/store', 'src/net', 'src/upstream', 'src/index', 'src/http', 'src/access'],
+  'lru-cache': [
+    'src/cache',
+    'src/store',
+    'src/net',
+    'src/upstream',
+    'src/index',
+    'src/http',
+    'src/access',
+    'src/policy',
+  ],
 };
 
 interface Import {

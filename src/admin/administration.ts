@@ -87,7 +87,10 @@ export class Administrator implements Administration {
     const { explain, config } = this.#options;
     const explained = await explain.project(config.defaultIndexes, project);
     if (filename === undefined) return explained;
-    return { ...explained, file: await explainFile(this.#options, explained.answeredBy, project, filename) };
+    return {
+      ...explained,
+      file: await explainFile(this.#options, config.defaultIndexes, explained.answeredBy, project, filename),
+    };
   }
 
   async purge(project: ProjectName | undefined): Promise<Purged> {

@@ -18,6 +18,7 @@ import { Metrics } from '../observe/metrics.ts';
 import type { WorkerSnapshot } from '../workers/messages.ts';
 import { ClientCertificates } from './client-certificates.ts';
 import type { Basics, OtherWorkers } from './context.ts';
+import { openPolicies } from './current-policies.ts';
 import { CurrentSecrets } from './current-secrets.ts';
 import { collectEarly } from './early-collection.ts';
 import { listen } from './listener.ts';
@@ -111,11 +112,13 @@ export async function startApp(config: Config, overrides: AppOverrides = {}): Pr
     lookup: overrides.lookup,
     cut: overrides.upstreamCut ?? false,
   });
-  const services = buildServices(basics, stores, upstreams, pagePool, overrides.workers);
+  const current = await openPolicies(basics);
+  const services = buildServices(basics, stores, upstreams, pagePool, overrides.workers, current.policies);
   const release = async () => {
     stopCollecting();
     secrets.close();
     clientCertificates.close();
+    current.close();
     await services.readThrough.close();
     const { blobs, entries, bodyWriteRetries } = stores;
     await bodyWriteRetries.close();

@@ -80,11 +80,11 @@ export async function listen(
   const { config, now, log, version, node, metrics, events, telemetry } = basics;
   const { blobs, entries } = stores;
   const { client, askers } = upstreams;
-  const { readThrough, resources, index, documents, files, explain } = services;
+  const { readThrough, resources, index, documents, files, explain, policies } = services;
   const [origin] = indexOrigins(config);
   let draining = false;
   const ready = new ReadyAnswers({
-    changes: () => entries.changes,
+    changes: () => entries.changes + policies.changes,
     now,
     maxBytes: memoryShare(basics, 'readyAnswers'),
   });
@@ -172,7 +172,13 @@ export async function listen(
       now,
       onStale: (kind, answer) => telemetry.stale(kind, answer),
     }),
-    files: new FileHandler({ service: files, defaultIndexes: config.defaultIndexes, ready, now }),
+    files: new FileHandler({
+      service: files,
+      defaultIndexes: config.defaultIndexes,
+      ready,
+      now,
+      mayRefuse: () => policies.any,
+    }),
     admin: new AdminApi({
       token,
       administration,
@@ -190,6 +196,7 @@ export async function listen(
     statusPage: new StatusPage({ facts }),
     readiness: () => (draining ? { ready: false, reasons: ['draining'] } : { ready: true, reasons: [] }),
     lastAgreed: () => agreement.oldest(config.defaultIndexes),
+    policyVerdicts: (project) => index.verdicts(config.defaultIndexes, project),
     servedDays: async () => (await facts()).served,
     indexNames: new Set(config.indexes.map(({ name }) => name)),
     uploadsTo: config.uploads ? (name) => uploadUrl(config, name) : undefined,

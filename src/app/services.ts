@@ -17,10 +17,12 @@ import type { PagePool } from '../index/page-pool.ts';
 import { pageProfile } from '../index/page-profile.ts';
 import { PageResources } from '../index/page-resources.ts';
 import { RenderedPages } from '../index/rendered-pages.ts';
+import { unlistedVerdict } from '../index/verdicts.ts';
 import { WithdrawnMetadata } from '../index/withdrawn-metadata.ts';
 import { NameRouting } from '../pages/name-routing.ts';
 import type { Move } from '../pages/page.ts';
 import type { ProjectName } from '../pages/project-name.ts';
+import type { Policies } from '../policy/policies.ts';
 import type { IndexUpstream } from '../upstream/index-upstream.ts';
 import type { OtherWorkers } from './context.ts';
 import { type Basics, memoryShare } from './context.ts';
@@ -37,6 +39,7 @@ export interface Services {
   readonly documents: DocumentService;
   readonly files: FileService;
   readonly explain: Explain;
+  readonly policies: Policies;
 }
 
 /** Constructs them. */
@@ -46,6 +49,7 @@ export function buildServices(
   { client, askers, indexes, rights }: Upstreams,
   pagePool: PagePool,
   otherWorkers: OtherWorkers | undefined,
+  policies: Policies,
 ): Services {
   const { config, now, random, telemetry } = basics;
   const { blobs, entries, recent, bodyWriteRetries } = stores;
@@ -71,13 +75,21 @@ export function buildServices(
   const onChanged = (project: ProjectName, filename: string, accepted: boolean) =>
     telemetry.changedFile(project, filename, accepted);
   const extracting = new Set(config.indexes.filter((index) => index.extractMetadata).map(({ name }) => name));
+  const known = new KnownFiles({ entries, now, scopeOf: (index) => indexes.get(index)!.scope });
   const changedFiles = new ChangedFiles({
     pagePool,
-    known: new KnownFiles({ entries, now, scopeOf: (index) => indexes.get(index)!.scope }),
+    known,
     accepting,
     // Pages are judged long after all of this is built.
     metadataHere: (...file) => files.metadataHere(...file),
     onChanged,
+    onDeparted: (index, project, files) => {
+      const view = policies.view(index, project);
+      const pulled = files.find(
+        ({ filename, ...left }) => unlistedVerdict(view, filename ?? '', left, now())?.refusal.rule === 'removed',
+      );
+      telemetry.departedFiles(index, project, files.length, pulled && (pulled.filename ?? project));
+    },
   });
   const resources = new PageResources({
     indexes,
@@ -90,6 +102,7 @@ export function buildServices(
     entries,
     now,
     onRemarks: (name, project, remarks) => telemetry.pageRemarks(name, project, remarks),
+    onQuarantined: (name, project, reason) => telemetry.quarantined(name, project, reason),
   });
   const index = new IndexService({
     readThrough,
@@ -100,6 +113,9 @@ export function buildServices(
     resources,
     extracting,
     withdrawn: new WithdrawnMetadata({ now }),
+    policies,
+    known,
+    now,
   });
   const documents = new DocumentService({
     index,
@@ -107,12 +123,17 @@ export function buildServices(
     readThrough,
     rendered,
     pagePool,
+    policies,
   });
   const files: FileService = new FileService({
     index,
     scopeOf: (name) => indexes.get(name)!.scope,
     extracting,
     readThrough,
+    departureOf: (...file) => known.departure(...file),
+    policies,
+    now,
+    onRefused: (rule, mode) => telemetry.refused(rule, mode),
     profiles: fileProfiles({
       maxFileBytes: config.maxFileBytes,
       holdBackBytes: config.holdBackBytes,
@@ -133,7 +154,7 @@ export function buildServices(
     onRefusedFile: (project, filename) => onChanged(project, filename, false),
   });
   const explain = new Explain({ routing, resources, readThrough, entries, now });
-  return { readThrough, pagePool, rendered, resources, index, documents, files, explain };
+  return { readThrough, pagePool, rendered, resources, index, documents, files, explain, policies };
 }
 
 /** Pages of several mirrors are measured by one another. */

@@ -10,6 +10,8 @@ import type { EventKind, Events } from '../observe/events.ts';
 import type { Log, LogFields } from '../observe/log.ts';
 import type { RedisResultLabel } from '../observe/metric-table.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import type { RefusalRule } from '../policy/judge.ts';
+import type { Policy } from '../policy/policy.ts';
 import type { StoreEvent } from '../store/entries/entry-store.ts';
 import type { RedisState } from '../store/redis/redis-entries.ts';
 import type { MirrorResult } from '../upstream/index-upstream.ts';
@@ -116,6 +118,32 @@ export class Telemetry implements FetchObserver {
     this.#tell('changed-digest', `upstream gives another hash for a name it has used before; ${rule}: ${filename}`, {
       project,
     });
+  }
+
+  /** `pulled` names the one of them that is refused from now on; undefined when all are old enough to be served. */
+  departedFiles(index: string, project: string, count: number, pulled: string | undefined): void {
+    const files = count === 1 ? 'one file' : `${count} files`;
+    const verdict = pulled === undefined ? 'what is here of them is still served' : `refused as pulled: ${pulled}`;
+    this.#tell('removed', `${index} no longer lists ${files} of ${project}; ${verdict}`, { project });
+  }
+
+  /** A file was asked for that the policy keeps out. */
+  refused(rule: RefusalRule, mode: Policy['mode']): void {
+    this.#meters.policyRefusals.inc({ rule, mode });
+  }
+
+  policyReloaded(file: string, failure: Error | undefined): void {
+    this.#meters.policyReloads.inc({ result: failure === undefined ? 'taken' : 'rejected' });
+    const message =
+      failure === undefined
+        ? 'policy reloaded'
+        : `policy not reloaded, the last good one stays in force; mend ${file}: ${failure.message}`;
+    this.#tell('policy', message);
+  }
+
+  quarantined(index: string, project: string, reason: string | undefined): void {
+    const why = reason === undefined ? '' : ` (${reason})`;
+    this.#tell('quarantined', `${index} has quarantined ${project}${why}; its files are refused`, { project });
   }
 
   wrongPart(wheel: string): void {

@@ -2,6 +2,7 @@
 // Sizes are bytes and times milliseconds; the names users type and the units they may use stand in options.ts.
 
 import type { TlsFiles, TlsIdentity } from '../access/tls-identity.ts';
+import type { Policy } from '../policy/policy.ts';
 
 /** How we prove who we are to one upstream; bound to that upstream's origin. */
 export type Credentials =
@@ -75,6 +76,13 @@ export interface RawMountConfig {
   readonly credentialsFile?: CredentialsFile;
 }
 
+/** The supply-chain policies of the indexes that have one. */
+export interface PolicyConfig {
+  /** Where it stands; read again when it changes. */
+  readonly file: string;
+  readonly byIndex: ReadonlyMap<string, Policy>;
+}
+
 /** An address to listen on. */
 export interface ListenAddress {
   readonly host: string;
@@ -125,6 +133,8 @@ export interface Config extends ListenAddress {
   readonly allowedHosts: readonly string[];
   /** Without allowed_hosts: what listeners on loopback are called beside localhost; undefined for any name. */
   readonly loopbackNames?: readonly string[];
+  /** Which releases are kept out; none without it. */
+  readonly policy?: PolicyConfig;
   /** Where orders of the administration are written down. */
   readonly auditLog?: string;
   /** 406 in the place of HTML for who accepts no format of an index page. */

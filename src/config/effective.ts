@@ -2,10 +2,12 @@
 // Secrets are replaced by stars, in credentials and in URLs alike.
 
 import { Document, isMap, type Pair, Scalar } from 'yaml';
+import type { Policy } from '../policy/policy.ts';
 import { listenAddress, withoutSecrets } from './addresses.ts';
 import type { Config, Credentials } from './config.ts';
 import type { LoadedConfig } from './load.ts';
 import { OPTIONS, type Option, type OptionKey } from './options.ts';
+import { policyRecord } from './policies.ts';
 
 /** An option's value as it is written in the file, and where it was found. */
 export interface EffectiveValue {
@@ -54,7 +56,15 @@ function commentPair(document: Document, key: string, comment: string): void {
   if (pair?.key instanceof Scalar) pair.key.commentBefore = ` from ${comment}`;
 }
 
+function recordOf(policy: Policy | undefined): unknown {
+  return policy === undefined ? 'none' : policyRecord(policy);
+}
+
 function structures(config: Config) {
+  const { policy } = config;
+  // One for all of them stands once, however it was written.
+  const [first, ...others] = config.indexes.map(({ name }) => policy?.byIndex.get(name));
+  const general = others.every((other) => other === first) ? first : undefined;
   const indexes = Object.fromEntries(
     config.indexes.map((index) => [
       index.name,
@@ -83,6 +93,7 @@ function structures(config: Config) {
         ...(index.passRanges && { pass_ranges: true }),
         ...(index.missingRedirects && { missing_redirects: true }),
         ...(index.uploadUrl !== undefined && { upload_url: index.uploadUrl }),
+        ...(general === undefined && policy !== undefined && { policy: recordOf(policy.byIndex.get(index.name)) }),
       },
     ]),
   );
@@ -106,6 +117,7 @@ function structures(config: Config) {
     indexes,
     ...(config.indexes.length > 1 && { default: config.defaultIndexes }),
     ...(config.routes.length > 0 && { routes: config.routes }),
+    ...(general !== undefined && { policy: policyRecord(general) }),
     ...(config.raw.length > 0 && { raw }),
   };
 }

@@ -10,6 +10,7 @@ import { CredentialsReader } from './credentials.ts';
 import { type Machine, pipNetwork } from './default-upstream.ts';
 import { chooseIndexes, StructureBuilder } from './indexes.ts';
 import { certificatesOf, proxiesOf, withPipClientCertificate, withPipProxy } from './network.ts';
+import { endedExemptions, policiesOf } from './policies.ts';
 import { ConfigurationError, type Problem } from './problems.ts';
 import { type ConfigInput, pathOf, type ReadSettings, readSettings } from './settings.ts';
 import { thisMachine } from './this-machine.ts';
@@ -49,6 +50,7 @@ export async function loadConfig(
   const defaultIndexes = builder?.defaults(structures?.default, names) ?? names;
   const routes = builder?.routes(structures?.routes ?? [], names) ?? [];
   const raw = (await builder?.raw(structures?.raw ?? {}, settings.maxFile)) ?? [];
+  const policy = file && (await policiesOf(file, names, problems));
   const pip = await pipNetwork(machine);
   const caFile = pathOf(read, 'caFile', input.cwd);
   const auditLog = await auditLogOf(read, input.cwd, problems);
@@ -58,6 +60,7 @@ export async function loadConfig(
     problems,
     pip.cert,
   );
+  warnings.push(...(policy === undefined ? [] : endedExemptions(policy, Date.now())));
   const proxy = withPipProxy(proxiesOf(input.env, problems), pip.proxy, isInstallers, warnings);
   const reached = await withPipClientCertificate(indexes, pip.clientCert, isInstallers, warnings);
   const tls = await tlsOf(read, input.cwd, problems, warnings);
@@ -96,6 +99,7 @@ export async function loadConfig(
     graceMs: settings.grace,
     allowedHosts: settings.allowedHosts,
     loopbackNames: settings.publicUrl === undefined ? [] : [new URL(settings.publicUrl).hostname],
+    ...(policy && { policy }),
     ...(auditLog !== undefined && { auditLog }),
     strictAccept: settings.strictAccept,
     uploads: settings.uploads,

@@ -260,6 +260,11 @@ export const STRUCTURES = [
   { name: 'indexes', description: 'Several indexes by name, each with its upstreams; instead of `upstream`.' },
   { name: 'default', description: 'The order in which `/simple/` asks the indexes; unset, as they stand.' },
   { name: 'routes', description: 'Project names that are only ever asked at one index.' },
+  {
+    name: 'policy',
+    description:
+      'Which releases are kept out, and for how long: see supply-chain.md. It may change while the server runs.',
+  },
   { name: 'raw', description: 'Further origins, forwarded unchanged under `/raw/<name>/` and cached by RFC 9111.' },
 ] as const;
 

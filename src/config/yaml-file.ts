@@ -7,31 +7,10 @@ import { isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { baseUrl, exactUrl, listenAddress, origin, upstreamAddress } from './addresses.ts';
 import { OPTIONS, STRUCTURES } from './options.ts';
+import { policyBlock } from './policy-block.ts';
 import { nearest, type Problem } from './problems.ts';
-import { duration, InvalidValue, size, type Unit } from './units.ts';
-
-/** A text, number or truth value, read by the parser of its unit. */
-function inUnit<T>(unit: Unit<T>) {
-  return z.unknown().transform((raw, context): T => {
-    try {
-      if (['string', 'number', 'boolean'].includes(typeof raw)) return unit.parse(String(raw).trim());
-      context.addIssue({ code: 'custom', message: raw === undefined ? 'is missing' : `expected one ${unit.name}` });
-    } catch (error) {
-      if (!(error instanceof InvalidValue)) throw error;
-      context.addIssue({ code: 'custom', message: error.message });
-    }
-    return z.NEVER;
-  });
-}
-
-/** An object of exactly these keys; a stranger is an issue of its own beside all others. */
-function record<S extends z.ZodRawShape>(shape: S) {
-  const known = Object.keys(shape).join(', ');
-  return z.strictObject(shape, {
-    error: ({ code }) =>
-      code === 'unrecognized_keys' ? `unknown key; known here: ${known}` : `expected the keys ${known}`,
-  });
-}
+import { duration, size } from './units.ts';
+import { inUnit, record } from './yaml-values.ts';
 
 const CREDENTIALS = 'expected exactly one of basic_file, bearer_file, basic, bearer and netrc: true';
 const credentials = record({
@@ -88,6 +67,7 @@ const index = record({
   accept: z.enum(['any', 'json', 'html'], { error: 'expected any, json or html' }).default('any'),
   extract_metadata: z.boolean({ error: 'expected true or false' }).default(false),
   pass_ranges: z.boolean({ error: 'expected true or false' }).default(false),
+  policy: z.union([z.literal('none'), policyBlock], { error: 'expected none, or a policy of its own' }).optional(),
   /** A redirect of a page to another origin, a login above all, means "not here". */
   missing_redirects: z.boolean({ error: 'expected true or false' }).default(false),
   upload_url: inUnit(exactUrl).optional(),
@@ -118,6 +98,7 @@ const structures = z.object({
   indexes: z.record(name, index, { error: named('upstreams') }).optional(),
   default: z.array(z.string(), { error: 'expected a list of index names' }).optional(),
   routes: z.array(route, { error: 'expected a list of { names, index }' }).default([]),
+  policy: policyBlock.optional(),
   raw: z.record(name, mount, { error: named('origin') }).default({}),
 });
 

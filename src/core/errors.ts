@@ -75,6 +75,16 @@ export class Forbidden extends ProxyError {
   }
 }
 
+/** The supply-chain policy keeps a release out. `message` is one sentence that also fits a status line. */
+export class Refused extends ProxyError {
+  override readonly status = 403;
+  override readonly code: ErrorCode;
+  constructor(message: string, code: ErrorCode) {
+    super(message);
+    this.code = code;
+  }
+}
+
 /** The client takes us for a server of another name (RFC 9110 15.5.20). */
 export class MisdirectedRequest extends ProxyError {
   override readonly status = 421;
@@ -191,6 +201,9 @@ export const ERROR_CODES = {
   'uploads-disabled': [403, 'the option `uploads` is off'],
   'xml-rpc-disabled': [403, 'the option `xml_rpc` is off'],
   quarantined: [403, 'the index has quarantined the project'],
+  held: [403, 'the supply-chain policy holds the release until it is older (`policy`)'],
+  denied: [403, 'the supply-chain policy denies the release (`policy`)'],
+  pulled: [403, 'the file left its index soon after its upload, so it was probably harmful'],
   'not-found': [404, 'the requested resource does not exist'],
   'no-such-route': [404, 'nothing is served at this path'],
   'invalid-project-name': [404, 'this cannot be the name of a project'],

@@ -29,27 +29,25 @@ export interface ExplainFileOptions {
 /** Looks at what is held of the index that answers for the project; asks nobody. */
 export async function explainFile(
   { index, files }: ExplainFileOptions,
+  indexes: readonly string[],
   answeredBy: string | undefined,
   project: ProjectName,
   filename: string,
 ): Promise<FileExplanation> {
-  if (answeredBy === undefined) return { filename, listed: false, verdict: 'no index here has its project' };
-  const found = await index.findHeld(answeredBy, project, { key: '', filename });
+  const found = answeredBy === undefined ? undefined : await index.findHeld(answeredBy, project, { key: '', filename });
   const file = found?.named;
-  if (file === undefined) {
-    const unserved = found?.unserved;
-    const verdict =
-      unserved === undefined
-        ? `the page of ${project} does not list it`
-        : `the page of ${project} lists it, but it cannot be served: ${unserved}`;
-    return { filename, listed: false, verdict };
+  if (answeredBy === undefined || file === undefined) {
+    const page = unlistedWords(answeredBy, project, found?.unserved);
+    const left = await files.left(answeredBy === undefined ? indexes : [answeredBy], project, filename);
+    return { filename, listed: false, verdict: left === undefined ? page : `${page}; ${left}` };
   }
   const stored = await files.stored(answeredBy, file);
+  const kept = await index.heldVerdict(answeredBy, project, filename);
   const { url, link, hashes, sizeBytes, yanked } = file;
   return {
     filename,
     listed: true,
-    verdict: verdictOn(file, stored !== undefined),
+    verdict: kept === undefined ? verdictOn(file, stored !== undefined) : `the policy keeps it out: ${kept.text}`,
     url: withoutQuery(url),
     ...(link !== url && { link: withoutQuery(link) }),
     hashes,
@@ -57,6 +55,12 @@ export async function explainFile(
     yanked,
     ...(stored !== undefined && { stored }),
   };
+}
+
+function unlistedWords(answeredBy: string | undefined, project: ProjectName, unserved: string | undefined): string {
+  if (answeredBy === undefined) return 'no index here has its project';
+  if (unserved === undefined) return `the page of ${project} does not list it`;
+  return `the page of ${project} lists it, but it cannot be served: ${unserved}`;
 }
 
 function verdictOn({ kept }: ListedFile, isStored: boolean): string {

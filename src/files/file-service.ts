@@ -7,10 +7,16 @@ import type { Resource } from '../cache/profile.ts';
 import type { AnswerBody } from '../cache/read-through.ts';
 import { NotFound, UnavailableForLegalReasons, UpstreamFailure } from '../core/errors.ts';
 import type { FileListing, IndexService } from '../index/index-service.ts';
+import { refused, unlistedVerdict } from '../index/verdicts.ts';
 import { projectsOfFilename } from '../pages/distribution-name.ts';
 import { addressOf, filenameOfUrl } from '../pages/file-links.ts';
+import type { Departure } from '../pages/known-hashes.ts';
 import type { ListedFile } from '../pages/page-reader.ts';
 import type { ProjectName } from '../pages/project-name.ts';
+import type { ScreenedFile } from '../pages/screen.ts';
+import type { RefusalRule } from '../policy/judge.ts';
+import type { Policies } from '../policy/policies.ts';
+import type { Policy } from '../policy/policy.ts';
 import type { Blob } from '../store/blobs/blob-store.ts';
 import type { BodyReference, Entry } from '../store/entries/entry.ts';
 import { changedFile, FileFinder, fileNotFound, notListed } from './file-finder.ts';
@@ -51,6 +57,12 @@ export interface FileServiceOptions
   extends FileResourcesOptions,
     Pick<ListedReadOptions, 'refusing' | 'onRefusedFile'> {
   readonly index: IndexService;
+  /** When a file left its page; undefined while one lists it, or nothing is known of it. */
+  readonly departureOf: (index: string, project: ProjectName, filename: string) => Promise<Departure | undefined>;
+  readonly policies: Policies;
+  readonly now: () => number;
+  /** Told of a file that the policy kept out, or with `report` would have, by the rule. */
+  readonly onRefused: (rule: RefusalRule, mode: Policy['mode']) => void;
   /** Indexes of whose files a part is passed on as long as they are not here. */
   readonly passing: ReadonlySet<string>;
 }
@@ -104,6 +116,7 @@ export class FileService {
     if (listing instanceof UpstreamFailure || listing?.at === undefined || wanted.companion !== undefined) {
       return this.open(request);
     }
+    this.#requireAllowed(listing, listing.at);
     const resource = this.#resources.ofUpstream(listing.index, listing.at, undefined);
     if ((await this.#options.readThrough.held(resource)) !== undefined) return this.open(request);
     if (listing.at.sizeBytes !== undefined) return { kind: 'known', file: listing.at, sizeBytes: listing.at.sizeBytes };
@@ -163,6 +176,19 @@ export class FileService {
     return file === undefined ? undefined : this.#resources.metadataHere(index, file, known);
   }
 
+  /** What becomes of a file that no page lists any more, in one sentence; undefined when nothing is known of it. */
+  async left(indexes: readonly string[], project: ProjectName, filename: string): Promise<string | undefined> {
+    for (const index of indexes) {
+      const departed = await this.#options.departureOf(index, project, filename);
+      if (departed === undefined) continue;
+      const view = this.#options.policies.view(index, project);
+      const found = unlistedVerdict(view, filename, departed, this.#options.now());
+      const day = new Date(departed.at).toISOString().slice(0, 10);
+      return found === undefined ? `it left on ${day}, and what is here of it is served` : `refused: ${found.text}`;
+    }
+    return undefined;
+  }
+
   #sizeOf(index: string, key: string, file: ListedFile): Promise<number | undefined> {
     const { readThrough, source } = this.#options;
     return readThrough.askUnkept(`size:${key} ${file.url}`, index, () => source.sizeOf(index, file));
@@ -171,6 +197,7 @@ export class FileService {
   async #answer(wanted: Wanted, listing: FileListing, file: ListedFile): Promise<FileAnswer> {
     const { index } = listing;
     const { companion } = wanted;
+    this.#requireAllowed(listing, file);
     const offered = file.coreMetadata !== undefined && file.coreMetadata !== false;
     if (companion === '.metadata' && !offered && !this.#resources.extracts(index, file)) {
       throw new NotFound('The index does not offer core metadata for this file.', 'metadata-not-found');
@@ -214,9 +241,12 @@ export class FileService {
     const { indexes } = wanted.request;
     const { index: service } = this.#options;
     const readings = projectsOfFilename(wanted.filename);
+    const alias = await service.alias(indexes, wanted.filename);
+    const projects = alias === undefined ? readings : [...readings, alias];
     const askable = service.askableForAny(readings, indexes);
     const holders = readings.length === 0 ? [indexes] : readings.map((project) => service.holders(askable, project));
     for (const index of new Set((await Promise.all(holders)).flat())) {
+      for (const project of projects) await this.#requireUnlistedAllowed(index, project, wanted.filename);
       const resource = this.#resources.unlisted(index, wanted);
       const held = await this.#options.readThrough.held(resource);
       const isKnown = known === undefined || wanted.companion !== undefined || isFile(held, known);
@@ -233,6 +263,27 @@ export class FileService {
       }
     }
     return undefined;
+  }
+
+  /** Throws Refused when the policy keeps out what no page lists any more: it was pulled, or a rule denies it. */
+  async #requireUnlistedAllowed(index: string, project: ProjectName, filename: string): Promise<void> {
+    const departed = await this.#options.departureOf(index, project, filename);
+    const view = this.#options.policies.view(index, project);
+    const found = unlistedVerdict(view, filename, departed, this.#options.now());
+    if (found !== undefined) this.#refuse(found);
+  }
+
+  /** Throws Refused when the policy keeps the file out. */
+  #requireAllowed({ index, screen }: FileListing, { filename }: ListedFile): void {
+    const found = screen.refused.get(filename);
+    if (found === undefined || found.served) return;
+    if (this.#options.policies.of(index).mode === 'report') this.#options.onRefused(found.refusal.rule, 'report');
+    else this.#refuse(found);
+  }
+
+  #refuse(found: Pick<ScreenedFile, 'refusal' | 'text'>): never {
+    this.#options.onRefused(found.refusal.rule, 'enforce');
+    throw refused(found);
   }
 }
 

@@ -40,6 +40,8 @@ export interface DispatchOptions {
   readonly readiness: () => Readiness;
   /** When the longest silent of the default indexes last agreed with us. */
   readonly lastAgreed: () => Promise<number | undefined>;
+  /** What the policy says of a project, for who may read its page. */
+  readonly policyVerdicts: (project: ProjectName) => Promise<unknown>;
   readonly servedDays: () => Promise<readonly ServedDay[]>;
   /** Names that may stand before `/simple/` and `/files/`. */
   readonly indexNames: ReadonlySet<string>;
@@ -101,6 +103,9 @@ export class Dispatch {
       case 'metrics':
         exchange.kind = 'metrics';
         return answerMetrics(exchange, this.#options.metrics);
+      case 'policy':
+        exchange.kind = 'status';
+        return sendJson(exchange, await this.#options.policyVerdicts(route.project));
       case 'last-modified':
         exchange.kind = 'status';
         return sendLastModified(exchange, await this.#options.lastAgreed());

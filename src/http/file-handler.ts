@@ -12,6 +12,7 @@ import type { FileService, FoundFile, KnownFile } from '../files/file-service.ts
 import { cacheStatus } from '../http-semantics/cache-status.ts';
 import { fileLink } from '../pages/file-links.ts';
 import type { ListedFile } from '../pages/page-reader.ts';
+import { readInstant } from '../policy/since.ts';
 import type { Blob } from '../store/blobs/blob-store.ts';
 import { UnreadableBlob } from '../store/blobs/stored-blob.ts';
 import type { Entry } from '../store/entries/entry.ts';
@@ -29,6 +30,8 @@ export interface FileHandlerOptions {
   /** Small files are repeated from there while their page is fresh. */
   readonly ready: ReadyAnswers;
   readonly now: () => number;
+  /** Whether a policy may refuse tomorrow what is served today: caches in front then ask again. */
+  readonly mayRefuse: () => boolean;
 }
 
 /** The route's part of a request for a file. */
@@ -94,7 +97,7 @@ export class FileHandler {
     exchange.outcome = answer.outcome;
     if (blob !== undefined) {
       if (blob.bytes !== undefined) this.#keepReady(exchange, { ...found, answer }, blob.bytes);
-      return sendBlob(exchange, answer, blob, found.file);
+      return sendBlob(exchange, answer, blob, found.file, this.#options.mayRefuse());
     }
     // Lost a moment ago and being fetched again.
     return this.#arriving(exchange, { ...found, answer }, answer.arriving!);
@@ -105,7 +108,7 @@ export class FileHandler {
     const { answer, listedSeconds } = found;
     const lifetimeSeconds = Math.min(listedSeconds, answer.remainingSeconds);
     if (answer.outcome !== 'hit' || lifetimeSeconds <= 0) return;
-    const head = headOf(exchange, answer, found.file);
+    const head = headOf(exchange, answer, found.file, this.#options.mayRefuse());
     this.#options.ready.keep(exchange, {
       kind: found.what,
       outcome: 'hit',
@@ -146,7 +149,14 @@ export class FileHandler {
       const entry = part ? await within(Math.min(RANGE_WAIT_MS, leftMs()), arriving.arrived, exchange) : undefined;
       exchange.outcome = found.answer.outcome;
       const blob = entry === undefined ? undefined : await this.#options.service.storedBody(found, entry);
-      if (blob !== undefined) return await sendBlob(exchange, { ...found.answer, entry: entry! }, blob, found.file);
+      if (blob !== undefined)
+        return await sendBlob(
+          exchange,
+          { ...found.answer, entry: entry! },
+          blob,
+          found.file,
+          this.#options.mayRefuse(),
+        );
       const fields = [...contentFields(), 'etag', arriving.tag, ...aging];
       if (reader.sizeBytes !== undefined) fields.push('content-length', String(reader.sizeBytes));
       if (exchange.isHead) return exchange.send(200, fields);
@@ -164,9 +174,15 @@ export class FileHandler {
 }
 
 /** Sends the blob, or the part of it that is asked for, and releases it. */
-async function sendBlob(exchange: Exchange, answer: Answer, blob: Blob, file: ListedFile | undefined): Promise<void> {
+async function sendBlob(
+  exchange: Exchange,
+  answer: Answer,
+  blob: Blob,
+  file: ListedFile | undefined,
+  mayRefuse: boolean,
+): Promise<void> {
   try {
-    await sendOpenBlob(exchange, answer, blob, file);
+    await sendOpenBlob(exchange, answer, blob, file, mayRefuse);
   } finally {
     blob.release();
   }
@@ -177,8 +193,9 @@ async function sendOpenBlob(
   answer: Answer,
   blob: Blob,
   file: ListedFile | undefined,
+  mayRefuse: boolean,
 ): Promise<void> {
-  const { etag, lastModified, fields: lasting } = headOf(exchange, answer, file);
+  const { etag, lastModified, fields: lasting } = headOf(exchange, answer, file, mayRefuse);
   const fields = [...lasting, ...agingFields(answer, answer.ageSeconds)];
   if (notModified(exchange, etag, lastModified)) return exchange.send(304, fields);
 
@@ -207,10 +224,11 @@ async function sendOpenBlob(
 }
 
 /** The head of a stored file's answer, but for what changes with time. */
-function headOf(exchange: Exchange, { entry }: Answer, file: ListedFile | undefined) {
+function headOf(exchange: Exchange, { entry }: Answer, file: ListedFile | undefined, mayRefuse: boolean) {
   const etag = `"${entry.body!.digest}"`;
   const lastModified = modifiedAt(entry, file);
-  const control = exchange.cacheControl(entry.body!.verified ? VERIFIED_CONTROL : UNVERIFIED_CONTROL);
+  const lasting = entry.body!.verified ? VERIFIED_CONTROL : UNVERIFIED_CONTROL;
+  const control = exchange.cacheControl(mayRefuse ? `${lasting}, s-maxage=60` : lasting);
   const fields = [...contentFields(), 'etag', etag, 'cache-control', control];
   if (lastModified !== undefined) fields.push('last-modified', lastModified);
   return { etag, lastModified, fields };
@@ -236,8 +254,8 @@ function promisedTag(file: ListedFile | undefined): string | undefined {
 }
 
 function modifiedAt(entry: Entry, file: ListedFile | undefined): string | undefined {
-  const uploaded = file?.uploadTime === undefined ? Number.NaN : Date.parse(file.uploadTime);
-  if (!Number.isNaN(uploaded)) return new Date(uploaded).toUTCString();
+  const uploaded = readInstant(file?.uploadTime);
+  if (uploaded !== undefined) return new Date(uploaded).toUTCString();
   return fieldValue(entry.fields, 'last-modified');
 }
 

@@ -1,8 +1,9 @@
 // Failures as clients see them: application/problem+json (RFC 9457), which uv shows to its user.
 
-import { type ErrorCode, MethodNotAllowed, ProxyError, Unauthorized } from '../core/errors.ts';
+import { type ErrorCode, MethodNotAllowed, ProxyError, Refused, Unauthorized } from '../core/errors.ts';
 import { cacheStatus } from '../http-semantics/cache-status.ts';
 import { ProjectNotFound } from '../index/page-errors.ts';
+import { reasonPhrase } from '../policy/judge.ts';
 import { isOutOfDescriptors } from '../store/blobs/open-files.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -65,6 +66,8 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
   if (status === 400 || status === 413) fields.push('connection', 'close');
   // Twine shows its user the reason phrase and nothing else of a refusal.
   if (exchange.kind === 'passthrough' && PHRASE.test(detail)) response.statusMessage = detail;
+  // pip shows its user nothing else of a file that is refused.
+  if (error instanceof Refused) response.statusMessage = reasonPhrase(detail);
   exchange.send(status, fields, body);
 }
 

@@ -35,6 +35,8 @@ export type Route =
       readonly version: string;
       readonly filename: string;
     }
+  /** What the policy says of a project. */
+  | { readonly kind: 'policy'; readonly project: ProjectName }
   | { readonly kind: 'upload'; readonly index: string | undefined }
   | { readonly kind: 'raw'; readonly mount: string; readonly rest: string }
   | { readonly kind: 'admin'; readonly operation: string; readonly query: URLSearchParams }
@@ -103,6 +105,7 @@ export function routeOf(target: string, indexes: ReadonlySet<string>): Route {
   if (rawPath.startsWith(ADMINISTRATION)) {
     return { kind: 'admin', operation: rawPath.slice(ADMINISTRATION.length), query: new URLSearchParams(query) };
   }
+  if (rawPath.startsWith(POLICY)) return policyRoute(rawPath.slice(POLICY.length));
   const index = indexes.has(first) ? first : undefined;
   const [what, ...rest] = index === undefined ? segments : segments.slice(1);
   switch (what) {
@@ -166,6 +169,14 @@ export function targetBelow(basePath: string, target: string): string {
   const path = originForm(target);
   if (path.startsWith(basePath) && path.charCodeAt(basePath.length) === SLASH) return path.slice(basePath.length);
   throw new NotFound(`Everything here is below ${basePath}/.`, 'no-such-route');
+}
+
+const POLICY = '/-/policy/';
+
+function policyRoute(rest: string): Route {
+  const project = parseProjectName(decodeSegment(rest.endsWith('/') ? rest.slice(0, -1) : rest))?.name;
+  if (project === undefined) throw new NotFound('This is no valid project name.', 'invalid-project-name');
+  return { kind: 'policy', project };
 }
 
 function simpleRoute(index: string | undefined, rest: readonly string[], query: string): Route {

@@ -3,7 +3,7 @@
 // left to be shown, the whole page is refused. Pages of several mirrors: mirror-judgement.ts, which asks here, too.
 
 import { UpstreamFailure } from '../core/errors.ts';
-import { type ChangedClaim, type Claim, claimsIn, type KnownHash } from '../pages/known-hashes.ts';
+import { type ChangedClaim, type Claim, claimsIn, type Departure, type Judged } from '../pages/known-hashes.ts';
 import type { Move, PageFacts, PinnedHashes } from '../pages/page.ts';
 import type { HeldComparison, PageSource } from '../pages/page-reader.ts';
 import { ALL_OTHERS, areTooMany, MOST_KEPT_FILES } from '../pages/pinned-files.ts';
@@ -30,10 +30,16 @@ export interface ChangedFilesOptions {
   ) => Promise<string | undefined>;
   /** Told once of each change. */
   readonly onChanged: (project: ProjectName, filename: string, accepted: boolean) => void;
+  /** Told of files that left their page; `filename` is undefined where the whole project is gone. */
+  readonly onDeparted: (index: string, project: ProjectName, files: readonly DepartedOrGone[]) => void;
 }
 
-/** What is to be written down when a page is accepted, by name. */
-export type Notes = ReadonlyMap<string, readonly KnownHash[]>;
+export interface DepartedOrGone extends Departure {
+  readonly filename?: string;
+}
+
+/** What is to be written down when a page is accepted, by name, and what is to be told then. */
+export type Notes = Pick<Judged, 'notes' | 'departed'>;
 
 /** A page measured by what is known. */
 export interface Measured {
@@ -81,7 +87,7 @@ export class ChangedFiles {
     const wanted = factsOf(held)?.known === true ? 'differing' : 'all';
     const comparison = await pagePool.compare(held?.source, candidate, declared, wanted);
     const accepts = (claim: Claim) => accepting.has(index) || believed(claim);
-    const judged = await known.judge(index, project, comparison.claims, accepts);
+    const judged = await known.judge(index, project, comparison.claims, accepts, held?.entry.responseTime);
     const changed = judged.changed.filter(({ what }) => what === 'file');
     const names = new Set(changed.map(({ filename }) => filename));
     // The known hash is repeated, but one of another algorithm is not what the held page gave.
@@ -92,7 +98,7 @@ export class ChangedFiles {
       names.add(claim.filename);
     }
     const metadata = judged.changed.filter(({ what, filename }) => what === 'metadata' && !names.has(filename));
-    return { comparison, changed, metadata, notes: judged.notes };
+    return { comparison, changed, metadata, notes: judged };
   }
 
   /**
@@ -151,7 +157,9 @@ export class ChangedFiles {
   /** The page with these facts is about to be stored: its names are written down first. */
   async accepted(index: string, project: ProjectName, facts: unknown, isCurrent: () => boolean): Promise<void> {
     const notes = typeof facts === 'object' && facts !== null ? this.#notes.get(facts) : undefined;
-    if (notes !== undefined) await this.#options.known.note(index, project, notes, isCurrent);
+    if (notes === undefined) return;
+    await this.#options.known.note(index, project, notes.notes, isCurrent);
+    if (notes.departed.length > 0) this.#options.onDeparted(index, project, notes.departed);
   }
 
   /** The index has no such project any more: all its files have left. */
@@ -159,9 +167,11 @@ export class ChangedFiles {
     const { known } = this.#options;
     if (held !== undefined && factsOf(held)?.known !== true) {
       const { notes } = await this.measure(index, project, held, undefined);
-      await known.note(index, project, notes, isCurrent);
+      await known.note(index, project, notes.notes, isCurrent);
+      if (notes.departed.length > 0) this.#options.onDeparted(index, project, notes.departed);
     }
-    await known.noteGone(index, project, isCurrent);
+    const departed = await known.noteGone(index, project, isCurrent);
+    if (departed.length > 0) this.#options.onDeparted(index, project, departed);
   }
 
   async #metadataAsKnown(index: string, project: ProjectName, claims: readonly ChangedClaim[]): Promise<PinnedHashes> {

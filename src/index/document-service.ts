@@ -3,19 +3,27 @@
 
 import { type Ask, conditionsAt, type Profile, type Resource } from '../cache/profile.ts';
 import type { ReadOptions, ReadThrough } from '../cache/read-through.ts';
+import { digestOf } from '../core/digest.ts';
 import { NotFound, UnavailableForLegalReasons } from '../core/errors.ts';
 import type { IncomingResponse } from '../core/http-message.ts';
-import { DOCUMENT_TYPES, type DocumentForm, type DocumentKind } from '../pages/documents.ts';
+import { DOCUMENT_TYPES, type DocumentForm, type DocumentKind, latestOf } from '../pages/documents.ts';
 import type { PageCoding } from '../pages/negotiate.ts';
 import type { PageSource } from '../pages/page-reader.ts';
 import type { ProjectName } from '../pages/project-name.ts';
 import { type ProvenancePlace, provenancePlace } from '../pages/provenance.ts';
+import type { Policies } from '../policy/policies.ts';
+import { isSameVersion } from '../policy/release-pattern.ts';
 import type { IndexService, PageAnswer } from './index-service.ts';
 import { requireServable } from './page-errors.ts';
 import type { PagePool } from './page-pool.ts';
 import { type IndexUnderName, isInvalidBody } from './page-resources.ts';
 import type { RenderedPages } from './rendered-pages.ts';
-import { pageSource, withBody } from './stored-page.ts';
+import { pageSource, sourceName, withBody } from './stored-page.ts';
+import { refused } from './verdicts.ts';
+
+function noDocument(): NotFound {
+  return new NotFound('The index has no such document.', 'document-not-found');
+}
 
 /** What legacy JSON and provenance are made of. */
 export interface DocumentServiceOptions {
@@ -24,6 +32,7 @@ export interface DocumentServiceOptions {
   readonly readThrough: ReadThrough;
   readonly rendered: RenderedPages;
   readonly pagePool: PagePool;
+  readonly policies: Policies;
 }
 
 /** Which file's provenance. */
@@ -52,10 +61,29 @@ export class DocumentService {
     options: ReadOptions,
   ): Promise<PageAnswer> {
     const { project, version, root } = wanted;
-    const { index, answer } = await this.#options.index.locate(indexes, project);
+    const { index, answer, screen } = await this.#options.index.locate(indexes, project);
     requireServable(project, answer);
-    const resource = this.#options.resources.legacyJson(index, project, version);
-    return this.#read(resource, { kind: 'legacy-json', root }, coding, options);
+    const { resources } = this.#options;
+    const resource = resources.legacyJson(index, project, version);
+    const form: DocumentForm = { kind: 'legacy-json', root };
+    if (screen.refused.size === 0) return this.#read(resource, form, coding, options);
+    const isHidden = (one: string) => screen.hiddenVersions.some((hidden) => isSameVersion(hidden, one));
+    if (version !== undefined && isHidden(version)) throw noDocument();
+    // `info` is of the newest version: of the newest one that is shown, where that is another.
+    const newest = version === undefined && screen.hiddenVersions.length > 0 ? screen.newest : undefined;
+    // All of it is hidden.
+    if (version === undefined && screen.hiddenVersions.length > 0 && newest === undefined) throw noDocument();
+    const shown = newest === undefined ? undefined : resources.legacyJson(index, project, newest);
+    const latest = shown === undefined ? undefined : await this.#latest(shown, options);
+    const name = digestOf(
+      `${index} ${sourceName(answer.entry)} ${screen.from} ${[...screen.refused.values()].map(({ text }) => text).join()} ${latest ?? ''}`,
+    );
+    const seen = { name, refused: screen.refused, ...(latest !== undefined && { latest }) };
+    const page = await this.#read(resource, { ...form, seen }, coding, options);
+    return {
+      ...page,
+      answer: { ...page.answer, remainingSeconds: Math.min(page.answer.remainingSeconds, answer.remainingSeconds) },
+    };
   }
 
   /** The provenance of a file whose page offers it. Throws as `legacyJson` does. */
@@ -68,6 +96,9 @@ export class DocumentService {
     const { project, version, filename } = wanted;
     const listing = await this.#options.index.findFile(indexes, project, { key: '', filename });
     requireServable(project, listing.answer);
+    const kept = listing.screen.refused.get(filename);
+    if (kept !== undefined && !kept.served && this.#options.policies.of(listing.index).mode === 'enforce')
+      throw refused(kept);
     const place = provenancePlace(listing.named?.provenance ?? '');
     if (place?.project !== project || place.version !== version || place.filename !== filename) {
       throw new NotFound('The page of the project offers no provenance for this file.', 'provenance-not-found');
@@ -76,17 +107,27 @@ export class DocumentService {
     return this.#read(resource, { kind: 'provenance', root: '' }, coding, options);
   }
 
+  /** What a version's document says of it, as text. Throws as `legacyJson` does. */
+  async #latest(resource: Resource, options: ReadOptions): Promise<string> {
+    const found = await this.#options.readThrough.read(resource, options);
+    if (found.entry.status !== 200) throw noDocument();
+    return withBody(this.#options.readThrough, resource, found, async (body) => latestOf(body));
+  }
+
   async #read(resource: Resource, form: DocumentForm, coding: PageCoding, options: ReadOptions): Promise<PageAnswer> {
     const { readThrough, rendered, pagePool } = this.#options;
     const found = await readThrough.read(resource, options);
     const { status } = found.entry;
     if (status === 451) throw new UnavailableForLegalReasons('Upstream withholds this document for legal reasons.');
-    if (status !== 200) throw new NotFound('The index has no such document.', 'document-not-found');
-    const ready = rendered.peek(found.entry, form, coding);
+    if (status !== 200) throw noDocument();
+    const ready = rendered.peek(found.entry, form, coding, form.seen?.name);
     if (ready !== undefined) return { answer: found, page: ready };
     return withBody(readThrough, resource, found, async (body, answer) => {
       const source = pageSource(answer.entry, body, undefined, answer.entry.body!.digest);
-      return { answer, page: await rendered.get(answer.entry, form, coding, () => pagePool.document(source, form)) };
+      return {
+        answer,
+        page: await rendered.get(answer.entry, form, coding, () => pagePool.document(source, form), form.seen?.name),
+      };
     });
   }
 }

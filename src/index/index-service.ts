@@ -10,7 +10,11 @@ import type { NameRouting } from '../pages/name-routing.ts';
 import type { PageCoding, PageFormat } from '../pages/negotiate.ts';
 import type { FoundRecords, ListedFile, PageSource } from '../pages/page-reader.ts';
 import type { ProjectName } from '../pages/project-name.ts';
+import type { Screen, ScreenedFile } from '../pages/screen.ts';
+import type { Policies } from '../policy/policies.ts';
+import { mayRefuse, type View, wholeDenials } from '../policy/policy.ts';
 import type { Entry } from '../store/entries/entry.ts';
+import type { KnownFiles } from './known-files.ts';
 import { type FoundPage, PageFinder } from './page-finder.ts';
 import type { PagePool } from './page-pool.ts';
 import type { PageResources } from './page-resources.ts';
@@ -30,6 +34,8 @@ export interface FileListing extends FoundRecords {
   readonly project: ProjectName;
   /** The page's answer: when it is stale, what it does not list may exist all the same. */
   readonly answer: Answer;
+  /** What the policy says of the page's files. */
+  readonly screen: Screen;
 }
 
 /** What index pages are made of. */
@@ -45,12 +51,26 @@ export interface IndexServiceOptions {
   readonly extracting: ReadonlySet<string>;
   /** Files whose core metadata is not claimed, because upstream turned out not to have it. */
   readonly withdrawn: WithdrawnMetadata;
+  readonly policies: Policies;
+  readonly known: Pick<KnownFiles, 'ages'>;
+  readonly now: () => number;
 }
 
 interface KeptRecords {
   readonly records: FoundRecords;
   readonly sizeBytes: number;
 }
+
+/** Verdicts kept ready, by page: nearly all of them are empty. */
+const MAX_SCREENS = 4_000;
+/** Where no policy concerns the project: everything is shown, for ever. */
+const NOTHING_REFUSED: Screen = {
+  from: Number.NEGATIVE_INFINITY,
+  until: Number.POSITIVE_INFINITY,
+  refused: new Map(),
+  hiddenVersions: [],
+  newest: undefined,
+};
 
 /** What may be held of records that were found lately: some 3,000 of them. */
 const KEPT_RECORDS_BYTES = 4_000_000;
@@ -69,6 +89,8 @@ export class IndexService {
     maxSize: KEPT_RECORDS_BYTES,
     sizeCalculation: ({ sizeBytes }) => sizeBytes,
   });
+
+  readonly #screens = new LRUCache<string, Screen>({ max: MAX_SCREENS });
 
   constructor(options: IndexServiceOptions) {
     this.#options = options;
@@ -89,8 +111,10 @@ export class IndexService {
     const { resources, readThrough, rendered } = this.#options;
     const answer = readThrough.peek(resources.detail(first, name));
     if (answer === undefined || answer.entry.status !== 200) return undefined;
-    const page = rendered.peek(answer.entry, format, coding, this.#variantName(first, name, linkRoot));
-    return page === undefined ? undefined : { answer, page };
+    const screen = this.#peekScreen(first, name, answer);
+    if (screen === undefined) return undefined;
+    const page = rendered.peek(answer.entry, format, coding, this.#variantName(first, name, linkRoot, screen));
+    return page === undefined ? undefined : { answer: this.#ending(answer, screen), page };
   }
 
   /**
@@ -131,9 +155,10 @@ export class IndexService {
   async locate(
     indexes: readonly string[],
     name: ProjectName,
-  ): Promise<{ readonly index: string; readonly answer: Answer }> {
-    const { index, answer } = await this.#finder.find(indexes, name, {});
-    return { index, answer };
+  ): Promise<{ readonly index: string; readonly answer: Answer; readonly screen: Screen }> {
+    const found = await this.#finder.find(indexes, name, {});
+    const screen = await this.#screen(found, name);
+    return { index: found.index, answer: this.#ending(found.answer, screen), screen };
   }
 
   /** Looks a file up on its project's page. Throws as `projectDetail` does. */
@@ -147,11 +172,13 @@ export class IndexService {
     // A digest, for a client chooses how long the names of files are.
     const memory = digestOf(`${found.index} ${sourceName(found.answer.entry)} ${file.key} ${file.filename}`);
     const known = this.#records.get(memory);
-    if (known !== undefined) return { index: found.index, project: name, answer: found.answer, ...known.records };
+    const screen = await this.#screen(found, name, true);
+    const listing = { index: found.index, project: name, screen };
+    if (known !== undefined) return { ...listing, answer: this.#ending(found.answer, screen), ...known.records };
     return this.#withPage(found, name, async (source, answer) => {
       const records = await this.#options.pagePool.find(source, file.key, file.filename);
       if (answer === found.answer) this.#records.set(memory, keptRecords(records));
-      return { index: found.index, project: name, answer, ...records };
+      return { ...listing, answer: this.#ending(answer, screen), ...records };
     });
   }
 
@@ -161,16 +188,52 @@ export class IndexService {
     name: ProjectName,
     file: { readonly key: string; readonly filename: string },
   ): Promise<FoundRecords | undefined> {
-    const { readThrough, resources, pagePool } = this.#options;
+    return this.#withHeld(index, name, (source) => this.#options.pagePool.find(source, file.key, file.filename));
+  }
+
+  async #withHeld<T>(
+    index: string,
+    name: ProjectName,
+    use: (source: PageSource) => Promise<T>,
+  ): Promise<T | undefined> {
+    const { readThrough, resources } = this.#options;
     const resource = resources.detail(index, name);
     const entry = await readThrough.held(resource);
     const blob = entry?.status === 200 ? await readThrough.open(resource, entry) : undefined;
     if (entry === undefined || blob === undefined) return undefined;
     try {
-      return await pagePool.find(storedSource(entry, await readAll(blob), name), file.key, file.filename);
+      return await use(storedSource(entry, await readAll(blob), name));
     } finally {
       blob.release();
     }
+  }
+
+  /** What the policy keeps out of a project, and why, as plain JSON. Throws as `projectDetail` does. */
+  async verdicts(indexes: readonly string[], name: ProjectName): Promise<unknown> {
+    const found = await this.#finder.find(indexes, name, {});
+    const { mode, contact } = this.#options.policies.of(found.index);
+    const { refused } = await this.#screen(found, name, true);
+    const files = [...refused].map(([filename, { refusal, text, hidden, served }]) => ({
+      filename,
+      verdict: refusal.verdict,
+      rule: refusal.rule,
+      name: refusal.ruleName,
+      ...(Number.isFinite(refusal.until) && { until: new Date(refusal.until).toISOString() }),
+      page: hidden ? 'hidden' : 'yanked',
+      file: served ? 'served' : 'refused',
+      reason: text,
+    }));
+    return { project: name, index: found.index, mode, ...(contact !== undefined && { contact }), files };
+  }
+
+  /** What the policy says of a file of the page that is held; asks nobody. Undefined when it is shown. */
+  async heldVerdict(index: string, name: ProjectName, filename: string): Promise<ScreenedFile | undefined> {
+    const { policies, known, pagePool, now } = this.#options;
+    const view = policies.view(index, name);
+    if (!mayRefuse(view)) return undefined;
+    const ages = await known.ages(index, name);
+    const screen = await this.#withHeld(index, name, (source) => pagePool.screen(source, view, ages, now()));
+    return screen?.refused.get(filename);
   }
 
   /**
@@ -199,18 +262,19 @@ export class IndexService {
     const { rendered, readThrough, routing, pagePool } = this.#options;
     const answer = leastFresh(found.map((list) => list.answer));
     const entry = entryOfAll(found.map((list) => list.answer.entry));
-    const page = await rendered.get(entry, format, coding, async () => {
+    const render = async () => {
       const lists = await Promise.all(
         found.map(({ index, resource, answer }) =>
           withBody(readThrough, resource, answer, async (body, { entry }) => ({
             index,
-            source: storedSource(entry, body, undefined),
+            source: { ...storedSource(entry, body, undefined), ...this.#screening(index, NOTHING_REFUSED) },
           })),
         ),
       );
       return pagePool.merge(lists, routing.routes, format);
-    });
-    return { answer, page };
+    };
+    const variant = found.map(({ index }) => this.#unlistedName(index)).join('');
+    return { answer, page: await rendered.get(entry, format, coding, render, variant) };
   }
 
   /** See NameRouting.allowedForAny. */
@@ -245,12 +309,18 @@ export class IndexService {
     linkRoot?: string,
   ): Promise<PageAnswer> {
     const { rendered, pagePool } = this.#options;
-    const variant = this.#variantName(found.index, name, linkRoot);
+    const screen = name === undefined ? NOTHING_REFUSED : await this.#screen(found, name);
+    const variant = this.#variantName(found.index, name, linkRoot, screen);
     const ready = rendered.peek(found.answer.entry, format, coding, variant);
-    if (ready !== undefined) return { answer: found.answer, page: ready };
-    return this.#withPage(found, name, async (source, answer) => {
-      const render = () => pagePool.render(linkRoot === undefined ? source : { ...source, linkRoot }, format);
-      return { answer, page: await rendered.get(answer.entry, format, coding, render, variant) };
+    if (ready !== undefined) return { answer: this.#ending(found.answer, screen), page: ready };
+    return this.#withPage(found, name, async (read, answer) => {
+      // A page that was lost and had again may be another one: it is judged by itself.
+      const isSame = sourceName(answer.entry) === sourceName(found.answer.entry);
+      const now = isSame || name === undefined ? screen : await this.#screen({ ...found, answer }, name);
+      const source = { ...read, ...(linkRoot !== undefined && { linkRoot }), ...this.#screening(found.index, now) };
+      const render = () => pagePool.render(source, format);
+      const key = this.#variantName(found.index, name, linkRoot, now);
+      return { answer: this.#ending(answer, now), page: await rendered.get(answer.entry, format, coding, render, key) };
     });
   }
 
@@ -269,11 +339,62 @@ export class IndexService {
     };
   }
 
-  #variantName(index: string, name: ProjectName | undefined, linkRoot = ''): string {
-    const { provenanceRoot, extracting, withdrawn } = this.#options;
-    const own = linkRoot + (provenanceRoot === undefined && extracting.size === 0 ? '' : index);
+  #variantName(index: string, name: ProjectName | undefined, linkRoot: string | undefined, screen: Screen): string {
+    const { provenanceRoot, extracting, withdrawn, policies } = this.#options;
+    const policy =
+      name === undefined
+        ? this.#unlistedName(index)
+        : screen.refused.size > 0
+          ? `${policies.view(index, name).digest} ${screen.from} `
+          : '';
+    const own = policy + (linkRoot ?? '') + (provenanceRoot === undefined && extracting.size === 0 ? '' : index);
     const links = name === undefined ? undefined : withdrawn.of(index, name);
     return links === undefined || links.size === 0 ? own : `${own} ${linksName(links)}`;
+  }
+
+  /** What rendering depends on of the policy. */
+  #screening(index: string, screen: Screen): Pick<PageSource, 'screen' | 'unlisted'> {
+    const unlisted = wholeDenials(this.#options.policies.of(index));
+    return { ...(screen.refused.size > 0 && { screen }), ...(unlisted.length > 0 && { unlisted }) };
+  }
+
+  #unlistedName(index: string): string {
+    const unlisted = wholeDenials(this.#options.policies.of(index));
+    return unlisted.length === 0 ? '' : `without ${digestOf(unlisted.map(({ text }) => text).join(' '))} `;
+  }
+
+  /** The verdicts on a page that were made before and hold now. */
+  #peekScreen(index: string, name: ProjectName, { entry }: Answer, reports = false): Screen | undefined {
+    const view = this.#options.policies.view(index, name);
+    if (!mayRefuse(view) || (view.mode === 'report' && !reports)) return NOTHING_REFUSED;
+    const screen = this.#screens.get(screenKey(index, name, entry, view));
+    const now = this.#options.now();
+    return screen !== undefined && screen.from <= now && now < screen.until ? screen : undefined;
+  }
+
+  /** `reports`: with `mode: report` the verdicts are to be counted; else there are none then. */
+  async #screen(found: FoundPage, name: ProjectName, reports = false): Promise<Screen> {
+    return this.#peekScreen(found.index, name, found.answer, reports) ?? this.#judged(found, name);
+  }
+
+  async #judged(found: FoundPage, name: ProjectName): Promise<Screen> {
+    const { policies, known, pagePool, now } = this.#options;
+    // Since when a new file ages is written down before its page is in place.
+    await found.answer.persisted;
+    const view = policies.view(found.index, name);
+    return this.#withPage(found, name, async (source, { entry }) => {
+      const ages = await known.ages(found.index, name);
+      const screen = await pagePool.screen(source, view, ages, now());
+      this.#screens.set(screenKey(found.index, name, entry, view), screen);
+      return screen;
+    });
+  }
+
+  /** The answer, fresh no longer than the verdicts on its page hold. */
+  #ending(answer: Answer, { until }: Screen): Answer {
+    // Ages are told in whole seconds: one is left.
+    const remainingSeconds = (until - this.#options.now()) / 1000 - 1;
+    return remainingSeconds < answer.remainingSeconds ? { ...answer, remainingSeconds } : answer;
   }
 
   #withPage<T>(
@@ -285,6 +406,10 @@ export class IndexService {
       use({ ...storedSource(answer.entry, body, name), ...this.#variant(found, name) }, answer),
     );
   }
+}
+
+function screenKey(index: string, name: ProjectName, entry: Entry, { digest }: View): string {
+  return `${index} ${name} ${sourceName(entry)} ${digest}`;
 }
 
 /** A copy in memory of its own: texts that were cut out of a page would keep all of that page. */

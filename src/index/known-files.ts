@@ -10,13 +10,18 @@ import {
   type Claim,
   type ClaimBatch,
   claimsIn,
+  type DepartedFile,
+  type Departure,
   decodeKnown,
+  departureOf,
   encodeKnown,
   type Judged,
   judgeClaims,
   type KnownHash,
+  nameOf,
 } from '../pages/known-hashes.ts';
 import type { ProjectName } from '../pages/project-name.ts';
+import type { Ages } from '../pages/screen.ts';
 import type { EntryRecord } from '../store/entries/entry.ts';
 import type { EntryStore } from '../store/entries/entry-store.ts';
 
@@ -44,25 +49,52 @@ export class KnownFiles {
     this.#options = options;
   }
 
-  /** Measures what a page claims by what is known. Writes nothing of the page: `note` does, once it is accepted. */
+  /**
+   * Measures what a page claims by what is known. `heldValidatedAt`: when the page that is held was validated last, in
+   * milliseconds since the epoch. Writes nothing of the page: `note` does, once it is accepted.
+   */
   async judge(
     index: string,
     project: ProjectName,
     batches: readonly ClaimBatch[],
     accepts: (claim: Claim) => boolean,
+    heldValidatedAt: number | undefined,
   ): Promise<Judged> {
     const changed: ChangedClaim[] = [];
     const notes = new Map<string, readonly KnownHash[]>();
+    const departed: DepartedFile[] = [];
+    const page = { heldValidatedAt, validatedAt: this.#options.now() };
     for (const batch of batches) {
       const claims = claimsIn(batch);
       const known = new Map<string, readonly KnownHash[]>();
       await this.#collect(this.#root(index, project), '', [...new Set(claims.map(({ name }) => name))], known);
-      const judged = judgeClaims(claims, (name) => known.get(name) ?? NOTHING, accepts, this.#options.now() / 1000);
+      const judged = judgeClaims(claims, (name) => known.get(name) ?? NOTHING, accepts, page);
       changed.push(...judged.changed);
+      departed.push(...judged.departed);
       for (const [name, note] of judged.notes) notes.set(name, note);
       if (batches.length > 1) await turn();
     }
-    return { changed, notes };
+    return { changed, notes, departed };
+  }
+
+  /** Since when the names of a project's files age. */
+  async ages(index: string, project: ProjectName): Promise<Ages> {
+    const ages = new Map<string, number | undefined>();
+    const visit = async (key: string): Promise<void> => {
+      const node = await this.#look(key);
+      if (node === 'split') for (const digit of '0123456789abcdef') await visit(key + digit);
+      else for (const [name, known] of node) ages.set(name, sinceSecondsOf(known));
+    };
+    await visit(this.#root(index, project));
+    return ages;
+  }
+
+  /** When the file left its page; undefined while a page lists it, or nothing is known of it. */
+  async departure(index: string, project: ProjectName, filename: string): Promise<Departure | undefined> {
+    const name = nameOf(filename, 'file');
+    const known: Leaf = new Map();
+    await this.#collect(this.#root(index, project), '', [name], known);
+    return departureOf(known.get(name) ?? NOTHING);
   }
 
   /**
@@ -83,10 +115,15 @@ export class KnownFiles {
     if (notes.size > 0) await this.#write(this.#root(index, project), '', notes, isCurrent, { records: 0 });
   }
 
-  /** Notes that no page lists any file of the project: it is gone. */
-  async noteGone(index: string, project: ProjectName, isCurrent: () => boolean): Promise<void> {
+  /**
+   * Notes that no page lists any file of the project: it is gone. Resolves with when those that were listed until now
+   * left, and since when their ages count.
+   */
+  async noteGone(index: string, project: ProjectName, isCurrent: () => boolean): Promise<readonly Departure[]> {
     const leftSeconds = Math.floor(this.#options.now() / 1000);
-    await this.#gone(this.#root(index, project), '', leftSeconds, isCurrent, { records: 0 });
+    const departures: Departure[] = [];
+    await this.#gone(this.#root(index, project), '', leftSeconds, isCurrent, { records: 0 }, departures);
+    return departures;
   }
 
   #root(index: string, project: ProjectName): string {
@@ -109,8 +146,10 @@ export class KnownFiles {
 
   /** The record here, with what the other nodes know beside it, which is ours from then on. */
   async #look(key: string): Promise<Node> {
-    const shared = nodeOf(await this.#options.entries.getShared(key));
-    const own = this.#own(key);
+    const sharedRecord = await this.#options.entries.getShared(key);
+    const shared = nodeOf(sharedRecord);
+    const ownRecord = this.#ownRecord(key);
+    const own = nodeOf(ownRecord);
     if (shared === undefined) return own ?? new Map();
     if (own === undefined) {
       await this.#put(key, shared);
@@ -122,7 +161,12 @@ export class KnownFiles {
       else if (shared !== 'split') await this.#split(key, shared);
       return 'split';
     }
-    const missing = [...shared].filter(([name]) => !own.has(name));
+    // A page that another node fetched is ours without a look at its files: that node noted which of them have left.
+    const isNewer = writtenAt(sharedRecord) > writtenAt(ownRecord);
+    const missing = [...shared].filter(([name, known]) => {
+      const ours = own.get(name);
+      return ours === undefined || (isNewer && hasLeft(ours) !== hasLeft(known));
+    });
     if (missing.length === 0) return own;
     const both = new Map([...own, ...missing]);
     await this.#put(key, both);
@@ -176,10 +220,12 @@ export class KnownFiles {
     leftSeconds: number,
     isCurrent: () => boolean,
     pace: { records: number },
+    departures: Departure[],
   ): Promise<void> {
     const node = await this.#look(root + prefix);
     if (node === 'split') {
-      for (const digit of '0123456789abcdef') await this.#gone(root, prefix + digit, leftSeconds, isCurrent, pace);
+      for (const digit of '0123456789abcdef')
+        await this.#gone(root, prefix + digit, leftSeconds, isCurrent, pace, departures);
       return;
     }
     const listed = [...node].filter(([, known]) => known.some((one) => one.leftSeconds === undefined));
@@ -187,13 +233,19 @@ export class KnownFiles {
       name,
       known.map((one) => ({ ...one, leftSeconds: one.leftSeconds ?? leftSeconds })),
     ]);
-    if (left.length > 0) await this.#write(root, prefix, new Map(left), isCurrent, pace);
+    if (left.length === 0) return;
+    for (const [, known] of left) departures.push(departureOf(known)!);
+    await this.#write(root, prefix, new Map(left), isCurrent, pace);
   }
 
   /** Past memory: another process on this data folder may have written it a moment ago. */
-  #own(key: string): Node | undefined {
+  #ownRecord(key: string): EntryRecord | undefined {
     const { entries } = this.#options;
-    return nodeOf(entries.reread(key) ?? entries.peek(key));
+    return entries.reread(key) ?? entries.peek(key);
+  }
+
+  #own(key: string): Node | undefined {
+    return nodeOf(this.#ownRecord(key));
   }
 
   #put(key: string, node: Node): Promise<void> {
@@ -219,6 +271,19 @@ function nodeOf(record: EntryRecord | undefined): Node | undefined {
   if (facts === undefined || facts === null) return undefined;
   if (facts.split === true) return 'split';
   return typeof facts.known === 'string' ? decodeKnown(facts.known) : undefined;
+}
+
+function hasLeft(known: readonly KnownHash[]): boolean {
+  return known.every(({ leftSeconds }) => leftSeconds !== undefined);
+}
+
+function writtenAt(record: EntryRecord | undefined): number {
+  return record?.variants[0]?.responseTime ?? 0;
+}
+
+function sinceSecondsOf(known: readonly KnownHash[]): number | undefined {
+  const since = known.flatMap(({ sinceSeconds }) => (sinceSeconds === undefined ? [] : [sinceSeconds]));
+  return since.length === 0 ? undefined : Math.max(...since);
 }
 
 function byDigit(names: readonly string[], depth: number): Map<string, string[]> {

@@ -19,6 +19,8 @@ import {
   type SourceOfIndex,
   type WantedClaims,
 } from '../pages/page-reader.ts';
+import type { Ages, Screen } from '../pages/screen.ts';
+import type { View } from '../policy/policy.ts';
 
 /** One piece of work, as it travels to the worker; `body` is left out when the worker should still have the page. */
 export type PageJob =
@@ -39,6 +41,13 @@ export type PageJob =
       readonly wanted: WantedClaims;
     }
   | { readonly task: 'kept'; readonly source: PageSource; readonly filenames: readonly string[] }
+  | {
+      readonly task: 'screen';
+      readonly source: PageSource;
+      readonly view: View;
+      readonly ages: Ages;
+      readonly now: number;
+    }
   | { readonly task: 'check-document'; readonly source: PageSource; readonly kind: DocumentKind }
   | { readonly task: 'document'; readonly source: PageSource; readonly form: DocumentForm };
 
@@ -166,6 +175,12 @@ export class PagePool {
 
   render(source: PageSource, format: PageFormat): Promise<Buffer> {
     return this.#run({ task: 'render', source, format }, (reader) => reader.render(source, format));
+  }
+
+  /** What the policy keeps out of a page (screen.ts). */
+  screen(source: PageSource, view: View, ages: Ages, now: number): Promise<Screen> {
+    const job: PageJob = { task: 'screen', source, view, ages, now };
+    return this.#run(job, (reader) => reader.screen(source, view, ages, now));
   }
 
   find(source: PageSource, key: string, filename: string): Promise<FoundRecords> {

@@ -6,6 +6,7 @@ import { type Ask, conditionsAt, type Profile, type Resource } from '../cache/pr
 import type { ReadThrough } from '../cache/read-through.ts';
 import { UpstreamFailure } from '../core/errors.ts';
 import type { IncomingResponse, RequestHead } from '../core/http-message.ts';
+import type { PageFacts } from '../pages/page.ts';
 import type { Checked, PageSource } from '../pages/page-reader.ts';
 import { type ProjectName, parseProjectName } from '../pages/project-name.ts';
 import { UnreadableBlob } from '../store/blobs/stored-blob.ts';
@@ -54,6 +55,8 @@ export interface PageResourcesOptions {
   readonly now: () => number;
   /** Told of a page that was refused, and of files left out of one that was accepted. */
   readonly onRemarks: (index: string, project: string, remarks: PageRemarks) => void;
+  /** Told once when a project's page says that the index has quarantined it (PEP 792). */
+  readonly onQuarantined: (index: string, project: ProjectName, reason: string | undefined) => void;
 }
 
 /** Resources kept ready: of so many projects the pages are hot at a time, and another one costs a microsecond. */
@@ -193,12 +196,19 @@ export class PageResources {
     { status, facts }: Entry,
     isCurrent: () => boolean,
   ): Promise<void> {
-    const { changedFiles } = this.#options;
-    if (status === 200) return changedFiles.accepted(index, project, facts, isCurrent);
+    const { changedFiles, onQuarantined } = this.#options;
+    if (status === 200) {
+      const { status: state, reason } = (facts ?? {}) as Partial<PageFacts>;
+      if (state === 'quarantined') {
+        const before = (await this.#options.readThrough.held(resource))?.facts as Partial<PageFacts> | null | undefined;
+        if (before?.status !== 'quarantined') onQuarantined(index, project, reason);
+      }
+      return changedFiles.accepted(index, project, facts, isCurrent);
+    }
     if (status !== 404 && status !== 410) return;
-    const held = await this.#held(resource, project);
-    // A name that nobody ever had here would be looked for in vain.
-    if (held !== undefined) await changedFiles.gone(index, project, held, isCurrent);
+    // Also where the page's body is no longer here: what is known of its names is kept apart from it.
+    const held = await this.#held(resource, project).catch(unreadable);
+    await changedFiles.gone(index, project, held, isCurrent);
   }
 
   async #storeAliases(index: string, project: ProjectName, strays: readonly string[]): Promise<void> {

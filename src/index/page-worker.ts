@@ -56,6 +56,8 @@ function perform(job: PageJob): unknown {
       return reader.checkDocument(job.source, job.kind);
     case 'document':
       return reader.document(job.source, job.form);
+    case 'screen':
+      return reader.screen(job.source, job.view, job.ages, job.now);
     case 'find':
       return reader.find(job.source, job.key, job.filename);
   }

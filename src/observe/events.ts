@@ -14,6 +14,7 @@ export const EVENT_KINDS = [
   'changed-digest',
   'removed',
   'quarantined',
+  'policy',
   'disk-full',
   'disk-unreadable',
   'disk-recovered',

@@ -301,6 +301,21 @@ export const METRIC_TABLE = {
     help: 'Stored bodies that the disk did not give when they were wanted or scrubbed; they are kept.',
     labels: { reason: ['descriptors', 'permission', 'short-read', 'io'] },
   },
+  policyRefusals: {
+    type: 'counter',
+    name: 'wheelkeep_policy_refusals_total',
+    help: 'Requests for files that the supply-chain policy refused, or with `mode: report` would have, by rule.',
+    labels: {
+      rule: ['removed', 'deny', 'allow', 'files', 'new_projects', 'cooldown', 'quarantined'],
+      mode: ['enforce', 'report'],
+    },
+  },
+  policyReloads: {
+    type: 'counter',
+    name: 'wheelkeep_policy_reloads_total',
+    help: 'Changed policies that were taken into force, and changed files that could not be read.',
+    labels: { result: ['taken', 'rejected'] },
+  },
   evictions: {
     type: 'counter',
     name: 'wheelkeep_evictions_total',

@@ -59,6 +59,17 @@ export function projectsOfFilename(filename: string): readonly ProjectName[] {
   return [...new Set(names)];
 }
 
+/** The version that the same reading leaves, as the filename spells it; undefined when there is none. */
+export function versionOfFilename(filename: string): string | undefined {
+  const length = stemLength(filename);
+  let stem = length > 0 ? filename.slice(0, length) : filename;
+  const ending = filename.slice(filename.lastIndexOf('.') + 1).toLowerCase();
+  if (ending === 'whl' || ending === 'egg') return stem.split('-', 2)[1] || undefined;
+  if (ending === 'rpm') stem = before(stem, stem.lastIndexOf('-'));
+  const dash = dashOfVersion(stem);
+  return dash < 0 ? undefined : stem.slice(dash + 1) || undefined;
+}
+
 /** Whether the one reading of `filename` finds `project`; if not, the page must leave an alias. */
 export function leadsBackTo(filename: string, project: ProjectName): boolean {
   return projectOfFilename(filename) === project;

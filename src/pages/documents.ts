@@ -6,6 +6,7 @@ import { fileLink } from './file-links.ts';
 import { InvalidPage } from './invalid-page.ts';
 import type { PageFacts, PageInput, Remark } from './page.ts';
 import { FileChecks, serialOf } from './page-fields.ts';
+import type { Screen } from './screen.ts';
 
 /** The documents that an index has beside its pages. */
 export type DocumentKind = 'legacy-json' | 'provenance';
@@ -14,6 +15,27 @@ export type DocumentKind = 'legacy-json' | 'provenance';
 export interface DocumentForm {
   readonly kind: DocumentKind;
   readonly root: string;
+  /** Of the legacy JSON: what the policy keeps out of it. */
+  readonly seen?: Seen;
+}
+
+export interface Seen {
+  /** Names all that follows, for keys of what is made of it. */
+  readonly name: string;
+  /** Files that are left out, or shown as yanked. */
+  readonly refused: Screen['refused'];
+  /** JSON text with the `info` and `urls` that are shown in the place of the document's own. */
+  readonly latest?: string;
+}
+
+/** What a legacy JSON document says of its latest version, as text. Throws InvalidPage when there is none. */
+export function latestOf(body: Buffer): string {
+  const document = parseExactJson(body, LEGACY_JSON_DEPTH);
+  if (!isJsonObject(document) || !isJsonObject(document.info)) {
+    throw new InvalidPage('the body is no JSON description of a project');
+  }
+  const { info, urls } = document;
+  return JSON.stringify({ info, ...(urls !== undefined && { urls }) });
 }
 
 /** The media type that is asked for, by kind. */
@@ -36,9 +58,9 @@ export function checkDocument(kind: DocumentKind, input: PageInput): PageFacts {
 }
 
 /** The document's bytes as clients get them. */
-export function renderDocument({ kind, root }: DocumentForm, input: PageInput): Buffer {
+export function renderDocument({ kind, root, seen }: DocumentForm, input: PageInput): Buffer {
   if (kind === 'provenance') return input.body;
-  return mapLegacyJson(input.body, input.url, (url) => fileLink(url, root)).bytes;
+  return mapLegacyJson(input.body, input.url, (url) => fileLink(url, root), seen).bytes;
 }
 
 function parsed(kind: DocumentKind, { body }: PageInput): JsonObject {
@@ -68,26 +90,42 @@ export interface MappedLegacyJson {
  * absolute file URL (`fileLink`, with the root `../../` below `/pypi/<name>/json`, `../../../` below a version).
  * Throws InvalidPage when the body is no such document.
  */
-export function mapLegacyJson(body: Buffer, url: string, linkFor: (fileUrl: string) => string): MappedLegacyJson {
+export function mapLegacyJson(
+  body: Buffer,
+  url: string,
+  linkFor: (fileUrl: string) => string,
+  seen?: Seen,
+): MappedLegacyJson {
   const document = parseExactJson(body, LEGACY_JSON_DEPTH);
   if (!isJsonObject(document) || !isJsonObject(document.info)) {
     throw new InvalidPage('the body is no JSON description of a project');
   }
-  const { urls, releases } = document;
+  const latest = seen?.latest === undefined ? undefined : parseExactJson(Buffer.from(seen.latest), LEGACY_JSON_DEPTH);
+  const { info, urls } = isJsonObject(latest) ? latest : document;
+  const { releases } = document;
   const checks = new FileChecks(url);
   const mapped = {
     ...document,
-    ...(urls !== undefined && { urls: mapFiles(urls, checks, linkFor) }),
+    info,
+    ...(urls !== undefined && { urls: mapFiles(urls, checks, linkFor, seen) }),
     ...(isJsonObject(releases) && {
       releases: Object.fromEntries(
-        Object.entries(releases).map(([version, files]) => [version, mapFiles(files, checks, linkFor)]),
+        Object.entries(releases)
+          .map(([version, files]) => [version, mapFiles(files, checks, linkFor, seen), files] as const)
+          // A version leaves when all its files are hidden.
+          .filter(([, shown, files]) => seen === undefined || !isEmptied(files, shown))
+          .map(([version, shown]) => [version, shown]),
       ),
     }),
   };
   return { bytes: Buffer.from(JSON.stringify(mapped)), remarks: checks.remarks };
 }
 
-function mapFiles(files: unknown, checks: FileChecks, linkFor: (fileUrl: string) => string): unknown {
+function isEmptied(before: unknown, now: unknown): boolean {
+  return Array.isArray(before) && Array.isArray(now) && before.length > 0 && now.length === 0;
+}
+
+function mapFiles(files: unknown, checks: FileChecks, linkFor: (fileUrl: string) => string, seen?: Seen): unknown {
   if (!Array.isArray(files)) return files;
   const mapped: JsonObject[] = [];
   for (const file of files) {
@@ -97,7 +135,10 @@ function mapFiles(files: unknown, checks: FileChecks, linkFor: (fileUrl: string)
     }
     const name = typeof file.filename === 'string' ? file.filename : 'a file without name';
     const location = checks.location(file.url, name);
-    if (location !== undefined) mapped.push({ ...file, url: linkFor(location.url) });
+    const kept = seen?.refused.get(name);
+    if (location === undefined || kept?.hidden) continue;
+    const yanked = kept && { yanked: true, yanked_reason: kept.text };
+    mapped.push({ ...file, url: linkFor(location.url), ...yanked });
   }
   return mapped;
 }

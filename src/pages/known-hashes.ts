@@ -2,6 +2,7 @@
 // says otherwise, so what a page says later must repeat that hash. Pure: known-files.ts stores it.
 
 import { hash } from 'node:crypto';
+import { ageOf, type PageView, readInstant } from '../policy/since.ts';
 import type { FileRecord, Hashes } from './page.ts';
 
 /** What a page says of one name, measured against what is known of it. Plain data that crosses threads. */
@@ -46,7 +47,8 @@ export interface KnownHash {
   readonly name: string;
   /** `<algorithm>:<hex>` of the strongest hash that the name was first seen with. */
   readonly hash: string;
-  readonly uploadedSeconds: number | undefined;
+  /** From when its age counts (since.ts), in seconds since the epoch; undefined is old. */
+  readonly sinceSeconds: number | undefined;
   /** When it was found to have left its page; seconds since the epoch. Undefined while it is listed. */
   readonly leftSeconds: number | undefined;
 }
@@ -103,8 +105,8 @@ export function hashesOf(text: string): Hashes | undefined {
 
 /** PEP 700: "The time the file was uploaded to the index, in ISO 8601 format"; in seconds since the epoch. */
 export function uploadedSecondsOf({ uploadTime }: Pick<FileRecord, 'uploadTime'>): number | undefined {
-  const ms = uploadTime === undefined ? Number.NaN : Date.parse(uploadTime);
-  return Number.isFinite(ms) && ms >= 0 ? Math.floor(ms / 1000) : undefined;
+  const at = readInstant(uploadTime);
+  return at !== undefined && at >= 0 ? Math.floor(at / 1000) : undefined;
 }
 
 /** A claim that does not repeat the known hash, or stands beside it with another one. */
@@ -118,6 +120,27 @@ export interface Judged {
   readonly changed: readonly ChangedClaim[];
   /** By name: what is to be written down when the page is accepted. */
   readonly notes: ReadonlyMap<string, readonly KnownHash[]>;
+  /** Files that the page before listed and this one does not, in its order. */
+  readonly departed: readonly DepartedFile[];
+}
+
+/** A file that no page lists any more. Milliseconds since the epoch. */
+export interface DepartedFile extends Departure {
+  readonly filename: string;
+}
+
+export interface Departure {
+  /** When it was found to have left. */
+  readonly at: number;
+  /** From when its age counts; -Infinity is old. */
+  readonly since: number;
+}
+
+/** When the file with these hashes left its page; undefined while one of them is listed, or nothing is known. */
+export function departureOf(known: readonly KnownHash[]): Departure | undefined {
+  if (known.length === 0 || known.some(({ leftSeconds }) => leftSeconds === undefined)) return undefined;
+  const since = Math.max(...known.map(({ sinceSeconds }) => sinceSeconds ?? Number.NEGATIVE_INFINITY));
+  return { at: Math.max(...known.map(({ leftSeconds }) => leftSeconds! * 1000)), since: since * 1000 };
 }
 
 /**
@@ -128,20 +151,22 @@ export function judgeClaims(
   claims: readonly Claim[],
   knownOf: (name: string) => readonly KnownHash[],
   accepts: (claim: Claim) => boolean,
-  nowSeconds: number,
+  page: PageView,
 ): Judged {
   const changed: ChangedClaim[] = [];
   const notes = new Map<string, readonly KnownHash[]>();
+  const departed: DepartedFile[] = [];
+  const nowSeconds = page.validatedAt / 1000;
   for (const claim of claims) {
     const { name, before, now, uploadedSeconds } = claim;
     const stored = knownOf(name);
-    const known = stored.length > 0 ? stored : asKnown(before, claim);
+    // What the page before this one listed keeps the time that it claims.
+    const known = stored.length > 0 ? stored : asKnown(before, name, uploadedSeconds);
     if (now.length === 0) {
       if (known.some(({ leftSeconds }) => leftSeconds === undefined)) {
-        notes.set(
-          name,
-          known.map((one) => ({ ...one, leftSeconds: one.leftSeconds ?? nowSeconds })),
-        );
+        const left = known.map((one) => ({ ...one, leftSeconds: one.leftSeconds ?? nowSeconds }));
+        notes.set(name, left);
+        if (claim.what === 'file') departed.push({ filename: claim.filename, ...departureOf(left)! });
       }
       continue;
     }
@@ -151,27 +176,32 @@ export function judgeClaims(
     if (!isKnown || (!repeats && accepts(claim))) {
       const first = [...new Set(now.flatMap(([strongest]) => (strongest === undefined ? [] : [strongest])))];
       // An index that may change its files may also stop to say what they are.
-      if (first.length > 0 || isKnown) notes.set(name, asKnown(first, claim));
+      if (first.length > 0 || isKnown) notes.set(name, asKnown(first, name, sinceSecondsOf(claim, page)));
     } else if (stored.length === 0 || known.some(({ leftSeconds }) => leftSeconds !== undefined)) {
       const uploaded = uploadedSeconds;
       notes.set(
         name,
-        known.map((one) => ({ ...one, uploadedSeconds: one.uploadedSeconds ?? uploaded, leftSeconds: undefined })),
+        known.map((one) => ({ ...one, sinceSeconds: one.sinceSeconds ?? uploaded, leftSeconds: undefined })),
       );
     }
   }
-  return { changed, notes };
+  return { changed, notes, departed };
 }
 
-function asKnown(texts: readonly string[], { name, uploadedSeconds }: Claim): KnownHash[] {
-  return texts.map((text) => ({ name, hash: text, uploadedSeconds, leftSeconds: undefined }));
+function asKnown(texts: readonly string[], name: string, sinceSeconds: number | undefined): KnownHash[] {
+  return texts.map((text) => ({ name, hash: text, sinceSeconds, leftSeconds: undefined }));
 }
 
-/** The lines of a leaf of the store: `<name> <uploaded> <left> <hash>`, times in base 36, `-` where there is none. */
+function sinceSecondsOf({ uploadedSeconds }: Claim, page: PageView): number | undefined {
+  const { since } = ageOf(uploadedSeconds === undefined ? undefined : uploadedSeconds * 1000, page);
+  return since > 0 ? Math.floor(since / 1000) : undefined;
+}
+
+/** The lines of a leaf of the store: `<name> <since> <left> <hash>`, times in base 36, `-` where there is none. */
 export function encodeKnown(known: Iterable<KnownHash>): string {
   const lines: string[] = [];
-  for (const { name, hash: text, uploadedSeconds, leftSeconds } of known) {
-    lines.push(`${name} ${timeText(uploadedSeconds)} ${timeText(leftSeconds)} ${text}`);
+  for (const { name, hash: text, sinceSeconds, leftSeconds } of known) {
+    lines.push(`${name} ${timeText(sinceSeconds)} ${timeText(leftSeconds)} ${text}`);
   }
   return lines.join('\n');
 }
@@ -182,9 +212,9 @@ const LINE = /^([0-9a-f]{24}) (-|[0-9a-z]{1,8}) (-|[0-9a-z]{1,8}) ([!-~]{3,200})
 export function decodeKnown(text: string): Map<string, KnownHash[]> {
   const known = new Map<string, KnownHash[]>();
   for (const line of text.split('\n')) {
-    const [, name, uploaded, left, value] = LINE.exec(line) ?? [];
+    const [, name, since, left, value] = LINE.exec(line) ?? [];
     if (name === undefined) continue;
-    const one = { name, hash: value!, uploadedSeconds: timeOf(uploaded!), leftSeconds: timeOf(left!) };
+    const one = { name, hash: value!, sinceSeconds: timeOf(since!), leftSeconds: timeOf(left!) };
     const others = known.get(name);
     if (others === undefined) known.set(name, [one]);
     else others.push(one);

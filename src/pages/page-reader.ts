@@ -3,9 +3,12 @@
 
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { type Digest, digestOf } from '../core/digest.ts';
+import type { View } from '../policy/policy.ts';
+import { matchesProject, type ReleasePattern } from '../policy/release-pattern.ts';
 import { type Comparison, comparePages, mover, otherPlaces } from './compare-pages.ts';
 import { leadsBackTo } from './distribution-name.ts';
 import { checkDocument, type DocumentForm, type DocumentKind, renderDocument } from './documents.ts';
+import { isJsonObject } from './exact-json.ts';
 import { fileKey, fileLink, filenameOfUrl, flattenedKey, isFlattened } from './file-links.ts';
 import { InvalidPage } from './invalid-page.ts';
 import { batchesOf, type Claim, type ClaimBatch, hashTexts, nameOf, uploadedSecondsOf } from './known-hashes.ts';
@@ -32,10 +35,11 @@ import {
 import { parseDetailHtml, parseListHtml } from './parse-html.ts';
 import { parseDetailJson, parseListJson } from './parse-json.ts';
 import { keptFiles, recordsOf, withKnownFiles } from './pinned-files.ts';
-import type { ProjectName } from './project-name.ts';
+import { type ProjectName, parseProjectName } from './project-name.ts';
 import { provenanceLink } from './provenance.ts';
 import { detailHtml, listHtml } from './render-html.ts';
 import { detailJson, listJson } from './render-json.ts';
+import { type Ages, type Screen, screened, screenPage } from './screen.ts';
 
 /** A stored page and how to understand it. */
 export interface PageSource {
@@ -64,6 +68,10 @@ export interface PageSource {
   readonly pinned?: PinnedHashes;
   /** Files whose core metadata is what it was known as. */
   readonly metadata?: PinnedHashes;
+  /** What the policy keeps out of it. */
+  readonly screen?: Pick<Screen, 'refused' | 'hiddenVersions'>;
+  /** Of the list: patterns of projects that are left out. */
+  readonly unlisted?: readonly ReleasePattern[];
   /** Files that had left it, as an earlier release remembered them. */
   readonly departed?: KeptFiles;
 }
@@ -171,7 +179,8 @@ export class PageReader {
     const { provenanceRoot, linkRoot, extractsMetadata, withdrawnMetadata, moves = [] } = source;
     const known = mover(moves);
     const isOffered = (file: FileRecord): boolean => withdrawnMetadata?.has(known(file.url)) !== true;
-    return renderProjectDetail(this.#shown(source), format, {
+    const shown = source.screen === undefined ? this.#shown(source) : screened(this.#shown(source), source.screen);
+    return renderProjectDetail(shown, format, {
       fileLink: (url) => fileLink(known(url), linkRoot),
       ...(extractsMetadata && { extractsCoreMetadata: (file) => canExtract(file) && isOffered(file) }),
       ...(withdrawnMetadata !== undefined && { offersCoreMetadata: isOffered }),
@@ -250,6 +259,11 @@ export class PageReader {
     return { named, ...(refused && { refused }) };
   }
 
+  /** What the policy keeps out of the page as clients see it. */
+  screen(source: PageSource, view: View, ages: Ages, now: number): Screen {
+    return screenPage(this.#shown(source), source.project ?? '', view, ages, now);
+  }
+
   /** The page as clients see it. */
   #shown(source: PageSource): ProjectDetail {
     return withKnownFiles(this.#read(source).page, source);
@@ -266,7 +280,14 @@ export class PageReader {
   }
 
   #readList(source: PageSource) {
-    return parseProjectList(this.#input(source));
+    const list = parseProjectList(this.#input(source));
+    const { unlisted } = source;
+    if (unlisted === undefined) return list;
+    const isShown = (name: string) => {
+      const normal = parseProjectName(name)?.name ?? name;
+      return !unlisted.some((pattern) => matchesProject(pattern, normal));
+    };
+    return withNames(list, isShown);
   }
 
   #read(source: PageSource): Parsed {
@@ -352,6 +373,15 @@ function isBetterNamed(file: FileRecord, earlier: ListedFile): boolean {
   if (file.filename === earlier.filename) return false;
   const name = filenameOfUrl(earlier.link);
   return file.filename === name && earlier.filename !== name;
+}
+
+/** The list without the projects that are not shown. */
+function withNames(list: ProjectList, isShown: (name: string) => boolean): ProjectList {
+  const { projects } = list.source;
+  const nameOfProject = (project: unknown) =>
+    isJsonObject(project) && typeof project.name === 'string' ? project.name : '';
+  const shown = Array.isArray(projects) ? projects.filter((project) => isShown(nameOfProject(project))) : projects;
+  return { ...list, names: list.names.filter(isShown), source: { ...list.source, projects: shown } };
 }
 
 const NO_FILES: readonly FileRecord[] = Object.freeze([]);

@@ -16,6 +16,7 @@ const SENTENCES: Readonly<Record<EventKind, string>> = {
   'changed-digest': 'upstream gives another hash for a name it has used before',
   removed: 'upstream removed something',
   quarantined: 'upstream quarantined a project',
+  policy: 'the supply-chain policy was changed, or could not be read',
   'disk-full': 'the disk takes no bytes',
   'disk-unreadable': 'the disk does not give a stored body',
   'disk-recovered': 'the disk takes bytes again',
@@ -39,6 +40,8 @@ const ATTENTION: ReadonlySet<string> = new Set<EventKind>([
   'mirror-set-aside',
   'redis-down',
   'quarantined',
+  'removed',
+  'policy',
 ]);
 const weightOf = (kind: string) => (BAD.has(kind) ? 'bad' : ATTENTION.has(kind) ? 'warning' : 'good');
 

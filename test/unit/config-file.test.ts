@@ -140,7 +140,7 @@ test('upstream and indexes together are refused, because either choice could lea
 test('keys of features that are not here are unknown', async (t) => {
   const lines = await refusal(
     t,
-    yaml(`upstream: ${UPSTREAM}\ntls: { cert: x }\npolicy: {}\nblobs: {}\nredis: { cluster: true }\n`),
+    yaml(`upstream: ${UPSTREAM}\ntls: { cert: x }\npolicies: {}\nblobs: {}\nredis: { cluster: true }\n`),
   );
   assert.equal(lines.length, 4);
   for (const line of lines) assert.match(line, /unknown key/);

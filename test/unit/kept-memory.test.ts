@@ -9,6 +9,7 @@ import { RenderedPages } from '../../src/index/rendered-pages.ts';
 import { WithdrawnMetadata } from '../../src/index/withdrawn-metadata.ts';
 import type { FoundRecords, ListedFile } from '../../src/pages/page-reader.ts';
 import type { ProjectName } from '../../src/pages/project-name.ts';
+import { Policies } from '../../src/policy/policies.ts';
 import { RecentBodies } from '../../src/store/blobs/recent-bodies.ts';
 import type { Entry } from '../../src/store/entries/entry.ts';
 
@@ -143,6 +144,8 @@ function indexService(parts: {
     provenanceRoot: undefined,
     extracting: new Set(),
     withdrawn,
+    policies: new Policies(new Map()),
+    now: () => 0,
   };
   return new IndexService(options as unknown as IndexServiceOptions);
 }

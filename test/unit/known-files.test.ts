@@ -45,7 +45,7 @@ const never = () => false;
 const always = () => true;
 
 async function see(known: KnownFiles, claims: readonly Claim[]) {
-  const { changed, notes } = await known.judge('main', DEMO, batchesOf(claims), never);
+  const { changed, notes } = await known.judge('main', DEMO, batchesOf(claims), never, undefined);
   await known.note('main', DEMO, notes, always);
   return changed.map(({ filename }) => filename);
 }
@@ -110,7 +110,7 @@ test('what two nodes have seen apart, while Redis was empty, is known to both', 
 
 test('a page that was overtaken by a purge writes nothing down', async () => {
   const { own, known } = stores().node();
-  const { notes } = await known.judge('main', DEMO, batchesOf([claim('a', right(1))]), never);
+  const { notes } = await known.judge('main', DEMO, batchesOf([claim('a', right(1))]), never, undefined);
   await known.note('main', DEMO, notes, never);
   assert.equal(own.size, 0);
 });

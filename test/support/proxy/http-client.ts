@@ -30,6 +30,7 @@ export interface ClientOptions {
 
 export interface ClientResponse {
   readonly status: number;
+  readonly reasonPhrase: string;
   readonly fields: Fields;
   /** What arrived, coded as it was sent. */
   readonly body: Buffer;
@@ -84,6 +85,7 @@ export async function fetchAll(url: string, options: ClientOptions = {}): Promis
   const body = Buffer.concat(chunks);
   return {
     status: response.statusCode ?? 0,
+    reasonPhrase: response.statusMessage ?? '',
     fields,
     body,
     sizeBytes,
