@@ -1,10 +1,10 @@
-// What was answered in each of the last hours and days, for the charts of the status page. Counts alone, in this
+// What was answered in each of the last minutes, hours and days, for the state and the charts of the status page. Counts alone, in this
 // process's memory: Prometheus has the long history, this is for whoever has none.
 
 import type { AccessRecord } from './access-log.ts';
 import type { Kind, Outcome } from './metric-table.ts';
 
-/** One hour or one day (UTC). */
+/** One minute, one hour or one day (UTC). */
 export interface Period {
   /** Milliseconds since the epoch. */
   readonly start: number;
@@ -29,18 +29,29 @@ const COUNTED: ReadonlySet<Kind> = new Set(['page', 'list', 'file', 'metadata', 
 const FROM_CACHE: ReadonlySet<Outcome> = new Set(['hit', 'revalidated', 'stale-while-revalidate', 'stale-if-error']);
 const STALE: ReadonlySet<Outcome> = new Set(['stale-while-revalidate', 'stale-if-error']);
 
+const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
+/** How many minutes the state of the status page looks back. */
+export const RECENT_MINUTES = 15;
+
 /** Counts requests by minute, hour and day. */
 export class Traffic {
+  readonly #minutes = new Ring(MINUTE_MS, RECENT_MINUTES);
   readonly #hours = new Ring(HOUR_MS, 24);
   readonly #days = new Ring(DAY_MS, 31);
 
   note(record: Pick<AccessRecord, 'time' | 'kind' | 'outcome' | 'bytes'>): void {
     if (!COUNTED.has(record.kind) || record.outcome === 'denied') return;
+    count(this.#minutes.at(record.time), record);
     count(this.#hours.at(record.time), record);
     count(this.#days.at(record.time), record);
+  }
+
+  /** The last 15 minutes, oldest first; the one that runs now is the last. */
+  minutes(now: number): Period[] {
+    return this.#minutes.list(now);
   }
 
   /** The last 24 hours, oldest first; the one that runs now is the last. */

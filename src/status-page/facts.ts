@@ -57,6 +57,7 @@ export interface StatusFacts {
   /** Whether the server answers to some names only. */
   readonly limitsNames: boolean;
   readonly indexes: readonly { readonly name: string; readonly mirrors: readonly MirrorStatus[] }[];
+  readonly minutes: readonly Period[];
   readonly hours: readonly Period[];
   readonly days: readonly Period[];
   /** Oldest first. */
@@ -104,6 +105,7 @@ export function factsOf(sources: StatusSources, startedAt: number): StatusFacts 
     isElsewhere,
     limitsNames,
     indexes: [...upstreams].map(([name, upstream]) => ({ name, mirrors: upstream.status() })),
+    minutes: traffic.minutes(now),
     hours: traffic.hours(now),
     days: traffic.days(now),
     served: sources.served.list(),

@@ -1,7 +1,8 @@
 // The top of the page: is everything well, and if not, what; then the four figures that people ask for.
 
+import type { EventKind } from '../observe/events.ts';
 import { bytesText, countText } from '../observe/figures.ts';
-import { sumOf } from '../observe/traffic.ts';
+import { RECENT_MINUTES, sumOf } from '../observe/traffic.ts';
 import { escapeHtml } from '../pages/render-html.ts';
 import type { MirrorStatus } from '../upstream/mirror.ts';
 import type { StatusFacts } from './facts.ts';
@@ -14,6 +15,11 @@ export interface Notice {
   readonly text: string;
 }
 
+/** Of so many answers, more failures than this are trouble: the share at which the alert WheelkeepInstallsFail fires. */
+const FAILED_SHARE = 0.05;
+/** How long a rejected body or a changed hash stays at the top of the page, in milliseconds. */
+const INTEGRITY_MS = 3_600_000;
+
 /** What is not as it should be, the worst first; one good word when there is nothing. */
 export function noticesOf(facts: StatusFacts): Notice[] {
   const notices: Notice[] = [];
@@ -21,6 +27,7 @@ export function noticesOf(facts: StatusFacts): Notice[] {
     const notice = upstreamNotice(mirrors, facts.indexes.length === 1 ? '' : ` of the index ${name}`);
     if (notice !== undefined) notices.push(notice);
   }
+  notices.push(...failedNotice(facts), ...integrityNotices(facts));
   const { stalePaths, oldestStaleSeconds, store, redis } = facts;
   if (stalePaths.length > 0) {
     const age = oldestStaleSeconds > 0 ? `, the oldest confirmed ${durationText(oldestStaleSeconds * 1000)} ago` : '';
@@ -43,6 +50,33 @@ export function noticesOf(facts: StatusFacts): Notice[] {
     notices.push({ weight: 'good', text });
   }
   return notices.sort((a, b) => Number(b.weight === 'bad') - Number(a.weight === 'bad'));
+}
+
+/** Clients that got an error: whatever the cause, nothing is well then. */
+function failedNotice({ minutes }: StatusFacts): Notice[] {
+  const { answers, failed } = sumOf(minutes);
+  if (failed === 0) return [];
+  const weight = failed > answers * FAILED_SHARE ? 'bad' : 'warning';
+  const share = `${failed} of ${countText(answers, 'answer')} (${shareText(failed, answers)})`;
+  const cure = 'The events below and the log tell why; wheelkeep explain tells what is held of a project.';
+  return [{ weight, text: `${share} failed in the last ${RECENT_MINUTES} min. ${cure}` }];
+}
+
+/** What was refused because it is not what it was, or not what its index promised. */
+function integrityNotices({ events, now }: StatusFacts): Notice[] {
+  const countOf = (kind: EventKind) =>
+    events.filter((event) => event.kind === kind && now - event.at < INTEGRITY_MS).length;
+  const [wrong, changed] = [countOf('integrity'), countOf('changed-digest')];
+  const notices: Notice[] = [];
+  if (wrong > 0) {
+    const text = `${countText(wrong, 'time')} in the last hour, bytes were not what their index promised. Nobody was given them; the events below say which.`;
+    notices.push({ weight: 'bad', text });
+  }
+  if (changed > 0) {
+    const text = `${countText(changed, 'time')} in the last hour, an index gave a known file another hash. The file stays what it was; ask the index why.`;
+    notices.push({ weight: 'bad', text });
+  }
+  return notices;
 }
 
 /** `where` is empty, or names the index where there are several. */

@@ -20,6 +20,12 @@ export function mergeFacts([first, ...others]: readonly [StatusFacts, ...StatusF
     startedAt: Math.min(...all.map(({ startedAt }) => startedAt)),
     processes: all.flatMap(({ processes }) => processes),
     indexes: first.indexes.map(({ name }) => ({ name, mirrors: mirrorsOf(name, all) })),
+    minutes: first.minutes.map(({ start }) =>
+      periodOf(
+        start,
+        all.flatMap(({ minutes }) => minutes),
+      ),
+    ),
     hours: first.hours.map(({ start }) =>
       periodOf(
         start,

@@ -46,6 +46,7 @@ function facts(change: Partial<StatusFacts> = {}): StatusFacts {
     limitsNames: false,
     publicUrl: undefined,
     indexes: [{ name: 'default', mirrors: [MIRROR] }],
+    minutes: traffic.minutes(NOW),
     hours: traffic.hours(NOW),
     days: traffic.days(NOW),
     served: [],
@@ -98,6 +99,38 @@ test('all is well only when nothing is wrong, and the worst comes first', () => 
     texts({ stalePaths: [{ path: '/simple/a/', answers: 1, lastAt: NOW }], oldestStaleSeconds: 60, store }),
     ['bad', 'warning'],
   );
+});
+
+test('answers that failed are never well: some are a warning, more than one in twenty are trouble, for 15 minutes', () => {
+  const noticesAfter = (failed: number, answers: number, laterMs = 0) => {
+    const traffic = new Traffic();
+    for (let i = 0; i < answers; i++) {
+      traffic.note({ time: NOW - i * 1_000, kind: 'page', outcome: i < failed ? 'failed' : 'hit', bytes: 10 });
+    }
+    const now = NOW + laterMs;
+    return noticesOf(facts({ now, minutes: traffic.minutes(now), days: traffic.days(now) }));
+  };
+  assert.deepEqual(noticesAfter(0, 40), [{ weight: 'good', text: 'All is well.' }]);
+  const [half] = noticesAfter(20, 40);
+  assert.equal(half!.weight, 'bad');
+  assert.match(half!.text, /^20 of 40 answers \(50 %\) failed in the last 15 min\. The events below/);
+  assert.deepEqual(noticesAfter(1, 40)[0]!.weight, 'warning');
+  assert.deepEqual(noticesAfter(2, 40)[0]!.weight, 'warning');
+  assert.deepEqual(noticesAfter(3, 40)[0]!.weight, 'bad');
+  assert.deepEqual(noticesAfter(20, 40, 14 * 60_000)[0]!.weight, 'bad');
+  assert.deepEqual(noticesAfter(20, 40, 15 * 60_000), [{ weight: 'good', text: 'All is well.' }]);
+});
+
+test('wrong bytes and changed hashes are trouble for an hour', () => {
+  for (const kind of ['integrity', 'changed-digest'] as const) {
+    const noticesAt = (now: number) => noticesOf(facts({ now, events: [{ kind, message: 'what', at: NOW }] }));
+    assert.deepEqual(
+      noticesAt(NOW).map(({ weight }) => weight),
+      ['bad'],
+    );
+    assert.match(noticesAt(NOW)[0]!.text, /^1 time in the last hour/);
+    assert.equal(noticesAt(NOW + 3_600_000)[0]!.weight, 'good');
+  }
 });
 
 test('several processes are told of as one: counts are added, the newest word on an upstream holds, the same event is one', () => {
