@@ -22,6 +22,11 @@ export interface Forwarding {
   close(): void;
 }
 
+/** Exchanges that one client may have with one origin, while nobody else wants any (passthrough-places.ts). */
+const EXCHANGES_PER_ORIGIN = 32;
+/** With those that are kept back for others. */
+const CONNECTIONS_PER_ORIGIN = 40;
+
 /** Builds both. */
 export function openForwarding(
   { config, via, telemetry }: Basics,
@@ -35,12 +40,13 @@ export function openForwarding(
     extraCertificates: secrets.certificates,
     identityFor,
     connectTimeoutMs: 3_000,
-    maxSockets: 32,
+    maxSockets: CONNECTIONS_PER_ORIGIN,
   });
   const passthrough = new Passthrough({
     maxBodyBytes: MAX_UPLOAD_BYTES,
     connectTimeoutMs: 3_000,
     idleTimeoutMs: 60_000,
+    exchangesPerOrigin: EXCHANGES_PER_ORIGIN,
     wayTo: agents.wayTo,
     via: `1.1 ${via}`,
   });

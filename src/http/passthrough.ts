@@ -9,9 +9,11 @@ import { pipeline } from 'node:stream/promises';
 import httpProxy from 'http-proxy';
 import { BadRequest, ProxyError, UpstreamFailure } from '../core/errors.ts';
 import { type Fields, fieldsFromRaw } from '../core/http-message.ts';
+import { requestContext } from '../core/request-context.ts';
 import { toUpstreamFailure } from '../net/failures.ts';
 import type { Way } from '../net/passthrough-agents.ts';
 import { requestFields, responseFields } from './forwarded-fields.ts';
+import { PassthroughPlaces } from './passthrough-places.ts';
 
 /** Limits of what is passed through, in bytes and milliseconds. */
 export interface PassthroughOptions {
@@ -20,6 +22,8 @@ export interface PassthroughOptions {
   readonly connectTimeoutMs: number;
   /** Longest silence of upstream, and of the client while it sends. */
   readonly idleTimeoutMs: number;
+  /** How many exchanges with one origin one client may have at a time, while nobody else wants any. */
+  readonly exchangesPerOrigin: number;
   /** Opens the connections; its UpstreamFailure reaches the caller as it is. */
   readonly wayTo: (url: URL) => Way;
   /** How we name ourselves in `Via` (RFC 9110 7.6.3), as in `1.1 wheelkeep`. */
@@ -71,10 +75,12 @@ interface Exchange {
 /** Forwards requests, one exchange each. */
 export class Passthrough {
   readonly #options: PassthroughOptions;
+  readonly #places: PassthroughPlaces;
   readonly #proxy: httpProxy;
 
   constructor(options: PassthroughOptions) {
     this.#options = options;
+    this.#places = new PassthroughPlaces(options.exchangesPerOrigin);
     this.#proxy = httpProxy.createProxyServer({
       secure: true,
       xfwd: false,
@@ -100,6 +106,20 @@ export class Passthrough {
   async forward(request: IncomingMessage, response: ServerResponse, target: PassthroughTarget): Promise<void> {
     this.#refuse(request);
     const url = new URL(target.url);
+    const leave = await this.#places.take(url, requestContext(), this.#options.connectTimeoutMs);
+    try {
+      await this.#exchange(request, response, target, url);
+    } finally {
+      leave();
+    }
+  }
+
+  async #exchange(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: PassthroughTarget,
+    url: URL,
+  ): Promise<void> {
     const way = this.#options.wayTo(url);
     const body = new ForwardedBody(this.#options.maxBodyBytes, target.onBytes);
     const exchange: Exchange = { request, response, target, url, path: pathOf(target.url), way, body };

@@ -7,6 +7,7 @@ import net from 'node:net';
 import { buffer, text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { ProxyError, UpstreamFailure } from '../../src/core/errors.ts';
+import { asClient } from '../../src/core/request-context.ts';
 import { Passthrough, type PassthroughOptions, type PassthroughTarget } from '../../src/http/passthrough.ts';
 import { PassthroughAgents, type PassthroughAgentsOptions } from '../../src/net/passthrough-agents.ts';
 import { certificateAuthority } from '../support/upstream/certificates.ts';
@@ -15,6 +16,7 @@ const OPTIONS: Omit<PassthroughOptions, 'wayTo'> = {
   maxBodyBytes: 32 * 1024 * 1024,
   connectTimeoutMs: 2000,
   idleTimeoutMs: 2000,
+  exchangesPerOrigin: 64,
   via: '1.1 wheelkeep',
 };
 
@@ -62,7 +64,10 @@ async function play(
   const handle: RequestListener = async (request, response) => {
     const url = `http://127.0.0.1:${originPort}${request.url}`;
     try {
-      await passthrough.forward(request, response, { url, kind: 'raw', ...target(request, response) });
+      const client = { name: String(request.headers['x-client'] ?? ''), firstByteBy: Number.POSITIVE_INFINITY };
+      await asClient(client, () =>
+        passthrough.forward(request, response, { url, kind: 'raw', ...target(request, response) }),
+      );
     } catch (error) {
       assert.ok(error instanceof ProxyError, String(error));
       failures.push(error);
@@ -105,6 +110,51 @@ async function converse(port: number, bytes: string): Promise<string> {
 function lines(raw: readonly string[], name: string): string[] {
   return raw.filter((_, i) => i % 2 === 1 && raw[i - 1]!.toLowerCase() === name);
 }
+
+test('slow uploads of one client leave the way open to others, and his next one is told to come back', async (t) => {
+  let arrived = 0;
+  const all = Promise.withResolvers<void>();
+  const { port, failures } = await play(
+    t,
+    async (request, response) => {
+      arrived += 1;
+      if (arrived === 8) all.resolve();
+      response.end(await text(request));
+    },
+    () => ({}),
+    { connectTimeoutMs: 300, idleTimeoutMs: 20_000, exchangesPerOrigin: 8 },
+  );
+  const slow = Array.from({ length: 8 }, () => {
+    const request = http.request({
+      port,
+      host: '127.0.0.1',
+      agent: false,
+      method: 'POST',
+      headers: { 'x-client': 'slow' },
+    });
+    request.on('error', () => {});
+    request.write('a');
+    return request;
+  });
+  await all.promise;
+  const from = (client: string) => ask(port, { method: 'POST', headers: { 'x-client': client }, body: 'b' });
+  assert.equal((await from('other')).body, 'b');
+  assert.equal((await from('slow')).status, 503);
+  assert.deepEqual(
+    failures.map(({ code }) => code),
+    ['upstream-crowded'],
+  );
+  // A place that becomes free goes to who waits.
+  const waiting = from('slow');
+  slow[0]!.end();
+  assert.equal((await waiting).body, 'b');
+  const answers = slow.slice(1).map(async (request) => {
+    request.end();
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    return text(response);
+  });
+  assert.deepEqual(await Promise.all(answers), Array(7).fill('a'));
+});
 
 test('an upload of 20 MB arrives intact, sized or chunked', async (t) => {
   const { port } = await play(t, async (request, response) => {
