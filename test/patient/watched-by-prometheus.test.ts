@@ -43,6 +43,8 @@ const STILL: Readonly<Record<string, string>> = {
   wheelkeep_disk_writes_paused: 'it needs a full or broken disk (unreadable-disk.test.ts)',
   wheelkeep_disk_read_failures_total: 'it needs a broken disk (unreadable-disk.test.ts)',
   wheelkeep_entry_store_faults_total: 'it needs a broken disk (unreadable-disk.test.ts)',
+  wheelkeep_policy_refusals_total: 'it needs a policy (supply-chain.test.ts)',
+  wheelkeep_policy_reloads_total: 'it needs a policy that changes (supply-chain.test.ts)',
   wheelkeep_unhandled_errors_total: 'it needs a bug',
   wheelkeep_page_threads_ended_total: 'it needs a page that is made to cost much (page-pool.test.ts)',
   wheelkeep_dropped_log_lines_total: 'it needs a reader of the log that hangs',
